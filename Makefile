@@ -1,0 +1,43 @@
+# Two commands: `make demo` and `make test`. PIP_ARGS passes options to pip, such as an index with
+# CPU builds of torch. Needed by hand: Python 3.11 or newer with venv, make, a C++ compiler.
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo lint test test-long clean
+
+help:
+	@echo "make demo       build the environment, publish a small grocery shop and show its lists"
+	@echo "make test       ruff, mypy, import-linter and pytest"
+	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
+	@echo "make env        the environment alone, in $(VENV)"
+
+env: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+		--constraint constraints.txt --editable '.[all,dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/recommender demo
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -m "not long"
+
+test-long: $(READY)
+	$(BIN)/pytest -m long
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""Related-items engine: catalogue and interactions in, related lists in Redis out."""

@@ -1,0 +1,89 @@
+"""Arrays and columns of text: the few operations that every stage shares."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.errors import DataError
+
+FloatMatrix = NDArray[np.float32]
+FloatVector = NDArray[np.float32]
+Rows = NDArray[np.int32]
+Columns = dict[str, NDArray[Any]]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return `array` as a read-only view; the caller's own array stays writable."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
+    """Scale the rows of `matrix` (n, d) to length one; a zero row stays zero."""
+    dense = np.asarray(matrix, dtype=np.float32)
+    norms = np.linalg.norm(dense, axis=1, keepdims=True)
+    units: FloatMatrix = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
+    return units
+
+
+def require_finite(matrix: NDArray[Any], what: str) -> None:
+    """Refuse NaN and infinity.
+
+    Raises: DataError naming `what` and the first row that is not finite.
+    """
+    finite = np.isfinite(matrix).reshape(len(matrix), -1).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(
+            f"{what}: row {row} is not finite ({int((~finite).sum())} such rows); "
+            "look for extreme weights or a broken model"
+        )
+
+
+def blocks(total: int, size: int) -> Iterator[slice]:
+    """Yield slices of at most `size` that cover range(total)."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def first_of_each(codes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Mark, in each row of `codes` (b, k), the first place of every value; the result is (b, k)."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ordered = np.take_along_axis(codes, order, axis=1)
+    first = np.ones(codes.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    marked = np.empty_like(first)
+    np.put_along_axis(marked, order, first, axis=1)
+    return marked
+
+
+def text_codes(texts: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:
+    """Number the distinct texts by first appearance: codes (n,) and the distinct texts."""
+    numbers: dict[str, int] = {}
+    codes = np.fromiter(
+        (numbers.setdefault(text, len(numbers)) for text in texts), np.int32, len(texts)
+    )
+    return codes, tuple(numbers)
+
+
+def pack_texts(name: str, texts: Sequence[str]) -> Columns:
+    """Lay n texts out as two arrays, UTF-8 bytes and n + 1 offsets, so that no pickle is needed."""
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    joined = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    return {f"{name}.bytes": joined, f"{name}.offsets": offsets}
+
+
+def unpack_texts(name: str, columns: Columns) -> tuple[str, ...]:
+    """Undo `pack_texts`."""
+    joined = columns[f"{name}.bytes"].tobytes()
+    offsets = columns[f"{name}.offsets"].tolist()
+    return tuple(
+        joined[start:end].decode() for start, end in pairwise(offsets)
+    )

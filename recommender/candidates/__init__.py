@@ -1,0 +1,1 @@
+"""Candidate sources: what may stand in a list."""

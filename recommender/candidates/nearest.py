@@ -1,0 +1,32 @@
+"""Candidates that the vector index finds."""
+
+from dataclasses import dataclass
+
+from recommender.arrays import Rows
+from recommender.interactions import Interactions
+from recommender.neighbours import Neighbours
+from recommender.protocols import VectorIndex
+from recommender.vectors import ItemVectors
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest item vectors."""
+
+    def prepare(
+        self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
+    ) -> "NearestProposer":
+        """Keep the index at hand."""
+        return NearestProposer(vectors, index)
+
+
+@dataclass(frozen=True, slots=True)
+class NearestProposer:
+    """The index of one build."""
+
+    vectors: ItemVectors
+    index: VectorIndex
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """The k nearest targets of the b rows."""
+        return self.index.search(self.vectors.queries[rows], k)

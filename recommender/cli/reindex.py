@@ -1,0 +1,101 @@
+"""`recommender reindex`."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from recommender import pipeline
+from recommender.cli.session import publisher, settings_of
+from recommender.cli.terminal import console, progress, table
+from recommender.pipeline import Outcome
+from recommender.serving.embedded import save
+from recommender.settings import EMBEDDED, Settings
+from recommender.stopwatch import StageCost
+
+MEBIBYTE = 1024 * 1024
+
+
+def run(options: argparse.Namespace) -> int:
+    """Bring the related lists of a shop up to date and say what was done."""
+    reindex(settings_of(options), force=options.force)
+    return 0
+
+
+def reindex(settings: Settings, *, force: bool) -> Outcome:
+    """Run the pipeline with progress on stderr, and print its closing table."""
+    job = settings.job(progress)
+    with publisher(settings) as shop:
+        outcome = pipeline.reindex(job, shop, settings.gates, force=force)
+        if outcome.published and settings.store.url == EMBEDDED:
+            save(shop.store)
+    shown = console()
+    generation = outcome.generation
+    if not outcome.published:
+        shown.print(
+            f"Nothing changed: generation {generation.id} of {settings.shop} stays live, "
+            f"{generation.n_lists:,} lists. Publish again with --force."
+        )
+        return outcome
+    _print_rows(shown, outcome.report)
+    _print_costs(shown, job.stopwatch.costs)
+    shown.print(
+        f"Generation {generation.id} of {settings.shop} is live: {generation.n_lists:,} related "
+        f"lists with {generation.n_entries:,} entries."
+    )
+    if any(file["refused"] for file in outcome.report["files"]):
+        shown.print(f"Refused rows: {job.quarantine}", soft_wrap=True)
+    return outcome
+
+
+def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            file["name"],
+            f"{file['rows']:,}",
+            f"{file['kept']:,}",
+            f"{sum(file['left_out'].values()):,}",
+            f"{sum(file['refused'].values()):,}",
+        )
+        for file in report["files"]
+    ]
+    headings = [
+        ("input", "left"),
+        ("rows", "right"),
+        ("kept", "right"),
+        ("left out", "right"),
+        ("refused", "right"),
+    ]
+    shown.print(table(headings, rows))
+    for file in report["files"]:
+        for verb in ("left_out", "refused"):
+            for reason, count in sorted(file[verb].items(), key=lambda pair: -pair[1]):
+                shown.print(f"  {verb.replace('_', ' ')}: {reason}: {count:,}", markup=False)
+    facts = [
+        ("items", report["n_items"]),
+        ("cold", report["cold_items"]),
+        ("sold but not in the catalogue", report["absent_from_catalogue"]),
+        ("replaced by a later row of the same id", report["duplicate_ids"]),
+        ("texts cut", report["shortened"]),
+        ("out of scope", report["out_of_scope"]),
+    ]
+    told = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
+    shown.print(", ".join(told) + ".\n")
+
+
+def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:
+    rows = [
+        (
+            cost.stage,
+            "reused" if cost.reused else f"{cost.seconds:.1f}",
+            "" if cost.reused else f"{cost.peak_bytes / MEBIBYTE:,.0f}",
+        )
+        for cost in costs
+    ]
+    total = sum(cost.seconds for cost in costs)
+    peak = max((cost.peak_bytes for cost in costs), default=0)
+    rows.append(("total", f"{total:.1f}", f"{peak / MEBIBYTE:,.0f}"))
+    headings = [("stage", "left"), ("seconds", "right"), ("peak memory, MiB", "right")]
+    shown.print(table(headings, rows))
+    shown.print()

@@ -1,0 +1,135 @@
+"""`recommender related ITEM`."""
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Mapping
+
+from recommender.catalogue import Catalogue
+from recommender.cli.session import settings_of, store_url
+from recommender.cli.terminal import console, table
+from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
+from recommender.pipeline import find_build, read_catalogue
+from recommender.related import RelatedList
+from recommender.serving.connection import open_store
+from recommender.serving.lookup import RelatedItems
+from recommender.serving.publisher import Publisher
+from recommender.settings import Settings
+
+DEADLINE_S = 2.0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the related items of one item, as a storefront gets them."""
+    settings = settings_of(options)
+    placement = _placement(settings, options.placement)
+    if options.n < 1:
+        raise ConfigError(f"-n {options.n}: ask for at least 1")
+    show(settings, options.item, options.n, placement=placement, as_json=options.json)
+    return 0
+
+
+def show(
+    settings: Settings, item: str, n: int, *, placement: str = "", as_json: bool = False
+) -> None:
+    """Print the n related items of one item with their titles.
+
+    Raises: DataError where nothing is published or the item is unknown; StoreUnavailable.
+    """
+    answer, lists_key = _look_up(settings, item, placement or _placement(settings, ""), n)
+    catalogue = _catalogue(settings, lists_key)
+    titles = _titles(catalogue, answer)
+    if as_json:
+        _print_json(settings.shop, answer, titles)
+    if answer.status == "unknown_item":
+        raise DataError(_unknown(item, answer.generation, catalogue))
+    if not as_json:
+        _print_table(answer, titles)
+
+
+def _look_up(settings: Settings, item: str, placement: str, n: int) -> tuple[RelatedList, str]:
+    with store_url(settings) as url:
+        with open_store(url) as store:
+            live = Publisher(store, settings.shop).live()
+        if live is None:
+            raise DataError(
+                f"nothing is published for shop {settings.shop} yet; run recommender reindex"
+            )
+        lookup = RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)
+        answer = lookup.get(item, placement, n)
+    if answer.status == "degraded":
+        raise StoreUnavailable(f"the lookup of {item!r:.80} failed; run recommender doctor")
+    return answer, live.lists_key
+
+
+def _placement(settings: Settings, given: str) -> str:
+    names = [slot.name for slot in settings.recipe.placements]
+    if given and given not in names:
+        raise ConfigError(f"--placement {given!r}: the recipe has {', '.join(names)}")
+    return given or names[0]
+
+
+def _catalogue(settings: Settings, lists_key: str) -> Catalogue | None:
+    artifacts = settings.artifact_store()
+    try:
+        return read_catalogue(artifacts, find_build(artifacts, lists_key))
+    except ArtifactError as error:
+        sys.stderr.write(f"recommender: no titles: {error}\n")
+        return None
+
+
+def _titles(catalogue: Catalogue | None, answer: RelatedList) -> dict[str, str]:
+    if catalogue is None:
+        return {}
+    known = [item for item in (answer.item, *answer.ids) if item in catalogue.ids]
+    return {item: catalogue.title[catalogue.ids.row(item)] for item in known}
+
+
+def _unknown(item: str, generation: int, catalogue: Catalogue | None) -> str:
+    hint = ""
+    if catalogue is not None:
+        same = [known for known in catalogue.ids if known.casefold() == item.casefold()]
+        near = same or difflib.get_close_matches(item, catalogue.ids.ids, n=1, cutoff=0.75)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"item {item!r:.80} is not in the live generation {generation}{hint}"
+
+
+def _print_json(shop: str, answer: RelatedList, titles: Mapping[str, str]) -> None:
+    content = {
+        "shop": shop,
+        "item": answer.item,
+        "placement": answer.placement,
+        "generation": answer.generation,
+        "status": answer.status,
+        "items": [
+            {
+                "id": entry.id,
+                "score": entry.score,
+                "evidence": entry.evidence,
+                "title": titles.get(entry.id, ""),
+            }
+            for entry in answer.items
+        ],
+    }
+    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def _print_table(answer: RelatedList, titles: Mapping[str, str]) -> None:
+    shown = console()
+    title = titles.get(answer.item, "")
+    shown.print(f"{answer.placement}: {answer.item}  {title}", markup=False, soft_wrap=False)
+    rows = [
+        (str(rank), entry.id, titles.get(entry.id, ""), f"{entry.score:.3f}", entry.evidence)
+        for rank, entry in enumerate(answer.items, 1)
+    ]
+    headings = [
+        ("#", "right"),
+        ("item", "left"),
+        ("title", "left"),
+        ("score", "right"),
+        ("evidence", "left"),
+    ]
+    shown.print(table(headings, rows))
+    if not rows:
+        shown.print("No related items.")

@@ -1,0 +1,47 @@
+"""What commands share: the settings that a command line names, and the store they lead to."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from recommender.serving.connection import open_store
+from recommender.serving.embedded import Embedded
+from recommender.serving.publisher import Publisher
+from recommender.settings import EMBEDDED, Settings
+from recommender.settings_file import find_file, load
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that `--config` and `--set` name. Raises: ConfigError."""
+    return load(find_file(options.config), options.assignments)
+
+
+def embedded(settings: Settings) -> Embedded:
+    """The embedded store of the state folder."""
+    return Embedded(settings.state.folder)
+
+
+@contextmanager
+def store_url(settings: Settings) -> Iterator[str]:
+    """The URL of the store; an embedded one is up while the block runs."""
+    if settings.store.url == EMBEDDED:
+        with embedded(settings).attach() as url:
+            yield url
+    else:
+        yield settings.store.url
+
+
+@contextmanager
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    """A publisher of the shop. Raises: StoreUnavailable."""
+    with store_url(settings) as url, open_store(url) as store:
+        yield Publisher(store, settings.shop)
+
+
+@contextmanager
+def connection(settings: Settings) -> Iterator[redis.Redis]:
+    """A connection to the store. Raises: StoreUnavailable."""
+    with store_url(settings) as url, open_store(url) as store:
+        yield store

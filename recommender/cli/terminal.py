@@ -1,0 +1,66 @@
+"""What the terminal shows: tables on stdout, progress on stderr."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from recommender.progress import Advance
+
+WIDTH = 100
+
+
+def console() -> Console:
+    """The console of results, at most 100 columns wide."""
+    plain = Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, width=min(WIDTH, plain.width) if plain.is_terminal else WIDTH)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """A bar with the time left on stderr; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _units: None
+        return
+    with Progress(
+        TextColumn("{task.description:<32}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda units: bars.advance(task, units)
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
+    """A table without frames; a column is a heading and `left`, `right` or `fold`.
+
+    Cells are shown as they are: a shop's text is never read as mark-up.
+    """
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading, layout in columns:
+        made.add_column(
+            heading,
+            justify="right" if layout == "right" else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+            ratio=1 if layout == "fold" else None,
+        )
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made

@@ -1,0 +1,54 @@
+"""What can go wrong, by who has to act.
+
+RecommenderError
+├── ConfigError         a setting, a name or a parameter
+│   └── MissingExtra    a part that is not installed
+├── DataError           a file, a row, a column
+├── ArtifactError       a stored stage output that is missing or does not verify
+├── GateHeld            a result that may not go live by itself
+└── StoreUnavailable    Redis, or the embedded store
+
+A message is one line: what, which value, what to do. `exit_code` is what the command returns.
+"""
+
+from typing import ClassVar
+
+
+class RecommenderError(Exception):
+    """Any error that the engine raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(RecommenderError):
+    """A setting, a name or a parameter is wrong."""
+
+    exit_code = 3
+
+
+class MissingExtra(ConfigError):
+    """A part is needed whose extra is not installed."""
+
+
+class DataError(RecommenderError):
+    """A file, a row or a column is wrong."""
+
+    exit_code = 4
+
+
+class ArtifactError(RecommenderError):
+    """A stored stage output is missing, was changed or has another format."""
+
+    exit_code = 5
+
+
+class GateHeld(RecommenderError):
+    """A result was built but may not go live by itself."""
+
+    exit_code = 6
+
+
+class StoreUnavailable(RecommenderError):
+    """Redis, or the embedded store, cannot be used."""
+
+    exit_code = 7

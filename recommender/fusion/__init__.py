@@ -1,0 +1,1 @@
+"""Fusions: embeddings to item vectors."""

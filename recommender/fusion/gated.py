@@ -1,0 +1,86 @@
+"""A gate that moves from text to behaviour as support grows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Columns, FloatVector
+from recommender.catalogue import Catalogue
+from recommender.errors import ConfigError
+from recommender.fusion.weights import named, side_by_side
+from recommender.interactions import Interactions
+from recommender.recipe import TEXT
+from recommender.vectors import Embeddings, ItemVectors
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """Queries weigh text against behaviour by their own support; targets carry both in full.
+
+    An item with support s asks with behaviour weight (1 - text_share) s / (s + half_support) and
+    text weight the rest, so a cold item asks by text alone. Targets are not damped by a half that
+    they lack: a cold item finds warm ones by text as if they were cold.
+    `behaviour` names the interaction model's embeddings; empty, the only ones there are.
+    """
+
+    text_share: float = 0.3
+    half_support: float = 5.0
+    behaviour: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.text_share <= 1:
+            raise ConfigError(f"gated: text_share = {self.text_share} is not in 0..1")
+        if not self.half_support > 0:
+            raise ConfigError(f"gated: half_support = {self.half_support} is not above 0")
+
+    def fuse(
+        self,
+        embeddings: Mapping[str, Embeddings],
+        catalogue: Catalogue,
+        interactions: Interactions,
+    ) -> "FittedGate":
+        """Check the names. Raises: ConfigError where it is unclear which behaviour is meant."""
+        named(embeddings, TEXT, "gated")
+        if self.behaviour:
+            named(embeddings, self.behaviour, "gated")
+            return FittedGate(self.text_share, self.half_support, self.behaviour)
+        models = [name for name in embeddings if name != TEXT]
+        if len(models) != 1:
+            raise ConfigError(
+                f"gated: behaviour is not named and the recipe has {len(models)} interaction "
+                f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
+            )
+        return FittedGate(self.text_share, self.half_support, models[0])
+
+
+@dataclass(frozen=True, slots=True)
+class FittedGate:
+    """The gate for one shop."""
+
+    text_share: float
+    half_support: float
+    behaviour: str
+
+    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
+        """Queries and targets (n, d of text + d of behaviour); scores are at most 1."""
+        text = named(embeddings, TEXT, "gated")
+        behaviour = named(embeddings, self.behaviour, "gated")
+        weight = self._behaviour_weight(text, behaviour)
+        ones = np.ones(len(catalogue), dtype=np.float32)
+        found = text.matrix if text.targets is None else text.targets
+        bought = behaviour.matrix if behaviour.targets is None else behaviour.targets
+        return ItemVectors(
+            queries=side_by_side([(1 - weight, text.matrix), (weight, behaviour.matrix)]),
+            targets=side_by_side([(ones, found), (ones, bought)]),
+        )
+
+    def columns(self) -> Columns:
+        """The two numbers of the gate."""
+        return {"gate": np.array([self.text_share, self.half_support])}
+
+    def _behaviour_weight(self, text: Embeddings, behaviour: Embeddings) -> FloatVector:
+        support = behaviour.support
+        gate = (1 - self.text_share) * support / (support + self.half_support)
+        without_text = (text.support == 0) & (support > 0)
+        return np.where(without_text, 1, gate).astype(np.float32)

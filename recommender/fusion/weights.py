@@ -1,0 +1,21 @@
+"""Joining embeddings side by side."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recommender.arrays import FloatMatrix, FloatVector
+from recommender.errors import ConfigError
+from recommender.vectors import Embeddings
+
+
+def named(embeddings: Mapping[str, Embeddings], name: str, where: str) -> Embeddings:
+    """The embeddings of one name. Raises: ConfigError naming the ones there are."""
+    if name not in embeddings:
+        raise ConfigError(f"{where}: no embeddings {name!r}; there are {', '.join(embeddings)}")
+    return embeddings[name]
+
+
+def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:
+    """Rows scaled by their weight (n,) and joined: (n, sum of the d)."""
+    return np.hstack([weight[:, None] * matrix for weight, matrix in parts]).astype(np.float32)

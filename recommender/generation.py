@@ -1,0 +1,23 @@
+"""Generation: one complete published build."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What Redis knows of one published build.
+
+    `id` is the fence under which it was written; `lists_key` names the artifact that it was
+    published from; `created_at` is epoch seconds of the server's clock.
+    """
+
+    id: int
+    state: Literal["staging", "complete"]
+    created_at: int
+    recipe_digest: str
+    lists_key: str
+    n_items: int
+    n_lists: int
+    n_entries: int
+    role: Literal["live", "previous", ""] = ""

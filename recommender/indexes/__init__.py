@@ -1,0 +1,1 @@
+"""Indexes: item vectors to neighbours."""

@@ -1,0 +1,1 @@
+"""Interaction models: who bought what with what, to vectors."""

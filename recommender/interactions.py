@@ -1,0 +1,105 @@
+"""Interactions: who did what with which item, when."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from recommender.arrays import Columns, Rows, frozen, pack_texts, unpack_texts
+from recommender.errors import DataError
+
+Unit = Literal["basket", "session", "user"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Columns of m events on n items.
+
+    `item` (m,) holds rows; `basket`, `session` and `user` (m,) hold numbers from 0, -1 where the
+    event has none; `kind` (m,) indexes `kinds`, whose `weights` come from the settings; `time`
+    (m,) is epoch seconds in UTC, 0 where unknown. `users` holds the keyed hash behind each user
+    number: the raw id was dropped on reading, and neither leaves the interaction stage.
+
+    Raises: DataError where columns differ in length or a row is outside of the catalogue.
+    """
+
+    n_items: int
+    item: Rows
+    basket: Rows
+    session: Rows
+    user: Rows
+    kind: npt.NDArray[np.int8]
+    time: npt.NDArray[np.int64]
+    kinds: tuple[str, ...]
+    weights: tuple[float, ...]
+    users: npt.NDArray[np.uint64]
+
+    def __post_init__(self) -> None:
+        columns = ("item", "basket", "session", "user", "kind", "time")
+        for name in columns:
+            if len(getattr(self, name)) != len(self.item):
+                raise DataError(f"interactions column {name} has another length than item")
+        if len(self.item) and (self.item.min() < 0 or self.item.max() >= self.n_items):
+            raise DataError("an interaction names a row outside of the catalogue")
+        for name in (*columns, "users"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @property
+    def newest(self) -> int:
+        """Time of the newest event in epoch seconds, 0 without events."""
+        return int(self.time.max()) if len(self) else 0
+
+    def matrix(self, unit: Unit) -> sp.csr_array[np.float32]:
+        """Units by items (u, n): the largest weight of an event of that unit with that item.
+
+        Units with no event of positive weight are left out; the others keep their order.
+        """
+        units = {"basket": self.basket, "session": self.session, "user": self.user}[unit]
+        strength = np.asarray(self.weights, dtype=np.float32)[self.kind]
+        seen = (units >= 0) & (strength > 0)
+        distinct, rows = np.unique(units[seen], return_inverse=True)
+        place = rows.astype(np.int64) * self.n_items + self.item[seen]
+        order = np.lexsort((-strength[seen], place))
+        place, first = np.unique(place[order], return_index=True)
+        values = strength[seen][order][first]
+        shape = (len(distinct), self.n_items)
+        at = np.divmod(place, max(self.n_items, 1))
+        return sp.csr_array((values, (at[0], at[1])), shape=shape, dtype=np.float32)
+
+    def finest_unit(self) -> Unit:
+        """The finest unit that the shop gives: baskets, else sessions, else users."""
+        for unit in UNITS:
+            if (getattr(self, unit) >= 0).any():
+                return unit
+        return "basket"
+
+    def columns(self) -> Columns:
+        """The interactions as arrays."""
+        return {
+            "n_items": np.array(self.n_items),
+            "item": self.item,
+            "basket": self.basket,
+            "session": self.session,
+            "user": self.user,
+            "kind": self.kind,
+            "time": self.time,
+            "weights": np.array(self.weights, dtype=np.float64),
+            "users": self.users,
+        } | pack_texts("kinds", self.kinds)
+
+    @classmethod
+    def from_columns(cls, columns: Columns) -> "Interactions":
+        """Undo `columns`."""
+        arrays = ("item", "basket", "session", "user", "kind", "time", "users")
+        return cls(
+            n_items=int(columns["n_items"]),
+            kinds=unpack_texts("kinds", columns),
+            weights=tuple(columns["weights"].tolist()),
+            **{name: columns[name] for name in arrays},
+        )

@@ -1,0 +1,105 @@
+"""Everything that can be swapped, one page.
+
+An implementation is a frozen dataclass of its parameters with the one method named here. It maps
+arrays to arrays and reads no clock; what it returns is never changed afterwards. `registry.py`
+knows them by name, and `tests/contracts` runs each one through the suite of its protocol.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import Columns, FloatMatrix, Rows
+from recommender.catalogue import Catalogue
+from recommender.interactions import Interactions
+from recommender.neighbours import Neighbours
+from recommender.progress import Progress
+from recommender.vectors import Embeddings, ItemVectors
+
+
+class TextEncoder(Protocol):
+    """Turns documents into vectors."""
+
+    def fingerprint(self) -> str:
+        """A digest of whatever changes the vectors, weights included; imports nothing heavy."""
+
+    def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
+        """Vectors (n, d) of length one; a blank document has a zero row."""
+
+
+class InteractionModel(Protocol):
+    """Learns one vector per item from interactions."""
+
+    def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
+        """Embeddings of all items; support counts the distinct units (baskets, ...) of an item."""
+
+
+class FittedFusion(Protocol):
+    """A fusion that has seen its data: arrays and one `apply`, also for items not in the fit."""
+
+    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
+        """Item vectors of the items that `embeddings` and `catalogue` describe."""
+
+    def columns(self) -> Columns:
+        """What was learned, as arrays."""
+
+
+class Fusion(Protocol):
+    """Makes item vectors of embeddings."""
+
+    def fuse(
+        self,
+        embeddings: Mapping[str, Embeddings],
+        catalogue: Catalogue,
+        interactions: Interactions,
+    ) -> FittedFusion:
+        """Fit to one shop. Raises: ConfigError where it needs embeddings that are not there."""
+
+
+class VectorIndex(Protocol):
+    """Finds the targets with the largest inner product."""
+
+    def search(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """At most k neighbours for each query (b, d), equal scores by row."""
+
+
+class IndexBuilder(Protocol):
+    """Builds a vector index."""
+
+    def build(self, targets: FloatMatrix) -> VectorIndex:
+        """Index the targets (n, d); rows may differ in length, zero rows are never found."""
+
+
+class Proposer(Protocol):
+    """A candidate source that has seen the vectors and interactions of one build."""
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """At most k candidates for each of the b rows; the item itself may be among them.
+
+        Scores are inner products of the item vectors, whoever proposes.
+        """
+
+
+class CandidateSource(Protocol):
+    """Proposes candidates for items."""
+
+    def prepare(
+        self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
+    ) -> Proposer:
+        """Make ready for one build."""
+
+
+class Ranker(Protocol):
+    """Orders candidates."""
+
+    def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The same candidates of the b rows in a new order, with scores that fall along it."""
+
+
+class Rule(Protocol):
+    """Keeps or drops candidates."""
+
+    def keep(self, rows: Rows, candidates: Neighbours, catalogue: Catalogue) -> NDArray[np.bool_]:
+        """Which candidates (b, k) of the b rows stay; candidates come best first."""

@@ -1,0 +1,1 @@
+"""Readers: files -> Catalogue, Interactions and a report of what was left out or refused."""

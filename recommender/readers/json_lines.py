@@ -1,0 +1,105 @@
+"""JSON lines: one object a line, numbers kept as they are written."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any, NoReturn
+
+from recommender.readers.blocks import Block, Record, gathered
+from recommender.readers.files import InputFile
+from recommender.readers.header import Header
+from recommender.readers.ledger import Ledger
+from recommender.readers.lines import Lines, is_unicode, is_utf8, opened_lines
+from recommender.readers.quarantine import RefusedRow
+
+NAMING_ROWS = 10_000
+
+Objects = Iterator[tuple[int, dict[str, Any]]]
+
+
+class JsonTable:
+    """A file of JSON objects; its columns are the names in its first `NAMING_ROWS` rows.
+
+    A name that a row lacks, or null, is an empty text. A line that is no object, and a row where
+    an object, a list or (for an id) a truth value stands in place of a text, is refused.
+    """
+
+    def __init__(self, lines: Lines, encoding: str, ledger: Ledger) -> None:
+        self._lines = lines
+        self._encoding = "UTF-8" if is_utf8(encoding) else encoding
+        self._ledger = ledger
+        objects = self._read_objects()
+        first = list(islice(objects, NAMING_ROWS))
+        self._objects: Objects = chain(first, objects)
+        names = dict.fromkeys(name for _, values in first for name in values)
+        self.header = Header(ledger.file.shown, tuple(names))
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The named columns, as `Table` says."""
+        places = {name: place for place, name in enumerate(names)}
+        return gathered(self._records(names, ids), self._lines, len(names), places)
+
+    def _records(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Record]:
+        for line, values in self._objects:
+            texts = [values.get(name, "") for name in names]
+            if all(type(text) is str for text in texts):
+                yield line, texts
+            elif self._is_plain(line, dict(zip(names, texts, strict=True)), ids):
+                yield line, [_text(text) for text in texts]
+
+    def _is_plain(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
+        for name, value in values.items():
+            refused = {bool, list, dict} if name in ids else {list, dict}
+            if type(value) in refused:
+                place = "an id" if name in ids else "a text"
+                reason = f"{_KINDS[type(value)]} in place of {place}"
+                self._ledger.refuse(RefusedRow(line, reason, name))
+                return False
+        return True
+
+    def _read_objects(self) -> Objects:
+        decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+        for line in self._lines:
+            if line.isspace():
+                continue
+            reason, values = self._decoded(decoder, line)
+            if reason:
+                self._ledger.refuse(RefusedRow(self._lines.number, reason))
+            else:
+                yield self._lines.number, values
+
+    def _decoded(self, decoder: json.JSONDecoder, line: str) -> tuple[str, dict[str, Any]]:
+        if self._lines.undecodable == self._lines.number:
+            return f"not {self._encoding}", {}
+        try:
+            record = decoder.decode(line)
+        except (ValueError, RecursionError):
+            return "not JSON", {}
+        if not isinstance(record, dict):
+            return "not a JSON object", {}
+        if not record:
+            return "an empty object", {}
+        if "\\u" in line and not is_unicode(json.dumps(record, ensure_ascii=False)):
+            return "a lone surrogate", {}
+        return "", record
+
+
+@contextmanager
+def opened_json(file: InputFile, encoding: str, ledger: Ledger) -> Iterator[JsonTable]:
+    """Open a file of JSON lines."""
+    with opened_lines(file, encoding, newline="\n") as lines:
+        yield JsonTable(lines, encoding, ledger)
+
+
+_KINDS = {bool: "a truth value", list: "a list", dict: "an object"}
+
+
+def _text(value: str | bool | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value).lower()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,107 @@
+"""Parquet tables: columns of any plain type, read as the text that they stand for."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recommender.errors import DataError
+from recommender.readers.blocks import BLOCK_ROWS, Block
+from recommender.readers.files import InputFile, readable
+from recommender.readers.header import Header
+
+
+class ParquetTable:
+    """A Parquet file; its rows are numbered from 1 in place of lines."""
+
+    def __init__(self, file: InputFile, parquet: pq.ParquetFile) -> None:
+        self._file = file
+        self._parquet = parquet
+        self._size = file.path.stat().st_size
+        self.header = Header(file.shown, tuple(parquet.schema_arrow.names))
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The named columns, as `Table` says.
+
+        Raises: DataError where a column has a type that is no text, or an id column is not of
+        texts or whole numbers.
+        """
+        for name in names:
+            self._require_type(name, name in ids)
+        n_rows = max(self._parquet.metadata.num_rows, 1)
+        read = 0
+        for batch in self._batches(names):
+            lines = np.arange(read + 1, read + len(batch) + 1, dtype=np.int64)
+            read += len(batch)
+            cells = {name: self._texts(name, batch.column(name)) for name in names}
+            yield Block(lines, cells, position=self._size * read // n_rows)
+
+    def _batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        batches = self._parquet.iter_batches(BLOCK_ROWS, columns=list(names), use_threads=False)
+        while True:
+            with _unbroken(self._file):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _require_type(self, name: str, is_id: bool) -> None:
+        kind = _value_type(self._parquet.schema_arrow.field(name).type)
+        if is_id and not (_is_text(kind) or pa.types.is_integer(kind)):
+            raise DataError(
+                f"{self._file.shown}: column {name!r} holds ids as {kind}; store ids as text, "
+                "or they lose digits and zeros"
+            )
+        plain = _is_text(kind) or pa.types.is_primitive(kind) or pa.types.is_decimal(kind)
+        if not plain and not pa.types.is_null(kind):
+            raise DataError(
+                f"{self._file.shown}: column {name!r} is of type {kind}; store it as text"
+            )
+
+    def _texts(self, name: str, column: pa.Array) -> NDArray[np.object_]:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if pa.types.is_timestamp(column.type):
+            zone = "UTC" if column.type.tz else None
+            column = column.cast(pa.timestamp("s", zone), safe=False)
+        try:
+            texts: NDArray[np.object_] = (
+                column.cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False)
+            )
+        except (UnicodeDecodeError, pa.ArrowException) as error:
+            raise DataError(
+                f"{self._file.shown}: column {name!r} does not read as UTF-8 text; store it as text"
+            ) from error
+        return texts
+
+
+@contextmanager
+def opened_parquet(file: InputFile) -> Iterator[ParquetTable]:
+    """Open a Parquet file. Raises: DataError where it is none, or a broken one."""
+    with ExitStack() as stack:
+        with readable(file), _unbroken(file):
+            parquet = stack.enter_context(pq.ParquetFile(file.path))
+        yield ParquetTable(file, parquet)
+
+
+@contextmanager
+def _unbroken(file: InputFile) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        cause = str(error).partition("\n")[0]
+        raise DataError(f"{file.shown} is no Parquet file, or a broken one: {cause}") from error
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_one(kind) for is_one in texts)

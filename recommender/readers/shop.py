@@ -1,0 +1,119 @@
+"""Shop: all files of a shop -> its catalogue, its interactions and what became of every row."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recommender import documents
+from recommender.catalogue import Catalogue
+from recommender.errors import ConfigError
+from recommender.interactions import Interactions
+from recommender.progress import Progress
+from recommender.readers.assembly import assembled
+from recommender.readers.catalogue import read_items
+from recommender.readers.files import InputFile, fingerprint, located, require_files
+from recommender.readers.interactions import EventLog, EventReader, kind_weights
+from recommender.readers.quarantine import quarantine_at
+from recommender.readers.report import ReadReport
+from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.readers.tables import Intake
+
+FORMAT = 1
+"""Raised when the same files and settings come to read differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Everything that reading depends on; paths are relative to `base`.
+
+    Raises: ConfigError where there is nothing to read, or a number is out of range.
+    """
+
+    catalogue: CatalogueSource
+    interactions: tuple[InteractionSource, ...]
+    refused_share_max: float = 0.02
+    base: Path = Path()
+
+    def __post_init__(self) -> None:
+        if not (self.catalogue.path or self.interactions):
+            raise ConfigError("nothing to read: set catalogue.path, interactions.path or both")
+        if not 0 <= self.refused_share_max <= 1:
+            raise ConfigError(f"refused_share_max {self.refused_share_max!r}: give 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ShopData:
+    """What a shop's files hold."""
+
+    catalogue: Catalogue
+    interactions: Interactions
+    report: ReadReport
+
+
+def parameters(source: Source) -> dict[str, object]:
+    """Everything but the files' bytes and the user key that decides the result, as JSON knows it.
+
+    Of the files' places only the formats count. Raises: ConfigError for an unknown format.
+    """
+    catalogue, interactions = _files(source)
+    plain = {
+        "format": FORMAT,
+        "documents_format": documents.FORMAT,
+        "refused_share_max": source.refused_share_max,
+        "catalogue": asdict(source.catalogue) | {"path": _formats(catalogue)},
+        "interactions": [
+            asdict(part) | {"path": _formats(files)}
+            for part, files in zip(source.interactions, interactions, strict=True)
+        ],
+    }
+    result: dict[str, object] = json.loads(json.dumps(plain, sort_keys=True))
+    return result
+
+
+def input_digests(source: Source) -> dict[str, str]:
+    """The sha256 of every file, by its key: `catalogue.0`, `interactions.0.0`.
+
+    Raises: ConfigError where a file is missing or may not be read.
+    """
+    return {file.key: fingerprint(file).sha256 for file in _all_files(source)}
+
+
+def read_shop(source: Source, *, user_key: bytes, quarantine: Path, progress: Progress) -> ShopData:
+    """Read everything; refused rows go to the file `quarantine`, where there are any.
+
+    Progress counts bytes of the files as they lie. Raises: ConfigError where a setting does not
+    fit the files or the key is unfit; DataError where a file is unusable, changes while it is
+    read or has too many refused rows, and where there are no items.
+    """
+    catalogue_files, interaction_files = _files(source)
+    every = _all_files(source)
+    require_files(every)
+    weights = kind_weights(source.interactions)
+    log = EventLog(user_key)
+    total = sum(file.path.stat().st_size for file in every)
+    with quarantine_at(quarantine) as refused, progress("read", total) as advance:
+        intake = Intake(refused, advance, source.refused_share_max)
+        items = read_items(source.catalogue, catalogue_files, intake) if catalogue_files else None
+        kinds = {kind: code for code, kind in enumerate(weights)}
+        reader = EventReader(log, intake, kinds, derives=items is None)
+        for part, files in zip(source.interactions, interaction_files, strict=True):
+            reader.read(part, files)
+    return ShopData(
+        *assembled(items, log.events(), weights, source.catalogue.scope, intake.reports)
+    )
+
+
+def _files(source: Source) -> tuple[tuple[InputFile, ...], list[tuple[InputFile, ...]]]:
+    return located(source.catalogue.path, source.base, "catalogue"), [
+        located(part.path, source.base, f"interactions.{number}")
+        for number, part in enumerate(source.interactions)
+    ]
+
+
+def _all_files(source: Source) -> tuple[InputFile, ...]:
+    catalogue, interactions = _files(source)
+    return catalogue + tuple(file for files in interactions for file in files)
+
+
+def _formats(files: tuple[InputFile, ...]) -> list[str]:
+    return [file.format for file in files]

@@ -1,0 +1,108 @@
+"""Recipe: every name and parameter that decides a build."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recommender.errors import ConfigError
+
+TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One implementation by its name in the registry, with its parameters (plain JSON values)."""
+
+    use: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", dict(self.parameters))
+
+    def plain(self) -> dict[str, Any]:
+        """The choice as it stands in a recipe file."""
+        return {"use": self.use, **self.parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A named slot on a page: its vectors, its order, its rules and its size.
+
+    `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
+    be hidden on read; entries under `min_score` are not published.
+    """
+
+    name: str
+    fusion: Choice
+    candidates: tuple[Choice, ...] = (Choice("nearest"),)
+    ranker: Choice = Choice("identity")
+    rules: tuple[Choice, ...] = ()
+    shown: int = 12
+    depth: int = 36
+    min_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isascii() and (c.isalnum() or c in "_-") for c in self.name):
+            raise ConfigError(f"placement name {self.name!r}: use letters, digits, - and _")
+        if not 1 <= self.shown <= self.depth <= 1000:
+            raise ConfigError(
+                f"placement {self.name}: shown = {self.shown}, depth = {self.depth}; "
+                "1 <= shown <= depth <= 1000 is needed"
+            )
+        if not 0 <= self.min_score <= 1:
+            raise ConfigError(f"placement {self.name}: min_score = {self.min_score} is not in 0..1")
+        if not self.candidates:
+            raise ConfigError(f"placement {self.name}: candidates is empty; name at least one")
+
+    def plain(self) -> dict[str, Any]:
+        """The placement as it stands in a recipe file."""
+        return {
+            "name": self.name,
+            "fusion": self.fusion.plain(),
+            "candidates": [choice.plain() for choice in self.candidates],
+            "ranker": self.ranker.plain(),
+            "rules": [choice.plain() for choice in self.rules],
+            "shown": self.shown,
+            "depth": self.depth,
+            "min_score": self.min_score,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How item vectors and related lists are made.
+
+    `interactions` names each interaction model's embeddings; the text encoder's are `TEXT`.
+    """
+
+    text: Choice
+    interactions: Mapping[str, Choice]
+    index: Choice
+    placements: tuple[Placement, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interactions", dict(self.interactions))
+        if TEXT in self.interactions:
+            raise ConfigError(f"recipe.interactions.{TEXT}: that name is the text encoder's")
+        if not self.placements:
+            raise ConfigError("recipe.placements is empty: name at least one placement")
+        names = [placement.name for placement in self.placements]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"recipe.placements: a name stands twice in {', '.join(names)}")
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as it stands in a file."""
+        return {
+            "text": self.text.plain(),
+            "interactions": {name: c.plain() for name, c in self.interactions.items()},
+            "index": self.index.plain(),
+            "placements": [placement.plain() for placement in self.placements],
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the recipe, hexadecimal; equal recipes have equal digests."""
+        text = json.dumps(self.plain(), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()

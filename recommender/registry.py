@@ -1,0 +1,143 @@
+"""Every name that a recipe may use, one page; what a name stands for is imported when it is used.
+
+To add an implementation: one file with a frozen dataclass, one line here. The line also enrols it
+in the contract suite of its protocol.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, cast
+
+from recommender.errors import ConfigError
+from recommender.protocols import (
+    CandidateSource,
+    Fusion,
+    IndexBuilder,
+    InteractionModel,
+    Ranker,
+    Rule,
+    TextEncoder,
+)
+from recommender.recipe import Choice, Recipe
+
+Names = Mapping[str, str]
+
+TEXT_ENCODERS: Names = MappingProxyType(
+    {
+        "sentence-transformers": (
+            "recommender.text_encoders.sentence_transformer:SentenceTransformerEncoder"
+        ),
+        "hashing": "recommender.text_encoders.hashing:HashingEncoder",
+    }
+)
+INTERACTION_MODELS: Names = MappingProxyType(
+    {
+        "als": "recommender.interaction_models.als:AlternatingLeastSquares",
+        "co-occurrence-svd": "recommender.interaction_models.co_occurrence_svd:CoOccurrenceSVD",
+    }
+)
+FUSIONS: Names = MappingProxyType(
+    {
+        "concatenation": "recommender.fusion.concatenation:Concatenation",
+        "gated": "recommender.fusion.gated:Gated",
+    }
+)
+INDEXES: Names = MappingProxyType(
+    {
+        "auto": "recommender.indexes.auto:Auto",
+        "exact": "recommender.indexes.exact:Exact",
+        "ivf": "recommender.indexes.ivf:InvertedFile",
+    }
+)
+CANDIDATES: Names = MappingProxyType(
+    {
+        "nearest": "recommender.candidates.nearest:Nearest",
+        "co-occurrence": "recommender.candidates.co_occurrence:CoOccurrence",
+    }
+)
+RANKERS: Names = MappingProxyType({"identity": "recommender.rankers.identity:Identity"})
+RULES: Names = MappingProxyType(
+    {
+        "in-stock": "recommender.rules.in_stock:InStock",
+        "one-per-group": "recommender.rules.one_per_group:OnePerGroup",
+    }
+)
+
+
+def text_encoder(choice: Choice) -> TextEncoder:
+    """The text encoder of a recipe. Raises: ConfigError, as all functions here."""
+    return cast("TextEncoder", _make("recipe.text", TEXT_ENCODERS, choice))
+
+
+def interaction_model(choice: Choice) -> InteractionModel:
+    """An interaction model of a recipe."""
+    return cast("InteractionModel", _make("recipe.interactions", INTERACTION_MODELS, choice))
+
+
+def fusion(choice: Choice) -> Fusion:
+    """The fusion of a placement."""
+    return cast("Fusion", _make("fusion", FUSIONS, choice))
+
+
+def index_builder(choice: Choice) -> IndexBuilder:
+    """The index builder of a recipe."""
+    return cast("IndexBuilder", _make("recipe.index", INDEXES, choice))
+
+
+def candidate_source(choice: Choice) -> CandidateSource:
+    """A candidate source of a placement."""
+    return cast("CandidateSource", _make("candidates", CANDIDATES, choice))
+
+
+def ranker(choice: Choice) -> Ranker:
+    """The ranker of a placement."""
+    return cast("Ranker", _make("ranker", RANKERS, choice))
+
+
+def rule(choice: Choice) -> Rule:
+    """A rule of a placement."""
+    return cast("Rule", _make("rules", RULES, choice))
+
+
+def check(recipe: Recipe) -> None:
+    """Make everything that a recipe names, so that a misspelt name stops a run before it starts.
+
+    Raises: ConfigError for an unknown name or parameter, or a value out of range.
+    """
+    text_encoder(recipe.text)
+    index_builder(recipe.index)
+    for model in recipe.interactions.values():
+        interaction_model(model)
+    for placement in recipe.placements:
+        fusion(placement.fusion)
+        ranker(placement.ranker)
+        for source in placement.candidates:
+            candidate_source(source)
+        for named_rule in placement.rules:
+            rule(named_rule)
+
+
+def _make(where: str, names: Names, choice: Choice) -> object:
+    if choice.use not in names:
+        raise ConfigError(f"{where}: {_unknown('name', choice.use, names)}")
+    module, _, name = names[choice.use].partition(":")
+    implementation: Any = getattr(import_module(module), name)
+    allowed = [field.name for field in dataclasses.fields(implementation)]
+    for parameter in choice.parameters:
+        if parameter not in allowed:
+            raise ConfigError(f"{where}.{choice.use}: {_unknown('parameter', parameter, allowed)}")
+    try:
+        made: object = implementation(**choice.parameters)
+    except TypeError as error:
+        raise ConfigError(f"{where}.{choice.use}: {error}") from error
+    return made
+
+
+def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:
+    names = sorted(allowed)
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {given!r}; {hint}allowed: {', '.join(names) or 'none'}"

@@ -1,0 +1,1 @@
+"""Related lists in Redis: keys and values, the lookup, the publisher and the embedded store."""

@@ -1,0 +1,75 @@
+"""Every Redis key of a shop: the names of the public contract."""
+
+import re
+from dataclasses import dataclass
+
+from recommender.errors import ConfigError
+
+NAME = re.compile(r"[a-z0-9_-]{1,40}")
+
+
+def check_shop(name: str) -> None:
+    """Refuse what cannot name a shop. Raises: ConfigError."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"shop {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
+
+
+def check_placement(name: str) -> None:
+    """Refuse what cannot name a placement. Raises: ConfigError."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"placement {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one shop.
+
+    Control keys carry the literal hash tag `{shop}`, so that one script may touch them on a
+    cluster; list keys carry no tag and spread over the slots. Raises: ConfigError for the shop.
+    """
+
+    shop: str
+
+    def __post_init__(self) -> None:
+        check_shop(self.shop)
+
+    @property
+    def live(self) -> str:
+        """The pointer that lookups read."""
+        return self._control("live")
+
+    @property
+    def previous(self) -> str:
+        """The pointer before the last swap."""
+        return self._control("previous")
+
+    @property
+    def seq(self) -> str:
+        """The fence counter."""
+        return self._control("seq")
+
+    @property
+    def lease(self) -> str:
+        """The lease of the publisher at work."""
+        return self._control("lease")
+
+    @property
+    def generations(self) -> str:
+        """ZSET of the numbers of all generations that have keys, so that nothing scans for them."""
+        return self._control("generations")
+
+    def generation(self, number: int) -> str:
+        """The hash that describes one generation."""
+        return self._control(f"generation:{number}")
+
+    def related_list(self, generation: int, placement: str, item_id: str) -> str:
+        """One related list. Braces in the id are escaped, so that it cannot choose its slot."""
+        escaped = item_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+        return f"rec:{self.shop}:{generation}:{placement}:{escaped}"
+
+    def related_lists(self, generation: int) -> str:
+        """The pattern that matches the list keys of one generation, and no other key."""
+        return f"rec:{self.shop}:{generation}:*"
+
+    def _control(self, name: str) -> str:
+        return f"rec:{{{self.shop}}}:{name}"

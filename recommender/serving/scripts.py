@@ -1,0 +1,117 @@
+"""The few atomic steps of a publish, in Lua. Lookups use none of them.
+
+All keys of a script carry the hash tag of one shop. A numeric `fence` orders publishers: whoever
+has the higher one was there later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from redis import Redis
+
+ALLOW_OOM = "#!lua flags=allow-oom\n"
+"""Lets a script write when maxmemory is reached; servers before version 7 do not know it."""
+
+TAKE_LEASE = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return false
+end
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+"""
+
+RENEW_LEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+RELEASE_LEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('UNLINK', KEYS[1])
+end
+"""
+
+NEXT_FENCE = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+return redis.call('INCR', KEYS[1])
+"""
+
+COMPLETE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('EXISTS', KEYS[2]) == 0 then
+  return 0
+end
+redis.call('HSET', KEYS[2], 'state', 'complete')
+return 1
+"""
+"""Only the holder of the lease may declare complete what a collector may have taken since."""
+
+SWAP = """
+local live = redis.call('GET', KEYS[1])
+local readable, pointer = pcall(cjson.decode, live or '{}')
+readable = readable and type(pointer) == 'table'
+if readable and (tonumber(pointer.fence) or 0) >= tonumber(ARGV[1]) then
+  return 'superseded'
+end
+if redis.call('HGET', KEYS[3], 'state') ~= 'complete' then
+  return 'incomplete'
+end
+if live and readable then
+  redis.call('SET', KEYS[2], live)
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 'live'
+"""
+
+RETIRE = """
+local kept = {}
+for index = 1, 2 do
+  local raw = redis.call('GET', KEYS[index])
+  local readable, pointer = pcall(cjson.decode, raw or '{"layers": []}')
+  if not readable or type(pointer) ~= 'table' or type(pointer.layers) ~= 'table' then
+    return {}
+  end
+  for _, generation in ipairs(pointer.layers) do
+    kept[string.format('%.0f', tonumber(generation) or 0)] = true
+  end
+end
+local holder = redis.call('GET', KEYS[3])
+local retired = {}
+for index = 4, #KEYS do
+  local generation = ARGV[index - 2]
+  local owner = redis.call('HGET', KEYS[index], 'owner')
+  local staged_by_other = owner and owner == holder and owner ~= ARGV[1]
+  if not kept[generation] and not staged_by_other then
+    local state = redis.call('HGET', KEYS[index], 'state') or 'absent'
+    if state == 'complete' then
+      redis.call('HSET', KEYS[index], 'state', 'staging')
+    end
+    table.insert(retired, {generation, state})
+  end
+end
+return retired
+"""
+"""Which of these generations nobody may read any more. From here on no swap accepts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """Runs scripts on one server, at full memory too where the server can."""
+
+    store: Redis
+    prefix: str
+
+    @classmethod
+    def on(cls, store: Redis) -> "Scripts":
+        """Ask the server for its version. Valkey tells the Redis version it is compatible with."""
+        version = str(store.info("server")["redis_version"])
+        return cls(store, ALLOW_OOM if int(version.partition(".")[0]) >= 7 else "")
+
+    def run(
+        self, script: str, keys: Sequence[str], arguments: Sequence[str | int | bytes]
+    ) -> object:
+        """Run one of the scripts of this module."""
+        return cast("object", self.store.eval(self.prefix + script, len(keys), *keys, *arguments))

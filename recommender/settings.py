@@ -1,0 +1,215 @@
+"""Settings of one shop: the tables of a settings file, with their defaults.
+
+What a name in a recipe may be, `registry.py` knows; where values come from, `settings_file.py`.
+"""
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+)
+
+from recommender.artifacts import ArtifactStore
+from recommender.errors import ConfigError
+from recommender.gates import Gates
+from recommender.pipeline import Job
+from recommender.progress import Progress, silent
+from recommender.readers.shop import Source
+from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.recipe import Choice, Placement, Recipe
+from recommender.serving.connection import redacted
+
+EMBEDDED = "embedded"
+
+
+def _choice(value: object) -> Choice:
+    """A name alone, or a table with `use` and parameters."""
+    if isinstance(value, str):
+        return Choice(value)
+    if isinstance(value, Mapping):
+        table = dict(value)
+        use = table.pop("use", None)
+        if not isinstance(use, str):
+            raise ValueError("a table needs `use`, the name of an implementation")  # noqa: TRY004
+        return Choice(use, table)
+    if isinstance(value, Choice):
+        return value
+    raise ValueError("give a name, or a table with `use`")
+
+
+def _choice_of(default: str) -> PlainValidator:
+    def parse(value: object) -> Choice:
+        if isinstance(value, Mapping):
+            return _choice({"use": default} | dict(value))
+        return _choice(value)
+
+    return PlainValidator(parse)
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, Mapping) else value
+
+
+ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class PlacementSettings(_Table):
+    """A named slot; see `recommender.recipe.Placement`."""
+
+    name: str
+    fusion: Annotated[Choice, _choice_of("gated")] = Choice("gated")
+    candidates: tuple[ChoiceSetting, ...] = (Choice("nearest"),)
+    ranker: ChoiceSetting = Choice("identity")
+    rules: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
+    shown: int = 12
+    depth: int = 36
+    min_score: float = 0.0
+
+
+class RecipeSettings(_Table):
+    """How item vectors and lists are made; the defaults are config/recipes/quick.toml."""
+
+    text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice(
+        "sentence-transformers"
+    )
+    interactions: dict[str, ChoiceSetting] = Field(
+        default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
+    )
+    index: Annotated[Choice, _choice_of("auto")] = Choice("auto")
+    placements: tuple[PlacementSettings, ...] = (PlacementSettings(name="related"),)
+
+    def recipe(self) -> Recipe:
+        """The recipe. Raises: ConfigError."""
+        return Recipe(
+            text=self.text,
+            interactions=self.interactions,
+            index=self.index,
+            placements=tuple(
+                Placement(**{name: getattr(slot, name) for name in type(slot).model_fields})
+                for slot in self.placements
+            ),
+        )
+
+
+class StateSettings(_Table):
+    """What stays on this machine: the embedded store, quarantined rows, the key of user ids.
+
+    `user_key` keys the hash of user ids; empty, a random one is kept in the folder.
+    """
+
+    folder: Path = Path(".recommender")
+    user_key: SecretStr = SecretStr("")
+
+
+class StoreSettings(_Table):
+    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server."""
+
+    url: str = EMBEDDED
+
+
+class ArtifactSettings(_Table):
+    """Where stage outputs lie; empty, in the state folder."""
+
+    url: str = ""
+
+
+class LimitSettings(_Table):
+    """What may be wrong before a run stops."""
+
+    refused_share_max: float = Field(default=0.02, ge=0, le=1)
+
+
+class Settings(_Table):
+    """Everything that one shop can set."""
+
+    shop: str
+    state: StateSettings = StateSettings()
+    store: StoreSettings = StoreSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
+    catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
+    interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
+    recipe: RecipeSettings = RecipeSettings()
+    gates: Gates = Gates()
+    limits: LimitSettings = LimitSettings()
+
+    def source(self) -> Source:
+        """What reading depends on."""
+        return Source(
+            catalogue=self.catalogue,
+            interactions=self.interactions,
+            refused_share_max=self.limits.refused_share_max,
+        )
+
+    def artifact_store(self) -> ArtifactStore:
+        """Where this shop's artifacts lie. Raises: ConfigError where it is no local folder."""
+        url = self.artifacts.url.removeprefix("file://")
+        if "://" in url:
+            raise ConfigError(f"artifacts.url = {url!r}: only a local folder is supported so far")
+        return ArtifactStore(Path(url) if url else self.state.folder / "artifacts", self.shop)
+
+    def job(self, progress: Progress = silent) -> Job:
+        """Everything that a reindex of this shop needs."""
+        return Job(
+            shop=self.shop,
+            source=self.source(),
+            recipe=self.recipe.recipe(),
+            artifacts=self.artifact_store(),
+            user_key=self._user_key(),
+            quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
+            settings=self.plain(),
+            progress=progress,
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The settings as they would stand in a file, secrets masked, unset values left out."""
+        plain: dict[str, Any] = _plain(self)
+        plain["store"]["url"] = redacted(self.store.url)
+        plain["recipe"] = self.recipe.recipe().plain()
+        return plain
+
+    def _user_key(self) -> bytes:
+        given = self.state.user_key.get_secret_value()
+        if given:
+            return given.encode()
+        path = self.state.folder / "user_key"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                private = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(private, "w") as file:
+                    file.write(secrets.token_hex(32))
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"state.folder {self.state.folder} cannot be used: {error.strerror}"
+            ) from error
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    if isinstance(value, BaseModel):
+        return _plain({name: getattr(value, name) for name in type(value).model_fields})
+    if isinstance(value, Choice):
+        return value.plain()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value

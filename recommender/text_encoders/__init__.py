@@ -1,0 +1,1 @@
+"""Text encoders: documents to vectors."""

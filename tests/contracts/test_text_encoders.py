@@ -1,0 +1,82 @@
+"""What every text encoder owes."""
+
+import numpy as np
+import pytest
+
+from recommender import registry
+from recommender.errors import ConfigError
+from recommender.progress import silent
+from recommender.protocols import TextEncoder
+from recommender.recipe import Choice
+
+TEXTS = [
+    "white hanging heart t-light holder",
+    "",
+    "heart t-light holder, white, hanging",
+    "garden rake with ash handle",
+    "white hanging heart t-light holder",
+    "   ",
+    "日本の鉄瓶 ☕",
+]
+
+
+@pytest.fixture(scope="module", params=sorted(registry.TEXT_ENCODERS))
+def encoder(request: pytest.FixtureRequest) -> TextEncoder:
+    return registry.text_encoder(Choice(request.param))
+
+
+@pytest.fixture(scope="module")
+def encoded(encoder: TextEncoder) -> np.ndarray:
+    return encoder.encode(TEXTS, silent)
+
+
+def test_unit_rows_in_float32(encoded: np.ndarray) -> None:
+    assert encoded.dtype == np.float32
+    assert len(encoded) == len(TEXTS)
+    norms = np.linalg.norm(encoded, axis=1)
+    assert norms == pytest.approx([1, 0, 1, 1, 1, 0, 1], abs=1e-5)
+
+
+def test_blank_document_has_zero_row(encoded: np.ndarray) -> None:
+    assert not encoded[1].any()
+    assert not encoded[5].any()
+
+
+def test_near_texts_are_near(encoded: np.ndarray) -> None:
+    assert encoded[0] @ encoded[2] > encoded[0] @ encoded[3] + 0.2
+
+
+def test_equal_texts_are_equal(encoded: np.ndarray) -> None:
+    assert (encoded[0] == encoded[4]).all()
+
+
+def test_again_gives_the_same(encoder: TextEncoder, encoded: np.ndarray) -> None:
+    assert encoder.encode(TEXTS, silent).tobytes() == encoded.tobytes()
+
+
+def test_order_and_company_do_not_matter(encoder: TextEncoder, encoded: np.ndarray) -> None:
+    backwards = encoder.encode(TEXTS[::-1], silent)[::-1]
+    assert backwards == pytest.approx(encoded, abs=1e-5)
+
+
+def test_nothing_to_encode(encoder: TextEncoder, encoded: np.ndarray) -> None:
+    assert encoder.encode([], silent).shape == (0, encoded.shape[1])
+
+
+def test_fingerprint_is_stable_text(encoder: TextEncoder) -> None:
+    assert encoder.fingerprint() == encoder.fingerprint()
+    assert len(encoder.fingerprint()) > 8
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("hashing", {"dimensions": 1}),
+        ("sentence-transformers", {"batch_size": 0}),
+        ("sentence-transformers", {"model": ""}),
+        ("hashing", {"dimension": 64}),
+    ],
+)
+def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=name):
+        registry.text_encoder(Choice(name, parameters))

@@ -1,0 +1,186 @@
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.arrays import Columns
+from recommender.artifacts import MANIFEST, Artifact, ArtifactStore, artifact_key
+from recommender.errors import ArtifactError
+
+KEY = artifact_key("text", 1, {"model": "x"}, {"documents": "d"})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts", "acme")
+
+
+@pytest.fixture
+def written(store: ArtifactStore) -> Artifact:
+    columns: Columns = {"matrix": np.arange(2000, dtype=np.float32).reshape(-1, 4), "support": np.ones(3)}
+    return store.write("text", KEY, columns, {"dimensions": 4})
+
+
+def test_round_trip(store: ArtifactStore, written: Artifact) -> None:
+    found = store.require("text", KEY)
+    assert found.summary == {"dimensions": 4}
+    assert (found.columns()["matrix"] == written.columns("matrix")["matrix"]).all()
+    assert sorted(found.column_names) == ["matrix", "support"]
+    with pytest.raises(ValueError, match="read-only"):
+        found.columns()["matrix"][0, 0] = 1
+
+
+def test_key_covers_everything() -> None:
+    keys = {
+        artifact_key("text", 1, {"a": 1}, {}),
+        artifact_key("text", 2, {"a": 1}, {}),
+        artifact_key("other", 1, {"a": 1}, {}),
+        artifact_key("text", 1, {"a": 2}, {}),
+        artifact_key("text", 1, {"a": 1}, {"read": "k"}),
+    }
+    assert len(keys) == 5
+    assert artifact_key("t", 1, {"a": 1, "b": 2}, {}) == artifact_key("t", 1, {"b": 2, "a": 1}, {})
+
+
+def test_no_manifest_means_it_is_not_there(store: ArtifactStore, written: Artifact) -> None:
+    (written.folder / MANIFEST).unlink()
+    assert store.find("text", KEY) is None
+    with pytest.raises(ArtifactError, match="recommender reindex"):
+        store.require("text", KEY)
+
+
+def test_first_complete_one_stays(store: ArtifactStore, written: Artifact) -> None:
+    again = store.write("text", KEY, {"matrix": np.zeros((1, 1))}, {"dimensions": 1})
+    assert again.summary == {"dimensions": 4}
+    assert [path.name for path in written.folder.parent.iterdir()] == [KEY]
+
+
+def test_manifest_says_neither_when_nor_where(written: Artifact) -> None:
+    manifest = json.loads((written.folder / MANIFEST).read_text())
+    assert set(manifest) == {"format", "key", "summary", "files"}
+    assert str(written.folder) not in json.dumps(manifest)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_bit_is_found(written: Artifact, seed: int) -> None:
+    rng = random.Random(seed)
+    path = written.folder / "matrix.npy"
+    content = bytearray(path.read_bytes())
+    place = rng.randrange(len(content))
+    content[place] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="was changed or cut"):
+        written.columns("matrix")
+    assert written.columns("support")
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_cut_file_is_found(written: Artifact, share: float) -> None:
+    path = written.folder / "matrix.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ArtifactError, match="was changed or cut"):
+        written.columns()
+
+
+@pytest.mark.parametrize("name", ["../x.npy", "/etc/passwd", "a/b.npy", "A.npy", "", ".hidden"])
+def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, name: str) -> None:
+    path = written.folder / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["files"] = {name: {"size": 1, "sha256": "0"}}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="names a file"):
+        store.find("text", KEY)
+
+
+def test_links_are_not_followed(store: ArtifactStore, written: Artifact, tmp_path: Path) -> None:
+    path = written.folder / "matrix.npy"
+    secret = path.rename(tmp_path / "elsewhere.npy")
+    path.symlink_to(secret)
+    with pytest.raises(ArtifactError, match="missing or a link"):
+        written.columns("matrix")
+    manifest = written.folder / MANIFEST
+    manifest.symlink_to(manifest.rename(tmp_path / "manifest.json"))
+    with pytest.raises(ArtifactError, match="link"):
+        store.find("text", KEY)
+
+
+def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) -> None:
+    path = written.folder / "matrix.npy"
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    manifest_path = written.folder / MANIFEST
+    manifest = json.loads(manifest_path.read_text())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest["files"]["matrix.npy"] = {"size": path.stat().st_size, "sha256": digest}
+    manifest_path.write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=r"allow_pickle|Python objects|mmap"):
+        store.require("text", KEY).columns("matrix")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 99}'])
+def test_manifest_that_is_none(store: ArtifactStore, written: Artifact, content: bytes) -> None:
+    (written.folder / MANIFEST).write_bytes(content)
+    with pytest.raises(ArtifactError, match="remove its folder"):
+        store.find("text", KEY)
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "ACME", "a b"])
+def test_names_cannot_lead_outside(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArtifactError, match="artifact name"):
+        ArtifactStore(tmp_path, name).find("text", KEY)
+    with pytest.raises(ArtifactError, match="artifact name"):
+        ArtifactStore(tmp_path, "acme").find(name, KEY)
+
+
+def test_full_disk_leaves_nothing_behind(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOMMENDER_FAILPOINTS", "artifact.write=enospc@1")
+    monkeypatch.setattr("recommender.failpoints._hits", Counter())
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        store.write("text", KEY, {"matrix": np.zeros(3)}, {})
+    assert store.find("text", KEY) is None
+    assert list((store.root / "acme" / "text").iterdir()) == []
+
+
+KILLED = """
+import numpy as np
+from pathlib import Path
+from recommender.arrays import Columns
+from recommender.artifacts import ArtifactStore
+ArtifactStore(Path({root!r}), "acme").write("text", {key!r}, {{"matrix": np.zeros(9)}}, {{}})
+"""
+
+
+@pytest.mark.parametrize(
+    "place", ["artifact.write", "artifact.before_manifest", "artifact.before_rename"]
+)
+def test_killed_while_writing_leaves_no_artifact(
+    store: ArtifactStore, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOMMENDER_FAILPOINTS", f"{place}=kill@1")
+    code = KILLED.format(root=str(store.root), key=KEY)
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -9
+    assert store.find("text", KEY) is None
+    monkeypatch.delenv("RECOMMENDER_FAILPOINTS")
+    assert store.write("text", KEY, {"matrix": np.zeros(9)}, {}).columns()["matrix"].shape == (9,)
+
+
+@pytest.mark.parametrize("run_id", ["../../etc/passwd", "acme", "acme.x", "acme.1/../2", "", "A.1"])
+def test_run_ids_cannot_lead_outside(store: ArtifactStore, run_id: str) -> None:
+    with pytest.raises(ArtifactError, match="run id"):
+        store.record_run(run_id, {})
+
+
+def test_highest_run(store: ArtifactStore) -> None:
+    assert store.highest_run() == 0
+    store.record_run("acme.9", {"a": 1})
+    store.record_run("acme.10", {"a": 1})
+    assert store.highest_run() == 10
