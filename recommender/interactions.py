@@ -1,7 +1,7 @@
 """Interactions: who did what with which item, when."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from recommender.arrays import Columns, Rows, frozen, pack_texts, unpack_texts
 from recommender.errors import DataError
 
-Unit = Literal["basket", "session", "user"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
+Unit = Literal["auto", "basket", "session", "user"]
+"""What joins events; `auto` is the finest unit that a shop gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ class Interactions:
         """Time of the newest event in epoch seconds, 0 without events."""
         return int(self.time.max()) if len(self) else 0
 
-    def matrix(self, unit: Unit) -> sp.csr_array[np.float32]:
+    def matrix(self, unit: Unit = "auto") -> sp.csr_array[np.float32]:
         """Units by items (u, n): the largest weight of an event of that unit with that item.
 
         Units with no event of positive weight are left out; the others keep their order.
         """
-        units = {"basket": self.basket, "session": self.session, "user": self.user}[unit]
+        columns = {"basket": self.basket, "session": self.session, "user": self.user}
+        units = columns[self._finest_unit() if unit == "auto" else unit]
         strength = np.asarray(self.weights, dtype=np.float32)[self.kind]
         seen = (units >= 0) & (strength > 0)
         distinct, rows = np.unique(units[seen], return_inverse=True)
@@ -72,12 +73,10 @@ class Interactions:
         at = np.divmod(place, max(self.n_items, 1))
         return sp.csr_array((values, (at[0], at[1])), shape=shape, dtype=np.float32)
 
-    def finest_unit(self) -> Unit:
-        """The finest unit that the shop gives: baskets, else sessions, else users."""
-        for unit in UNITS:
-            if (getattr(self, unit) >= 0).any():
-                return unit
-        return "basket"
+    def _finest_unit(self) -> Literal["basket", "session", "user"]:
+        if (self.basket >= 0).any():
+            return "basket"
+        return "session" if (self.session >= 0).any() else "user"
 
     def columns(self) -> Columns:
         """The interactions as arrays."""
@@ -103,3 +102,8 @@ class Interactions:
             weights=tuple(columns["weights"].tolist()),
             **{name: columns[name] for name in arrays},
         )
+
+
+def support(seen: sp.csr_array[np.float32]) -> npt.NDArray[np.float32]:
+    """How many of the units (u, n) each item stands in (n,)."""
+    return np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.float32)

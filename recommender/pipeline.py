@@ -130,18 +130,12 @@ def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
 
 def read_catalogue(artifacts: ArtifactStore, build: Artifact) -> Catalogue:
     """The catalogue of a build. Raises: ArtifactError where it is no longer there."""
-    read = artifacts.require(_READ[0], build.summary["read"])
-    return Catalogue.from_columns(_unprefixed(read, "catalogue."))
+    return _catalogue(artifacts.require(_READ[0], build.summary["read"]))
 
 
-def best_sellers(artifacts: ArtifactStore, build: Artifact) -> list[str]:
-    """All items of a build, those in most baskets first. Raises: ArtifactError."""
-    read = artifacts.require(_READ[0], build.summary["read"])
-    interactions = _interactions(read)
-    seen = interactions.matrix(interactions.finest_unit())
-    support = np.bincount(seen.indices, minlength=interactions.n_items)
-    ids = _catalogue(read).ids.ids
-    return [ids[row] for row in np.argsort(-support, kind="stable")]
+def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions:
+    """The interactions of a build. Raises: ArtifactError where they are no longer there."""
+    return _interactions(artifacts.require(_READ[0], build.summary["read"]))
 
 
 def find_build(artifacts: ArtifactStore, key: str) -> Artifact:

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from recommender.errors import ConfigError
 from recommender.protocols import (
@@ -126,14 +126,27 @@ def _make(where: str, names: Names, choice: Choice) -> object:
     module, _, name = names[choice.use].partition(":")
     implementation: Any = getattr(import_module(module), name)
     allowed = [field.name for field in dataclasses.fields(implementation)]
-    for parameter in choice.parameters:
+    hints = get_type_hints(implementation)
+    for parameter, value in choice.parameters.items():
         if parameter not in allowed:
             raise ConfigError(f"{where}.{choice.use}: {_unknown('parameter', parameter, allowed)}")
-    try:
-        made: object = implementation(**choice.parameters)
-    except TypeError as error:
-        raise ConfigError(f"{where}.{choice.use}: {error}") from error
+        if expected := _expected(hints[parameter], value):
+            raise ConfigError(f"{where}.{choice.use}: {parameter} = {value!r} is not {expected}")
+    made: object = implementation(**choice.parameters)
     return made
+
+
+def _expected(hint: object, value: object) -> str | None:
+    """What a parameter should have been, None where `value` is that."""
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        return None if value in choices else f"one of {', '.join(map(repr, choices))}"
+    if hint is float:
+        return None if type(value) in (int, float) else "a number"
+    if hint in (int, str, bool):
+        names = {int: "a whole number", str: "text", bool: "true or false"}
+        return None if type(value) is hint else names[cast("type", hint)]
+    return None
 
 
 def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:

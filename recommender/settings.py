@@ -116,9 +116,13 @@ class StateSettings(_Table):
 
 
 class StoreSettings(_Table):
-    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server."""
+    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server.
+
+    A publisher that stops renewing its lease for `lease_s` seconds has lost it.
+    """
 
     url: str = EMBEDDED
+    lease_s: float = Field(default=30.0, ge=3, le=600)
 
 
 class ArtifactSettings(_Table):

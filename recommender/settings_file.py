@@ -68,7 +68,7 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Settings:
 
 def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     if "shop" not in tree:
-        raise ConfigError(f'{path}: shop is not set; give the shop a name, such as shop = "my-shop"')
+        raise ConfigError(f'{path}: shop is not set; name it, such as shop = "my-shop"')
     try:
         settings = Settings.model_validate(_with_paths(tree, base))
     except ValidationError as error:
@@ -111,7 +111,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _resolved(base: Path, path: str) -> Path:
-    return base / Path(path).expanduser()
+    return Path(os.path.normpath(base / Path(path).expanduser()))
 
 
 def _existing(given: str, origin: str) -> Path:
@@ -142,9 +142,13 @@ def _assign(tree: dict[str, Any], dotted: str, value: object, origin: str) -> No
     if not all(parts):
         raise ConfigError(f"{origin}: {dotted!r} is no setting; write dotted.name=VALUE")
     node: Any = tree
-    for part in parts[:-1]:
-        inside = isinstance(node, list)
-        node = _element(node, part, origin) if inside else node.setdefault(part, {})
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(node, list):
+            node = _element(node, part, origin)
+            continue
+        if depth and parts[0] == "recipe" and isinstance(node.get(part), str):
+            node[part] = {"use": node[part]}
+        node = node.setdefault(part, {})
         if not isinstance(node, dict | list):
             raise ConfigError(f"{origin}: {part} is a value, so it has no setting {parts[-1]!r}")
     if isinstance(node, list):

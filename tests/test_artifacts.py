@@ -23,7 +23,8 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def written(store: ArtifactStore) -> Artifact:
-    columns: Columns = {"matrix": np.arange(2000, dtype=np.float32).reshape(-1, 4), "support": np.ones(3)}
+    matrix = np.arange(2000, dtype=np.float32).reshape(-1, 4)
+    columns: Columns = {"matrix": matrix, "support": np.ones(3)}
     return store.write("text", KEY, columns, {"dimensions": 4})
 
 

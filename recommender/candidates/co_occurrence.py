@@ -14,15 +14,15 @@ from recommender.vectors import ItemVectors
 
 @dataclass(frozen=True, slots=True)
 class CoOccurrence:
-    """Items that share the most units with the asking item; `unit` empty is the finest given."""
+    """Items that share the most units with the asking item; `auto` by the finest unit given."""
 
-    unit: Unit | None = None
+    unit: Unit = "auto"
 
     def prepare(
         self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
     ) -> "CoOccurrenceProposer":
         """Lay out which units hold which items."""
-        seen = interactions.matrix(self.unit or interactions.finest_unit())
+        seen = interactions.matrix(self.unit)
         seen.data = np.ones_like(seen.data)
         return CoOccurrenceProposer(vectors, seen, seen.T.tocsr())
 

@@ -37,7 +37,7 @@ def store_url(settings: Settings) -> Iterator[str]:
 def publisher(settings: Settings) -> Iterator[Publisher]:
     """A publisher of the shop. Raises: StoreUnavailable."""
     with store_url(settings) as url, open_store(url) as store:
-        yield Publisher(store, settings.shop)
+        yield Publisher(store, settings.shop, lease_s=settings.store.lease_s)
 
 
 @contextmanager

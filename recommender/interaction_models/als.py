@@ -8,8 +8,7 @@ import scipy.sparse as sp
 
 from recommender.arrays import unit_rows
 from recommender.errors import ConfigError, DataError
-from recommender.interaction_models.units import UnitChoice, support, units_by_items
-from recommender.interactions import Interactions
+from recommender.interactions import Interactions, Unit, support
 from recommender.progress import Progress
 from recommender.vectors import Embeddings
 
@@ -21,7 +20,7 @@ class AlternatingLeastSquares:
     Source: Hu, Koren, Volinsky 2008, "Collaborative filtering for implicit feedback datasets".
     """
 
-    unit: UnitChoice = "auto"
+    unit: Unit = "auto"
     dimensions: int = 128
     iterations: int = 15
     regularization: float = 0.01
@@ -34,15 +33,13 @@ class AlternatingLeastSquares:
             raise ConfigError(f"als: dimensions = {self.dimensions} is not in 1..4096")
         if self.iterations < 1:
             raise ConfigError(f"als: iterations = {self.iterations} is below 1")
-        if self.weighting not in ("none", "bm25"):
-            raise ConfigError(f"als: weighting = {self.weighting!r}; allowed: none, bm25")
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, dimensions); zero rows without any interactions.
 
         Raises: DataError where the factors do not stay finite.
         """
-        seen = units_by_items(interactions, self.unit)
+        seen = interactions.matrix(self.unit)
         known = support(seen)
         if seen.nnz == 0:
             return Embeddings(np.zeros((seen.shape[1], self.dimensions), np.float32), known)

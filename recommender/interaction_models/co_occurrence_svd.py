@@ -7,8 +7,7 @@ import scipy.sparse as sp
 
 from recommender.arrays import FloatMatrix, unit_rows
 from recommender.errors import ConfigError
-from recommender.interaction_models.units import UnitChoice, support, units_by_items
-from recommender.interactions import Interactions
+from recommender.interactions import Interactions, Unit, support
 from recommender.progress import Progress
 from recommender.vectors import Embeddings
 
@@ -28,7 +27,7 @@ class CoOccurrenceSVD:
     matrix factorization"; randomised SVD of Halko, Martinsson, Tropp 2011.
     """
 
-    unit: UnitChoice = "auto"
+    unit: Unit = "auto"
     dimensions: int = 256
     iterations: int = 5
     seed: int = 0
@@ -43,7 +42,7 @@ class CoOccurrenceSVD:
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, at most dimensions); zero rows for items that are never with another."""
-        seen = units_by_items(interactions, self.unit)
+        seen = interactions.matrix(self.unit)
         with progress("fit co-occurrence", 1) as advance:
             vectors = self._vectors(seen)
             advance(1)

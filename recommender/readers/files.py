@@ -41,6 +41,11 @@ class InputFile:
         return f"{self.setting}.{self.number}"
 
     @property
+    def unit(self) -> str:
+        """What its rows are numbered by."""
+        return "row" if self.format == "parquet" else "line"
+
+    @property
     def name(self) -> str:
         """The file's name without its folder."""
         return self.path.name
@@ -92,8 +97,11 @@ def fingerprint(file: InputFile) -> Fingerprint:
     """Digest and state of a file. Raises: ConfigError where it is missing or may not be read."""
     require_files((file,))
     state = _state(file.path)
-    with readable(file), file.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except PermissionError as error:
+        raise ConfigError(f"{file.shown} may not be read by this user; change its mode") from error
     return Fingerprint(digest, state[0], state)
 
 
@@ -111,15 +119,6 @@ def unchanged(file: InputFile, before: Fingerprint) -> Iterator[None]:
 def _require_state(file: InputFile, before: Fingerprint, cause: DataError | None) -> None:
     if not file.path.exists() or _state(file.path) != before.state:
         raise DataError(f"{file.shown}: the file changed while it was read; try again") from cause
-
-
-@contextmanager
-def readable(file: InputFile) -> Iterator[None]:
-    """Name the file that may not be read. Raises: ConfigError."""
-    try:
-        yield
-    except PermissionError as error:
-        raise ConfigError(f"{file.shown} may not be read by this user; change its mode") from error
 
 
 def _state(path: Path) -> tuple[int, int, int]:

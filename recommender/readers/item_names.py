@@ -9,7 +9,7 @@ from recommender.readers.sources import CatalogueColumns
 
 @dataclass(frozen=True, slots=True)
 class ItemNames:
-    """The columns that are read, "" for none; `texts` has a key of `Items` for each text there is."""
+    """The columns that are read, "" for none; `texts` are those of `Items` that the file has."""
 
     item: str
     group: str

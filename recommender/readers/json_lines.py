@@ -1,12 +1,13 @@
 """JSON lines: one object a line, numbers kept as they are written."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NoReturn
 
-from recommender.readers.blocks import Block, Record, gathered
+from recommender.readers.blocks import BLOCK_CHARACTERS, Block, Record, gathered
 from recommender.readers.files import InputFile
 from recommender.readers.header import Header
 from recommender.readers.ledger import Ledger
@@ -15,11 +16,12 @@ from recommender.readers.quarantine import RefusedRow
 
 NAMING_ROWS = 10_000
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Objects = Iterator[tuple[int, dict[str, Any]]]
 
 
 class JsonTable:
-    """A file of JSON objects; its columns are the names in its first `NAMING_ROWS` rows.
+    """A file of JSON objects; its columns are the names in its first rows.
 
     A name that a row lacks, or null, is an empty text. A line that is no object, and a row where
     an object, a list or (for an id) a truth value stands in place of a text, is refused.
@@ -30,7 +32,11 @@ class JsonTable:
         self._encoding = "UTF-8" if is_utf8(encoding) else encoding
         self._ledger = ledger
         objects = self._read_objects()
-        first = list(islice(objects, NAMING_ROWS))
+        first = []
+        for entry in objects:
+            first.append(entry)
+            if len(first) == NAMING_ROWS or lines.characters > BLOCK_CHARACTERS:
+                break
         self._objects: Objects = chain(first, objects)
         names = dict.fromkeys(name for _, values in first for name in values)
         self.header = Header(ledger.file.shown, tuple(names))
@@ -80,7 +86,7 @@ class JsonTable:
             return "not a JSON object", {}
         if not record:
             return "an empty object", {}
-        if "\\u" in line and not is_unicode(json.dumps(record, ensure_ascii=False)):
+        if _SURROGATE.search(line) and not is_unicode(json.dumps(record, ensure_ascii=False)):
             return "a lone surrogate", {}
         return "", record
 

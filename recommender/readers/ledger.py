@@ -66,11 +66,11 @@ class Ledger:
         reason = self._refused.most_common(1)[0][0]
         first = self._examples[reason]
         value = f", value {first.value!r}" if first.column else ""
-        hint = 'set encoding = "cp1252" if that is what it is; ' if "not utf-8" in reason else ""
+        hint = 'set encoding = "cp1252" if that is what it is; ' if reason == "not UTF-8" else ""
         return (
             f"{self.file.shown}: {refused:,} of {self.rows:,} rows refused "
             f"({refused / self.rows:.1%}, refused_share_max is {allowed:.1%}); most often: "
-            f"{reason} (first on line {first.line}{value}); {hint}"
+            f"{reason} (first: {self.file.unit} {first.line:,}{value}); {hint}"
             f"mend the rows listed in {self._quarantine.path}, or raise refused_share_max"
         )
 

@@ -8,7 +8,7 @@ from io import BufferedReader, StringIO, TextIOWrapper
 from typing import cast
 
 from recommender.errors import DataError
-from recommender.readers.files import InputFile, readable
+from recommender.readers.files import InputFile
 
 MAX_LINE = 16 * 2**20
 _PIECE = 2**20
@@ -75,7 +75,7 @@ class Lines:
 @contextmanager
 def opened_lines(file: InputFile, encoding: str, newline: str) -> Iterator[Lines]:
     """Open a text file; `newline` as for `open`. Raises: DataError where it is UTF-16."""
-    with readable(file), file.path.open("rb") as raw:
+    with file.path.open("rb") as raw:
         stream = cast("BufferedReader", gzip.GzipFile(fileobj=raw)) if file.compressed else raw
         _require_single_bytes(file, stream)
         codec = "utf-8-sig" if is_utf8(encoding) else encoding

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import DataError
 from recommender.readers.blocks import BLOCK_ROWS, Block
-from recommender.readers.files import InputFile, readable
+from recommender.readers.files import InputFile
 from recommender.readers.header import Header
 
 
@@ -50,13 +50,14 @@ class ParquetTable:
 
     def _require_type(self, name: str, is_id: bool) -> None:
         kind = _value_type(self._parquet.schema_arrow.field(name).type)
-        if is_id and not (_is_text(kind) or pa.types.is_integer(kind)):
+        if pa.types.is_null(kind) or _is_text(kind):
+            return
+        if is_id and not pa.types.is_integer(kind):
             raise DataError(
                 f"{self._file.shown}: column {name!r} holds ids as {kind}; store ids as text, "
                 "or they lose digits and zeros"
             )
-        plain = _is_text(kind) or pa.types.is_primitive(kind) or pa.types.is_decimal(kind)
-        if not plain and not pa.types.is_null(kind):
+        if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
             raise DataError(
                 f"{self._file.shown}: column {name!r} is of type {kind}; store it as text"
             )
@@ -82,7 +83,7 @@ class ParquetTable:
 def opened_parquet(file: InputFile) -> Iterator[ParquetTable]:
     """Open a Parquet file. Raises: DataError where it is none, or a broken one."""
     with ExitStack() as stack:
-        with readable(file), _unbroken(file):
+        with _unbroken(file):
             parquet = stack.enter_context(pq.ParquetFile(file.path))
         yield ParquetTable(file, parquet)
 
@@ -91,8 +92,6 @@ def opened_parquet(file: InputFile) -> Iterator[ParquetTable]:
 def _unbroken(file: InputFile) -> Iterator[None]:
     try:
         yield
-    except PermissionError:
-        raise
     except (pa.ArrowException, OSError) as error:
         cause = str(error).partition("\n")[0]
         raise DataError(f"{file.shown} is no Parquet file, or a broken one: {cause}") from error

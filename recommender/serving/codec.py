@@ -10,6 +10,7 @@ from recommender.generation import Generation
 from recommender.related import EVIDENCE, Evidence, RelatedItem
 
 SCHEMA = 0
+JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 EVIDENCE_OF: Mapping[str, Evidence] = MappingProxyType({name: name for name in EVIDENCE})
 
 
@@ -108,7 +109,7 @@ def _entry(entry: object) -> RelatedItem:
 
 
 def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return JSON.encode(value).encode()
 
 
 def _load(raw: object) -> object:

@@ -81,6 +81,9 @@ class Embedded:
     state: Path
     patience_s: float = 120.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", self.state.absolute())
+
     @contextmanager
     def attach(self) -> Iterator[str]:
         """Use the server, started where none runs; yields its URL.
@@ -180,12 +183,16 @@ class Embedded:
         try:
             record = replace(record, pid=self._process(binary, record.socket))
         except OSError as error:
+            _remove_socket(record)
             raise StoreUnavailable(f"{binary}: cannot be run: {error.strerror}") from error
         self._write(record)
         if self._ready(record):
             return record
         _clear(record)
-        raise StoreUnavailable(f"{self._store}: the server did not start: {self._last_words}")
+        raise StoreUnavailable(
+            f"{self._store}: the server did not start: {self._last_words}; "
+            f"see {self._store / 'server.log'}"
+        )
 
     def _process(self, binary: Path, socket: Path) -> int:
         with self._open("server.lock") as lock, (self._store / "server.log").open("wb") as output:
@@ -282,8 +289,9 @@ def _short_folder() -> str:
 
 def _clear(record: _Record) -> None:
     _remove_socket(record)
-    with suppress(ChildProcessError):
-        os.waitpid(record.pid, 0)
+    if record.pid:
+        with suppress(ChildProcessError):
+            os.waitpid(record.pid, 0)
 
 
 def _remove_socket(record: _Record) -> None:

@@ -93,10 +93,9 @@ class Generations:
                 tick()
         if names:
             self.store.unlink(*names)
-        with self.store.pipeline(transaction=True) as steps:
-            steps.unlink(self.keys.generation(number))
-            steps.zrem(self.keys.generations, str(number))
-            steps.execute()
+        # One by one: Redis queues no transaction at full memory, which is when deleting matters.
+        self.store.unlink(self.keys.generation(number))
+        self.store.zrem(self.keys.generations, str(number))
 
     def _pointer(self, key: str) -> Pointer | None:
         raw = self.store.get(key)

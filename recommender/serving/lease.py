@@ -14,6 +14,10 @@ from redis.exceptions import RedisError
 from recommender.errors import StoreUnavailable
 from recommender.serving.scripts import RELEASE_LEASE, RENEW_LEASE, TAKE_LEASE, Scripts
 
+POLL_S = 0.1
+RENEWED_S = 0.5
+"""An end of the lease that moved by more than this was renewed."""
+
 
 @dataclass(slots=True)
 class Lease:
@@ -41,18 +45,34 @@ class Lease:
 
 @contextmanager
 def held_lease(scripts: Scripts, key: str, duration_s: float) -> Iterator[Lease]:
-    """Take the lease for the length of the context. Raises: StoreUnavailable if another has it."""
+    """Take the lease for the length of the context.
+
+    A holder that was killed renews no more, so its lease is waited for; one that is at work is not.
+    Raises: StoreUnavailable if another has it and renews it.
+    """
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
-    taken_at = time.monotonic()
-    other = scripts.run(TAKE_LEASE, [key], [owner, round(duration_s * 1000)])
-    if other is not None:
-        holder, left_ms = cast("tuple[bytes, int]", other)
-        raise StoreUnavailable(
-            f"lease {key}: held by {holder.decode(errors='replace')} "
-            f"for another {left_ms / 1000:.1f} s; wait for that publisher"
-        )
+    taken_at = _take(scripts, key, owner, duration_s)
     try:
         yield Lease(scripts, key, owner, duration_s, taken_at)
     finally:
         with suppress(RedisError):
             scripts.run(RELEASE_LEASE, [key], [owner])
+
+
+def _take(scripts: Scripts, key: str, owner: str, duration_s: float) -> float:
+    """Take the lease as soon as it is free; returns the time from which it counts."""
+    expected: tuple[bytes, float] | None = None
+    while True:
+        now = time.monotonic()
+        other = scripts.run(TAKE_LEASE, [key], [owner, round(duration_s * 1000)])
+        if other is None:
+            return now
+        holder, left_ms = cast("tuple[bytes, int]", other)
+        ends_at = now + left_ms / 1000
+        first_holder, first_end = expected = expected or (holder, ends_at)
+        if holder != first_holder or ends_at > first_end + RENEWED_S:
+            raise StoreUnavailable(
+                f"lease {key}: {holder.decode(errors='replace')} is publishing; "
+                "run again when it is done"
+            )
+        time.sleep(min(max(left_ms / 1000, 0), POLL_S) + 0.001)

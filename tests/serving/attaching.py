@@ -1,0 +1,21 @@
+"""A command in a process of its own: attach to STATE, count up, tell the server, wait, leave."""
+
+import sys
+from pathlib import Path
+
+from recommender.serving.connection import open_store
+from recommender.serving.embedded import Embedded
+
+
+def main(state: str) -> None:
+    with Embedded(Path(state)).attach() as url:
+        store = open_store(url)
+        store.incr("commands")
+        sys.stdout.write(f"{store.info('server')['process_id']}\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,222 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from recommender.errors import ConfigError
+from recommender.recipe import Choice
+from recommender.settings import RecipeSettings, Settings
+from recommender.settings_file import find_file, load
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIG = REPOSITORY / "config"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.toml"
+    path.write_text('shop = "acme"\n[interactions]\npath = "orders.csv"\n')
+    return path
+
+
+def test_defaults_are_the_documented_file(tmp_path: Path) -> None:
+    documented = load(CONFIG / "default.toml")
+    file = tmp_path / "shop.toml"
+    file.write_text('shop = "my-shop"\n')
+    defaults = load(file)
+    without_places = {"state": defaults.state}
+    assert documented.model_copy(update=without_places) == defaults
+
+
+def test_default_recipe_is_quick() -> None:
+    quick = RecipeSettings.model_validate(
+        tomllib.loads((CONFIG / "recipes" / "quick.toml").read_text())
+    )
+    made, default = quick.recipe(), RecipeSettings().recipe()
+    assert made.text.use == default.text.use
+    assert made.index == default.index
+    assert [p.name for p in made.placements] == [p.name for p in default.placements]
+    assert made.placements[0].rules == default.placements[0].rules
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "examples").glob("*.toml")), ids=lambda p: p.stem)
+def test_examples_load(path: Path) -> None:
+    assert load(path).recipe.recipe().digest
+
+
+def test_relative_paths_resolve_against_the_file(file: Path) -> None:
+    settings = load(file)
+    assert settings.interactions[0].path == str(file.parent / "orders.csv")
+    assert settings.state.folder == file.parent / ".recommender"
+    assert settings.artifact_store().root == file.parent / ".recommender" / "artifacts"
+
+
+def test_set_is_above_environment_is_above_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(file.read_text() + '[store]\nurl = "redis://file"\n')
+    assert load(file).store.url == "redis://file"
+    monkeypatch.setenv("RECOMMENDER_STORE__URL", "redis://environment")
+    assert load(file).store.url == "redis://environment"
+    assert load(file, ["store.url=redis://set"]).store.url == "redis://set"
+
+
+def test_values_are_toml_literals_else_text(file: Path) -> None:
+    settings = load(
+        file,
+        [
+            "limits.refused_share_max=0.5",
+            "interactions.item_pattern=[0-9]+",
+            "interactions.cancelled={column='invoice', pattern='C'}",
+            "recipe.text.use=hashing",
+            "recipe.text.dimensions=64",
+            "shop=123",
+        ],
+    )
+    assert settings.limits.refused_share_max == 0.5
+    assert settings.interactions[0].item_pattern == "[0-9]+"
+    assert settings.interactions[0].cancelled is not None
+    assert settings.recipe.text == Choice("hashing", {"dimensions": 64})
+    assert settings.shop == "123"
+
+
+def test_recipe_may_be_a_file(file: Path) -> None:
+    (file.parent / "mine.toml").write_text('text = "hashing"\n')
+    file.write_text('recipe = "mine.toml"\n' + file.read_text())
+    assert load(file).recipe.text.use == "hashing"
+    assert load(file, ["recipe.text.dimensions=8"]).recipe.text.parameters == {"dimensions": 8}
+
+
+def test_several_sources_of_interactions(file: Path) -> None:
+    file.write_text(
+        'shop = "acme"\n[[interactions]]\npath = "a.csv"\n'
+        '[[interactions]]\npath = ["b.csv", "c.csv"]\nkind = "view"\nweights = { view = 0.1 }\n'
+    )
+    settings = load(file, ["interactions.1.kind=click"])
+    assert settings.interactions[1].kind == "click"
+    assert settings.interactions[1].path == tuple(str(file.parent / p) for p in ("b.csv", "c.csv"))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("store.urll=x", r"unknown setting 'store\.urll'; did you mean 'url'\?"),
+        ("stoer.url=x", r"unknown setting 'stoer'; did you mean 'store'\?"),
+        ("interactions.collumns={}", r"did you mean 'columns'\?"),
+        ("interactions.columns.itm='a'", r"did you mean 'item'\?"),
+        ("catalogue.scope=some", r"catalogue\.scope = 'some'"),
+        ("limits.refused_share_max=2", r"limits\.refused_share_max = '2'"),
+        ("gates.items_share_min=7", r"items_share_min = 7\.0 is not in 0\.\.1"),
+        ("recipe.placements=[]", r"recipe\.placements is empty"),
+        ("recipe.placements.0.depth=3", "placements"),
+        ("shop=Acme Ltd", "Acme Ltd"),
+        ("shop.name=x", "shop is a value"),
+        ("noequals", r"write dotted\.name=VALUE"),
+        ("=x", "is no setting"),
+        ("a..b=x", "is no setting"),
+        ("interactions.path=", "name at least one file"),
+        ("interactions.item_pattern=(", "no regular expression"),
+        ("interactions.time_zone=Mars/Base", "time_zone"),
+        ("interactions.weights={purchase=-1}", "weights"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(file: Path, assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(file, [assignment])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("RECOMMENDER_STORE__URLL", "did you mean 'url'"),
+        ("RECOMMENDER_STOER__URL", "did you mean 'store'"),
+        ("RECOMMENDER_SHOPP", "did you mean 'shop'"),
+    ],
+)
+def test_misspelt_environment_is_refused(
+    file: Path, name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigError, match=message):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("shop = ", "no readable TOML"),
+        ("[store]\nurl='x'\n", "shop is not set"),
+        ("shop = 'a'\nrecipe = 'nowhere.toml'\n", r"nowhere\.toml does not exist"),
+        ("shop = 'a'\nstore = 'redis://x'\n", "store"),
+        ("shop = 'a'\nstate = 'x'\n", "state"),
+        ("shop = 'a'\ninteractions = 'x.csv'\n", "interactions"),
+        ("shop = 'a'\n[recipe.text]\nuse = 7\n", "recipe.text"),
+    ],
+)
+def test_files_that_are_wrong(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+def test_binary_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="no readable TOML"):
+        load(path)
+
+
+def test_where_the_file_is_looked_for(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECOMMENDER_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match=r"--config.*RECOMMENDER_CONFIG.*recommender\.toml"):
+        find_file(None)
+    (tmp_path / "recommender.toml").write_text('shop = "here"\n')
+    assert load(find_file(None)).shop == "here"
+    monkeypatch.setenv("RECOMMENDER_CONFIG", str(file))
+    assert load(find_file(None)).shop == "acme"
+    with pytest.raises(ConfigError, match=r"--config: there is no settings file 'no\.toml'"):
+        find_file("no.toml")
+
+
+def test_secrets_are_masked(file: Path) -> None:
+    settings = load(
+        file, ["state.user_key=S3CR3T-xyz", "store.url=redis://:S3CR3T-xyz@localhost/0"]
+    )
+    assert "S3CR3T-xyz" not in tomli_w.dumps(settings.plain())
+    assert "S3CR3T-xyz" not in repr(settings.state)
+    assert settings.job().user_key == b"S3CR3T-xyz"
+
+
+def test_printed_settings_load_again(file: Path) -> None:
+    settings = load(file)
+    printed = file.with_name("printed.toml")
+    printed.write_text(tomli_w.dumps(settings.plain()))
+    again = load(printed)
+    assert again.recipe.recipe().digest == settings.recipe.recipe().digest
+    assert again.interactions == settings.interactions
+    assert again.catalogue == settings.catalogue
+
+
+def test_user_key_is_made_once_and_private(file: Path) -> None:
+    first = load(file).job().user_key
+    assert load(file).job().user_key == first
+    assert len(first) == 64
+    path = file.parent / ".recommender" / "user_key"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_remote_artifacts_are_not_promised(file: Path) -> None:
+    with pytest.raises(ConfigError, match="only a local folder"):
+        load(file, ["artifacts.url=s3://bucket/x"]).artifact_store()
+
+
+def test_settings_never_change(file: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(file).shop = "other"
+    assert isinstance(load(file), Settings)

@@ -1,0 +1,1 @@
+"""Reindex jobs on Celery; imports `recommender`, never the other way round."""
