@@ -125,6 +125,12 @@ class StoreSettings(_Table):
     lease_s: float = Field(default=30.0, ge=3, le=600)
 
 
+class BrokerSettings(_Table):
+    """Where jobs are queued: the URL of a Redis or RabbitMQ broker, not the serving store's."""
+
+    url: str = ""
+
+
 class ArtifactSettings(_Table):
     """Where stage outputs lie; empty, in the state folder."""
 
@@ -143,6 +149,7 @@ class Settings(_Table):
     shop: str
     state: StateSettings = StateSettings()
     store: StoreSettings = StoreSettings()
+    broker: BrokerSettings = BrokerSettings()
     artifacts: ArtifactSettings = ArtifactSettings()
     catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
     interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
@@ -182,6 +189,7 @@ class Settings(_Table):
         """The settings as they would stand in a file, secrets masked, unset values left out."""
         plain: dict[str, Any] = _plain(self)
         plain["store"]["url"] = redacted(self.store.url)
+        plain["broker"]["url"] = redacted(self.broker.url)
         plain["recipe"] = self.recipe.recipe().plain()
         return plain
 

@@ -43,6 +43,16 @@ def find_file(given: str | None) -> Path:
     )
 
 
+def find_files() -> list[Path]:
+    """One settings file per shop: `$RECOMMENDER_CONFIG`, `:`-separated, else `./recommender.toml`.
+
+    Raises: ConfigError where one of them is missing, or where there is none.
+    """
+    if from_environment := os.environ.get(CONFIG_VARIABLE):
+        return [_existing(given, CONFIG_VARIABLE) for given in from_environment.split(":")]
+    return [find_file(None)]
+
+
 def load(path: Path, assignments: Iterable[str] = ()) -> Settings:
     """Read the settings of one file, the environment and `--set` assignments.
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from recommender.errors import ConfigError
 from recommender.recipe import Choice
@@ -46,10 +48,10 @@ def test_examples_load(path: Path) -> None:
 
 
 def test_relative_paths_resolve_against_the_file(file: Path) -> None:
-    settings = load(file)
-    assert settings.interactions[0].path == str(file.parent / "orders.csv")
-    assert settings.state.folder == file.parent / ".recommender"
-    assert settings.artifact_store().root == file.parent / ".recommender" / "artifacts"
+    loaded = load(file)
+    assert loaded.interactions[0].path == str(file.parent / "orders.csv")
+    assert loaded.state.folder == file.parent / ".recommender"
+    assert loaded.artifact_store().root == file.parent / ".recommender" / "artifacts"
 
 
 def test_set_is_above_environment_is_above_file(
@@ -63,7 +65,7 @@ def test_set_is_above_environment_is_above_file(
 
 
 def test_values_are_toml_literals_else_text(file: Path) -> None:
-    settings = load(
+    loaded = load(
         file,
         [
             "limits.refused_share_max=0.5",
@@ -74,11 +76,11 @@ def test_values_are_toml_literals_else_text(file: Path) -> None:
             "shop=123",
         ],
     )
-    assert settings.limits.refused_share_max == 0.5
-    assert settings.interactions[0].item_pattern == "[0-9]+"
-    assert settings.interactions[0].cancelled is not None
-    assert settings.recipe.text == Choice("hashing", {"dimensions": 64})
-    assert settings.shop == "123"
+    assert loaded.limits.refused_share_max == 0.5
+    assert loaded.interactions[0].item_pattern == "[0-9]+"
+    assert loaded.interactions[0].cancelled is not None
+    assert loaded.recipe.text == Choice("hashing", {"dimensions": 64})
+    assert loaded.shop == "123"
 
 
 def test_recipe_may_be_a_file(file: Path) -> None:
@@ -93,9 +95,9 @@ def test_several_sources_of_interactions(file: Path) -> None:
         'shop = "acme"\n[[interactions]]\npath = "a.csv"\n'
         '[[interactions]]\npath = ["b.csv", "c.csv"]\nkind = "view"\nweights = { view = 0.1 }\n'
     )
-    settings = load(file, ["interactions.1.kind=click"])
-    assert settings.interactions[1].kind == "click"
-    assert settings.interactions[1].path == tuple(str(file.parent / p) for p in ("b.csv", "c.csv"))
+    loaded = load(file, ["interactions.1.kind=click"])
+    assert loaded.interactions[1].kind == "click"
+    assert loaded.interactions[1].path == tuple(str(file.parent / p) for p in ("b.csv", "c.csv"))
 
 
 @pytest.mark.parametrize(
@@ -185,22 +187,20 @@ def test_where_the_file_is_looked_for(
 
 
 def test_secrets_are_masked(file: Path) -> None:
-    settings = load(
-        file, ["state.user_key=S3CR3T-xyz", "store.url=redis://:S3CR3T-xyz@localhost/0"]
-    )
-    assert "S3CR3T-xyz" not in tomli_w.dumps(settings.plain())
-    assert "S3CR3T-xyz" not in repr(settings.state)
-    assert settings.job().user_key == b"S3CR3T-xyz"
+    loaded = load(file, ["state.user_key=S3CR3T-xyz", "store.url=redis://:S3CR3T-xyz@localhost/0"])
+    assert "S3CR3T-xyz" not in tomli_w.dumps(loaded.plain())
+    assert "S3CR3T-xyz" not in repr(loaded.state)
+    assert loaded.job().user_key == b"S3CR3T-xyz"
 
 
 def test_printed_settings_load_again(file: Path) -> None:
-    settings = load(file)
+    loaded = load(file)
     printed = file.with_name("printed.toml")
-    printed.write_text(tomli_w.dumps(settings.plain()))
+    printed.write_text(tomli_w.dumps(loaded.plain()))
     again = load(printed)
-    assert again.recipe.recipe().digest == settings.recipe.recipe().digest
-    assert again.interactions == settings.interactions
-    assert again.catalogue == settings.catalogue
+    assert again.recipe.recipe().digest == loaded.recipe.recipe().digest
+    assert again.interactions == loaded.interactions
+    assert again.catalogue == loaded.catalogue
 
 
 def test_user_key_is_made_once_and_private(file: Path) -> None:
@@ -220,3 +220,16 @@ def test_settings_never_change(file: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(file).shop = "other"
     assert isinstance(load(file), Settings)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_odd_assignments_are_refused_or_taken_and_never_run(
+    file: Path, name: str, value: str
+) -> None:
+    try:
+        loaded = load(file, [f"{name}={value}"])
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(loaded, Settings)

@@ -111,8 +111,6 @@ def _text(
         texts, marks = cleaned(cells.texts)
         cut |= marks[cells.codes]
         columns.append([texts[code] for code in cells.codes])
-    if not columns:
-        return [""] * len(rows), cut
     if len(columns) == 1:
         return columns[0], cut
     whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]

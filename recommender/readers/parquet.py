@@ -63,8 +63,6 @@ class ParquetTable:
             )
 
     def _texts(self, name: str, column: pa.Array) -> NDArray[np.object_]:
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
         if pa.types.is_timestamp(column.type):
             zone = "UTC" if column.type.tz else None
             column = column.cast(pa.timestamp("s", zone), safe=False)

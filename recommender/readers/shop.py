@@ -9,14 +9,10 @@ from recommender.catalogue import Catalogue
 from recommender.errors import ConfigError
 from recommender.interactions import Interactions
 from recommender.progress import Progress
-from recommender.readers.assembly import assembled
-from recommender.readers.catalogue import read_items
 from recommender.readers.files import InputFile, fingerprint, located, require_files
-from recommender.readers.interactions import EventLog, EventReader, kind_weights
 from recommender.readers.quarantine import quarantine_at
 from recommender.readers.report import ReadReport
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.readers.tables import Intake
 
 FORMAT = 1
 """Raised when the same files and settings come to read differently."""
@@ -85,6 +81,12 @@ def read_shop(source: Source, *, user_key: bytes, quarantine: Path, progress: Pr
     fit the files or the key is unfit; DataError where a file is unusable, changes while it is
     read or has too many refused rows, and where there are no items.
     """
+    # A run without change reads nothing, and need not load pandas and pyarrow.
+    from recommender.readers.assembly import assembled
+    from recommender.readers.catalogue import read_items
+    from recommender.readers.interactions import EventLog, EventReader, kind_weights
+    from recommender.readers.tables import Intake
+
     catalogue_files, interaction_files = _files(source)
     every = _all_files(source)
     require_files(every)

@@ -128,7 +128,7 @@ def _epoch(text: str) -> int:
 def _tried(parse: Callable[[str], int], text: str) -> int | None:
     try:
         return parse(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 

@@ -198,6 +198,13 @@ def test_texts_are_clean_and_those_that_were_cut_are_counted(desk: Desk) -> None
     assert data.report.shortened == 1
 
 
+def test_a_text_that_lost_its_end_to_mark_up_was_cut(desk: Desk) -> None:
+    desk.put("c.csv", f"item_id,title\na,{'<i></i> ' * 1_100}end\nb,{'<i></i> ' * 900}end\n")
+    data = desk.read("c.csv")
+    assert data.catalogue.title == ("", "end")
+    assert data.report.shortened == 1
+
+
 def test_joined_texts_are_cut_too(desk: Desk) -> None:
     desk.put("c.csv", f"item_id,a,b\nx,{'y' * 1_500},{'z' * 1_500}\n")
     data = desk.read(mapped("c.csv", title=("a", "b")))

