@@ -145,9 +145,7 @@ def lists(n_items: int, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
         yield item, encoding.encode(item, (related, scores, rng.integers(0, 3, ENTRIES).tolist()))
 
 
-def measured(
-    store: "Redis", name: str, values: dict[str, bytes], encoding: Encoding
-) -> list[Row]:
+def measured(store: "Redis", name: str, values: dict[str, bytes], encoding: Encoding) -> list[Row]:
     """Bytes an item, publish and delete rate, and latency of one and of fifty."""
     bucketed = " bucket " in name
     n_buckets = max(1, len(values) // BUCKET)

@@ -84,6 +84,4 @@ def unpack_texts(name: str, columns: Columns) -> tuple[str, ...]:
     """Undo `pack_texts`."""
     joined = columns[f"{name}.bytes"].tobytes()
     offsets = columns[f"{name}.offsets"].tolist()
-    return tuple(
-        joined[start:end].decode() for start, end in pairwise(offsets)
-    )
+    return tuple(joined[start:end].decode() for start, end in pairwise(offsets))

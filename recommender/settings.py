@@ -83,9 +83,7 @@ class PlacementSettings(_Table):
 class RecipeSettings(_Table):
     """How item vectors and lists are made; the defaults are config/recipes/quick.toml."""
 
-    text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice(
-        "sentence-transformers"
-    )
+    text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice("sentence-transformers")
     interactions: dict[str, ChoiceSetting] = Field(
         default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
     )

@@ -9,8 +9,8 @@ from kombu.exceptions import OperationalError
 from recommender.cli.main import Parser
 from recommender.errors import RecommenderError, StoreUnavailable
 from recommender.serving.connection import redacted
+from workers import tasks
 from workers.shops import configured
-from workers.tasks import reindex
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def _send(options: argparse.Namespace) -> str:
     shops = configured()
     shops.file(options.shop)
     try:
-        return str(reindex.delay(options.shop).id)
+        return str(tasks.reindex.delay(options.shop).id)
     except OperationalError as error:
         reason = " ".join(str(error).split())
         raise StoreUnavailable(f"broker {redacted(shops.broker_url)}: {reason}") from error

@@ -68,9 +68,7 @@ def test_unchanged_run_publishes_nothing_and_imports_nothing_heavy(live: Path) -
         f"assert run(['reindex', '--config', {str(live)!r}]) == 0\n"
         "assert not {'torch', 'faiss', 'implicit', 'sklearn'} & set(sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Nothing changed: generation 1 of acme stays live" in done.stdout
 
@@ -114,9 +112,7 @@ def test_ids_survive_from_end_to_end(
     assert related(live, item, capsys)["item"] == item
 
 
-def test_unknown_item_is_told_with_a_guess(
-    live: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_item_is_told_with_a_guess(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = failed(capsys, ["related", "na", "--config", str(live)], 4)
     assert "item 'na' is not in the live generation 1; did you mean 'NA'?" in said
 

@@ -5,6 +5,10 @@ import time
 import pytest
 
 from recommender.errors import ConfigError, DataError
+from recommender.readers import blocks
+from recommender.readers.blocks import Block
+from recommender.readers.ledger import Ledger
+from recommender.readers.screening import Kept, Screen
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
 from tests.readers.desk import Desk, sold
 
@@ -223,6 +227,30 @@ def test_more_rows_than_a_block_keep_their_order_and_lines(desk: Desk) -> None:
     assert data.catalogue.ids.ids[109_999:110_001] == ("109999", "110001")
     assert data.interactions.basket.tolist() == sorted(data.interactions.basket.tolist())
     assert [row["line"] for row in desk.refused()] == [110_002]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize(("limit", "value"), [("BLOCK_ROWS", 2), ("BLOCK_CHARACTERS", 70)])
+def test_a_block_ends_at_many_rows_or_many_characters(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, limit: str, value: int
+) -> None:
+    row = (
+        '{"item_id": "a", "order_id": "1", "x": "y"}\n'
+        if name == "a.jsonl"
+        else f"a,1,{'x' * 38}\n"
+    )
+    desk.put(name, ("" if name == "a.jsonl" else HEADER) + row * 6)
+    sizes: list[int] = []
+    kept = Screen.kept
+
+    def counted(self: Screen, block: Block, ledger: Ledger) -> Kept:
+        sizes.append(len(block.lines))
+        return kept(self, block, ledger)
+
+    monkeypatch.setattr(blocks, limit, value)
+    monkeypatch.setattr(Screen, "kept", counted)
+    assert sold(desk.read(interactions=name)) == ["a"] * 6
+    assert sizes == [2, 2, 2]
 
 
 def test_huge_texts_cost_little(desk: Desk) -> None:

@@ -101,6 +101,17 @@ def test_rows_beyond_those_that_name_the_columns_are_read(
     assert sold(desk.read(interactions="a.jsonl")) == list("01234")
 
 
+@pytest.mark.parametrize("limit", ["NAMING_ROWS", "BLOCK_CHARACTERS"])
+def test_the_first_rows_name_the_columns(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    desk.put("c.jsonl", lines(*({"item_id": "a"},) * 2, {"item_id": "b", "title": "B"}))
+    assert desk.read("c.jsonl").catalogue.title == ("", "B")
+    monkeypatch.setattr(json_lines, limit, 2)
+    with pytest.raises(ConfigError, match=r"c\.jsonl has no column 'title'"):
+        desk.read("c.jsonl")
+
+
 def test_no_rows_are_no_interactions(desk: Desk) -> None:
     desk.put("c.jsonl", lines({"item_id": "a", "title": "A"}))
     desk.put("a.jsonl", "")

