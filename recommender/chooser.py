@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.arrays import Rows, blocks, first_of_each
+from recommender.best_sellers import BestSellers
 from recommender.catalogue import Catalogue
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions
@@ -15,12 +16,14 @@ from recommender.neighbours import NONE, Neighbours
 from recommender.progress import Progress
 from recommender.protocols import Proposer, Ranker, Rule
 from recommender.recipe import Choice, Placement
+from recommender.related import EVIDENCE
 from recommender.vectors import ItemVectors
 
 BLOCK = 4096
 MARGIN = 12
 SEARCH_ENTRIES = 40_000_000
 LOWEST_SCORE = 1e-6
+POPULAR = np.uint8(EVIDENCE.index("popular"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Chooser:
     ranker: Ranker
     rules: tuple[Rule, ...]
     catalogue: Catalogue
+    best_sellers: BestSellers
     bound: float
 
     def choose(self, rows: Rows) -> Neighbours:
@@ -47,27 +51,59 @@ class Chooser:
         k = depth + 1 + (MARGIN if self.rules else 0)
         while len(short):
             exhausted = k >= len(self.catalogue)
+            unfinished = []
             for block in blocks(len(short), max(1, SEARCH_ENTRIES // k)):
                 places = short[block]
-                chosen = self._choose(rows[places], min(k, len(self.catalogue)))
+                chosen, more = self._choose(rows[places], min(k, len(self.catalogue)))
                 width = chosen.rows.shape[1]
                 chosen_rows[places, :width] = chosen.rows
                 scores[places, :width] = chosen.scores
+                unfinished.append(places[more & (chosen_rows[places, depth - 1] == NONE)])
             if exhausted:
                 break
-            short = short[chosen_rows[short, depth - 1] == NONE]
+            short = np.concatenate(unfinished)
             k *= 4
         return self._published(Neighbours(chosen_rows, scores))
 
-    def _choose(self, rows: Rows, k: int) -> Neighbours:
+    def filled(
+        self, rows: Rows, chosen: Neighbours, codes: NDArray[np.uint8]
+    ) -> tuple[Neighbours, NDArray[np.uint8]]:
+        """The lists with best sellers behind those that are short, and the evidence of both."""
+        depth = self.placement.depth
+        short = np.flatnonzero(~chosen.found[:, depth - 1])
+        if not len(short):
+            return chosen, codes
+        beside = self.best_sellers.beside(rows[short], self.catalogue, depth)
+        joined = np.hstack([chosen.rows[short], beside])
+        scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
+        scores[:, :depth] = chosen.scores[short]
+        both = self._ruled(rows[short], Neighbours(joined, scores)).keep_first(depth)
+        filled_rows, filled_scores, filled_codes = (
+            chosen.rows.copy(),
+            chosen.scores.copy(),
+            codes.copy(),
+        )
+        filled_rows[short], filled_scores[short] = both.rows, both.scores
+        own = chosen.found[short].sum(axis=1, keepdims=True)
+        behind = np.arange(depth) >= own
+        filled_codes[short] = np.where(behind, POPULAR, codes[short])
+        return Neighbours(filled_rows, filled_scores), filled_codes
+
+    def _choose(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
+        """The list of each row, and where more candidates than k may exist (b,)."""
         proposals = [proposer.propose(rows, k) for proposer in self.proposers]
-        united = _united(proposals)
-        candidates = united.keep(united.rows != rows[:, None], united.rows.shape[1])
-        candidates = self.ranker.rank(rows, candidates)
+        more = np.any([proposal.found[:, -1] for proposal in proposals], axis=0)
+        candidates = self.ranker.rank(rows, _united(proposals))
+        return self._ruled(rows, candidates).keep_first(self.placement.depth), more
+
+    def _ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The candidates that are not the item itself, stand once, and pass the rules."""
+        width = candidates.rows.shape[1]
+        once = first_of_each(candidates.rows) & (candidates.rows != rows[:, None])
+        kept = candidates.keep(once, width)
         for rule in self.rules:
-            kept = rule.keep(rows, candidates, self.catalogue)
-            candidates = candidates.keep(kept, candidates.rows.shape[1])
-        return candidates.keep(candidates.found, self.placement.depth)
+            kept = kept.keep(rule.keep(rows, kept, self.catalogue), width)
+        return kept
 
     def _published(self, chosen: Neighbours) -> Neighbours:
         """Scores as published: divided by the bound, the lowest just above 0."""
@@ -92,6 +128,7 @@ def prepare(
         ranker=registry.ranker(placement.ranker),
         rules=tuple(registry.rule(choice) for choice in placement.rules),
         catalogue=catalogue,
+        best_sellers=BestSellers.of(catalogue, interactions),
         bound=vectors.bound,
     )
 
@@ -105,16 +142,16 @@ def choose_all(
         for block in blocks(total, BLOCK):
             rows = np.arange(block.start, block.stop, dtype=np.int32)
             chosen = chooser.choose(rows)
-            yield chosen, scale.codes(rows, chosen)
+            yield chooser.filled(rows, chosen, scale.codes(rows, chosen))
             advance(len(rows))
 
 
 def _united(proposals: list[Neighbours]) -> Neighbours:
-    """Proposals side by side, each item once per query."""
+    """Proposals side by side, best first; an item may stand there more than once."""
     if len(proposals) == 1:
         return proposals[0]
     joined = Neighbours.ordered(
         np.hstack([proposal.rows for proposal in proposals]),
         np.hstack([proposal.scores for proposal in proposals]),
     )
-    return joined.keep(first_of_each(joined.rows), joined.rows.shape[1])
+    return joined

@@ -20,4 +20,5 @@ class Generation:
     n_items: int
     n_lists: int
     n_entries: int
+    placements: tuple[str, ...] = ()
     role: Literal["live", "previous", ""] = ""

@@ -1,7 +1,7 @@
 """Neighbours of a block of items, and the related lists of all of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from recommender.errors import DataError
 from recommender.related import EVIDENCE
 
 NONE = -1
+COLUMNS = ("offsets", "rows", "scores", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Neighbours:
         scores = np.take_along_axis(self.scores, order, axis=1)
         return Neighbours(rows, np.where(taken, scores, np.float32(-np.inf)))
 
+    def keep_first(self, depth: int) -> "Neighbours":
+        """The first `depth` neighbours of each query."""
+        return self.keep(self.found, depth)
+
     @classmethod
     def ordered(cls, rows: Rows, scores: FloatMatrix) -> "Neighbours":
         """Neighbours from unordered columns: best first, equal scores by row, padding last."""
@@ -62,7 +67,8 @@ class RelatedLists:
 
     The list of row i is `rows`, `scores` and `evidence` (e,) from `offsets[i]` to `offsets[i+1]`,
     best first; `scores` are in (0, 1]; `evidence` indexes `EVIDENCE`. No list holds its own item
-    or one item twice.
+    or one item twice. `best_sellers` (s,) are the rows of what the shop sells best, for whom there
+    is no list.
 
     Raises: DataError where one of these does not hold.
     """
@@ -72,13 +78,14 @@ class RelatedLists:
     rows: Rows
     scores: FloatVector
     evidence: npt.NDArray[np.uint8]
+    best_sellers: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
 
     def __post_init__(self) -> None:
         entries = int(self.offsets[-1])
         if not len(self.rows) == len(self.scores) == len(self.evidence) == entries:
             raise DataError(f"related lists {self.placement}: columns differ in length")
         self._check_entries(np.repeat(np.arange(len(self), dtype=np.int64), self.sizes))
-        for name in ("offsets", "rows", "scores", "evidence"):
+        for name in (*COLUMNS, "best_sellers"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def _check_entries(self, owners: npt.NDArray[np.int64]) -> None:
@@ -105,7 +112,10 @@ class RelatedLists:
 
     @classmethod
     def of_blocks(
-        cls, placement: str, parts: Iterable[tuple[Neighbours, npt.NDArray[np.uint8]]]
+        cls,
+        placement: str,
+        parts: Iterable[tuple[Neighbours, npt.NDArray[np.uint8]]],
+        best_sellers: Rows | None = None,
     ) -> "RelatedLists":
         """Join blocks of neighbours and their evidence (b, k), which follow in row order."""
         sizes = [np.zeros(1, dtype=np.int64)]
@@ -124,19 +134,14 @@ class RelatedLists:
             np.concatenate(rows),
             np.concatenate(scores),
             np.concatenate(evidence),
+            np.zeros(0, dtype=np.int32) if best_sellers is None else best_sellers,
         )
 
     def columns(self) -> Columns:
         """The lists as arrays."""
-        return {
-            "offsets": self.offsets,
-            "rows": self.rows,
-            "scores": self.scores,
-            "evidence": self.evidence,
-        }
+        return {name: getattr(self, name) for name in (*COLUMNS, "best_sellers")}
 
     @classmethod
     def from_columns(cls, placement: str, columns: Columns) -> "RelatedLists":
         """Undo `columns`."""
-        names = ("offsets", "rows", "scores", "evidence")
-        return cls(placement, *(columns[name] for name in names))
+        return cls(placement, *(columns[name] for name in (*COLUMNS, "best_sellers")))

@@ -39,7 +39,7 @@ _READ = ("read", 1)
 _TEXT = ("text", 1)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 1)
-_LISTS = ("lists", 1)
+_LISTS = ("lists", 2)
 _BUILD = ("build", 1)
 
 
@@ -244,7 +244,7 @@ def _lists(
             job.recipe.index, placement, item_vectors, _catalogue(read), _interactions(read)
         )
         chosen = choose_all(chooser, scale, job.progress)
-        lists = RelatedLists.of_blocks(placement.name, chosen)
+        lists = RelatedLists.of_blocks(placement.name, chosen, chooser.best_sellers.shop)
         filled = float((lists.sizes > 0).mean()) if len(lists) else 0.0
         return lists.columns(), {"entries": len(lists.rows), "filled_share": filled}
 

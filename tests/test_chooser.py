@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from recommender.evidence import EvidenceScale
 from recommender.neighbours import RelatedLists
 from recommender.progress import silent
 from recommender.recipe import TEXT, Choice, Placement
+from recommender.related import EVIDENCE
 from recommender.vectors import Embeddings, ItemVectors
 from tests.shops import catalogue, checkerboard, interactions
 
@@ -86,8 +89,26 @@ def test_min_score_cuts_the_list() -> None:
     high = Placement("related", Choice("gated"), shown=1, depth=10, min_score=0.2)
     everything = lists(chooser(low, items, vectors), vectors)
     cut = lists(chooser(high, items, vectors), vectors)
-    assert (everything.scores > 0.2).sum() == len(cut.scores)
-    assert 0 < len(cut.scores) < len(everything.scores)
+    own = cut.evidence != EVIDENCE.index("popular")
+    assert (everything.scores > 0.2).sum() == own.sum()
+    assert 0 < own.sum() < len(everything.scores)
+
+
+def test_best_sellers_stand_behind_what_is_short() -> None:
+    events = interactions([[0, 1], [0, 2], [0, 3], [4, 6], [4, 7], [6, 9]], 12)
+    made = catalogue(12, group=("",) * 12)
+    items = dataclasses.replace(made, category=("a",) * 6 + ("b",) * 6)
+    vectors = ItemVectors(np.eye(12, dtype=np.float32), np.eye(12, dtype=np.float32))
+    placement = Placement(
+        "related", Choice("gated"), rules=RULES, shown=1, depth=4, min_score=0.5
+    )
+    chosen = prepare(Choice("exact"), placement, vectors, items, events)
+    made_lists = lists(chosen, vectors)
+    of_seven = slice(made_lists.offsets[7], made_lists.offsets[8])
+    assert made_lists.rows[of_seven].tolist() == [6, 9, 4, 1]
+    assert set(made_lists.evidence[of_seven].tolist()) == {EVIDENCE.index("popular")}
+    assert made_lists.best_sellers.tolist() == []
+    assert chosen.best_sellers.shop.tolist() == [4, 6, 1, 2, 3, 7, 9]
 
 
 def test_one_item_has_an_empty_list() -> None:

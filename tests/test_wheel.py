@@ -63,7 +63,7 @@ def test_wheel_holds_recommender_alone(wheel: Path) -> None:
     assert "recommender/py.typed" in names
     assert "recommender/serving/lookup.py" in names
     requires = distribution("recommender").requires or []
-    assert [line for line in requires if "extra ==" not in line] == ["redis>=7.1"]
+    assert [line for line in requires if "extra ==" not in line] == ["redis>=8.0"]
 
 
 def test_lookup_reads_a_list_with_redis_alone(storefront: Path, tmp_path: Path) -> None:

@@ -1,71 +1,145 @@
-"""What the values in Redis look like, schema 0: one JSON text per related list."""
+"""What the values in Redis look like, schema 1; docs/redis-contract.md says the same to people.
+
+A related list is four lines of text: its own id; the ids of its entries, best first, joined by
+tabs; a letter of evidence for each; two characters of score for each. Ids hold no control
+characters, so nothing needs escaping, and `sed -n 2p` reads a list.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from recommender import item_id
 from recommender.generation import Generation
 from recommender.related import EVIDENCE, Evidence, RelatedItem
 
-SCHEMA = 0
+SCHEMA = 1
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-EVIDENCE_OF: Mapping[str, Evidence] = MappingProxyType({name: name for name in EVIDENCE})
+
+BEST_SELLERS = ""
+"""The reserved id under which a placement's list of the shop's best sellers lies."""
+LETTERS = "tbBpr"
+"""The letters of `EVIDENCE`, in its order."""
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+LEVELS = len(DIGITS) ** 2
+PAIRS: tuple[str, ...] = tuple(high + low for high in DIGITS for low in DIGITS)
+"""A score is one of `LEVELS`: the pair at place p stands for (p + 1) / LEVELS."""
+
+EVIDENCE_OF: Mapping[str, Evidence] = MappingProxyType(dict(zip(LETTERS, EVIDENCE, strict=True)))
+SCORE_OF: Mapping[str, float] = MappingProxyType(
+    {pair: (place + 1) / LEVELS for place, pair in enumerate(PAIRS)}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which generations are read, newest first: at most an overlay and a full one.
+
+    `placements` are those that the full generation has.
+    """
+
+    layers: tuple[int, ...]
+    placements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Which generation is live, and the fence under which it became so."""
+    """What is live, and the fence under which it became so.
+
+    Requests whose key falls into `canary_share` (0 to 1) read `canary` instead, where there is one.
+    """
 
     fence: int
-    generation: int
+    live: View
+    canary: View | None = None
+    canary_share: float = 0.0
+
+    @property
+    def generation(self) -> int:
+        """The full generation that is live."""
+        return self.live.layers[-1]
+
+
+@dataclass(slots=True)
+class StoredList:
+    """A list as it was stored: columns of which entries are made when they are asked for."""
+
+    ids: list[str]
+    letters: str
+    codes: str
+
+    def first(self, n: int, dropped: Collection[str] = (), lowest: float = 0.0) -> list[RelatedItem]:
+        """The first n entries that are not `dropped` and score at least `lowest`.
+
+        Raises: ValueError where an entry's evidence or score is none.
+        """
+        entries: list[RelatedItem] = []
+        codes, letters = self.codes, self.letters
+        try:
+            for place, item in enumerate(self.ids):
+                if len(entries) >= n:
+                    break
+                if item in dropped:
+                    continue
+                score = SCORE_OF[codes[2 * place : 2 * place + 2]]
+                if score < lowest:
+                    break
+                entries.append(RelatedItem(item, score, EVIDENCE_OF[letters[place]]))
+        except KeyError as error:
+            raise ValueError(f"related list: malformed score or evidence {error}") from error
+        return entries
 
 
 def encode_pointer(pointer: Pointer) -> bytes:
-    """Write a pointer as JSON: schema, fence and layers (schema 0 has one)."""
-    return _dump({"schema": SCHEMA, "fence": pointer.fence, "layers": [pointer.generation]})
+    """Write a pointer as JSON."""
+    value: dict[str, object] = {"schema": SCHEMA, "fence": pointer.fence} | _plain(pointer.live)
+    if pointer.canary is not None:
+        value["canary"] = _plain(pointer.canary) | {"share": pointer.canary_share}
+    return JSON.encode(value).encode()
 
 
 def decode_pointer(raw: object) -> Pointer:
     """Undo `encode_pointer`. Raises: ValueError for another schema or malformed bytes."""
     value = _load(raw)
     match value:
-        case {"schema": 0, "fence": int(fence), "layers": [int(generation)]} if (
-            fence > 0 and generation > 0
-        ):
-            return Pointer(fence, generation)
         case {"schema": schema} if schema != SCHEMA:
             raise ValueError(f"pointer: schema {schema!r:.20} is not supported")
+        case {"fence": int(fence)} if fence > 0:
+            canary = value.get("canary")
+            if canary is None:
+                return Pointer(fence, _view(value))
+            if isinstance(canary, dict) and isinstance(canary.get("share"), int | float):
+                return Pointer(fence, _view(value), _view(canary), float(canary["share"]))
     raise ValueError(f"pointer: malformed {value!r:.80}")
 
 
 def encode_list(
     item: str, ids: Sequence[str], scores: Sequence[float], evidence: Sequence[int]
 ) -> bytes:
-    """Write the related list of `item` from columns: ids, scores in (0, 1], evidence codes.
-
-    Scores keep four significant digits, so that a score above 0 stays above 0.
-    """
-    entries = [
-        [other, float(f"{score:.4g}"), EVIDENCE[code]]
-        for other, score, code in zip(ids, scores, evidence, strict=True)
-    ]
-    return _dump({"id": item, "items": entries})
+    """Write the related list of `item` from columns: ids, scores in (0, 1], evidence codes."""
+    codes = "".join([PAIRS[min(max(round(score * LEVELS) - 1, 0), LEVELS - 1)] for score in scores])
+    letters = "".join([LETTERS[code] for code in evidence])
+    return "\n".join((item, "\t".join(ids), letters, codes)).encode()
 
 
-def decode_list(raw: object, item: str) -> tuple[RelatedItem, ...]:
+def decode_list(raw: object, item: str) -> StoredList:
     """Undo `encode_list` for the list that was asked for.
 
     Raises: ValueError where the bytes are malformed or hold the list of another item, which is
     how an answer that was meant for another question is noticed.
     """
-    match _load(raw):
-        case {"id": str(owner), "items": list(entries)}:
-            if owner != item:
-                raise ValueError(f"related list: asked for {item!r}, got {owner!r:.140}")
-            return tuple(_entry(entry) for entry in entries)
-    raise ValueError("related list: not a JSON object with id and items")
+    if not isinstance(raw, bytes):
+        raise ValueError(f"not bytes but {type(raw).__name__}")  # noqa: TRY004
+    lines = raw.decode().split("\n")
+    if lines[0] != item:
+        raise ValueError(f"related list: asked for {item!r}, got {lines[0]!r:.140}")
+    if len(lines) != 4:
+        raise ValueError(f"related list: {len(lines)} lines instead of 4")
+    _, joined, letters, codes = lines
+    ids = joined.split("\t") if joined else []
+    if not 2 * len(ids) == 2 * len(letters) == len(codes):
+        raise ValueError(f"related list: {len(ids)} ids, {len(letters)} letters, {codes!r:.40}")
+    return StoredList(ids, letters, codes)
 
 
 def encode_generation(generation: Generation) -> dict[str, str | int]:
@@ -78,6 +152,7 @@ def encode_generation(generation: Generation) -> dict[str, str | int]:
         "n_items": generation.n_items,
         "n_lists": generation.n_lists,
         "n_entries": generation.n_entries,
+        "placements": ",".join(generation.placements),
     }
 
 
@@ -94,28 +169,34 @@ def decode_generation(number: int, fields: Mapping[bytes, bytes]) -> Generation:
             n_items=int(texts["n_items"]),
             n_lists=int(texts["n_lists"]),
             n_entries=int(texts["n_entries"]),
+            placements=tuple(texts["placements"].split(",")),
         )
     except KeyError as error:
         raise ValueError(f"generation {number}: no field {error}") from error
 
 
-def _entry(entry: object) -> RelatedItem:
-    match entry:
-        case [str(other), float() | int() as score, str(evidence)] if (
-            0 < score <= 1 and evidence in EVIDENCE_OF and item_id.fault(other) is None
+def _plain(view: View) -> dict[str, object]:
+    return {"layers": list(view.layers), "placements": list(view.placements)}
+
+
+def _view(value: Mapping[str, object]) -> View:
+    match value:
+        case {"layers": [*layers], "placements": [*placements]} if (
+            1 <= len(layers) <= 2
+            and all(type(layer) is int and layer > 0 for layer in layers)
+            and all(isinstance(placement, str) for placement in placements)
         ):
-            return RelatedItem(other, float(score), EVIDENCE_OF[evidence])
-    raise ValueError(f"related list: malformed entry {entry!r:.80}")
+            return View(tuple(layers), tuple(placements))
+    raise ValueError(f"pointer: malformed {value!r:.80}")
 
 
-def _dump(value: object) -> bytes:
-    return JSON.encode(value).encode()
-
-
-def _load(raw: object) -> object:
+def _load(raw: object) -> dict[str, object]:
     if not isinstance(raw, bytes):
         raise ValueError(f"not bytes but {type(raw).__name__}")  # noqa: TRY004
     try:
-        return json.loads(raw.decode())
+        value = json.loads(raw.decode())
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"pointer: malformed {value!r:.80}")  # noqa: TRY004
+    return value

@@ -54,6 +54,21 @@ class Keys:
         return self._control("lease")
 
     @property
+    def hidden(self) -> str:
+        """ZSET of `+id` (hidden) and `-id` (shown again), scored by the number of the change."""
+        return self._control("hidden")
+
+    @property
+    def hidden_version(self) -> str:
+        """The number of the newest change of `hidden`."""
+        return self._control("hidden:version")
+
+    @property
+    def hidden_floor(self) -> str:
+        """The newest change whose trace was trimmed: who saw less reads `hidden` as a whole."""
+        return self._control("hidden:floor")
+
+    @property
     def generations(self) -> str:
         """ZSET of the numbers of all generations that have keys, so that nothing scans for them."""
         return self._control("generations")

@@ -17,7 +17,7 @@ from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
 from recommender.progress import Progress, silent
 from recommender.serving import codec, memory
-from recommender.serving.codec import Pointer
+from recommender.serving.codec import Pointer, View
 from recommender.serving.connection import store_errors
 from recommender.serving.generations import Generations
 from recommender.serving.keys import Keys
@@ -80,7 +80,7 @@ class Publisher:
             with held_lease(scripts, self._keys.lease, self.lease_s) as lease:
                 self._collect(scripts, lease.keep)
                 sample = staging.sample(MEASURED_LISTS, seed=0)
-                memory.require_room(self.store, memory.estimate(staging.n_lists, sample))
+                memory.require_room(self.store, memory.estimate(staging.n_keys, sample))
                 generation = Generation(
                     id=self._next_fence(scripts, fence_floor),
                     state="staging",
@@ -90,6 +90,7 @@ class Publisher:
                     n_items=len(ids),
                     n_lists=staging.n_lists,
                     n_entries=staging.n_entries,
+                    placements=staging.placements,
                 )
                 self._put_live(
                     lease, generation, replace(staging, generation=generation.id), progress
@@ -125,8 +126,12 @@ class Publisher:
         """
         with self._errors("rolling back"):
             target = self._rollback_target(to)
+            previous = self._generations.previous()
+            view = View((target.id,), target.placements)
+            if previous is not None and previous.generation == target.id:
+                view = previous.live
             scripts = Scripts.on(self.store)
-            self._swap(scripts, Pointer(self._next_fence(scripts), target.id))
+            self._swap(scripts, Pointer(self._next_fence(scripts), view))
         log.info("event=rolled_back shop=%s generation=%d", self.shop, target.id)
         return replace(target, role="live")
 
@@ -139,7 +144,8 @@ class Publisher:
             self._verify(lease, staging)
             self._complete(lease, generation.id)
             failpoints.hit("publish.before_swap")
-            self._swap(lease.scripts, Pointer(generation.id, generation.id))
+            view = View((generation.id,), staging.placements)
+            self._swap(lease.scripts, Pointer(generation.id, view))
             log.info("event=published shop=%s generation=%d", self.shop, generation.id)
             failpoints.hit("publish.after_swap")
         except BaseException:
@@ -147,13 +153,10 @@ class Publisher:
             raise
 
     def _write(self, lease: Lease, staging: Staging, progress: Progress) -> None:
-        with progress(f"publishing {self.shop}", staging.n_lists) as advance:
+        with progress(f"publish {self.shop}", staging.n_keys) as advance:
             for values in staging.batches(self.batch):
                 lease.keep()
-                with self.store.pipeline(transaction=False) as commands:
-                    for name, value in values.items():
-                        commands.set(name, value)
-                    commands.execute()
+                self.store.mset(values)
                 failpoints.hit("publish.staged")
                 advance(len(values))
 
@@ -165,9 +168,9 @@ class Publisher:
         sample = staging.sample(VERIFIED_LISTS, seed=staging.generation)
         stored = self.store.mget(list(sample))
         differing = sum(wrote != read for wrote, read in zip(sample.values(), stored, strict=True))
-        if found != staging.n_lists or differing:
+        if found != staging.n_keys or differing:
             raise StoreUnavailable(
-                f"shop {self.shop}: of {staging.n_lists} lists written {found} are there, and "
+                f"shop {self.shop}: of {staging.n_keys} lists written {found} are there, and "
                 f"{differing} of {len(sample)} looked at differ; something else deletes or writes "
                 f"keys rec:{self.shop}:*"
             )

@@ -74,8 +74,11 @@ for index = 1, 2 do
   if not readable or type(pointer) ~= 'table' or type(pointer.layers) ~= 'table' then
     return {}
   end
-  for _, generation in ipairs(pointer.layers) do
-    kept[string.format('%.0f', tonumber(generation) or 0)] = true
+  local views = {pointer.layers, type(pointer.canary) == 'table' and pointer.canary.layers or {}}
+  for _, layers in ipairs(views) do
+    for _, generation in ipairs(layers) do
+      kept[string.format('%.0f', tonumber(generation) or 0)] = true
+    end
   end
 end
 local holder = redis.call('GET', KEYS[3])

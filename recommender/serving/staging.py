@@ -3,11 +3,16 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from recommender.arrays import blocks
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import FloatVector, blocks
 from recommender.errors import DataError
 from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
+from recommender.related import EVIDENCE
 from recommender.serving import codec
 from recommender.serving.keys import Keys, check_placement
 
@@ -39,9 +44,19 @@ class Staging:
                 )
 
     @property
+    def placements(self) -> tuple[str, ...]:
+        """The names of the placements."""
+        return tuple(lists.placement for lists in self.lists)
+
+    @property
     def n_lists(self) -> int:
-        """How many keys the generation has."""
+        """How many items have a list, over all placements."""
         return sum(len(lists) for lists in self.lists)
+
+    @property
+    def n_keys(self) -> int:
+        """How many keys the generation has: its lists, and each placement's best sellers."""
+        return self.n_lists + len(self.lists)
 
     @property
     def n_entries(self) -> int:
@@ -51,38 +66,60 @@ class Staging:
     def batches(self, size: int) -> Iterator[dict[str, bytes]]:
         """All keys and values, at most `size` at a time."""
         for lists in self.lists:
+            yield self._best_sellers(lists)
             for rows in blocks(len(lists), size):
                 yield self._values(lists, rows)
 
     def names(self, size: int) -> Iterator[list[str]]:
         """The keys of `batches`, without encoding the values."""
         for lists in self.lists:
+            yield [self._key(lists, codec.BEST_SELLERS)]
             for rows in blocks(len(lists), size):
                 yield [self._key(lists, item) for item in self.ids.ids[rows]]
 
     def sample(self, size: int, seed: int) -> dict[str, bytes]:
-        """At most `size` keys and values, drawn evenly."""
+        """At most `size` keys and values, drawn evenly, and the best sellers."""
         drawn = random.Random(seed).sample(range(self.n_lists), min(size, self.n_lists))
         values: dict[str, bytes] = {}
+        for lists in self.lists:
+            values |= self._best_sellers(lists)
         for number in drawn:
             lists, row = self.lists[number // len(self.ids)], number % len(self.ids)
             values |= self._values(lists, slice(row, row + 1))
         return values
 
     def _values(self, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
-        offsets = lists.offsets[rows.start : rows.stop + 1].tolist()
-        entries = slice(offsets[0], offsets[-1])
+        """The values of a block, as `codec.encode_list` writes each, made from whole columns."""
+        offsets = lists.offsets[rows.start : rows.stop + 1]
+        entries = slice(int(offsets[0]), int(offsets[-1]))
         names = self.ids.ids
         others = [names[row] for row in lists.rows[entries].tolist()]
-        scores = lists.scores[entries].tolist()
-        evidence = lists.evidence[entries].tolist()
+        letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
+        codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
         values = {}
-        for item, start, end in zip(names[rows], offsets, offsets[1:], strict=False):
-            own = slice(start - offsets[0], end - offsets[0])
-            values[self._key(lists, item)] = codec.encode_list(
-                item, others[own], scores[own], evidence[own]
-            )
+        bounds = (offsets - offsets[0]).tolist()
+        for item, (start, end) in zip(names[rows], pairwise(bounds), strict=True):
+            ids = "\t".join(others[start:end])
+            value = f"{item}\n{ids}\n{letters[start:end]}\n{codes[2 * start : 2 * end]}"
+            values[self._key(lists, item)] = value.encode()
         return values
+
+    def _best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
+        item = codec.BEST_SELLERS
+        ids = [self.ids.ids[row] for row in lists.best_sellers.tolist()]
+        scores = np.linspace(1, 1 / codec.LEVELS, len(ids)).tolist()
+        popular = [EVIDENCE.index("popular")] * len(ids)
+        return {self._key(lists, item): codec.encode_list(item, ids, scores, popular)}
 
     def _key(self, lists: RelatedLists, item: str) -> str:
         return self.keys.related_list(self.generation, lists.placement, item)
+
+
+_LETTERS = np.frombuffer(codec.LETTERS.encode(), dtype=np.uint8)
+_PAIRS = np.frombuffer("".join(codec.PAIRS).encode(), dtype="S2")
+
+
+def _levels(scores: FloatVector) -> NDArray[np.int64]:
+    """The place of each score (e,) among the levels."""
+    nearest = np.rint(scores.astype(np.float64) * codec.LEVELS).astype(np.int64) - 1
+    return np.clip(nearest, 0, codec.LEVELS - 1)
