@@ -107,7 +107,7 @@ class RecipeSettings(_Table):
 class StateSettings(_Table):
     """What stays on this machine: the embedded store, quarantined rows, the key of user ids.
 
-    `user_key` (16 to 64 bytes) keys the hash of user ids; empty, a random one is kept in the folder.
+    `user_key` (16 to 64 bytes) keys the hash of user ids; empty, the folder keeps a random one.
     """
 
     folder: Path = Path(".recommender")
