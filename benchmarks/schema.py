@@ -185,7 +185,7 @@ def write(
         for start in range(0, len(pairs), BATCH):
             store.mset(dict(pairs[start : start + BATCH]))
         return
-    buckets: dict[str, dict[str, bytes]] = {}
+    buckets: dict[str, dict[Any, Any]] = {}
     for item, value in values.items():
         buckets.setdefault(place(item), {})[item] = value
     for name, fields in buckets.items():
@@ -203,7 +203,8 @@ def latencies(
 ) -> tuple[float, float]:
     """Median microseconds of a decoded read and of a bare one, taken in turn."""
     rng = np.random.default_rng(1)
-    decoded, bare = [], []
+    decoded: list[float] = []
+    bare: list[float] = []
     for _ in range(max(200, READS // at_once)):
         asked = [items[at] for at in rng.integers(0, len(items), at_once)]
         for times, decodes in ((bare, False), (decoded, True)):

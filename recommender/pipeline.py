@@ -23,6 +23,7 @@ from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.catalogue import Catalogue
 from recommender.chooser import choose_all, prepare
 from recommender.documents import documents
+from recommender.errors import DataError
 from recommender.evidence import EvidenceScale
 from recommender.gates import Gates
 from recommender.generation import Generation
@@ -167,6 +168,8 @@ def _read(job: Job) -> Artifact:
             quarantine=job.quarantine,
             progress=job.progress,
         )
+        if {file.key: file.sha256 for file in shop.report.files} != digests:
+            raise DataError("an input file was replaced while it was read; run again")
         columns = _prefixed("catalogue.", shop.catalogue.columns())
         columns |= _prefixed("interactions.", shop.interactions.columns())
         return columns, {

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     PlainValidator,
     SecretStr,
+    field_validator,
 )
 
 from recommender.artifacts import ArtifactStore
@@ -106,11 +107,18 @@ class RecipeSettings(_Table):
 class StateSettings(_Table):
     """What stays on this machine: the embedded store, quarantined rows, the key of user ids.
 
-    `user_key` keys the hash of user ids; empty, a random one is kept in the folder.
+    `user_key` (16 to 64 bytes) keys the hash of user ids; empty, the folder keeps a random one.
     """
 
     folder: Path = Path(".recommender")
     user_key: SecretStr = SecretStr("")
+
+    @field_validator("user_key")
+    @classmethod
+    def _fits(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
+            raise ValueError("give 16 to 64 bytes, or nothing for a random key")
+        return key
 
 
 class StoreSettings(_Table):

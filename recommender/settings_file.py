@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from recommender import failpoints
 from recommender.errors import ConfigError
@@ -180,7 +180,8 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown setting {name!r}{_suggestion(location)}"
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
-    shown = "" if isinstance(given, Mapping | SecretStr) else f" = {str(given)!r:.80}"
+    secret = bool({"user_key", "url"} & set(location))
+    shown = "" if secret or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{name}{shown}: {message}{more}"
 

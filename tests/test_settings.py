@@ -112,6 +112,7 @@ def test_several_sources_of_interactions(file: Path) -> None:
         ("gates.items_share_min=7", r"items_share_min = 7\.0 is not in 0\.\.1"),
         ("recipe.placements=[]", r"recipe\.placements is empty"),
         ("recipe.placements.0.depth=3", "placements"),
+        ("state.user_key=short", "give 16 to 64 bytes"),
         ("shop=Acme Ltd", "Acme Ltd"),
         ("shop.name=x", "shop is a value"),
         ("noequals", r"write dotted\.name=VALUE"),
@@ -187,10 +188,19 @@ def test_where_the_file_is_looked_for(
 
 
 def test_secrets_are_masked(file: Path) -> None:
-    loaded = load(file, ["state.user_key=S3CR3T-xyz", "store.url=redis://:S3CR3T-xyz@localhost/0"])
+    loaded = load(
+        file, ["state.user_key=S3CR3T-xyz-0123456789", "store.url=redis://:S3CR3T-xyz@localhost/0"]
+    )
     assert "S3CR3T-xyz" not in tomli_w.dumps(loaded.plain())
     assert "S3CR3T-xyz" not in repr(loaded.state)
-    assert loaded.job().user_key == b"S3CR3T-xyz"
+    assert loaded.job().user_key == b"S3CR3T-xyz-0123456789"
+
+
+def test_a_wrong_secret_is_not_repeated(file: Path) -> None:
+    for assignment in ("state.user_key=S3CR3T", "store.url=['S3CR3T']"):
+        with pytest.raises(ConfigError) as caught:
+            load(file, [assignment])
+        assert "S3CR3T" not in str(caught.value)
 
 
 def test_printed_settings_load_again(file: Path) -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,6 @@ class Desk:
         if not self.quarantine.exists():
             return []
         return [json.loads(line) for line in self.quarantine.read_text().splitlines()]
-
-
-def csv_text(rows: Sequence[Mapping[str, str]]) -> str:
-    header = list(rows[0])
-    return "\n".join([",".join(header), *(",".join(row[name] for name in header) for row in rows)])
 
 
 def sold(data: ShopData) -> list[str]:

@@ -229,17 +229,11 @@ def test_more_rows_than_a_block_keep_their_order_and_lines(desk: Desk) -> None:
     assert [row["line"] for row in desk.refused()] == [110_002]
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 @pytest.mark.parametrize(("limit", "value"), [("BLOCK_ROWS", 2), ("BLOCK_CHARACTERS", 70)])
 def test_a_block_ends_at_many_rows_or_many_characters(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, limit: str, value: int
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    row = (
-        '{"item_id": "a", "order_id": "1", "x": "y"}\n'
-        if name == "a.jsonl"
-        else f"a,1,{'x' * 38}\n"
-    )
-    desk.put(name, ("" if name == "a.jsonl" else HEADER) + row * 6)
+    desk.put("a.csv", HEADER + f"a,1,{'x' * 38}\n" * 6)
     sizes: list[int] = []
     kept = Screen.kept
 
@@ -249,7 +243,7 @@ def test_a_block_ends_at_many_rows_or_many_characters(
 
     monkeypatch.setattr(blocks, limit, value)
     monkeypatch.setattr(Screen, "kept", counted)
-    assert sold(desk.read(interactions=name)) == ["a"] * 6
+    assert sold(desk.read(interactions="a.csv")) == ["a"] * 6
     assert sizes == [2, 2, 2]
 
 

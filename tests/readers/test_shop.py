@@ -161,9 +161,7 @@ def test_parameters_do_not_depend_on_the_order_of_weights(desk: Desk) -> None:
     assert json.dumps(parameters(source(one))) == json.dumps(parameters(source(other)))
 
 
-def test_parameters_know_how_files_are_read(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parameters_know_how_files_are_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = parameters(whole_source(desk))
     monkeypatch.setattr(shop, "FORMAT", shop.FORMAT + 1)
     assert parameters(whole_source(desk)) != plain
@@ -211,8 +209,7 @@ def test_nothing_heavy_is_imported_before_something_is_read(desk: Desk) -> None:
     desk.put("a.csv", "item_id,order_id\na,1\n")
     script = (
         "import sys; from pathlib import Path\n"
-        "from recommender.readers import shop
-from recommender.readers.shop import Source, input_digests, parameters\n"
+        "from recommender.readers.shop import Source, input_digests, parameters\n"
         "from recommender.readers.sources import CatalogueSource, InteractionSource\n"
         "events = InteractionSource('a.csv')\n"
         "source = Source(CatalogueSource(), (events,), base=Path(sys.argv[1]))\n"

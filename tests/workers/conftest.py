@@ -7,7 +7,7 @@ from tests.workers.fleet import CLOSED, write_tiny_shop
 from workers.shops import configured
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The settings that the app in this process reads: shop acme, whose servers are off."""
     path = write_tiny_shop(tmp_path_factory.mktemp("app"), "acme", store=CLOSED, broker=CLOSED)

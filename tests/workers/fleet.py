@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from redis import Redis
 
@@ -157,7 +158,7 @@ def envelope(
     body: bytes | None = None,
     head: object = None,
     content_type: object = "application/json",
-    **changed: object,
+    changed: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """A message as kombu keeps it in a list of Redis: a call with `arguments`, or any `body`."""
     if body is None:
@@ -176,4 +177,4 @@ def envelope(
             "priority": 0,
         },
     }
-    return json.dumps(plain | changed)
+    return json.dumps(plain | dict(changed))

@@ -1,0 +1,99 @@
+"""The line as a library: what is reused, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from recommender import pipeline
+from recommender.errors import DataError
+from recommender.pipeline import Job, make
+from recommender.settings_file import load
+from tests.shop_files import orders, write_shop
+
+BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")]
+
+
+def job(folder: Path, *assignments: str) -> Job:
+    return load(folder / "recommender.toml", assignments).job()
+
+
+def stages(made: Job) -> dict[str, bool]:
+    return {cost.stage: cost.reused for cost in made.stopwatch.costs}
+
+
+def test_a_stage_runs_again_only_when_what_it_depends_on_changes(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    first = job(tmp_path)
+    build, lists = make(first)
+    assert not any(stages(first).values())
+    again = job(tmp_path)
+    assert make(again)[0].key == build.key
+    assert stages(again).pop("check inputs") is False
+    assert sum(stages(again).values()) == len(stages(again)) - 1
+    other_text = job(tmp_path, "recipe.text.dimensions=32")
+    assert make(other_text)[0].key != build.key
+    assert stages(other_text)["read"]
+    assert stages(other_text)["fit co-occurrence-svd"]
+    assert not stages(other_text)["embed text"]
+    assert not stages(other_text)["fuse gated"]
+    assert len(lists()[0]) == 3
+
+
+def test_new_orders_of_known_items_do_not_encode_again(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    make(job(tmp_path))
+    (tmp_path / "orders.csv").write_text(orders(*BASKETS, ("a", "c")))
+    later = job(tmp_path)
+    make(later)
+    assert not stages(later)["read"]
+    assert stages(later)["embed text"]
+    assert not stages(later)["fit co-occurrence-svd"]
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    write_shop(tmp_path / "one", orders(*BASKETS))
+    write_shop(tmp_path / "two", orders(*BASKETS))
+    key = "state.user_key=0123456789abcdef"
+    for folder in ("one", "two"):
+        make(job(tmp_path / folder, key))
+    one, two = (
+        {
+            path.relative_to(tmp_path / folder): path.read_bytes()
+            for path in (tmp_path / folder / ".recommender" / "artifacts").rglob("*")
+            if path.is_file()
+        }
+        for folder in ("one", "two")
+    )
+    assert one == two
+    assert len(one) > 20
+
+
+def test_the_customers_key_is_part_of_the_key_of_reading(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    one, _ = make(job(tmp_path, "state.user_key=0123456789abcdef"))
+    two, _ = make(job(tmp_path, "state.user_key=fedcba9876543210"))
+    assert one.key != two.key
+    assert "0123456789abcdef" not in str(one.summary)
+
+
+def test_a_file_replaced_between_two_looks_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    monkeypatch.setattr(pipeline, "input_digests", lambda _: {"interactions.0.0": "earlier"})
+    with pytest.raises(DataError, match="was replaced while it was read"):
+        make(job(tmp_path))
+
+
+def test_each_fusion_is_fused_once(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    placements = (
+        "recipe.placements=[{name='one', fusion='gated'}, {name='two', fusion='gated'},"
+        " {name='three', fusion='concatenation'}]"
+    )
+    made = job(tmp_path, placements)
+    _, lists = make(made)
+    assert [part.placement for part in lists()] == ["one", "two", "three"]
+    names = [cost.stage for cost in made.stopwatch.costs if not cost.reused]
+    assert names.count("fuse gated") == 1
+    assert names.count("fuse concatenation") == 1
