@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from recommender.errors import RecommenderError
 from recommender.protocols import TextEncoder
+from recommender.serving.inspection import ServerFacts
 
 Verdict = Literal["ok", "warning", "fault"]
 
@@ -19,13 +20,16 @@ PARTS = {
 }
 LOW_DISK_BYTES = 2 * 1024**3
 OLD_SERVER = 7
-
-
-class Information(Protocol):
-    """The part of a redis-py client that is asked."""
-
-    def info(self, section: str) -> Any:  # noqa: ANN401
-        """One section of INFO."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LUA_REPAIRED = {
+    "Redis": {
+        (7, 2): (7, 2, 11),
+        (7, 4): (7, 4, 6),
+        (8, 0): (8, 0, 4),
+        (8, 2): (8, 2, 2),
+    },
+}
+"""The first release of each series that repairs CVE-2025-49844, remote code through Lua."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +87,46 @@ def examine_folder(what: str, folder: Path) -> Finding:
     return Finding(what, verdict, f"{folder}, {free / 1024**3:.1f} GiB free")
 
 
-def examine_store(store: Information) -> list[Finding]:
-    """Whether the server is new enough, and refuses a write rather than forget a list."""
-    server, memory = store.info("server"), store.info("memory")
-    name = "Valkey" if "valkey_version" in server else "Redis"
-    version = str(server.get("valkey_version") or server["redis_version"])
+def examine_store(facts: ServerFacts) -> list[Finding]:
+    """Whether the server is new enough, keeps what it has, and is closed to strangers."""
+    return [_version(facts), _eviction(facts), *_access(facts)]
+
+
+def _version(facts: ServerFacts) -> Finding:
+    told = f"{facts.name} {'.'.join(map(str, facts.version))}"
+    if facts.version < (OLD_SERVER,):
+        text = f"{told} cannot swap at full memory; use Redis 7, Valkey or newer"
+        return Finding("server", "warning", text)
+    repaired = LUA_REPAIRED.get(facts.name, {})
+    series = facts.version[:2]
+    if series in repaired and facts.version < repaired[series]:
+        text = (
+            f"{told} is older than the repair of CVE-2025-49844 (Lua); update, unless your "
+            "distribution carries the repair, and give readers a user without EVAL"
+        )
+        return Finding("server", "warning", text)
+    return Finding("server", "ok", told)
+
+
+def _eviction(facts: ServerFacts) -> Finding:
+    if facts.policy.startswith("allkeys") and facts.maxmemory:
+        text = f"maxmemory-policy is {facts.policy}: lists would be forgotten; set noeviction"
+        return Finding("eviction", "fault", text)
+    return Finding("eviction", "ok", f"{facts.policy}, maxmemory {facts.maxmemory or 'unlimited'}")
+
+
+def _access(facts: ServerFacts) -> list[Finding]:
+    if facts.addresses is None or facts.open_to_all is None:
+        return [Finding("access", "ok", "this user may not ask about access, as it should be")]
+    strangers = [address for address in facts.addresses if address not in LOOPBACK]
+    if not strangers:
+        return [Finding("access", "ok", "loopback or unix socket only")]
+    where = f"listens on {', '.join(strangers)}"
     findings = []
-    if int(version.partition(".")[0]) < OLD_SERVER:
-        text = f"{name} {version} cannot swap at full memory; use Redis 7, Valkey or newer"
-        findings.append(Finding("server", "warning", text))
-    else:
-        findings.append(Finding("server", "ok", f"{name} {version}"))
-    policy, limit = str(memory["maxmemory_policy"]), int(memory["maxmemory"])
-    if policy != "noeviction" and limit:
-        text = f"maxmemory-policy is {policy}: lists would be forgotten; set noeviction"
-        findings.append(Finding("eviction", "fault", text))
-    else:
-        findings.append(Finding("eviction", "ok", f"{policy}, maxmemory {limit or 'unlimited'}"))
-    return findings
+    if facts.open_to_all:
+        text = f"{where} and the default user needs no password; see config/redis-acl.conf"
+        findings.append(Finding("access", "warning", text))
+    if facts.unprotected:
+        text = f"{where} with protected-mode no; close it, or set passwords for all users"
+        findings.append(Finding("access", "warning", text))
+    return findings or [Finding("access", "ok", f"{where}, users have passwords")]

@@ -69,15 +69,24 @@ class Outcome:
     report: Mapping[str, Any]
 
 
-def reindex(job: Job, publisher: Publisher, gates: Gates, *, force: bool = False) -> Outcome:
+def reindex(
+    job: Job,
+    publisher: Publisher,
+    gates: Gates,
+    *,
+    force: bool = False,
+    canary_share: float = 0.0,
+) -> Outcome:
     """Bring a shop's lists up to date.
 
     Where neither inputs nor recipe changed since the live generation, nothing is published unless
-    `force`, and no heavy library is imported.
+    `force`, and no heavy library is imported. With a `canary_share` only so many requests read
+    what is published.
 
     Raises: DataError, ConfigError, ArtifactError, GateHeld or StoreUnavailable; what was live
     stays live.
     """
+    publisher.check_canary(canary_share)
     live = publisher.live()
     build, lists = make(job)
     report = build.summary["report"]
@@ -96,6 +105,7 @@ def reindex(job: Job, publisher: Publisher, gates: Gates, *, force: bool = False
             lists_key=build.key,
             recipe_digest=job.recipe.digest,
             fence_floor=job.artifacts.highest_run(),
+            canary_share=canary_share,
             progress=job.progress,
         )
     outcome = Outcome(generation, published=True, build=build, report=report)

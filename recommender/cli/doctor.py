@@ -15,6 +15,7 @@ from recommender.doctor import (
 )
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.readers.sources import paths
+from recommender.serving.inspection import inspect
 from recommender.settings import Settings
 
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _store(settings: Settings) -> tuple[list[Finding], bool]:
     try:
         with connection(settings) as store:
-            return examine_store(store), True
+            return examine_store(inspect(store)), True
     except StoreUnavailable as error:
         return [Finding("store", "fault", str(error))], False
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from recommender.errors import RecommenderError
@@ -102,16 +103,31 @@ def build_parser() -> Parser:
     reindex.add_argument(
         "--force", action="store_true", help="publish although nothing changed or a gate holds"
     )
+    reindex.add_argument(
+        "--canary",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="let only this share of the requests read the result, such as 0.1",
+    )
     related = command("related", "Show the related items of one item.")
     related.add_argument("item", metavar="ITEM", help="an item id, exactly as in the catalogue")
     related.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
     related.add_argument("--placement", default="", metavar="P", help="default: the recipe's first")
     related.add_argument("--json", action="store_true", help="print JSON")
     command("generations", "List the published generations.")
-    rollback = command("rollback", "Make the previous generation live again.")
+    command("promote", "Make the canary live for all requests.", "canary")
+    rollback = command("rollback", "End the canary, or make the previous generation live again.")
     rollback.add_argument(
         "generation", nargs="?", type=int, metavar="GENERATION", help="default: the previous one"
     )
+    for action, help_text in (
+        ("hide", "Show items nowhere, from now on."),
+        ("unhide", "Show hidden items again."),
+    ):
+        hide = command(action, help_text, "hide")
+        hide.set_defaults(action=action)
+        _add_items(hide)
     command("status", "Show what is live, and the last run.")
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
@@ -130,6 +146,11 @@ def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:
         action = actions.add_parser(name, help=help_text, description=help_text)
         action.set_defaults(module="store")
         _add_common(action)
+
+
+def _add_items(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("items", nargs="*", metavar="ITEM", help="ids as in the catalogue")
+    parser.add_argument("--file", type=Path, metavar="F", help="a text file, one id per line")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

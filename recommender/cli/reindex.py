@@ -19,15 +19,17 @@ MEBIBYTE = 1024 * 1024
 
 def run(options: argparse.Namespace) -> int:
     """Bring the related lists of a shop up to date and say what was done."""
-    reindex(settings_of(options), force=options.force)
+    reindex(settings_of(options), force=options.force, canary_share=options.canary)
     return 0
 
 
-def reindex(settings: Settings, *, force: bool) -> Outcome:
+def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Outcome:
     """Run the pipeline with progress on stderr, and print its closing table."""
     job = settings.job(progress)
     with publisher(settings) as shop:
-        outcome = pipeline.reindex(job, shop, settings.gates, force=force)
+        outcome = pipeline.reindex(
+            job, shop, settings.gates, force=force, canary_share=canary_share
+        )
         if outcome.published and settings.store.url == EMBEDDED:
             save(shop.store)
     shown = console()
@@ -40,8 +42,9 @@ def reindex(settings: Settings, *, force: bool) -> Outcome:
         return outcome
     _print_rows(shown, outcome.report)
     _print_costs(shown, job.stopwatch.costs)
+    state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
     shown.print(
-        f"Generation {generation.id} of {settings.shop} is live: {generation.n_lists:,} related "
+        f"Generation {generation.id} of {settings.shop} is {state}: {generation.n_lists:,} related "
         f"lists with {generation.n_entries:,} entries."
     )
     if any(file["refused"] for file in outcome.report["files"]):

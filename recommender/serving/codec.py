@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from recommender.generation import Generation
 from recommender.related import EVIDENCE, Evidence, RelatedItem
@@ -68,7 +69,9 @@ class StoredList:
     letters: str
     codes: str
 
-    def first(self, n: int, dropped: Collection[str] = (), lowest: float = 0.0) -> list[RelatedItem]:
+    def first(
+        self, n: int, dropped: Collection[str] = (), lowest: float = 0.0
+    ) -> list[RelatedItem]:
         """The first n entries that are not `dropped` and score at least `lowest`.
 
         Raises: ValueError where an entry's evidence or score is none.
@@ -105,11 +108,11 @@ def decode_pointer(raw: object) -> Pointer:
         case {"schema": schema} if schema != SCHEMA:
             raise ValueError(f"pointer: schema {schema!r:.20} is not supported")
         case {"fence": int(fence)} if fence > 0:
-            canary = value.get("canary")
-            if canary is None:
-                return Pointer(fence, _view(value))
-            if isinstance(canary, dict) and isinstance(canary.get("share"), int | float):
-                return Pointer(fence, _view(value), _view(canary), float(canary["share"]))
+            match value.get("canary"):
+                case None:
+                    return Pointer(fence, _view(value))
+                case {"share": int(share) | float(share), **canary} if 0 < share <= 1:
+                    return Pointer(fence, _view(value), _view(canary), float(share))
     raise ValueError(f"pointer: malformed {value!r:.80}")
 
 
@@ -153,6 +156,7 @@ def encode_generation(generation: Generation) -> dict[str, str | int]:
         "n_lists": generation.n_lists,
         "n_entries": generation.n_entries,
         "placements": ",".join(generation.placements),
+        "base": generation.base,
     }
 
 
@@ -169,7 +173,8 @@ def decode_generation(number: int, fields: Mapping[bytes, bytes]) -> Generation:
             n_items=int(texts["n_items"]),
             n_lists=int(texts["n_lists"]),
             n_entries=int(texts["n_entries"]),
-            placements=tuple(texts["placements"].split(",")),
+            placements=tuple(filter(None, texts["placements"].split(","))),
+            base=int(texts["base"]),
         )
     except KeyError as error:
         raise ValueError(f"generation {number}: no field {error}") from error
@@ -179,14 +184,16 @@ def _plain(view: View) -> dict[str, object]:
     return {"layers": list(view.layers), "placements": list(view.placements)}
 
 
-def _view(value: Mapping[str, object]) -> View:
-    match value:
-        case {"layers": [*layers], "placements": [*placements]} if (
-            1 <= len(layers) <= 2
-            and all(type(layer) is int and layer > 0 for layer in layers)
-            and all(isinstance(placement, str) for placement in placements)
-        ):
-            return View(tuple(layers), tuple(placements))
+def _view(value: Mapping[Any, object]) -> View:
+    layers, placements = value.get("layers"), value.get("placements")
+    if (
+        isinstance(layers, list)
+        and isinstance(placements, list)
+        and 1 <= len(layers) <= 2
+        and all(type(layer) is int and layer > 0 for layer in layers)
+        and all(isinstance(placement, str) for placement in placements)
+    ):
+        return View(tuple(layers), tuple(placements))
     raise ValueError(f"pointer: malformed {value!r:.80}")
 
 

@@ -1,20 +1,18 @@
 """The generations that a shop has in Redis: which there are, which is live, which may go."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Literal, cast
+from itertools import chain, islice
+from typing import cast
 
 from redis import Redis
 
-from recommender.generation import Generation
+from recommender.generation import Generation, Role
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
 from recommender.serving.keys import Keys
 from recommender.serving.scripts import RETIRE, Scripts
-
-Role = Literal["live", "previous", ""]
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +40,7 @@ class Generations:
 
     def all(self) -> list[Generation]:
         """All generations that are described, newest first, with their roles."""
-        roles: dict[int, Role] = {}
-        for pointer, role in ((self.previous(), "previous"), (self.live(), "live")):
-            if pointer:
-                roles[pointer.generation] = cast("Role", role)
+        roles = _roles(self.previous(), "previous") | _roles(self.live(), "live")
         found = (self.described(number) for number in self.numbers())
         return [
             replace(generation, role=roles.get(generation.id, ""))
@@ -62,13 +57,29 @@ class Generations:
             log.warning("event=generation_skipped shop=%s reason=%s", self.keys.shop, error)
             return None
 
-    def begin(self, generation: Generation, owner: str) -> None:
-        """Write down what is about to be staged, before any list: what a collector goes by."""
+    def begin(self, generation: Generation, owner: str, names: Iterable[list[str]] = ()) -> None:
+        """Write down what is about to be staged, before any list: what a collector goes by.
+
+        `names`, in batches, are those of an overlay's lists.
+        """
         fields = codec.encode_generation(generation) | {"owner": owner}
         with self.store.pipeline(transaction=True) as steps:
             steps.hset(self.keys.generation(generation.id), items=[*chain(*fields.items())])
             steps.zadd(self.keys.generations, {str(generation.id): generation.id})
             steps.execute()
+        for batch in names:
+            self.store.sadd(self.keys.overlay(generation.id), *batch)
+
+    def names(self, number: int) -> Iterator[list[str]]:
+        """The names of an overlay's lists, in batches; none for a full generation."""
+        batch: list[str] = []
+        for name in self.store.sscan_iter(self.keys.overlay(number), count=self.batch):
+            batch.append(name.decode())
+            if len(batch) == self.batch:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
 
     def retire(self, scripts: Scripts, numbers: list[int], owner: str = "") -> dict[int, bool]:
         """Take back those generations that are neither live, nor previous, nor being staged.
@@ -84,18 +95,22 @@ class Generations:
 
     def delete(self, number: int, tick: Callable[[], None] = lambda: None) -> None:
         """Unlink the lists of one generation, then its description; `tick` after every batch."""
-        names: list[bytes] = []
-        for name in self.store.scan_iter(match=self.keys.related_lists(number), count=self.batch):
-            names.append(name)
-            if len(names) == self.batch:
-                self.store.unlink(*names)
-                names.clear()
-                tick()
-        if names:
-            self.store.unlink(*names)
+        for keys in self._list_keys(number):
+            self.store.unlink(*keys)
+            tick()
         # One by one: Redis queues no transaction at full memory, which is when deleting matters.
-        self.store.unlink(self.keys.generation(number))
+        self.store.unlink(self.keys.generation(number), self.keys.overlay(number))
         self.store.zrem(self.keys.generations, str(number))
+
+    def _list_keys(self, number: int) -> Iterator[list[str]]:
+        if self.store.exists(self.keys.overlay(number)):
+            prefix = self.keys.prefix(number)
+            for names in self.names(number):
+                yield [prefix + name for name in names]
+            return
+        found = self.store.scan_iter(match=self.keys.related_lists(number), count=self.batch)
+        while keys := list(islice(found, self.batch)):
+            yield keys
 
     def _pointer(self, key: str) -> Pointer | None:
         raw = self.store.get(key)
@@ -106,3 +121,12 @@ class Generations:
         except ValueError as error:
             log.warning("event=pointer_unreadable key=%s reason=%s", key, error)
             return None
+
+
+def _roles(pointer: Pointer | None, role: Role) -> dict[int, Role]:
+    if pointer is None:
+        return {}
+    roles: dict[int, Role] = {layer: "overlay" for layer in pointer.live.layers[:-1]}
+    if pointer.canary is not None and role == "live":
+        roles[pointer.canary.layers[-1]] = "canary"
+    return roles | {pointer.generation: role}

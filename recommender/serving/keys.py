@@ -20,6 +20,12 @@ def check_placement(name: str) -> None:
         raise ConfigError(f"placement {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
 
 
+def list_name(placement: str, item_id: str) -> str:
+    """The name of a list within its generation. Braces are escaped, so no id chooses its slot."""
+    escaped = item_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return f"{placement}:{escaped}"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one shop.
@@ -77,14 +83,21 @@ class Keys:
         """The hash that describes one generation."""
         return self._control(f"generation:{number}")
 
+    def overlay(self, number: int) -> str:
+        """Set of the names of an overlay's lists, so that nothing scans for its few keys."""
+        return self._control(f"generation:{number}:names")
+
+    def prefix(self, generation: int) -> str:
+        """What stands before the names of the lists of one generation."""
+        return f"rec:{self.shop}:{generation}:"
+
     def related_list(self, generation: int, placement: str, item_id: str) -> str:
-        """One related list. Braces in the id are escaped, so that it cannot choose its slot."""
-        escaped = item_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
-        return f"rec:{self.shop}:{generation}:{placement}:{escaped}"
+        """One related list."""
+        return self.prefix(generation) + list_name(placement, item_id)
 
     def related_lists(self, generation: int) -> str:
         """The pattern that matches the list keys of one generation, and no other key."""
-        return f"rec:{self.shop}:{generation}:*"
+        return self.prefix(generation) + "*"
 
     def _control(self, name: str) -> str:
         return f"rec:{{{self.shop}}}:{name}"

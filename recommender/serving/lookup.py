@@ -1,38 +1,84 @@
-"""What a storefront calls: related items of one item, from Redis alone, and never an exception."""
+"""What a storefront calls: related items from Redis, and never an exception on a bad day."""
 
 import logging
 import math
+import os
+import random
 import re
 import threading
 import time
-from collections.abc import Collection
-from typing import NamedTuple
+import weakref
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from redis import Redis
-
-from recommender import item_id as item_ids
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.related import RelatedItem, RelatedList
-from recommender.serving import codec, keys
-from recommender.serving.connection import connection_pool
+from recommender.related import RelatedList
+from recommender.serving.core import Core, Kept, Question
+from recommender.serving.keys import Keys
+from recommender.serving.known import Known, poll
+from recommender.serving.transport import Wire, Wires, packed, require_answer
+from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
 
-POINTER_TTL_S = 1.0
-WARNING_INTERVAL_S = 1.0
-MAX_ITEMS = 1000
+POLL_INTERVAL_S = 0.5
+PROBE_INTERVAL_S = 1.0
+POLL_TIMEOUT_S = 2.0
+"""Of a command that no shopper waits for, and of connecting."""
 
 log = logging.getLogger(__name__)
 
 
-class _Seen(NamedTuple):
-    generation: int
-    until: float
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How lookups of one shop read. Raises: ConfigError for a malformed value."""
+
+    url: str
+    shop: str
+    deadline_s: float
+    cache_items: int
+    snapshot: Path | None
+    client_name: str
+
+    def __post_init__(self) -> None:
+        if not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
+            raise ConfigError(f"lookup deadline {self.deadline_s!r} s: use a number above 0")
+        if not re.fullmatch(r"[!-~]+", self.client_name):
+            raise ConfigError(f"client name {self.client_name!r:.60}: use ASCII without spaces")
+
+    def core(self) -> Core:
+        """Make a core that knows nothing yet but its snapshot. Raises: ConfigError."""
+        return Core(self.shop, cache_items=self.cache_items, kept=self._kept())
+
+    def _kept(self) -> Kept | None:
+        if self.snapshot is None:
+            return None
+        from recommender.serving.snapshot import Snapshot
+
+        try:
+            return Snapshot(self.snapshot, Keys(self.shop))
+        except Exception as error:
+            # A shop that starts without its spare wheel still drives.
+            log.warning("event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
+            return None
+
+
+def next_poll_s(core: Core) -> float:
+    """How long to rest before the next poll, which probes while the breaker is open."""
+    return PROBE_INTERVAL_S * random.uniform(0.8, 1.2) if core.breaker.open else POLL_INTERVAL_S
 
 
 class RelatedItems:
-    """The related lists of one shop. Thread-safe; connects at the first question.
+    """The related lists of one shop. Thread-safe, and safe to use on both sides of a fork.
 
-    No wait for Redis lasts longer than `deadline_s`, and none begins when it has passed.
-    Raises: ConfigError for a malformed url, shop, deadline or client name.
+    A thread of its own keeps connections, pointer and hidden items at hand, so that a question
+    costs one round trip and ends `deadline_s` after it began. After a failure it answers from its
+    `cache_items` newest lists, then from the `snapshot` file, then with best sellers; a status
+    says which. Where `get` and the like are given a `key`, such as a session's, it decides
+    whether a canary is read.
+
+    Raises: ConfigError for a malformed setting. Questions raise TypeError for arguments of a
+    wrong type, and nothing else.
     """
 
     def __init__(
@@ -41,22 +87,16 @@ class RelatedItems:
         shop: str,
         *,
         deadline_s: float = 0.05,
+        cache_items: int = 10_000,
+        snapshot: str | Path | None = None,
         client_name: str = "recommender-lookup",
     ) -> None:
-        if not (deadline_s > 0 and math.isfinite(deadline_s)):
-            raise ConfigError(f"lookup deadline {deadline_s!r} s: use a number above 0")
-        if not re.fullmatch(r"[!-~]+", client_name):
-            raise ConfigError(f"client name {client_name!r:.60}: use ASCII without spaces")
-        self._keys = keys.Keys(shop)
-        self._deadline_s = deadline_s
-        self._redis = Redis.from_pool(
-            connection_pool(
-                url, connect_timeout_s=deadline_s, timeout_s=deadline_s, client_name=client_name
-            )
+        self._setup = Setup(
+            url, shop, deadline_s, cache_items, Path(snapshot) if snapshot else None, client_name
         )
-        self._seen = _Seen(0, -math.inf)
-        self._warned_at = -math.inf
-        self._warning = threading.Lock()
+        self._readers: dict[int, _Reader] = {}
+        self._closed = False
+        self._reader()
 
     def get(
         self,
@@ -64,86 +104,193 @@ class RelatedItems:
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
     ) -> RelatedList:
-        """At most `n` related items of one item, best first, without those to `exclude`.
+        """At most n related items of one item, best first, without those to `exclude`."""
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        item = checked_item(item_id)
+        reader = self._reader()
+        return reader.core.answer(reader.ask((item,), wish), item)
 
-        The status is ok; unknown_item where the live generation has no list for the item, or the
-        id cannot be one; degraded, with no items, where Redis or what it holds is broken. `n` is
-        clamped to 0..1000.
+    def get_many(  # noqa: PLR0913
+        self,
+        item_ids: Collection[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        distinct: bool = False,
+        key: str = "",
+    ) -> list[RelatedList]:
+        """`get` for each item, in one round trip; with `distinct` no item is in two of the lists.
 
-        Raises: TypeError for arguments of a wrong type, and nothing else.
+        Items behind the first 100 are answered degraded, without items.
         """
-        _check_types(item_id, placement, n, exclude)
-        excluded = frozenset(exclude)
-        if item_ids.fault(item_id) or not keys.NAME.fullmatch(placement):
-            return RelatedList(item_id, placement, 0, "unknown_item")
-        try:
-            generation, items = self._read(item_id, placement)
-        except Exception as error:
-            # What a broken server makes redis-py's parsers raise is not a closed list, and no
-            # fault behind this line may take a product page down.
-            self._warn(error)
-            return RelatedList(item_id, placement, 0, "degraded")
-        if items is None:
-            return RelatedList(item_id, placement, generation, "unknown_item")
-        kept = tuple(item for item in items if item.id not in excluded)
-        return RelatedList(item_id, placement, generation, "ok", kept[: _clamped(n)])
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        items = checked_items(item_ids)
+        reader = self._reader()
+        return reader.core.answers(reader.ask(items, wish), items, distinct=distinct)
+
+    def for_items(
+        self,
+        item_ids: Collection[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+    ) -> RelatedList:
+        """One list for a basket: entries of the items' lists by summed score, without the items.
+
+        The list's own item is "". Items behind the first 100 count for nothing.
+        """
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        items = checked_items(item_ids)
+        reader = self._reader()
+        return reader.core.merged(reader.ask(items, wish), items)
+
+    def stats(self) -> Mapping[str, int]:
+        """Counters of this process: answers by status, cache hits, reads, the breaker's state."""
+        return self._reader().core.stats()
 
     def close(self) -> None:
-        """Close the connections. A later question opens new ones."""
-        self._redis.close()
+        """End the thread and its connections; later questions get what is at hand without Redis."""
+        self._closed = True
+        self._reader().close()
 
-    def _read(self, item: str, placement: str) -> tuple[int, tuple[RelatedItem, ...] | None]:
+    def _reader(self) -> "_Reader":
+        reader = self._readers.get(os.getpid())
+        return reader or self._new_reader()
+
+    def _new_reader(self) -> "_Reader":
+        reader = _Reader(self._setup)
+        # The first of several threads wins; the others' readers were never started.
+        kept = self._readers.setdefault(os.getpid(), reader)
+        if kept is reader:
+            weakref.finalize(self, reader.stop).atexit = False
+            if self._closed:
+                reader.stop()
+            reader.start()
+        return kept
+
+
+class _Reader:
+    """The core, the connections and the polling thread of one process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.core = setup.core()
+        self._deadline_s = setup.deadline_s
+        self._wires = Wires(setup.url, timeout_s=POLL_TIMEOUT_S, client_name=setup.client_name)
+        self._control: Wire | None = None
+        self._pid = os.getpid()
+        self._stopped = False
+        self._polled = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recommender-lookup", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll. Where the system gives no thread, questions get what is at hand."""
+        with suppress(RuntimeError):
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end soon, without waiting for it; a forked child leaves it alone."""
+        if os.getpid() == self._pid:
+            self._stopped = True
+            self._wires.close()
+            self._wires.wanted.set()
+
+    def close(self) -> None:
+        """Stop, and wait for the thread as long as a poll may take."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(POLL_TIMEOUT_S)
+        self.core.close()
+
+    def ask(self, items: Sequence[str], wish: Wish) -> Question:
+        """Read what the cache does not know of `items`, before the deadline."""
         until = time.monotonic() + self._deadline_s
-        seen = self._seen
-        cached = time.monotonic() < seen.until
-        generation = seen.generation if cached else self._live(until)
-        raw = self._fetch(self._keys.related_list(generation, placement, item), until)
-        if raw is None and cached:
-            live = self._live(until)
-            if live != generation:
-                generation = live
-                raw = self._fetch(self._keys.related_list(generation, placement, item), until)
-        return generation, None if raw is None else codec.decode_list(raw, item)
+        core = self.core
+        if not core.fresh and self._reading:
+            self._await_poll(until)
+        question = core.question(items, wish)
+        view = question.view
+        if question.wanted and view is not None and self._reading:
+            try:
+                core.take(question, view, self._wires.call(core.command(question, view), until))
+            except Exception as error:
+                # What can fail between here and a list is no closed set, and none of it may
+                # take a product page down.
+                core.failed("read_failures", error)
+        return question
 
-    def _live(self, until: float) -> int:
-        asked_at = time.monotonic()
-        raw = self._fetch(self._keys.live, until)
-        if raw is None:
-            raise StoreUnavailable("no generation is live")
-        generation = codec.decode_pointer(raw).generation
-        self._seen = _Seen(generation, asked_at + POINTER_TTL_S)
-        return generation
+    @property
+    def _reading(self) -> bool:
+        return not (self._stopped or self.core.breaker.open)
 
-    def _fetch(self, key: str, until: float) -> object:
-        if time.monotonic() >= until:
-            raise StoreUnavailable("deadline passed")
-        return self._redis.get(key)
+    def _await_poll(self, until: float) -> None:
+        polled = self._polled
+        if self.core.fresh:
+            return
+        self._wires.wanted.set()
+        if not polled.wait(until - time.monotonic()):
+            self.core.failed("read_failures", StoreUnavailable("no poll before the deadline"))
 
-    def _warn(self, error: Exception) -> None:
-        with self._warning:
-            now = time.monotonic()
-            if now - self._warned_at < WARNING_INTERVAL_S:
+    def _run(self) -> None:
+        while not self._stopped:
+            self._poll()
+            self._rest(time.monotonic() + next_poll_s(self.core))
+        self._hang_up()
+
+    def _rest(self, until: float) -> None:
+        """Connect for requests that wait until the next poll is due or somebody waits for it."""
+        wanted = self._wires.wanted
+        while not self._stopped and wanted.wait(until - time.monotonic()):
+            wanted.clear()
+            if self.core.breaker.open:
+                continue
+            if not self.core.fresh:
                 return
-            self._warned_at = now
-        log.warning(
-            "event=lookup_degraded shop=%s error=%s reason=%.200s",
-            self._keys.shop,
-            type(error).__name__,
-            " ".join(str(error).split()),
-        )
+            try:
+                self._wires.top_up()
+            except Exception as error:
+                self.core.failed("poll_failures", error)
+                return
 
+    def _poll(self) -> None:
+        try:
+            self._wires.sweep()
+            self._control = self._control or self._wires.connected()
+            asked_at = time.monotonic()
+            known = self._read(self._control)
+            took_s = time.monotonic() - asked_at
+            self._wires.top_up()
+        except Exception as error:
+            self._hang_up()
+            self.core.failed("poll_failures", error)
+        else:
+            self.core.learn(known, asked_at)
+            if self.core.breaker.open and took_s <= self._deadline_s:
+                self.core.breaker.close()
+        finally:
+            polled, self._polled = self._polled, threading.Event()
+            polled.set()
 
-def _check_types(item_id: object, placement: object, n: object, exclude: object) -> None:
-    if not isinstance(item_id, str):
-        raise TypeError(f"item_id: text, not {type(item_id).__name__}")
-    if not isinstance(placement, str):
-        raise TypeError(f"placement: text, not {type(placement).__name__}")
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise TypeError(f"n: a whole number, not {type(n).__name__}")
-    if isinstance(exclude, str) or not isinstance(exclude, Collection):
-        raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
+    def _read(self, wire: Wire) -> Known:
+        polling = poll(self.core.keys, self.core.known)
+        command = next(polling)
+        while True:
+            reply = wire.ask(packed(command), time.monotonic() + POLL_TIMEOUT_S)
+            require_answer(command, reply)
+            try:
+                command = polling.send(reply)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
 
-
-def _clamped(n: int) -> int:
-    return min(max(n, 0), MAX_ITEMS)
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None

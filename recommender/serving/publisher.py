@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from recommender import failpoints
-from recommender.errors import ConfigError, StoreUnavailable
+from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.generation import Generation
 from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
@@ -22,8 +22,9 @@ from recommender.serving.connection import store_errors
 from recommender.serving.generations import Generations
 from recommender.serving.keys import Keys
 from recommender.serving.lease import Lease, held_lease
+from recommender.serving.overlay import ItemLists, Overlay
 from recommender.serving.scripts import COMPLETE, NEXT_FENCE, SWAP, Scripts
-from recommender.serving.staging import Staging
+from recommender.serving.staging import Staged, Staging
 
 VERIFIED_LISTS = 200
 MEASURED_LISTS = 1000
@@ -32,18 +33,26 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class _Move:
+    """A pointer to be made live and, where it changes one, the pointer that it was made from."""
+
+    pointer: Pointer
+    seen: Pointer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """Publishes, lists, rolls back and collects the generations of one shop.
 
-    `batch` is how many commands or keys go to the server at once; `grace_s` is how long lookups
-    may still read what has just stopped being the previous generation.
+    `batch` is how many keys go to the server at once, during which readers wait; `grace_s` is how
+    long lookups may still read what has just stopped being the previous generation.
     Raises: ConfigError for a parameter out of range.
     """
 
     store: Redis
     shop: str
     lease_s: float = 30.0
-    batch: int = 500
+    batch: int = 200
     grace_s: float = 2.0
     _keys: Keys = field(init=False, repr=False)
     _generations: Generations = field(init=False, repr=False)
@@ -57,7 +66,7 @@ class Publisher:
         object.__setattr__(self, "_keys", keys)
         object.__setattr__(self, "_generations", Generations(self.store, keys, self.batch))
 
-    def publish(
+    def publish(  # noqa: PLR0913 - all but two by name
         self,
         ids: ItemIds,
         lists: Sequence[RelatedLists],
@@ -65,38 +74,98 @@ class Publisher:
         lists_key: str,
         recipe_digest: str,
         fence_floor: int = 0,
+        canary_share: float = 0.0,
         progress: Progress = silent,
     ) -> Generation:
         """Make `lists` live as one new generation, numbered above `fence_floor`.
 
-        Until the pointer moves, lookups read the old generation, and an error leaves it live and
-        takes back what was staged.
+        With a `canary_share` above 0 only so many requests read it, until `promote` or
+        `rollback`. Until the pointer moves, lookups read the old generation, and an error leaves
+        it live and takes back what was staged.
 
-        Raises: DataError or ConfigError for lists that cannot be published; StoreUnavailable.
+        Raises: DataError or ConfigError for lists that cannot be published, and for a canary
+        where nothing is live; StoreUnavailable.
         """
+        _check_share(canary_share)
         staging = Staging(self._keys, 0, ids, lists)
-        with self._errors("publishing"):
-            scripts = Scripts.on(self.store)
-            with held_lease(scripts, self._keys.lease, self.lease_s) as lease:
-                self._collect(scripts, lease.keep)
-                sample = staging.sample(MEASURED_LISTS, seed=0)
-                memory.require_room(self.store, memory.estimate(staging.n_keys, sample))
-                generation = Generation(
-                    id=self._next_fence(scripts, fence_floor),
-                    state="staging",
-                    created_at=self.store.time()[0],
-                    recipe_digest=recipe_digest,
-                    lists_key=lists_key,
-                    n_items=len(ids),
-                    n_lists=staging.n_lists,
-                    n_entries=staging.n_entries,
-                    placements=staging.placements,
-                )
-                self._put_live(
-                    lease, generation, replace(staging, generation=generation.id), progress
-                )
+        with self._at_work() as lease:
+            seen = self._seen() if canary_share else None
+            generation = self._drawn_up(
+                lease, staging, lists_key, recipe_digest, fence_floor=fence_floor
+            )
+            view = View((generation.id,), staging.placements)
+            pointer = Pointer(generation.id, view)
+            if seen is not None:
+                pointer = Pointer(generation.id, seen.live, view, canary_share)
+            staging = replace(staging, generation=generation.id)
+            self._put_live(lease, generation, staging, _Move(pointer, seen), progress)
         self._collect_replaced()
-        return replace(generation, state="complete", role="live")
+        return replace(generation, state="complete", role="canary" if seen else "live")
+
+    def publish_overlay(
+        self,
+        lists: Sequence[ItemLists],
+        *,
+        lists_key: str = "",
+        recipe_digest: str = "",
+        progress: Progress = silent,
+    ) -> Generation:
+        """Lay lists of a few items over what is live, as a new generation of these alone.
+
+        An overlay that lies there already is carried over, less the lists that are replaced. The
+        next full publish ends it. A canary stays as it is.
+
+        Raises: DataError for lists that cannot be published, and where nothing is live;
+        StoreUnavailable.
+        """
+        changed: dict[str, bytes] = {}
+        for some in lists:
+            changed |= some.encoded()
+        if not changed:
+            raise DataError(f"shop {self.shop}: no related list to publish")
+        with self._at_work() as lease:
+            seen = self._seen()
+            overlay = Overlay(self._keys, 0, self._carried_over(seen) | changed)
+            _check_placements(overlay, seen)
+            base = seen.generation
+            generation = self._drawn_up(lease, overlay, lists_key, recipe_digest, base=base)
+            pointer = replace(
+                seen,
+                fence=generation.id,
+                live=replace(seen.live, layers=(generation.id, base)),
+            )
+            overlay = replace(overlay, generation=generation.id)
+            self._put_live(lease, generation, overlay, _Move(pointer, seen), progress)
+        self._collect_replaced()
+        return replace(generation, state="complete", role="overlay")
+
+    def check_canary(self, share: float) -> None:
+        """See that a canary can be published, before much is built for it. 0 is none.
+
+        Raises: ConfigError for a share out of range; DataError where nothing is live;
+        StoreUnavailable.
+        """
+        _check_share(share)
+        if share:
+            with self._errors("reading"):
+                self._seen()
+
+    def promote(self) -> Generation:
+        """Make the canary live for all requests; what was live becomes the previous one.
+
+        Raises: ConfigError where there is no canary; StoreUnavailable.
+        """
+        with self._errors("promoting"):
+            seen = self._generations.live()
+            if seen is None or seen.canary is None:
+                raise ConfigError(f"shop {self.shop}: there is no canary to promote")
+            scripts = Scripts.on(self.store)
+            pointer = Pointer(self._next_fence(scripts), seen.canary)
+            self._swap(scripts, _Move(pointer, seen))
+            generation = self._described(pointer)
+        log.info("event=promoted shop=%s generation=%d", self.shop, generation.id)
+        self._collect_replaced()
+        return generation
 
     def collect(self) -> list[int]:
         """Delete the generations that nobody reads or writes any more; returns their numbers.
@@ -107,52 +176,130 @@ class Publisher:
             return self._collect(Scripts.on(self.store))
 
     def live(self) -> Generation | None:
-        """The generation that lookups read, None where there is none. Raises: StoreUnavailable."""
+        """The full generation that lookups read, None where there is none.
+
+        Raises: StoreUnavailable.
+        """
         with self._errors("reading"):
             pointer = self._generations.live()
             generation = pointer and self._generations.described(pointer.generation)
             return replace(generation, role="live") if generation else None
 
     def generations(self) -> list[Generation]:
-        """All generations, newest first. Raises: StoreUnavailable."""
+        """All generations that have keys, newest first. Raises: StoreUnavailable."""
         with self._errors("reading"):
             return self._generations.all()
 
     def rollback(self, to: int | None = None) -> Generation:
         """Make another complete generation live again, by default the previous one.
 
-        Works at full memory on servers from version 7. Raises: ConfigError naming the generations
-        that there are; StoreUnavailable.
+        Where a canary is tried, the default is to end that and leave live what is. To name the
+        generation that is live takes away its overlay. Works at full memory on servers from
+        version 7.
+
+        Raises: ConfigError naming the generations that there are; StoreUnavailable.
         """
         with self._errors("rolling back"):
-            target = self._rollback_target(to)
-            previous = self._generations.previous()
-            view = View((target.id,), target.placements)
-            if previous is not None and previous.generation == target.id:
-                view = previous.live
+            seen = self._generations.live()
             scripts = Scripts.on(self.store)
-            self._swap(scripts, Pointer(self._next_fence(scripts), view))
-        log.info("event=rolled_back shop=%s generation=%d", self.shop, target.id)
-        return replace(target, role="live")
+            if to is None and seen is not None and seen.canary is not None:
+                move = _Move(Pointer(self._next_fence(scripts), seen.live), seen)
+            else:
+                view = self._rollback_view(to, seen)
+                move = _Move(Pointer(self._next_fence(scripts), view))
+            self._swap(scripts, move)
+            generation = self._described(move.pointer)
+        log.info("event=rolled_back shop=%s generation=%d", self.shop, generation.id)
+        return generation
+
+    @contextmanager
+    def _at_work(self) -> Iterator[Lease]:
+        """Hold the lease, with the room free that abandoned generations took."""
+        with self._errors("publishing"):
+            scripts = Scripts.on(self.store)
+            with held_lease(scripts, self._keys.lease, self.lease_s) as lease:
+                self._collect(scripts, lease.keep)
+                yield lease
+
+    def _seen(self) -> Pointer:
+        pointer = self._generations.live()
+        if pointer is None:
+            raise DataError(f"shop {self.shop}: nothing is live yet; publish all lists first")
+        return pointer
+
+    def _described(self, pointer: Pointer) -> Generation:
+        generation = self._generations.described(pointer.generation)
+        if generation is None:
+            raise StoreUnavailable(
+                f"shop {self.shop}: the description of generation {pointer.generation} is gone; "
+                f"something else deletes or writes keys rec:{{{self.shop}}}:*"
+            )
+        return replace(generation, role="live")
+
+    def _carried_over(self, seen: Pointer) -> dict[str, bytes]:
+        """The lists of the overlay that is live, by their names."""
+        values: dict[str, bytes] = {}
+        for number in seen.live.layers[:-1]:
+            prefix = self._keys.prefix(number)
+            for names in self._generations.names(number):
+                stored = cast(
+                    "list[bytes | None]", self.store.mget([prefix + name for name in names])
+                )
+                values |= {
+                    name: value
+                    for name, value in zip(names, stored, strict=True)
+                    if value is not None
+                }
+        return values
+
+    def _drawn_up(
+        self,
+        lease: Lease,
+        staging: Staged,
+        lists_key: str,
+        recipe_digest: str,
+        *,
+        fence_floor: int = 0,
+        base: int = 0,
+    ) -> Generation:
+        """The description of a generation to be staged, once there is room for it."""
+        sample = staging.sample(MEASURED_LISTS, seed=0)
+        memory.require_room(self.store, memory.estimate(staging.n_keys, sample))
+        return Generation(
+            id=self._next_fence(lease.scripts, fence_floor),
+            state="staging",
+            created_at=self.store.time()[0],
+            recipe_digest=recipe_digest,
+            lists_key=lists_key,
+            n_items=staging.n_items,
+            n_lists=staging.n_lists,
+            n_entries=staging.n_entries,
+            placements=staging.placements,
+            base=base,
+        )
 
     def _put_live(
-        self, lease: Lease, generation: Generation, staging: Staging, progress: Progress
+        self,
+        lease: Lease,
+        generation: Generation,
+        staging: Staged,
+        move: "_Move",
+        progress: Progress,
     ) -> None:
         try:
-            self._generations.begin(generation, lease.owner)
+            self._generations.begin(generation, lease.owner, staging.list_names(self.batch))
             self._write(lease, staging, progress)
             self._verify(lease, staging)
             self._complete(lease, generation.id)
             failpoints.hit("publish.before_swap")
-            view = View((generation.id,), staging.placements)
-            self._swap(lease.scripts, Pointer(generation.id, view))
+            self._swap(lease.scripts, move)
             log.info("event=published shop=%s generation=%d", self.shop, generation.id)
             failpoints.hit("publish.after_swap")
         except BaseException:
             self._take_back(lease, generation.id)
             raise
 
-    def _write(self, lease: Lease, staging: Staging, progress: Progress) -> None:
+    def _write(self, lease: Lease, staging: Staged, progress: Progress) -> None:
         with progress(f"publish {self.shop}", staging.n_keys) as advance:
             for values in staging.batches(self.batch):
                 lease.keep()
@@ -160,7 +307,7 @@ class Publisher:
                 failpoints.hit("publish.staged")
                 advance(len(values))
 
-    def _verify(self, lease: Lease, staging: Staging) -> None:
+    def _verify(self, lease: Lease, staging: Staged) -> None:
         found = 0
         for names in staging.names(self.batch):
             lease.keep()
@@ -180,24 +327,31 @@ class Publisher:
         if not lease.scripts.run(COMPLETE, keys, [lease.owner]):
             raise StoreUnavailable(f"lease {lease.key}: lost while writing; publish again")
 
-    def _swap(self, scripts: Scripts, pointer: Pointer) -> None:
-        keys = [self._keys.live, self._keys.previous, self._keys.generation(pointer.generation)]
+    def _swap(self, scripts: Scripts, move: "_Move") -> None:
+        pointer = move.pointer
+        layers = pointer.live.layers + (pointer.canary.layers if pointer.canary else ())
+        keys = [self._keys.live, self._keys.previous, *map(self._keys.generation, layers)]
+        arguments: list[str | int | bytes]
+        arguments = [pointer.fence, codec.encode_pointer(pointer), pointer.generation]
+        if move.seen is not None:
+            arguments.append(move.seen.fence)
         try:
-            outcome = scripts.run(SWAP, keys, [pointer.fence, codec.encode_pointer(pointer)])
+            outcome = scripts.run(SWAP, keys, arguments)
         except RedisError:
             # The answer may be lost although the pointer was moved.
             if self._generations.live() != pointer:
                 raise
             return
+        newest = (pointer.canary or pointer.live).layers[0]
+        needed = " or ".join(map(str, layers))
         if outcome == b"superseded":
             raise StoreUnavailable(
-                f"shop {self.shop}: generation {pointer.generation} is superseded, a later "
+                f"shop {self.shop}: generation {newest} is superseded, a later "
                 "publisher or rollback went live meanwhile; publish again"
             )
         if outcome == b"incomplete":
             raise StoreUnavailable(
-                f"shop {self.shop}: generation {pointer.generation} was collected meanwhile; "
-                "publish again"
+                f"shop {self.shop}: generation {needed} was collected meanwhile; publish again"
             )
 
     def _take_back(self, lease: Lease, number: int) -> None:
@@ -224,11 +378,23 @@ class Publisher:
         known = [floor, live.fence if live else 0, *self._generations.numbers()]
         return cast("int", scripts.run(NEXT_FENCE, [self._keys.seq], [max(known)]))
 
+    def _rollback_view(self, to: int | None, seen: Pointer | None) -> View:
+        target = self._rollback_target(to)
+        view = View((target.id,), target.placements)
+        if seen is not None and view == seen.live:
+            raise ConfigError(f"shop {self.shop}: generation {to} is live already")
+        previous = self._generations.previous()
+        if previous is not None and previous.generation == target.id:
+            view = previous.live
+        return view
+
     def _rollback_target(self, to: int | None) -> Generation:
-        complete = [found for found in self._generations.all() if found.state == "complete"]
+        complete = [
+            found
+            for found in self._generations.all()
+            if found.state == "complete" and not found.base
+        ]
         for found in complete:
-            if found.id == to and found.role == "live":
-                raise ConfigError(f"shop {self.shop}: generation {to} is live already")
             if found.id == to or (to is None and found.role == "previous"):
                 return found
         wanted = "previous" if to is None else f"complete generation {to}"
@@ -239,3 +405,17 @@ class Publisher:
 
     def _errors(self, action: str) -> AbstractContextManager[None]:
         return store_errors(f"shop {self.shop}: {action} failed", "see to the server and run again")
+
+
+def _check_share(share: float) -> None:
+    if not 0 <= share < 1:
+        raise ConfigError(f"canary share {share}: use a number above 0 and below 1")
+
+
+def _check_placements(overlay: Overlay, seen: Pointer) -> None:
+    for placement in overlay.placements:
+        if placement not in seen.live.placements:
+            raise DataError(
+                f"placement {placement!r:.60} is not live; "
+                f"there are {', '.join(seen.live.placements)}"
+            )

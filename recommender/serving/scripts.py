@@ -53,18 +53,71 @@ SWAP = """
 local live = redis.call('GET', KEYS[1])
 local readable, pointer = pcall(cjson.decode, live or '{}')
 readable = readable and type(pointer) == 'table'
-if readable and (tonumber(pointer.fence) or 0) >= tonumber(ARGV[1]) then
+local fence = readable and tonumber(pointer.fence) or 0
+if fence >= tonumber(ARGV[1]) or fence ~= tonumber(ARGV[4] or fence) then
   return 'superseded'
 end
-if redis.call('HGET', KEYS[3], 'state') ~= 'complete' then
-  return 'incomplete'
+for index = 3, #KEYS do
+  if redis.call('HGET', KEYS[index], 'state') ~= 'complete' then
+    return 'incomplete'
+  end
 end
-if live and readable then
+local layers = readable and type(pointer.layers) == 'table' and pointer.layers or {}
+if live and readable and layers[#layers] ~= tonumber(ARGV[3]) then
   redis.call('SET', KEYS[2], live)
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 'live'
 """
+"""Move the pointer: fence, pointer, its full generation, and the fence that it was made from.
+
+What was live becomes the previous one where another full generation takes its place.
+"""
+
+CHANGE_HIDDEN = """
+local now = redis.call('TIME')
+local number = now[1] * 1000 + math.floor(now[2] / 1000)
+number = math.max(number, tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+number = string.format('%.0f', number)
+local gone = ARGV[1] == '+' and '-' or '+'
+local changed = 0
+for index = 2, #ARGV do
+  local id = ARGV[index]
+  local hidden = redis.call('ZSCORE', KEYS[1], '+' .. id)
+  if (ARGV[1] == '+') ~= (hidden and true or false) then
+    redis.call('ZREM', KEYS[1], gone .. id)
+    redis.call('ZADD', KEYS[1], number, ARGV[1] .. id)
+    changed = changed + 1
+  end
+end
+if changed > 0 then
+  redis.call('SET', KEYS[2], number)
+end
+return changed
+"""
+"""Hide (`+`) or unhide (`-`) ids in one change, and say how many that concerned.
+
+The number of a change is the time in milliseconds, so that it tells the age of a trace and rises
+although the server lost its data.
+"""
+
+TRIM_HIDDEN = """
+local floor = tonumber(redis.call('GET', KEYS[2]) or '0')
+local trimmed = 0
+for index = 2, #ARGV do
+  local number = redis.call('ZSCORE', KEYS[1], ARGV[index])
+  if number and tonumber(number) < tonumber(ARGV[1]) then
+    redis.call('ZREM', KEYS[1], ARGV[index])
+    floor = math.max(floor, tonumber(number))
+    trimmed = trimmed + 1
+  end
+end
+if trimmed > 0 then
+  redis.call('SET', KEYS[2], string.format('%.0f', floor))
+end
+return trimmed
+"""
+"""Forget those traces of unhiding that are older than a number, and raise the floor to them."""
 
 RETIRE = """
 local kept = {}
@@ -74,8 +127,8 @@ for index = 1, 2 do
   if not readable or type(pointer) ~= 'table' or type(pointer.layers) ~= 'table' then
     return {}
   end
-  local views = {pointer.layers, type(pointer.canary) == 'table' and pointer.canary.layers or {}}
-  for _, layers in ipairs(views) do
+  local canary = index == 1 and type(pointer.canary) == 'table' and pointer.canary.layers
+  for _, layers in ipairs({pointer.layers, canary or {}}) do
     for _, generation in ipairs(layers) do
       kept[string.format('%.0f', tonumber(generation) or 0)] = true
     end
@@ -97,7 +150,10 @@ for index = 4, #KEYS do
 end
 return retired
 """
-"""Which of these generations nobody may read any more. From here on no swap accepts them."""
+"""Which of these generations nobody may read any more. From here on no swap accepts them.
+
+Kept are the layers of what is live, of its canary, and of what was live before.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,47 @@ from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
 from recommender.related import EVIDENCE
 from recommender.serving import codec
-from recommender.serving.keys import Keys, check_placement
+from recommender.serving.keys import Keys, check_placement, list_name
+
+
+class Staged(Protocol):
+    """The lists of one generation as keys and values: all, or those of an overlay."""
+
+    @property
+    def generation(self) -> int:
+        """The number under which they are written."""
+
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """The names of the placements."""
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+
+    @property
+    def n_lists(self) -> int:
+        """How many items have a list, over all placements."""
+
+    @property
+    def n_keys(self) -> int:
+        """How many keys the generation has."""
+
+    @property
+    def n_entries(self) -> int:
+        """How many entries all lists have."""
+
+    def list_names(self, size: int) -> Iterator[list[str]]:
+        """The names of the lists where they must be written down; nothing where a scan will do."""
+
+    def batches(self, size: int) -> Iterator[dict[str, bytes]]:
+        """All keys and values, at most `size` at a time."""
+
+    def names(self, size: int) -> Iterator[list[str]]:
+        """The keys of `batches`, without encoding the values."""
+
+    def sample(self, size: int, seed: int) -> dict[str, bytes]:
+        """At most `size` keys and values, drawn evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +90,11 @@ class Staging:
         return tuple(lists.placement for lists in self.lists)
 
     @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return len(self.ids)
+
+    @property
     def n_lists(self) -> int:
         """How many items have a list, over all placements."""
         return sum(len(lists) for lists in self.lists)
@@ -63,6 +109,10 @@ class Staging:
         """How many entries all lists have."""
         return sum(len(lists.rows) for lists in self.lists)
 
+    def list_names(self, size: int) -> Iterator[list[str]]:
+        """Nothing: all keys under the number of the generation are its lists."""
+        return iter(())
+
     def batches(self, size: int) -> Iterator[dict[str, bytes]]:
         """All keys and values, at most `size` at a time."""
         for lists in self.lists:
@@ -72,10 +122,12 @@ class Staging:
 
     def names(self, size: int) -> Iterator[list[str]]:
         """The keys of `batches`, without encoding the values."""
+        prefix = self.keys.prefix(self.generation)
         for lists in self.lists:
-            yield [self._key(lists, codec.BEST_SELLERS)]
+            placement = lists.placement
+            yield [prefix + list_name(placement, codec.BEST_SELLERS)]
             for rows in blocks(len(lists), size):
-                yield [self._key(lists, item) for item in self.ids.ids[rows]]
+                yield [prefix + list_name(placement, item) for item in self.ids.ids[rows]]
 
     def sample(self, size: int, seed: int) -> dict[str, bytes]:
         """At most `size` keys and values, drawn evenly, and the best sellers."""
@@ -97,11 +149,12 @@ class Staging:
         letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
         codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
         values = {}
+        prefix, placement = self.keys.prefix(self.generation), lists.placement
         bounds = (offsets - offsets[0]).tolist()
         for item, (start, end) in zip(names[rows], pairwise(bounds), strict=True):
             ids = "\t".join(others[start:end])
             value = f"{item}\n{ids}\n{letters[start:end]}\n{codes[2 * start : 2 * end]}"
-            values[self._key(lists, item)] = value.encode()
+            values[prefix + list_name(placement, item)] = value.encode()
         return values
 
     def _best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
@@ -109,10 +162,8 @@ class Staging:
         ids = [self.ids.ids[row] for row in lists.best_sellers.tolist()]
         scores = np.linspace(1, 1 / codec.LEVELS, len(ids)).tolist()
         popular = [EVIDENCE.index("popular")] * len(ids)
-        return {self._key(lists, item): codec.encode_list(item, ids, scores, popular)}
-
-    def _key(self, lists: RelatedLists, item: str) -> str:
-        return self.keys.related_list(self.generation, lists.placement, item)
+        key = self.keys.related_list(self.generation, lists.placement, item)
+        return {key: codec.encode_list(item, ids, scores, popular)}
 
 
 _LETTERS = np.frombuffer(codec.LETTERS.encode(), dtype=np.uint8)

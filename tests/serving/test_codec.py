@@ -1,14 +1,20 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender import item_id
 from recommender.generation import Generation
-from recommender.related import EVIDENCE
+from recommender.ids import ItemIds
+from recommender.neighbours import RelatedLists
+from recommender.related import EVIDENCE, RelatedItem
 from recommender.serving import codec
-from recommender.serving.codec import Pointer
+from recommender.serving.codec import LEVELS, Pointer, StoredList, View
+from recommender.serving.keys import Keys
+from recommender.serving.staging import Staging
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: item_id.fault(text) is None)
 scores = st.floats(0, 1, exclude_min=True, width=32)
@@ -20,36 +26,135 @@ json_values = st.recursive(
 )
 
 
+views = st.builds(
+    View,
+    st.lists(st.integers(1, 2**53), min_size=1, max_size=2).map(tuple),
+    st.lists(st.from_regex(r"[a-z0-9_-]{1,40}", fullmatch=True), max_size=3).map(tuple),
+)
+
+
 def encoded(item: str, drawn: list[tuple[str, float, int]]) -> bytes:
     others, values, codes = zip(*drawn, strict=True) if drawn else ((), (), ())
     return codec.encode_list(item, others, values, codes)
 
 
-def test_a_list_is_plain_json() -> None:
+# Golden files: what stored lists of schema 1 look like, whatever becomes of this code.
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema1"
+LISTS = {
+    "list.txt": (
+        "SKU 1:é",
+        [
+            RelatedItem("SKU-2", 1.0, "text"),
+            RelatedItem("00123", 0.5, "behaviour"),
+            RelatedItem("Tür {blau} 100%", 0.25, "both"),
+            RelatedItem("a:b", 2 / 4096, "popular"),
+            RelatedItem("1e5", 1 / 4096, "rule"),
+        ],
+    ),
+    "empty.txt": ("SKU-2", []),
+    "best_sellers.txt": (
+        codec.BEST_SELLERS,
+        [
+            RelatedItem("SKU-2", 1.0, "popular"),
+            RelatedItem("SKU 1:é", 0.5, "popular"),
+            RelatedItem("00123", 1 / 4096, "popular"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_golden_lists(name: str) -> None:
+    raw = (GOLDEN / name).read_bytes()
+    item, items = LISTS[name]
+    assert codec.decode_list(raw, item).first(100) == items
+    columns = [(entry.id, entry.score, EVIDENCE.index(entry.evidence)) for entry in items]
+    assert encoded(item, columns) == raw
+
+
+def test_the_golden_best_sellers_are_staged_alike() -> None:
+    nothing = np.zeros(0, dtype=np.float32)
+    lists = RelatedLists(
+        "related",
+        np.zeros(4, dtype=np.int64),
+        nothing.astype(np.int32),
+        nothing,
+        nothing.astype(np.uint8),
+        np.array([0, 1, 2], dtype=np.int32),
+    )
+    staging = Staging(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
+    staged = staging.sample(1, seed=0)["rec:acme:1:related:"]
+    assert staged == (GOLDEN / "best_sellers.txt").read_bytes()
+
+
+def test_the_golden_pointer() -> None:
+    raw = (GOLDEN / "pointer.json").read_bytes()
+    pointer = Pointer(
+        9, View((8, 7), ("related", "also-like")), View((9,), ("related",)), canary_share=0.1
+    )
+    assert codec.decode_pointer(raw) == pointer
+    assert codec.encode_pointer(pointer) == raw
+
+
+# Lists
+
+
+def test_a_list_is_four_lines_of_text() -> None:
     raw = codec.encode_list("a", ["ü", "c"], [1.0, 0.123456], [0, 3])
-    assert raw == '{"id":"a","items":[["ü",1.0,"text"],["c",0.1235,"popular"]]}'.encode()
+    assert raw == "a\nü\tc\ntp\n__H5".encode()
+    assert codec.decode_list(raw, "a") == StoredList(["ü", "c"], "tp", "__H5")
+    assert codec.SCORE_OF["H5"] == pytest.approx(0.123456, abs=0.5 / LEVELS)
 
 
-def test_a_pointer_is_plain_json() -> None:
-    assert codec.encode_pointer(Pointer(9, 7)) == b'{"schema":0,"fence":9,"layers":[7]}'
+def test_an_empty_list_is_four_lines_too() -> None:
+    raw = codec.encode_list("a", [], [], [])
+    assert raw == b"a\n\n\n"
+    assert codec.decode_list(raw, "a").first(10) == []
 
 
 @given(ids, entries)
 def test_a_list_survives_the_round_trip(item: str, drawn: list[tuple[str, float, int]]) -> None:
-    decoded = codec.decode_list(encoded(item, drawn), item)
+    decoded = codec.decode_list(encoded(item, drawn), item).first(len(drawn))
     assert [(found.id, found.evidence) for found in decoded] == [
         (other, EVIDENCE[code]) for other, _, code in drawn
     ]
     for found, (_, score, _) in zip(decoded, drawn, strict=True):
         assert 0 < found.score <= 1
-        assert found.score == pytest.approx(score, rel=5.1e-4)
+        assert abs(found.score - max(score, 1 / LEVELS)) <= 0.5 / LEVELS
+
+
+@given(ids, entries)
+def test_what_was_decoded_is_encoded_alike(item: str, drawn: list[tuple[str, float, int]]) -> None:
+    raw = encoded(item, drawn)
+    again = [
+        (found.id, found.score, EVIDENCE.index(found.evidence))
+        for found in codec.decode_list(raw, item).first(len(drawn))
+    ]
+    assert encoded(item, again) == raw
 
 
 @given(ids, entries)
 def test_rounding_keeps_the_order(item: str, drawn: list[tuple[str, float, int]]) -> None:
     drawn.sort(key=lambda entry: -entry[1])
-    rounded = [found.score for found in codec.decode_list(encoded(item, drawn), item)]
+    decoded = codec.decode_list(encoded(item, drawn), item).first(len(drawn))
+    rounded = [found.score for found in decoded]
     assert rounded == sorted(rounded, reverse=True)
+
+
+@given(ids, entries, st.integers(0, 20), st.data())
+def test_the_first_are_those_that_are_not_dropped_and_score_enough(
+    item: str, drawn: list[tuple[str, float, int]], n: int, data: st.DataObject
+) -> None:
+    drawn.sort(key=lambda entry: -entry[1])
+    stored = codec.decode_list(encoded(item, drawn), item)
+    everything = stored.first(len(drawn))
+    dropped = set(data.draw(st.lists(st.sampled_from([entry[0] for entry in drawn] or ["x"]))))
+    lowest = data.draw(st.sampled_from([0.0, 0.5, *(entry.score for entry in everything)]))
+    assert (
+        stored.first(n, dropped, lowest)
+        == [entry for entry in everything if entry.id not in dropped and entry.score >= lowest][:n]
+    )
 
 
 @given(ids, ids, entries)
@@ -65,88 +170,121 @@ def test_the_list_of_another_item_is_refused(
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("raw", "reason"),
     [
-        ["b", 0.5],
-        ["b", 0.5, "text", 1],
-        ["b", 0, "text"],
-        ["b", 1.01, "text"],
-        ["b", -0.5, "text"],
-        ["b", float("nan"), "text"],
-        ["b", float("inf"), "text"],
-        ["b", 10**400, "text"],
-        ["b", "0.5", "text"],
-        ["b", None, "text"],
-        ["b", 0.5, "guess"],
-        ["b", 0.5, None],
-        ["", 0.5, "text"],
-        ["b\n", 0.5, "text"],
-        ["\ud800", 0.5, "text"],
-        [1, 0.5, "text"],
-        "b",
-        None,
+        (b"", "asked for"),
+        (b"a", "1 lines instead of 4"),
+        (b"a\nb\nt", "3 lines instead of 4"),
+        (b"a\nb\nt\n__\n", "5 lines instead of 4"),
+        (b"a\nb\nt\n_", "1 ids, 1 letters, '_'"),
+        (b"a\nb\ntt\n__", "1 ids, 2 letters"),
+        (b"a\nb\tc\nt\n__", "2 ids, 1 letters"),
+        (b"a\n\nt\n__", "0 ids, 1 letters"),
+        (b"a\nb\nt\n____", "1 ids, 1 letters"),
+        (b"a\n\xff\nt\n__", "utf-8"),
+        ("a\nb\nt\n__", "not bytes but str"),
+        ([b"a"], "not bytes but list"),
+        (None, "not bytes but NoneType"),
     ],
 )
-def test_a_malformed_entry_is_refused(entry: object) -> None:
-    raw = json.dumps({"id": "a", "items": [["c", 0.5, "text"], entry]}).encode()
-    with pytest.raises(ValueError, match="malformed entry"):
+def test_a_malformed_list_is_refused(raw: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         codec.decode_list(raw, "a")
 
 
-unclosed = st.binary().map(lambda tail: b'{"id":"a","items":[' + tail.replace(b"}", b""))
+@pytest.mark.parametrize("columns", [b"x\n__", b"t\n_.", b"T\n__", b"t\n\xc3\xbc_"])
+def test_a_malformed_entry_is_refused_when_it_is_asked_for(columns: bytes) -> None:
+    stored = codec.decode_list(b"a\nb\n" + columns, "a")
+    assert stored.first(0) == []
+    with pytest.raises(ValueError, match="malformed score or evidence"):
+        stored.first(1)
 
 
-@given(st.binary() | unclosed)
-def test_any_bytes_are_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        codec.decode_list(raw, "a")
+@given(st.binary() | st.binary().map(lambda tail: b"a\n" + tail))
+def test_any_bytes_are_refused_or_a_list(raw: bytes) -> None:
+    try:
+        stored = codec.decode_list(raw, "a")
+    except ValueError:
+        pass
+    else:
+        assert len(stored.codes) == 2 * len(stored.letters) == 2 * len(stored.ids)
     with pytest.raises(ValueError, match=r"."):
         codec.decode_pointer(raw)
 
 
 @given(json_values)
-def test_any_json_in_place_of_entries_is_refused(value: object) -> None:
-    raw = json.dumps({"id": "a", "items": value}).encode()
-    if value == []:
-        assert codec.decode_list(raw, "a") == ()
-    else:
-        with pytest.raises(ValueError, match="related list"):
-            codec.decode_list(raw, "a")
+def test_any_json_is_no_pointer(value: object) -> None:
+    with pytest.raises(ValueError, match=r"pointer"):
+        codec.decode_pointer(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("raw", [b"[" * 100_000, b'{"a":' * 100_000, "text", 3, None, [b"x"]])
-def test_what_is_not_flat_json_is_refused(raw: object) -> None:
-    with pytest.raises(ValueError, match=r"bytes|nested"):
-        codec.decode_list(raw, "a")
+def test_what_is_not_flat_json_is_no_pointer(raw: object) -> None:
     with pytest.raises(ValueError, match=r"bytes|nested"):
         codec.decode_pointer(raw)
 
 
-@given(st.integers(1, 2**53), st.integers(1, 2**53))
-def test_a_pointer_survives_the_round_trip(fence: int, generation: int) -> None:
-    pointer = Pointer(fence, generation)
-    assert codec.decode_pointer(codec.encode_pointer(pointer)) == pointer
+# Pointers
+
+
+def test_a_pointer_is_plain_json() -> None:
+    pointer = Pointer(9, View((8, 7), ("related",)), View((9,), ("related", "also")), 0.1)
+    assert codec.encode_pointer(pointer) == (
+        b'{"schema":1,"fence":9,"layers":[8,7],"placements":["related"],'
+        b'"canary":{"layers":[9],"placements":["related","also"],"share":0.1}}'
+    )
+    assert pointer.generation == 7
+
+
+shares = st.floats(0, 1, exclude_min=True)
+
+
+@given(st.integers(1, 2**53), views, views, shares)
+def test_a_pointer_survives_the_round_trip(
+    fence: int, live: View, canary: View, share: float
+) -> None:
+    for pointer in (Pointer(fence, live), Pointer(fence, live, canary, share)):
+        assert codec.decode_pointer(codec.encode_pointer(pointer)) == pointer
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("fields", "reason"),
     [
-        ('{"schema":1,"fence":1,"layers":[1]}', "schema 1 is not supported"),
-        ('{"schema":"0","fence":1,"layers":[1]}', "is not supported"),
-        ('{"fence":1,"layers":[1]}', "malformed"),
-        ('{"schema":0,"layers":[1]}', "malformed"),
-        ('{"schema":0,"fence":1,"layers":[]}', "malformed"),
-        ('{"schema":0,"fence":1,"layers":[2,1]}', "malformed"),
-        ('{"schema":0,"fence":1,"layers":["1"]}', "malformed"),
-        ('{"schema":0,"fence":0,"layers":[1]}', "malformed"),
-        ('{"schema":0,"fence":1,"layers":[-1]}', "malformed"),
-        ('{"schema":0,"fence":1.5,"layers":[1]}', "malformed"),
-        ("[]", "malformed"),
-        ("null", "malformed"),
+        ({"schema": 0}, "schema 0 is not supported"),
+        ({"schema": 2}, "schema 2 is not supported"),
+        ({"schema": "1"}, "is not supported"),
+        ({"schema": None}, "is not supported"),
+        ({"fence": 0}, "malformed"),
+        ({"fence": 1.5}, "malformed"),
+        ({"fence": None}, "malformed"),
+        ({"layers": []}, "malformed"),
+        ({"layers": [3, 2, 1]}, "malformed"),
+        ({"layers": ["1"]}, "malformed"),
+        ({"layers": [True]}, "malformed"),
+        ({"layers": [-1]}, "malformed"),
+        ({"layers": 1}, "malformed"),
+        ({"placements": [1]}, "malformed"),
+        ({"placements": "related"}, "malformed"),
+        ({"canary": 9}, "malformed"),
+        ({"canary": {"share": 0.1}}, "malformed"),
+        ({"canary": {"layers": [9], "placements": []}}, "malformed"),
+        ({"canary": {"layers": [9], "placements": [], "share": "0.1"}}, "malformed"),
+        ({"canary": {"layers": [9], "placements": [], "share": 0}}, "malformed"),
+        ({"canary": {"layers": [9], "placements": [], "share": 1.1}}, "malformed"),
+        ({"canary": {"layers": [9], "placements": [], "share": float("nan")}}, "malformed"),
+        ({"canary": {"layers": [], "placements": [], "share": 0.1}}, "malformed"),
     ],
 )
-def test_another_pointer_is_refused(text: str, reason: str) -> None:
+def test_another_pointer_is_refused(fields: dict[str, object], reason: str) -> None:
+    value = {"schema": 1, "fence": 1, "layers": [1], "placements": ["related"]}
+    codec.decode_pointer(json.dumps(value).encode())
     with pytest.raises(ValueError, match=reason):
+        codec.decode_pointer(json.dumps(value | fields).encode())
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '{"schema":1}'])
+def test_what_is_no_pointer_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="malformed"):
         codec.decode_pointer(text.encode())
 
 

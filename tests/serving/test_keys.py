@@ -22,8 +22,14 @@ def test_the_keys_are_those_of_the_contract() -> None:
     assert keys.lease == "rec:{acme}:lease"
     assert keys.generations == "rec:{acme}:generations"
     assert keys.generation(7) == "rec:{acme}:generation:7"
+    assert keys.overlay(7) == "rec:{acme}:generation:7:names"
+    assert keys.hidden == "rec:{acme}:hidden"
+    assert keys.hidden_version == "rec:{acme}:hidden:version"
+    assert keys.hidden_floor == "rec:{acme}:hidden:floor"
     assert keys.related_list(7, "related", "SKU 1:a") == "rec:acme:7:related:SKU 1:a"
     assert keys.related_list(7, "related", "{x}%7B") == "rec:acme:7:related:%7Bx%7D%257B"
+    assert keys.related_list(7, "related", "") == "rec:acme:7:related:"
+    assert keys.prefix(7) == "rec:acme:7:"
     assert keys.related_lists(7) == "rec:acme:7:*"
 
 
@@ -50,6 +56,10 @@ def test_control_keys_of_a_shop_share_a_slot(shop: str, number: int) -> None:
         keys.lease,
         keys.generations,
         keys.generation(number),
+        keys.overlay(number),
+        keys.hidden,
+        keys.hidden_version,
+        keys.hidden_floor,
     )
     assert {key_slot(key.encode()) for key in control} == {key_slot(f"{{{shop}}}".encode())}
 

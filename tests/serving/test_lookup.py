@@ -1,15 +1,12 @@
-import itertools
 import logging
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,26 +15,73 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from recommender.errors import ConfigError
+from recommender.related import RelatedList
 from recommender.serving import codec
+from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
+from recommender.serving.known import share_of
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
-from tests.serving import builds, servers
+from tests.serving import servers
 
-N = 20
-CONNECTING = {"client|setname", "client|setinfo"}
-"""What a new connection says about itself."""
+READING = {"client|setname", "client|setinfo", "mget", "zrangebyscore"}
+"""All that a lookup may say to a server."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Writes lists, pointers and hidden items by hand, as the contract describes them."""
+
+    store: Redis
+    shop: str
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.shop)
+
+    def put(self, generation: int, lists: Mapping[str, str], placement: str = "related") -> "Shelf":
+        """Store lists given as "id:letter ..." with scores that fall from 0.75 by 1/64."""
+        for item, text in lists.items():
+            entries = [entry.split(":") for entry in text.split()]
+            value = codec.encode_list(
+                item,
+                [name for name, _ in entries],
+                [0.75 - rank / 64 for rank in range(len(entries))],
+                [codec.LETTERS.index(letter) for _, letter in entries],
+            )
+            self.store.set(self.keys.related_list(generation, placement, item), value)
+        return self
+
+    def point(
+        self,
+        fence: int,
+        *layers: int,
+        canary: tuple[int, ...] = (),
+        share: float = 0.0,
+        placements: tuple[str, ...] = ("related",),
+    ) -> "Shelf":
+        trial = View(canary, placements) if canary else None
+        pointer = Pointer(fence, View(layers, placements), trial, share)
+        self.store.set(self.keys.live, codec.encode_pointer(pointer))
+        return self
+
+    def hide(self, change: int, *members: str) -> "Shelf":
+        self.store.zadd(self.keys.hidden, dict.fromkeys(members, change))
+        self.store.set(self.keys.hidden_version, change)
+        return self
+
+
+LISTS = {"a": "b:t c:B d:b e:t", "f": "b:t c:t p:p q:p", "": "p:p q:p r:p s:p", "none": ""}
 
 
 @pytest.fixture
-def published(publisher: Publisher) -> Publisher:
-    publish(publisher, build=1)
-    return publisher
+def shelf(store: Redis, shop: str) -> Shelf:
+    return Shelf(store, shop).put(1, LISTS).point(1, 1)
 
 
-def publish(publisher: Publisher, build: int) -> None:
-    lists = [builds.related_lists(N, build=build)]
-    publisher.publish(builds.item_ids(N), lists, lists_key="key", recipe_digest="digest")
+@pytest.fixture
+def reader(shelf: Shelf, server_url: str) -> Iterator[RelatedItems]:
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        yield reader
 
 
 def commands(store: Redis) -> dict[str, int]:
@@ -49,76 +93,83 @@ def commands(store: Redis) -> dict[str, int]:
     }
 
 
+def within(seconds: float, condition: Callable[[], bool]) -> None:
+    servers.until(condition, timeout_s=seconds)
+
+
 # Answers
 
 
-def test_a_published_list_is_answered_whole(lookup: RelatedItems, published: Publisher) -> None:
-    answer = lookup.get("item-3")
-    assert (answer.item, answer.placement, answer.generation) == ("item-3", "related", 1)
+def test_a_list_is_answered_whole(reader: RelatedItems) -> None:
+    answer = reader.get("a")
+    assert (answer.item, answer.placement, answer.generation) == ("a", "related", 1)
     assert answer.status == "ok"
-    assert answer.items == builds.expected(3, N)
+    assert answer.ids == ("b", "c", "d", "e")
+    assert [entry.evidence for entry in answer.items] == ["text", "both", "behaviour", "text"]
+    assert [entry.score for entry in answer.items] == [0.75, 0.734375, 0.71875, 0.703125]
 
 
-def test_placements_are_apart(lookup: RelatedItems, publisher: Publisher) -> None:
-    lists = [
-        builds.related_lists(N, placement=name, build=build)
-        for build, name in enumerate(("related", "bought-together"), start=1)
-    ]
-    publisher.publish(builds.item_ids(N), lists, lists_key="key", recipe_digest="digest")
-    assert lookup.get("item-3").items == builds.expected(3, N, build=1)
-    assert lookup.get("item-3", "bought-together").items == builds.expected(3, N, build=2)
-    assert lookup.get("item-3", "elsewhere").status == "unknown_item"
+def test_a_list_that_shows_best_sellers_is_topped_up(reader: RelatedItems) -> None:
+    assert reader.get("f").status == "topped_up"
+    assert reader.get("f", n=2).status == "ok"
 
 
-@pytest.mark.parametrize(
-    ("n", "shown"), [(2, 2), (0, 0), (-1, 0), (-(10**30), 0), (3, 3), (4, 3), (10**30, 3)]
-)
-def test_n_is_clamped(lookup: RelatedItems, published: Publisher, n: int, shown: int) -> None:
-    answer = lookup.get("item-3", n=n)
-    assert answer.status == "ok"
-    assert answer.items == builds.expected(3, N)[:shown]
-
-
-def test_excluded_items_make_room(lookup: RelatedItems, published: Publisher) -> None:
-    answer = lookup.get("item-3", n=2, exclude=["item-4", "item-19", "", "\ud800"])
-    assert answer.ids == ("item-5", "item-6")
-
-
-def test_an_item_without_related_items_is_known(lookup: RelatedItems, publisher: Publisher) -> None:
-    lists = [builds.related_lists(1)]
-    publisher.publish(builds.item_ids(1), lists, lists_key="key", recipe_digest="digest")
-    answer = lookup.get("item-0")
+def test_an_item_without_related_items_is_known(reader: RelatedItems) -> None:
+    answer = reader.get("none")
     assert (answer.status, answer.items, answer.generation) == ("ok", (), 1)
 
 
-def test_an_unknown_item_names_the_generation(lookup: RelatedItems, published: Publisher) -> None:
-    answer = lookup.get("item-99")
-    assert (answer.status, answer.items, answer.generation) == ("unknown_item", (), 1)
+def test_an_unknown_item_gets_best_sellers_without_itself(reader: RelatedItems) -> None:
+    answer = reader.get("q")
+    assert (answer.status, answer.ids, answer.generation) == ("unknown_item", ("p", "r", "s"), 1)
+
+
+def test_an_unknown_placement_gets_best_sellers_and_one_log_line(
+    reader: RelatedItems, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="recommender"):
+        for _ in range(3):
+            answer = reader.get("a", "elsewhere", n=2)
+            assert (answer.status, answer.ids) == ("unknown_placement", ("p", "q"))
+            assert answer.placement == "elsewhere"
+        for number in range(200):
+            reader.get("a", f"no-{number}")
+    assert caplog.text.count("placement='elsewhere'") == 1
+    assert len(caplog.records) == 100
+
+
+def test_placements_are_apart(shelf: Shelf, server_url: str) -> None:
+    shelf.put(1, {"a": "x:t", "": "y:p"}, "basket").point(2, 1, placements=("related", "basket"))
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        assert reader.get("a").ids == ("b", "c", "d", "e")
+        assert reader.get("a", "basket").ids == ("x",)
+        assert reader.get("unknown", "basket").ids == ("y",)
+
+
+def test_every_answer_has_a_token_of_its_own(reader: RelatedItems) -> None:
+    answers = [*reader.get_many(["a"] * 50), *(reader.get("a") for _ in range(50))]
+    tokens = {answer.token for answer in answers}
+    assert len(tokens) == 100
+    assert all(token.isalnum() and len(token) == 12 for token in tokens)
 
 
 @pytest.mark.parametrize(
-    "item", ["", "\ud800", "a\r\nFLUSHALL\r\n", "\x00", "a" * 129, "x" * 10**6]
+    ("n", "shown"), [(2, 2), (0, 0), (-1, 0), (-(10**30), 0), (4, 4), (5, 4), (10**30, 4)]
 )
-def test_what_cannot_be_an_id_costs_no_command(
-    lookup: RelatedItems, published: Publisher, store: Redis, item: str
-) -> None:
-    store.config_resetstat()
-    answer = lookup.get(item)
-    assert (answer.item, answer.status, answer.items) == (item, "unknown_item", ())
-    assert lookup.get("item-3", placement="no such {place}").status == "unknown_item"
-    assert not commands(store)
+def test_n_is_clamped(reader: RelatedItems, n: int, shown: int) -> None:
+    assert reader.get("a", n=n).ids == ("b", "c", "d", "e")[:shown]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-@given(item=st.text() | st.sampled_from(["*", "rec:{x}:live", "{item-3}", "../item-3", "%7B"]))
-def test_any_text_is_answered_with_nothing_but_get(
-    lookup: RelatedItems, published: Publisher, store: Redis, item: str
-) -> None:
-    before = {key: store.dump(key) for key in store.scan_iter()}
-    store.config_resetstat()
-    assert lookup.get(item).status == "unknown_item"
-    assert set(commands(store)) <= {"get"} | CONNECTING
-    assert {key: store.dump(key) for key in store.scan_iter()} == before
+def test_excluded_items_make_room(reader: RelatedItems) -> None:
+    answer = reader.get("a", n=2, exclude=["b", "z", "", "\ud800"])
+    assert answer.ids == ("c", "d")
+    assert reader.get("unknown", n=2, exclude={"p"}).ids == ("q", "r")
+
+
+def test_a_lowest_score_ends_the_list(reader: RelatedItems) -> None:
+    assert reader.get("a", min_score=0.72).ids == ("b", "c")
+    assert reader.get("a", min_score=2).ids == ()
+    assert reader.get("a", min_score=float("nan")).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -126,23 +177,34 @@ def test_any_text_is_answered_with_nothing_but_get(
     [
         {"item_id": None},
         {"item_id": 7},
-        {"item_id": b"item-3"},
+        {"item_id": b"a"},
         {"placement": None},
         {"placement": 1},
         {"n": "5"},
         {"n": 5.0},
         {"n": True},
         {"n": None},
-        {"exclude": "item-4"},
+        {"exclude": "b"},
         {"exclude": 4},
         {"exclude": None},
-        {"exclude": [["item-4"]]},
+        {"exclude": [["b"]]},
+        {"min_score": "1"},
+        {"min_score": True},
+        {"key": 7},
     ],
 )
 def test_only_wrong_types_raise(arguments: dict[str, Any], shop: str) -> None:
-    lookup = RelatedItems("unix:///nowhere", shop)
-    with pytest.raises(TypeError):
-        lookup.get(**({"item_id": "item-3"} | arguments))
+    with closing(RelatedItems("unix:///nowhere", shop)) as reader, pytest.raises(TypeError):
+        reader.get(**({"item_id": "a"} | arguments))
+
+
+@pytest.mark.parametrize("items", ["a", None, 7, [7], [b"a"], [None]])
+def test_seeds_of_a_wrong_type_raise(items: Collection[str], shop: str) -> None:
+    with closing(RelatedItems("unix:///nowhere", shop)) as reader:
+        with pytest.raises(TypeError):
+            reader.get_many(items)
+        with pytest.raises(TypeError):
+            reader.for_items(items)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +217,7 @@ def test_only_wrong_types_raise(arguments: dict[str, Any], shop: str) -> None:
         {"deadline_s": float("inf")},
         {"client_name": "two words"},
         {"client_name": ""},
+        {"cache_items": -1},
     ],
 )
 def test_a_malformed_setting_is_refused_at_once(arguments: dict[str, Any]) -> None:
@@ -162,267 +225,344 @@ def test_a_malformed_setting_is_refused_at_once(arguments: dict[str, Any]) -> No
         RelatedItems(**({"url": "redis://host", "shop": "acme"} | arguments))
 
 
-# The pointer
+# Many items
 
 
-def test_the_pointer_is_read_once_a_second(
-    lookup: RelatedItems, published: Publisher, store: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    store.config_resetstat()
-    for row in range(N):
-        assert lookup.get(f"item-{row}").status == "ok"
-    assert commands(store)["get"] == N + 1
-    now += 1.01
-    assert lookup.get("item-3").status == "ok"
-    assert commands(store)["get"] == N + 3
+def test_many_items_cost_one_round_trip(reader: RelatedItems, shelf: Shelf) -> None:
+    assert reader.get("none").status == "ok"
+    before = reader.stats()["reads"]
+    answers = reader.get_many(["a", "unknown", "f", "", "a"])
+    assert [answer.item for answer in answers] == ["a", "unknown", "f", "", "a"]
+    statuses = [answer.status for answer in answers]
+    assert statuses == ["ok", "unknown_item", "topped_up", "unknown_item", "ok"]
+    assert reader.stats()["reads"] == before + 1
 
 
-def test_a_swap_is_seen_within_a_second(lookup: RelatedItems, published: Publisher) -> None:
-    assert lookup.get("item-3").generation == 1
-    publish(published, build=2)
-    swapped = time.monotonic()
-    servers.until(lambda: lookup.get("item-3").generation == 2)
-    assert time.monotonic() - swapped < 2
-    assert lookup.get("item-3").items == builds.expected(3, N, build=2)
+def test_distinct_lists_share_no_item(reader: RelatedItems) -> None:
+    answers = reader.get_many(["a", "f", "unknown"], n=2, exclude=["d"], distinct=True)
+    assert [answer.ids for answer in answers] == [("b", "c"), ("p", "q"), ("r", "s")]
 
 
-def test_a_generation_collected_under_a_cached_pointer_is_left(
-    lookup: RelatedItems, published: Publisher
-) -> None:
-    assert lookup.get("item-3").generation == 1
-    publish(published, build=2)
-    publish(published, build=3)
-    answer = lookup.get("item-3")
-    assert (answer.status, answer.generation) == ("ok", 3)
-    assert answer.items == builds.expected(3, N, build=3)
+def test_seeds_beyond_a_hundred_are_degraded(reader: RelatedItems, store: Redis) -> None:
+    answers = reader.get_many(["a"] * 100 + ["a", "f"])
+    assert {answer.status for answer in answers[:100]} == {"ok"}
+    assert [(answer.item, answer.status, answer.items) for answer in answers[100:]] == [
+        ("a", "degraded", ()),
+        ("f", "degraded", ()),
+    ]
+    assert reader.get_many([]) == []
+    reader.get_many([f"u{number}" for number in range(150)])
+    assert reader.stats()["cached_items"] == 101
 
 
-# Broken stores
+def test_a_basket_sums_scores_and_leaves_its_items_out(reader: RelatedItems) -> None:
+    answer = reader.for_items(["a", "f", "c", "unknown"], n=3)
+    assert (answer.item, answer.status, answer.generation) == ("", "ok", 1)
+    scores = [(entry.id, entry.score) for entry in answer.items]
+    assert scores == [("b", 1.5), ("d", 0.71875), ("p", 0.71875)]
+    assert reader.for_items(["a", "f"], min_score=1).ids == ("b", "c")
 
 
-def test_without_a_generation_it_is_degraded(lookup: RelatedItems) -> None:
-    answer = lookup.get("item-3")
-    assert (answer.status, answer.items, answer.generation) == ("degraded", (), 0)
+def test_a_basket_of_unknown_items_gets_best_sellers(reader: RelatedItems) -> None:
+    for items in ([], ["p", "unknown"]):
+        answer = reader.for_items(items)
+        assert answer.status == "unknown_item"
+        assert set(answer.ids) == {"p", "q", "r", "s"} - set(items)
 
 
-@pytest.mark.parametrize(
-    "pointer", [b'{"schema":9,"fence":1,"layers":[1]}', b"", b"\xff", b"[" * 10**5, b"1"]
-)
-def test_a_pointer_that_cannot_be_read_is_degraded(
-    lookup: RelatedItems, published: Publisher, store: Redis, shop: str, pointer: bytes
-) -> None:
-    store.set(Keys(shop).live, pointer)
-    assert lookup.get("item-3").status == "degraded"
+# Layers, canary, rollback
 
 
-@pytest.mark.parametrize(
-    "value", [b"", b"\xff", b"null", b"[" * 10**5, b'{"id":"item-3","items":[["x",2,"text"]]}']
-)
-def test_a_list_that_cannot_be_read_is_degraded(
-    lookup: RelatedItems, published: Publisher, store: Redis, shop: str, value: bytes
-) -> None:
-    store.set(Keys(shop).related_list(1, "related", "item-3"), value)
-    answer = lookup.get("item-3")
-    assert (answer.status, answer.items) == ("degraded", ())
-    assert lookup.get("item-4").status == "ok"
+def test_an_overlay_wins_and_its_empty_list_is_a_tombstone(shelf: Shelf, server_url: str) -> None:
+    shelf.put(2, {"a": "z:t", "f": ""}).put(1, {"g": "h:t"}).point(2, 2, 1)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        answers = reader.get_many(["a", "f", "g", "unknown"])
+        assert [answer.ids[:1] for answer in answers] == [("z",), (), ("h",), ("p",)]
+        assert [answer.generation for answer in answers] == [2, 2, 1, 1]
+        assert [answer.status for answer in answers] == ["ok", "ok", "ok", "unknown_item"]
 
 
-def test_the_list_of_another_item_is_not_shown(
-    lookup: RelatedItems, published: Publisher, store: Redis, shop: str
-) -> None:
-    crossed = codec.encode_list("item-4", ["item-5"], [0.5], [0])
-    store.set(Keys(shop).related_list(1, "related", "item-3"), crossed)
-    assert lookup.get("item-3").status == "degraded"
+def test_a_share_of_the_keys_reads_the_canary(shelf: Shelf, server_url: str) -> None:
+    shelf.put(2, {"a": "new:t", "": "top:p"}).point(2, 1, canary=(2,), share=0.3)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        keys = [f"session-{number}" for number in range(400)]
+        answers = {key: reader.get("a", key=key) for key in keys}
+        trial = {key for key in keys if answers[key].generation == 2}
+        assert trial == {key for key in keys if share_of(key) < 0.3}
+        assert 80 < len(trial) < 160
+        assert {answers[key].ids for key in trial} == {("new",)}
+        assert reader.get("a").generation == 1
+        assert reader.get("unknown", key=min(keys, key=share_of)).ids == ("top",)
 
 
-@pytest.mark.parametrize("which", ["pointer", "list"])
-def test_a_key_of_another_type_is_degraded(
-    lookup: RelatedItems, published: Publisher, store: Redis, shop: str, which: str
-) -> None:
-    keys = Keys(shop)
-    key = keys.live if which == "pointer" else keys.related_list(1, "related", "item-3")
-    store.delete(key)
-    store.hset(key, "a", "b")
-    assert lookup.get("item-3").status == "degraded"
+def test_the_share_of_a_key_is_that_of_the_contract() -> None:
+    assert share_of("abc") == 0xBA7816BF / 2**32
+    assert 0 <= share_of("\ud800") < 1
 
 
-def test_a_warning_is_logged_once_a_second_without_the_password(
-    caplog: pytest.LogCaptureFixture, refused_port: int
-) -> None:
-    lookup = RelatedItems(f"redis://:S3CR3T@127.0.0.1:{refused_port}", "acme")
-    with caplog.at_level(logging.WARNING, logger="recommender"):
-        for _ in range(50):
-            assert lookup.get("item-3").status == "degraded"
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "event=lookup_degraded shop=acme" in caplog.text
-    assert "S3CR3T" not in caplog.text
+def test_a_rollback_is_seen_within_two_seconds(reader: RelatedItems, shelf: Shelf) -> None:
+    shelf.put(2, {"a": "new:t"}).point(2, 2)
+    within(2, lambda: reader.get("a").ids == ("new",))
+    shelf.point(3, 1)
+    within(2, lambda: reader.get("a").generation == 1)
+    assert reader.get("a").ids == ("b", "c", "d", "e")
 
 
-def test_a_refused_connection_is_degraded_at_once(refused_port: int) -> None:
-    lookup = RelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")
-    began = time.monotonic()
-    assert lookup.get("item-3").status == "degraded"
-    assert time.monotonic() - began < 1
+def test_a_batch_is_of_one_pointer_while_pointers_move(shelf: Shelf, server_url: str) -> None:
+    items = [f"i{number}" for number in range(30)]
+    for build in (1, 2):
+        shelf.put(build, dict.fromkeys(items, f"of-{build}:t"))
+    done = threading.Event()
 
+    def swap() -> None:
+        fence = 2
+        while not done.is_set():
+            fence += 1
+            shelf.point(fence, 1 + fence % 2)
+            time.sleep(0.01)
 
-def test_a_server_that_never_answers_costs_the_deadline() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        lookup = RelatedItems(f"redis://127.0.0.1:{silent.getsockname()[1]}", "acme")
-        began = time.monotonic()
-        assert lookup.get("item-3").status == "degraded"
-        assert 0.04 < time.monotonic() - began < 1
-
-
-def test_no_question_begins_after_the_deadline(
-    lookup: RelatedItems,
-    published: Publisher,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock = itertools.count(1000, 2)
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    assert lookup.get("item-3").status == "degraded"
-    assert "deadline passed" in caplog.text
-
-
-def test_a_socket_file_that_never_answers_costs_the_deadline() -> None:
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(f"{folder}/s.sock")
-        silent.listen(1)
-        lookup = RelatedItems(f"unix://{folder}/s.sock", "acme")
-        for _ in range(5):
-            began = time.monotonic()
-            assert lookup.get("item-3").status == "degraded"
-            assert time.monotonic() - began < 1
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        b"",
-        b"+OK\r\n",
-        b":1\r\n",
-        b"$3\r\nab",
-        b"$3\r\nabcdef",
-        b"$x\r\n",
-        b"$-7\r\n",
-        b"$99999999999999999999\r\n",
-        b"*1\r\n$1\r\na\r\n",
-        b"*1\r\n" * 10**5,
-        b"*-1\r\n",
-        b"_\r\n",
-        b"%1\r\n+a\r\n+b\r\n",
-        b">2\r\n+invalidate\r\n+b\r\n",
-        b"-LOADING\r\n",
-        b"-NOAUTH\r\n",
-        b"-MOVED 1 host:1\r\n",
-        b"-\xff\r\n",
-        b"\x00\xff garbage \r\n" * 100,
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    ],
-)
-def test_any_reply_is_survived(reply: bytes) -> None:
-    with replying(reply) as url:
-        lookup = RelatedItems(url, "acme", deadline_s=0.2)
-        assert lookup.get("item-3").status == "degraded"
-        lookup.close()
-
-
-@settings(max_examples=30, deadline=None)
-@given(reply=st.binary(max_size=60))
-def test_any_bytes_for_a_reply_are_survived(reply: bytes) -> None:
-    with replying(reply) as url:
-        lookup = RelatedItems(url, "acme", deadline_s=0.2)
-        assert lookup.get("item-3").status == "degraded"
-        lookup.close()
-
-
-@contextmanager
-def replying(reply: bytes) -> Iterator[str]:
-    """A server that answers a GET with `reply`, then hangs up."""
-
-    def serve() -> None:
-        while True:
-            try:
-                accepted, _ = listener.accept()
-            except OSError:
-                return
-            with accepted:
-                while command := accepted.recv(4096):
-                    if b"\r\nGET\r\n" in command:
-                        accepted.sendall(reply)
-                        break
-                    accepted.sendall(b"+OK\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
+    with (
+        closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        swapping = threads.submit(swap)
+        seen: set[tuple[str, ...]] = set()
         try:
-            yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+            until = time.monotonic() + 20
+            while len(seen) < 2 and time.monotonic() < until:
+                lists = {answer.ids for answer in reader.get_many(items)}
+                assert len(lists) == 1
+                seen |= lists
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            done.set()
+        swapping.result()
+        assert seen == {("of-1",), ("of-2",)}
 
 
-@pytest.mark.server
-@pytest.mark.parametrize("name", servers.BINARIES)
-def test_a_restarted_server_is_found_again(name: str, tmp_path: Path) -> None:
-    binary = servers.binary_of(name)
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"unix://{folder}/s.sock"
-        lookup = RelatedItems(url, "acme", deadline_s=5.0)
-        for build in (1, 2):
-            with servers.running(binary, Path(folder, "s.sock")):
-                store = servers.emptied(url)
-                publish(Publisher(store, "acme"), build)
-                store.close()
-                assert lookup.get("item-3").items == builds.expected(3, N, build=build)
-            assert lookup.get("item-3").status == "degraded"
-        lookup.close()
+# Hidden items
+
+
+def test_hidden_items_are_dropped_everywhere_within_two_seconds(
+    reader: RelatedItems, shelf: Shelf
+) -> None:
+    assert reader.get("a", n=2).ids == ("b", "c")
+    shelf.hide(1, "+b", "+p")
+    within(2, lambda: reader.get("a", n=2).ids == ("c", "d"))
+    assert reader.get("unknown").ids == ("q", "r", "s")
+    assert reader.for_items(["a"]).ids == ("c", "d", "e")
+    shelf.hide(2, "-b")
+    within(2, lambda: reader.get("a", n=2).ids == ("b", "c"))
+
+
+def test_only_the_changes_are_read_again(reader: RelatedItems, shelf: Shelf, store: Redis) -> None:
+    shelf.hide(1, "+b")
+    within(2, lambda: reader.get("a", n=1).ids == ("c",))
+    store.zrem(shelf.keys.hidden, "+b")
+    shelf.hide(2, "+c")
+    within(2, lambda: reader.get("a", n=1).ids == ("d",))
+
+
+def test_below_the_floor_all_hidden_items_are_read(
+    reader: RelatedItems, shelf: Shelf, store: Redis
+) -> None:
+    shelf.hide(1, "+b")
+    within(2, lambda: reader.get("a", n=1).ids == ("c",))
+    with store.pipeline() as together:
+        together.zrem(shelf.keys.hidden, "+b")
+        together.zadd(shelf.keys.hidden, {"+c": 9})
+        together.set(shelf.keys.hidden_floor, 8)
+        together.set(shelf.keys.hidden_version, 9)
+        together.execute()
+    within(2, lambda: reader.get("a").ids == ("b", "d", "e"))
+
+
+# Cost
+
+
+def test_a_cached_list_costs_no_command(reader: RelatedItems, shelf: Shelf) -> None:
+    first = [reader.get(item) for item in ("a", "f", "unknown")]
+    reads = reader.stats()["reads"]
+    again = [reader.get(item) for item in ("a", "f", "unknown")]
+    assert [answer.ids for answer in again] == [answer.ids for answer in first]
+    assert reader.stats()["reads"] == reads
+    assert reader.stats()["cache_hits"] == 3
+
+
+def test_a_new_pointer_ends_what_is_cached(reader: RelatedItems, shelf: Shelf) -> None:
+    assert reader.get("a").ids == ("b", "c", "d", "e")
+    shelf.put(2, {"a": "new:t"}).point(2, 2)
+    within(2, lambda: reader.get("a").ids == ("new",))
+
+
+def test_the_cache_stays_within_its_bound(shelf: Shelf, server_url: str) -> None:
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0, cache_items=50)) as reader:
+        for start in range(0, 5000, 100):
+            reader.get_many([f"random-{number}" for number in range(start, start + 100)])
+            assert reader.stats()["cached_items"] <= 50
+        assert reader.get("random-4999").status == "unknown_item"
+
+
+def test_the_control_keys_are_read_a_few_times_a_second(reader: RelatedItems, store: Redis) -> None:
+    reader.get("a")
+    store.config_resetstat()
+    time.sleep(1.2)
+    assert set(commands(store)) <= {"mget"}
+    assert 1 <= commands(store)["mget"] <= 4
+
+
+@pytest.mark.parametrize(
+    "item", ["", "\ud800", "a\r\nFLUSHALL\r\n", "\x00", "a" * 129, "x" * 10**6]
+)
+def test_what_cannot_be_an_id_costs_no_read(reader: RelatedItems, item: str) -> None:
+    assert reader.get("a").status == "ok"
+    reads = reader.stats()["reads"]
+    answer = reader.get(item)
+    assert (answer.item, answer.status, answer.ids[:1]) == (item, "unknown_item", ("p",))
+    assert reader.stats()["reads"] == reads
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(
+    item=st.text() | st.sampled_from(["*", "rec:{x}:live", "{a}", "../a", "%7B", "$(id)"]),
+    placement=st.sampled_from(["related"]) | st.text(),
+    key=st.text(),
+)
+def test_any_text_is_answered_by_reading_alone(
+    reader: RelatedItems, store: Redis, item: str, placement: str, key: str
+) -> None:
+    if item in LISTS or placement != "related":
+        expected = {"ok", "topped_up", "unknown_item", "unknown_placement"}
+    else:
+        expected = {"unknown_item"}
+    before = {name: store.dump(name) for name in store.scan_iter()}
+    store.config_resetstat()
+    assert reader.get(item, placement, exclude=[item], key=key).status in expected
+    assert reader.for_items([item], placement, key=key).status in expected
+    assert set(commands(store)) <= READING
+    assert {name: store.dump(name) for name in store.scan_iter()} == before
+
+
+# What Redis holds is broken
+
+
+def test_without_a_pointer_nothing_is_at_hand(server_url: str, store: Redis, shop: str) -> None:
+    with closing(RelatedItems(server_url, shop, deadline_s=5.0)) as reader:
+        answer = reader.get("a")
+        assert (answer.status, answer.items, answer.generation) == ("degraded", (), 0)
+        Shelf(store, shop).put(1, LISTS).point(1, 1)
+        within(2, lambda: reader.get("a").status == "ok")
+
+
+POINTERS = [b'{"schema":2,"fence":1,"layers":[1]}', b"", b"\xff", b"[" * 10**5, b"1", b"{}"]
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+def test_a_pointer_that_cannot_be_read_is_degraded(
+    server_url: str, shelf: Shelf, pointer: bytes
+) -> None:
+    shelf.store.set(shelf.keys.live, pointer)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        answers: Collection[RelatedList] = [
+            reader.get("a"),
+            *reader.get_many(["a", "f"]),
+            reader.for_items(["a"]),
+        ]
+        assert [(answer.status, answer.items) for answer in answers] == [("degraded", ())] * 4
+        assert not reader.stats()["breaker_opened"]
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+def test_a_pointer_that_turns_unreadable_leaves_stale_copies(
+    reader: RelatedItems, shelf: Shelf, pointer: bytes
+) -> None:
+    assert reader.get("a").status == "ok"
+    shelf.store.set(shelf.keys.live, pointer)
+    within(2, lambda: reader.get("a").status == "stale")
+    assert reader.get("a").ids == ("b", "c", "d", "e")
+    assert (reader.get("f").status, reader.get("f").ids[0]) == ("fallback", "p")
+
+
+BROKEN = [
+    b"",
+    b"\xff",
+    b"a\nb",
+    b"b\nc\nt\nAA",
+    b"a\nb\nt\nA",
+    b"a\nb\nx\nAA",
+    b"a\nb\nt\n!!",
+    b"{}",
+]
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_list_that_cannot_be_read_is_replaced(
+    server_url: str, shelf: Shelf, value: bytes
+) -> None:
+    shelf.store.set(shelf.keys.related_list(1, "related", "a"), value)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        for _ in range(20):
+            assert (reader.get("a").status, reader.get("a").ids[0]) == ("fallback", "p")
+        assert reader.get("f").status == "topped_up"
+        merged = reader.for_items(["a", "f"])
+        assert (merged.status, merged.ids[0]) == ("stale", "b")
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_list_that_cannot_be_read_is_degraded_without_best_sellers(
+    server_url: str, shelf: Shelf, value: bytes
+) -> None:
+    shelf.store.set(shelf.keys.related_list(1, "related", "a"), value)
+    shelf.store.set(shelf.keys.related_list(1, "related", ""), value)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        assert (reader.get("a").status, reader.get("a").items) == ("degraded", ())
+        assert (reader.get("x").status, reader.get("x").items) == ("unknown_item", ())
+
+
+def test_a_list_of_another_type_is_unknown(server_url: str, shelf: Shelf) -> None:
+    key = shelf.keys.related_list(1, "related", "a")
+    shelf.store.delete(key)
+    shelf.store.hset(key, "a", "b")
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        assert reader.get("a").status == "unknown_item"
 
 
 # Threads and imports
 
 
-def test_threads_share_a_lookup(lookup: RelatedItems, published: Publisher) -> None:
-    rows = [row % N for row in range(2000)]
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda row: lookup.get(f"item-{row}").items, rows))
-    assert answers == [builds.expected(row, N) for row in rows]
+def test_threads_share_a_lookup(shelf: Shelf, server_url: str) -> None:
+    shelf.put(1, {f"i{row}": f"of-{row}:t" for row in range(500)})
+    rows = [row * 7 % 500 for row in range(6400)]
+    with (
+        closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0, cache_items=100)) as reader,
+        ThreadPoolExecutor(64) as threads,
+    ):
+        answers = list(threads.map(lambda row: reader.get(f"i{row}"), rows))
+        assert [answer.ids for answer in answers] == [(f"of-{row}",) for row in rows]
+        assert {answer.status for answer in answers} == {"ok"}
+        assert reader.stats()["ok"] == 6400
 
 
-def test_a_reader_during_publishes_sees_whole_lists_of_one_generation(
-    lookup: RelatedItems, published: Publisher, store: Redis, shop: str
-) -> None:
-    done = threading.Event()
+def test_an_unused_lookup_ends_its_thread(shelf: Shelf, server_url: str) -> None:
+    def polling() -> int:
+        return sum(thread.name == "recommender-lookup" for thread in threading.enumerate())
 
-    def read() -> list[int]:
-        seen = []
-        while not done.is_set():
-            for row in range(N):
-                answer = lookup.get(f"item-{row}")
-                assert answer.status == "ok"
-                assert answer.items == builds.expected(row, N, build=answer.generation)
-                seen.append(answer.generation)
-        return seen
-
-    patient = Publisher(store, shop, grace_s=0.1)
-    with ThreadPoolExecutor(2) as threads:
-        readers = [threads.submit(read) for _ in range(2)]
-        try:
-            for build in range(2, 22):
-                publish(patient, build=build)
-        finally:
-            done.set()
-        for reader in readers:
-            seen = reader.result()
-            assert len(seen) > 200
-            assert len(set(seen)) > 2
+    before = polling()
+    reader = RelatedItems(server_url, shelf.shop)
+    assert polling() == before + 1
+    del reader
+    within(5, lambda: polling() <= before)
 
 
-@pytest.mark.parametrize("module", ["lookup", "keys", "codec", "connection", "embedded"])
+def test_a_closed_lookup_answers_from_what_is_at_hand(reader: RelatedItems) -> None:
+    assert reader.get("a").status == "ok"
+    reader.close()
+    reader.close()
+    began = time.monotonic()
+    assert (reader.get("a").status, reader.get("f").status) == ("stale", "fallback")
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("module", ["lookup", "aio", "keys", "codec", "connection", "embedded"])
 def test_what_a_storefront_imports_is_light(module: str) -> None:
     script = (
         f"import sys, recommender.serving.{module}\n"

@@ -12,7 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from recommender import failpoints
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.generation import Generation
-from recommender.progress import Advance, Progress, silent
+from recommender.progress import Advance, Progress
 from recommender.serving import memory, scripts
 from recommender.serving.connection import connection_pool, open_store
 from recommender.serving.generations import Generations
@@ -22,32 +22,17 @@ from recommender.serving.publisher import Publisher
 from recommender.serving.scripts import Scripts
 from recommender.serving.staging import Staging
 from tests.serving import builds, servers
+from tests.serving.builds import N, publish
 
-N = 40
+KEYS = N + 1
+"""Lists of one generation in Redis: the items' and the best sellers'."""
+POINTER = b'{"schema":1,"fence":%d,"layers":[%d],"placements":["related"]}'
 
 
 @pytest.fixture
 def publisher(store: Redis, shop: str) -> Publisher:
-    """Four batches a publish."""
+    """Five batches a publish: the best sellers, then four of ten items."""
     return Publisher(store, shop, batch=10, grace_s=0.0)
-
-
-def publish(
-    publisher: Publisher,
-    build: int,
-    *,
-    count: int = N,
-    fence_floor: int = 0,
-    progress: Progress = silent,
-) -> Generation:
-    return publisher.publish(
-        builds.item_ids(count),
-        [builds.related_lists(count, build=build)],
-        lists_key=f"lists-{build}",
-        recipe_digest="digest",
-        fence_floor=fence_floor,
-        progress=progress,
-    )
 
 
 def after(batches: int, act: Callable[[], object]) -> Progress:
@@ -106,6 +91,7 @@ def test_a_published_generation_is_live(
         n_items=N,
         n_lists=N,
         n_entries=3 * N,
+        placements=("related",),
         role="live",
     )
     assert abs(generation.created_at - time.time()) < 60
@@ -123,8 +109,8 @@ def test_the_keys_are_those_of_the_contract(publisher: Publisher, store: Redis, 
         for name in ("live", "previous", "seq", "generations", "generation:1", "generation:2")
     }
     keys = Keys(shop)
-    assert store.get(keys.live) == b'{"schema":0,"fence":2,"layers":[2]}'
-    assert store.get(keys.previous) == b'{"schema":0,"fence":1,"layers":[1]}'
+    assert store.get(keys.live) == POINTER % (2, 2)
+    assert store.get(keys.previous) == POINTER % (1, 1)
     assert store.get(keys.seq) == b"2"
     assert store.ttl(keys.related_list(2, "related", "item-0")) == -1
     assert all_keys(store) - control == list_keys(store, shop, 1) | list_keys(store, shop, 2)
@@ -139,7 +125,7 @@ def test_the_previous_is_kept_and_the_one_before_it_is_collected(
         (4, "live"),
         (3, "previous"),
     ]
-    assert len(list_keys(store, shop)) == 2 * N
+    assert len(list_keys(store, shop)) == 2 * KEYS
     assert not list_keys(store, shop, 2)
 
 
@@ -185,8 +171,8 @@ def test_progress_counts_the_lists(publisher: Publisher) -> None:
         yield units.append
 
     publish(publisher, build=1, progress=progress)
-    assert told == [(f"publishing {publisher.shop}", N)]
-    assert units == [10, 10, 10, 10]
+    assert told == [(f"publish {publisher.shop}", KEYS)]
+    assert units == [1, 10, 10, 10, 10]
 
 
 def test_lists_that_do_not_fit_are_refused(publisher: Publisher, store: Redis) -> None:
@@ -226,16 +212,16 @@ def test_a_missing_list_is_noticed(
         for row in range(400)
         if (key := Keys(shop).related_list(2, "related", f"item-{row}")) not in looked_at
     )
-    with pytest.raises(StoreUnavailable, match="of 400 lists written 399 are there, and 0 of 200"):
-        publish(publisher, build=2, count=400, progress=after(40, lambda: store.delete(missing)))
+    with pytest.raises(StoreUnavailable, match="of 401 lists written 400 are there, and 0 of 201"):
+        publish(publisher, build=2, count=400, progress=after(41, lambda: store.delete(missing)))
     assert_live(1, 1)
-    assert len(list_keys(store, shop)) == N
+    assert len(list_keys(store, shop)) == KEYS
 
 
 def test_a_changed_list_is_noticed(publisher: Publisher, store: Redis, shop: str) -> None:
     key = Keys(shop).related_list(1, "related", "item-3")
-    with pytest.raises(StoreUnavailable, match="1 of 40 looked at differ"):
-        publish(publisher, build=1, progress=after(4, lambda: store.set(key, "x")))
+    with pytest.raises(StoreUnavailable, match="1 of 41 looked at differ"):
+        publish(publisher, build=1, progress=after(5, lambda: store.set(key, "x")))
     assert publisher.live() is None
     assert not list_keys(store, shop)
 
@@ -289,7 +275,7 @@ def test_the_lease_is_renewed_while_writing(store: Redis, shop: str) -> None:
         yield lambda _units: wait()
 
     publish(publisher, build=1, progress=slowly)
-    assert len(left) == 4
+    assert len(left) == 5
     assert min(left) > 0
 
 
@@ -302,7 +288,7 @@ def test_a_lost_lease_stops_the_publish(
     with pytest.raises(StoreUnavailable, match=r"lost after 0\.\d s without renewal"):
         publish(brief, build=2, progress=expired)
     assert_live(1, 1)
-    assert len(list_keys(store, shop)) == N
+    assert len(list_keys(store, shop)) == KEYS
     assert [found.id for found in brief.generations()] == [1]
 
 
@@ -353,7 +339,7 @@ def test_a_stalled_publisher_cannot_undo_a_later_one(
     with pytest.raises(StoreUnavailable):
         publish(publisher, build=1, progress=after(2, overtake))
     assert_live(2, 2)
-    assert len(list_keys(store, shop)) == N
+    assert len(list_keys(store, shop)) == KEYS
     assert [found.id for found in publisher.generations()] == [2]
     other_store.close()
 
@@ -370,7 +356,7 @@ def test_an_older_fence_is_superseded(
         (2, "previous"),
         (1, "live"),
     ]
-    assert len(list_keys(store, shop)) == 2 * N
+    assert len(list_keys(store, shop)) == 2 * KEYS
 
 
 def test_a_garbled_pointer_is_replaced(
@@ -435,7 +421,7 @@ def test_memory_that_runs_out_takes_the_staging_back(
         publish(publisher, build=2, progress=full)
     assert "\n" not in str(failure.value)
     assert_live(1, 1)
-    assert len(list_keys(store, shop)) == N
+    assert len(list_keys(store, shop)) == KEYS
     assert [found.id for found in publisher.generations()] == [1]
 
 
@@ -444,10 +430,10 @@ def test_the_swap_and_the_collection_work_at_full_memory(
 ) -> None:
     publish(publisher, build=1)
     publish(publisher, build=2)
-    publish(publisher, build=3, progress=after(4, lambda: store.config_set("maxmemory", "1")))
+    publish(publisher, build=3, progress=after(5, lambda: store.config_set("maxmemory", "1")))
     assert_live(3, 3)
     assert [found.id for found in publisher.generations()] == [3, 2]
-    assert len(list_keys(store, shop)) == 2 * N
+    assert len(list_keys(store, shop)) == 2 * KEYS
 
 
 def test_a_rollback_works_at_full_memory(
@@ -497,7 +483,7 @@ def test_a_generation_that_is_not_complete_cannot_be_rolled_back_to(publisher: P
             publisher.rollback(2)
 
     publish(publisher, build=1)
-    publish(publisher, build=2, progress=after(4, roll_back))
+    publish(publisher, build=2, progress=after(5, roll_back))
 
 
 def test_a_generation_taken_meanwhile_is_not_swapped_in(
@@ -540,7 +526,7 @@ def test_a_collector_takes_what_nobody_stages_any_more(
     store.config_resetstat()
     assert publisher.collect() == [2]
     assert store.info("commandstats")["cmdstat_unlink"]["calls"] == 4  # 10, 10, 5, description
-    assert len(list_keys(store, shop)) == N
+    assert len(list_keys(store, shop)) == KEYS
     assert publisher.collect() == []
 
 

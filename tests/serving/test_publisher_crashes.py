@@ -12,11 +12,13 @@ from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 
 N = 40
+KEYS = N + 1
 KILLS = {
-    "publish.staged=kill@1": 10,
-    "publish.staged=kill@4": N,
-    "publish.before_swap=kill@1": N,
-    "publish.after_swap=kill@1": N,
+    "publish.staged=kill@1": 1,
+    "publish.staged=kill@2": 11,
+    "publish.staged=kill@5": KEYS,
+    "publish.before_swap=kill@1": KEYS,
+    "publish.after_swap=kill@1": KEYS,
 }
 """Where the publisher dies, and how many lists it has written by then."""
 
@@ -59,7 +61,7 @@ def test_a_killed_publisher_leaves_a_whole_generation_live(
     builds.assert_live(server_url, shop, N, generation=3, build=3)
     assert [found.id for found in publisher.generations()] == [3, live]
     assert {number: written(store, shop, number) for number in (1, 2, 3)} == {
-        number: N if number in {3, live} else 0 for number in (1, 2, 3)
+        number: KEYS if number in {3, live} else 0 for number in (1, 2, 3)
     }
 
 

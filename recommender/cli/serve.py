@@ -1,0 +1,90 @@
+"""`recommender serve`."""
+
+import argparse
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+
+from recommender.cli.session import store_url
+from recommender.errors import ConfigError
+from recommender.service.app import create_app
+from recommender.serving.aio import AsyncRelatedItems
+from recommender.settings import Settings
+from recommender.settings_file import find_file, find_files, load
+
+GRACE_S = 5
+"""How long requests may go on after the command was told to end."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer over HTTP for every shop whose settings are given, until told to end."""
+    api_keys = _api_keys(options.api_keys)
+    with ExitStack() as stores, _listening(options.host, options.port) as listener:
+        shops = {
+            settings.shop: AsyncRelatedItems(
+                stores.enter_context(store_url(settings)), settings.shop
+            )
+            for settings in _settings(options)
+        }
+        config = uvicorn.Config(
+            create_app(shops, api_keys),
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        _say(shops, listener)
+        # uvicorn raises the signal again when it is done: the stores must be left even then.
+        signal.signal(signal.SIGTERM, _end)
+        uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> list[Settings]:
+    files = [find_file(options.config)] if options.config else find_files()
+    read = [load(path, options.assignments) for path in files]
+    names = [settings.shop for settings in read]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"shop {name!r}: {names.count(name)} settings files name it")
+    return read
+
+
+def _api_keys(path: str | None) -> frozenset[str]:
+    """The API keys of a file, one a line. Raises: ConfigError."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--api-keys {path}: cannot be read: {error}") from error
+    if not lines:
+        raise ConfigError(f"--api-keys {path}: holds no key; write one a line")
+    return frozenset(lines)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error}") from error
+
+
+def _say(shops: Mapping[str, object], listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    for shop in shops:
+        sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/items/ITEM/related\n")
+    sys.stdout.flush()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,1 @@
+"""Related lists over HTTP, for shops that do not run Python."""

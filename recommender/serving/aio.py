@@ -1,0 +1,352 @@
+"""The lookup for asyncio: the same answers, kept ready by a task instead of a thread."""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from recommender.errors import StoreUnavailable
+from recommender.related import RelatedList
+from recommender.serving.connection import connection_pool
+from recommender.serving.core import Question
+from recommender.serving.known import Command, Known, Reply, poll
+from recommender.serving.lookup import POLL_TIMEOUT_S, Setup, next_poll_s
+from recommender.serving.transport import MAX_CONNECTIONS, READY, packed, require_answer
+from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
+
+
+class AsyncRelatedItems:
+    """`RelatedItems` for asyncio; its arguments and its answers are the same.
+
+    It polls in a task of the loop that asks, from the first question on; another loop, or a
+    forked child, begins anew. A cancelled question closes its connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        shop: str,
+        *,
+        deadline_s: float = 0.05,
+        cache_items: int = 10_000,
+        snapshot: str | Path | None = None,
+        client_name: str = "recommender-lookup",
+    ) -> None:
+        self._setup = Setup(
+            url, shop, deadline_s, cache_items, Path(snapshot) if snapshot else None, client_name
+        )
+        self._reader = _AsyncReader(self._setup)
+
+    async def get(
+        self,
+        item_id: str,
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+    ) -> RelatedList:
+        """`RelatedItems.get`."""
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        item = checked_item(item_id)
+        reader = self._running()
+        return reader.core.answer(await reader.ask((item,), wish), item)
+
+    async def get_many(  # noqa: PLR0913
+        self,
+        item_ids: Collection[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        distinct: bool = False,
+        key: str = "",
+    ) -> list[RelatedList]:
+        """`RelatedItems.get_many`."""
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        items = checked_items(item_ids)
+        reader = self._running()
+        return reader.core.answers(await reader.ask(items, wish), items, distinct=distinct)
+
+    async def for_items(
+        self,
+        item_ids: Collection[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+    ) -> RelatedList:
+        """`RelatedItems.for_items`."""
+        wish = checked_wish(placement, n, exclude, min_score=min_score, key=key)
+        items = checked_items(item_ids)
+        reader = self._running()
+        return reader.core.merged(await reader.ask(items, wish), items)
+
+    def stats(self) -> Mapping[str, int]:
+        """`RelatedItems.stats`, of the loop that asked last."""
+        return self._reader.core.stats()
+
+    async def aclose(self) -> None:
+        """End the task and its connections; later questions get what is at hand without Redis."""
+        await self._reader.aclose()
+
+    def _running(self) -> "_AsyncReader":
+        if not self._reader.belongs(asyncio.get_running_loop()):
+            self._reader = _AsyncReader(self._setup)
+        self._reader.start()
+        return self._reader
+
+
+class _AsyncReader:
+    """The core, the connections and the polling task of one event loop."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.core = setup.core()
+        self._deadline_s = setup.deadline_s
+        self._wires = _AsyncWires(setup)
+        self._control: AbstractConnection | None = None
+        self._pid = os.getpid()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._polled = asyncio.Event()
+
+    def belongs(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether this reader is the loop's, or still nobody's."""
+        return self._pid == os.getpid() and (self._loop is None or self._loop is loop)
+
+    def start(self) -> None:
+        """Begin to poll, again where somebody cancelled the task."""
+        if not self._stopped and (self._task is None or self._task.done()):
+            self._loop = asyncio.get_running_loop()
+            self._task = self._loop.create_task(self._run(), name="recommender-lookup")
+
+    async def aclose(self) -> None:
+        """End the task and close the connections."""
+        self._stopped = True
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self.core.close()
+
+    async def ask(self, items: Sequence[str], wish: Wish) -> Question:
+        """Read what the cache does not know of `items`, before the deadline."""
+        until = asyncio.get_running_loop().time() + self._deadline_s
+        core = self.core
+        if not core.fresh and self._reading:
+            await self._await_poll(until)
+        question = core.question(items, wish)
+        view = question.view
+        if question.wanted and view is not None and self._reading:
+            try:
+                async with asyncio.timeout_at(until):
+                    reply = await self._wires.call(core.command(question, view))
+                core.take(question, view, reply)
+            except Exception as error:
+                # As in the lookup for threads: none of it may take a product page down.
+                core.failed("read_failures", error)
+        return question
+
+    @property
+    def _reading(self) -> bool:
+        return not (self._stopped or self.core.breaker.open)
+
+    async def _await_poll(self, until: float) -> None:
+        self._wires.wanted.set()
+        try:
+            async with asyncio.timeout_at(until):
+                await self._polled.wait()
+        except TimeoutError:
+            self.core.failed("read_failures", StoreUnavailable("no poll before the deadline"))
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._poll()
+                await self._rest(time.monotonic() + next_poll_s(self.core))
+        finally:
+            self._hang_up()
+            self._wires.close()
+
+    async def _rest(self, until: float) -> None:
+        """Connect for requests that wait until the next poll is due or somebody waits for it."""
+        wanted = self._wires.wanted
+        with suppress(TimeoutError):
+            async with asyncio.timeout(until - time.monotonic()):
+                while True:
+                    await wanted.wait()
+                    wanted.clear()
+                    if self.core.breaker.open:
+                        continue
+                    if not self.core.fresh:
+                        return
+                    try:
+                        await self._wires.top_up()
+                    except Exception as error:
+                        self.core.failed("poll_failures", error)
+                        return
+
+    async def _poll(self) -> None:
+        try:
+            self._control = self._control or await self._wires.connected()
+            asked_at = time.monotonic()
+            known = await self._read(self._control)
+            took_s = time.monotonic() - asked_at
+            await self._wires.top_up()
+        except Exception as error:
+            self._hang_up()
+            self.core.failed("poll_failures", error)
+        else:
+            self.core.learn(known, asked_at)
+            if self.core.breaker.open and took_s <= self._deadline_s:
+                self.core.breaker.close()
+        finally:
+            polled, self._polled = self._polled, asyncio.Event()
+            polled.set()
+
+    async def _read(self, connection: AbstractConnection) -> Known:
+        polling = poll(self.core.keys, self.core.known)
+        command = next(polling)
+        while True:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                reply = await _asked(connection, command)
+            try:
+                command = polling.send(reply)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            _abort(self._control)
+            self._control = None
+
+
+class _AsyncWires:
+    """The connections of one event loop. Questions take idle ones; only `top_up` connects.
+
+    `wanted` is set when a question finds none idle. Raises: ConfigError for the url.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        pool = connection_pool(
+            setup.url,
+            connect_timeout_s=POLL_TIMEOUT_S,
+            timeout_s=POLL_TIMEOUT_S,
+            client_name=setup.client_name,
+        )
+        # One timeout around a whole exchange replaces those of redis-py for its parts.
+        given = parse_url(setup.url)
+        self._connection_class: Any = given.get("connection_class", Connection)
+        self._settings: dict[str, Any] = pool.connection_kwargs | {
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": None,
+        }
+        self.wanted = asyncio.Event()
+        self._idle: deque[AbstractConnection] = deque()
+        self._waiting: deque[asyncio.Future[AbstractConnection]] = deque()
+        self._open = 0
+        self._closed = False
+
+    async def connected(self) -> AbstractConnection:
+        """Connect outside the pool. Raises: what connecting raises."""
+        connection: AbstractConnection = self._connection_class(**self._settings)
+        try:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            _abort(connection)
+            raise
+        return connection
+
+    async def call(self, command: Command) -> Reply:
+        """Ask over an idle connection, which does not come back where asking fails."""
+        connection = await self._taken()
+        try:
+            reply = await _asked(connection, command)
+        except BaseException:
+            self._drop(connection)
+            raise
+        self._give(connection)
+        return reply
+
+    async def top_up(self) -> None:
+        """Connect while questions wait in vain or too few are ready. Raises: as `connected`."""
+        self.wanted.clear()
+        while self._open < MAX_CONNECTIONS and (self._open < READY or self._waiting):
+            connection = await self.connected()
+            self._open += 1
+            self._give(connection)
+
+    def close(self) -> None:
+        """Close the idle connections now and those in use when they come back."""
+        self._closed = True
+        while self._idle:
+            self._drop(self._idle.pop())
+
+    async def _taken(self) -> AbstractConnection:
+        while True:
+            connection = self._idle.pop() if self._idle else await self._awaited()
+            try:
+                if not await connection.can_read():
+                    return connection
+            except BaseException:
+                self._drop(connection)
+                raise
+            self._drop(connection)
+
+    async def _awaited(self) -> AbstractConnection:
+        future: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self.wanted.set()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._give(future.result())
+            raise
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(future)
+
+    def _give(self, connection: AbstractConnection) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(connection)
+                return
+        if self._closed:
+            self._drop(connection)
+        else:
+            self._idle.append(connection)
+
+    def _drop(self, connection: AbstractConnection) -> None:
+        self._open -= 1
+        _abort(connection)
+
+
+async def _asked(connection: AbstractConnection, command: Command) -> Reply:
+    """One command and its reply. Raises: RedisError; StoreUnavailable."""
+    await connection.send_packed_command([packed(command)], check_health=False)
+    reply = await connection.read_response(disable_decoding=True)
+    if not isinstance(reply, list) or not all(isinstance(value, bytes | None) for value in reply):
+        raise StoreUnavailable(f"malformed reply {reply!r:.80}")
+    require_answer(command, reply)
+    return reply
+
+
+def _abort(connection: AbstractConnection) -> None:
+    """Close at once, whatever is under way; nothing of it can be awaited when cancelled."""
+    connection._close()  # type: ignore[no-untyped-call]

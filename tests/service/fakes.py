@@ -1,0 +1,76 @@
+"""A lookup without Redis that notes what it was asked."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from recommender.related import RelatedItem, RelatedList, Status
+
+ENTRIES = (
+    RelatedItem("b", 0.75, "both"),
+    RelatedItem("c/ü {1}", 0.5, "text"),
+    RelatedItem('"d"', 0.25, "popular"),
+)
+
+
+class FakeLookup:
+    """Answers every question with the first n of `items` under `status`."""
+
+    def __init__(self, status: Status = "ok", items: tuple[RelatedItem, ...] = ENTRIES) -> None:
+        self.status = status
+        self.items = items
+        self.generation = 8
+        self.asked: list[tuple[object, ...]] = []
+        self.closed = False
+        self._tokens = 0
+
+    async def get(
+        self,
+        item_id: str,
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+    ) -> RelatedList:
+        self.asked.append(("get", item_id, placement, n, tuple(exclude), min_score, key))
+        return self._answer(item_id, placement, n)
+
+    async def get_many(
+        self,
+        item_ids: Sequence[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        distinct: bool = False,
+        key: str = "",
+    ) -> list[RelatedList]:
+        self.asked.append(("get_many", tuple(item_ids), placement, n, tuple(exclude), distinct))
+        return [self._answer(item, placement, n) for item in item_ids]
+
+    async def for_items(
+        self,
+        item_ids: Sequence[str],
+        placement: str = "related",
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+    ) -> RelatedList:
+        self.asked.append(("for_items", tuple(item_ids), placement, n, tuple(exclude)))
+        return self._answer("", placement, n)
+
+    def stats(self) -> Mapping[str, int]:
+        return {"asked": len(self.asked)}
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    def _answer(self, item: str, placement: str, n: int) -> RelatedList:
+        self._tokens += 1
+        items = self.items[:n]
+        return RelatedList(
+            item, placement, self.generation, self.status, items, f"token-{self._tokens}"
+        )

@@ -1,0 +1,51 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from recommender.doctor import Finding, examine_folder, examine_inputs, examine_store
+from recommender.serving.inspection import ServerFacts, inspect
+
+WELL = ServerFacts("Redis", (8, 2, 2), "noeviction", 1 << 30, False, False, ("127.0.0.1",))
+
+
+def worst(findings: list[Finding]) -> dict[str, str]:
+    return {f.verdict: f.detail for f in findings if f.verdict != "ok"}
+
+
+def test_a_server_that_is_well() -> None:
+    assert worst(examine_store(WELL)) == {}
+    assert worst(examine_store(replace(WELL, open_to_all=None, addresses=None))) == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "told"),
+    [
+        (replace(WELL, version=(6, 2, 14)), "warning", "cannot swap at full memory"),
+        (replace(WELL, version=(8, 2, 1)), "warning", "CVE-2025-49844"),
+        (replace(WELL, version=(7, 2, 4)), "warning", "CVE-2025-49844"),
+        (replace(WELL, policy="allkeys-lru"), "fault", "lists would be forgotten"),
+        (replace(WELL, addresses=("*",), open_to_all=True), "warning", "needs no password"),
+        (replace(WELL, addresses=("10.0.0.5",), unprotected=True), "warning", "protected-mode no"),
+    ],
+)
+def test_servers_that_are_not(facts: ServerFacts, verdict: str, told: str) -> None:
+    assert told in worst(examine_store(facts))[verdict]
+
+
+@pytest.mark.server
+def test_facts_of_a_real_server(store: Redis) -> None:
+    facts = inspect(store)
+    assert facts.version >= (7,)
+    assert facts.policy == "noeviction"
+    assert facts.open_to_all is True
+    assert facts.addresses == ()
+
+
+def test_folders_and_inputs(tmp_path: Path) -> None:
+    assert examine_folder("state", tmp_path / "new").verdict in {"ok", "warning"}
+    (tmp_path / "file").write_text("x")
+    assert examine_folder("state", tmp_path / "file").verdict == "fault"
+    found = examine_inputs([str(tmp_path / "file"), str(tmp_path / "none")])
+    assert [finding.verdict for finding in found] == ["ok", "fault"]
