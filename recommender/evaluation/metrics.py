@@ -43,7 +43,7 @@ def judge(queries: Queries, top: Rows, k: int = K) -> QueryScores:
     discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
     n_relevant = queries.n_relevant
-    any_hit: NDArray[np.bool_] = hits.any(axis=1)
+    any_hit = np.asarray(hits.any(axis=1))
     first = np.where(any_hit, hits.argmax(axis=1) + 1, np.inf)
     return QueryScores(
         hit_rate=any_hit.astype(np.float64),
