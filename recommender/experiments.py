@@ -1,7 +1,8 @@
 """Experiments: a recipe judged on later baskets, beside what it must beat."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,16 @@ from recommender.arrays import Rows
 from recommender.catalogue import Catalogue
 from recommender.chooser import choose_all, prepare
 from recommender.evaluation import baselines
-from recommender.evaluation.baskets import DAY_S, Queries, Window, draw_queries, window
+from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval
-from recommender.evaluation.metrics import K
-from recommender.evaluation.report import Judged, difference, judged
+from recommender.evaluation.metrics import K, QueryScores, judge
+from recommender.evaluation.report import Judged, Slice, difference, judged, pooled
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions, support
 from recommender.neighbours import NONE, RelatedLists
 from recommender.pipeline import Job, read_shop_columns, text_embeddings
 from recommender.progress import Progress
-from recommender.recipe import TEXT, Recipe
+from recommender.recipe import TEXT, Choice, Placement, Recipe
 from recommender.vectors import Embeddings
 
 BASELINES = {
@@ -59,41 +60,106 @@ class Evaluation:
         }
 
 
-def evaluate(
-    job: Job, *, days: int, test_from: int | None, test: bool, seed: int = 0
-) -> Evaluation:
-    """Judge the job's recipe by the basket protocol.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what a recipe is judged.
 
     The test period is the last `days`, or begins at `test_from` (epoch seconds). Unless `test`,
-    the `days` before it are the validation window and nothing later is looked at.
+    the `days` before it are the validation window and nothing later is looked at. In each of
+    `folds`, some items that sell are made cold, and asked for once more.
+    """
 
-    Raises: DataError where there are no baskets with times on both sides.
+    days: int = 30
+    test_from: int | None = None
+    test: bool = False
+    folds: int = 3
+    seed: int = 0
+
+    def period(self, newest: int) -> tuple[int, int]:
+        """End in epoch seconds and length in days, for a shop whose newest event is at `newest`."""
+        start = newest + 1 - self.days * DAY_S if self.test_from is None else self.test_from
+        if not self.test:
+            return start, self.days
+        days = -(-(newest + 1 - start) // DAY_S)
+        return start + days * DAY_S, days
+
+
+def evaluate(job: Job, terms: Terms) -> Evaluation:
+    """Judge the job's recipe by the basket protocol, beside what it must beat.
+
+    Raises: DataError where there are no baskets with times on both sides of the cut.
     """
     read, catalogue, interactions = read_shop_columns(job)
-    newest = interactions.newest + 1
-    start = newest - days * DAY_S if test_from is None else test_from
-    until = newest if test else start
-    length = -(-(newest - start) // DAY_S) if test else days
-    if test and test_from is not None:
-        until = test_from + length * DAY_S
-    chosen = window(interactions, until=until, days=length)
-    queries = draw_queries(chosen.baskets, seed)
+    until, days = terms.period(interactions.newest)
+    chosen = window(interactions, until=until, days=days)
+    queries = draw_queries(chosen.baskets, terms.seed)
     sold = support(chosen.train.matrix())
-    tops = {name: make(chosen.train, K) for name, make in BASELINES.items()}
     text = text_embeddings(job, read)
-    recipe_tops = top_lists(job.recipe, catalogue, chosen.train, text, job.progress)
-    everyone = [judged(name, queries, top, sold) for name, top in (tops | recipe_tops).items()]
-    ours = next(one for one in everyone if one.name == next(iter(recipe_tops)))
+    recipes = (job.recipe, others_beside(job.recipe))
+
+    def tops(train: Interactions) -> dict[str, Rows]:
+        made = {name: make(train, K) for name, make in BASELINES.items()}
+        for recipe in recipes:
+            made |= top_lists(recipe, catalogue, train, text, job.progress)
+        return made
+
+    everyone = {
+        name: judged(name, queries, top, sold, terms.seed)
+        for name, top in tops(chosen.train).items()
+    }
+    for name, part in _cold(chosen.train, queries, tops, terms).items():
+        everyone[name] = everyone[name].with_slice("simulated cold", part)
+    ours = everyone[job.recipe.placements[0].name]
+    others = [one for one in everyone.values() if one is not ours]
     protocol = {
         "name": "basket",
-        "window": "test" if test else "validation",
-        "from": until - length * DAY_S,
+        "window": "test" if terms.test else "validation",
+        "from": until - days * DAY_S,
         "until": until,
         "k": K,
-        "seed": seed,
+        "cold_folds": terms.folds,
+        "seed": terms.seed,
     }
-    differences = {one.name: difference(ours, one, queries) for one in everyone if one is not ours}
-    return Evaluation(chosen, queries, protocol, tuple(everyone), differences)
+    differences = {one.name: difference(ours, one, queries) for one in others}
+    return Evaluation(chosen, queries, protocol, tuple(everyone.values()), differences)
+
+
+def others_beside(recipe: Recipe) -> Recipe:
+    """What a recipe must beat with the same vectors, as placements of their own.
+
+    `text-alone`; `als-alone`, implicit's factors with BM25 weights; and `plain-concatenation` of
+    the text and the recipe's own interaction models.
+    """
+    fusions = {
+        "text-alone": {TEXT: 1.0},
+        "als-alone": {"als-alone": 1.0},
+        "plain-concatenation": dict.fromkeys((TEXT, *recipe.interactions), 1.0),
+    }
+    return replace(
+        recipe,
+        interactions={**recipe.interactions, "als-alone": Choice("als")},
+        placements=tuple(
+            Placement(name, Choice("concatenation", {"weights": weights}))
+            for name, weights in fusions.items()
+        ),
+    )
+
+
+def _cold(
+    train: Interactions,
+    queries: Queries,
+    tops: Callable[[Interactions], dict[str, Rows]],
+    terms: Terms,
+) -> dict[str, Slice]:
+    """What becomes of queries whose item lost all its events, pooled over the folds."""
+    parts: dict[str, list[tuple[Queries, QueryScores]]] = defaultdict(list)
+    for cold in cold_folds(support(train.matrix()), terms.folds, terms.seed):
+        asked = queries.select(np.isin(queries.row, cold))
+        if not len(asked):
+            continue
+        for name, top in tops(train.select(~np.isin(train.item, cold))).items():
+            parts[name].append((asked, judge(asked, top)))
+    return {name: pooled(part, terms.seed) for name, part in parts.items()}
 
 
 def top_lists(

@@ -6,18 +6,19 @@ import sys
 
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
-from recommender.experiments import Evaluation, evaluate
+from recommender.experiments import Evaluation, Terms, evaluate
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge the recipe of a shop beside the baselines, and print the figures."""
     settings = settings_of(options)
-    evaluation = evaluate(
-        settings.job(progress),
+    terms = Terms(
         days=settings.evaluation.days,
         test_from=settings.evaluation.test_from_s(),
         test=options.test,
+        folds=options.folds,
     )
+    evaluation = evaluate(settings.job(progress), terms)
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -37,6 +38,7 @@ def _print(evaluation: Evaluation) -> None:
     for one in evaluation.judged:
         metrics = one.slices["all"].metrics
         ndcg = metrics["ndcg"]
+        cold = one.slices.get("simulated cold")
         rows.append(
             (
                 one.name,
@@ -45,6 +47,7 @@ def _print(evaluation: Evaluation) -> None:
                 f"{ndcg.low:.3f} to {ndcg.high:.3f}",
                 f"{metrics['mrr'].value:.3f}",
                 f"{one.slices['tail'].metrics['ndcg'].value:.3f}",
+                f"{cold.metrics['ndcg'].value:.3f}" if cold else "",
                 f"{one.lists['coverage']:.3f}",
             )
         )
@@ -54,7 +57,8 @@ def _print(evaluation: Evaluation) -> None:
         ("NDCG@10", "right"),
         ("95 % interval", "right"),
         ("MRR@10", "right"),
-        ("NDCG tail", "right"),
+        ("tail", "right"),
+        ("cold", "right"),
         ("coverage", "right"),
     ]
     shown.print(table(headings, rows))

@@ -119,6 +119,9 @@ def build_parser() -> Parser:
     evaluate.add_argument(
         "--test", action="store_true", help="use the test period; without it, the one before"
     )
+    evaluate.add_argument(
+        "--folds", type=int, default=3, metavar="N", help="of simulated cold items (default 3)"
+    )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     _add_store(commands)
     return parser

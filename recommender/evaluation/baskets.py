@@ -16,6 +16,7 @@ from recommender.interactions import Interactions
 DAY_S = 86_400
 LARGEST_BASKET = 100
 QUERIES_PER_BASKET = 5
+WARM, EVERY = 20, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,13 @@ def basket_starts(interactions: Interactions) -> NDArray[np.int64]:
     starts = np.full(n_baskets, np.iinfo(np.int64).max)
     np.minimum.at(starts, interactions.basket[known], interactions.time[known])
     return starts
+
+
+def cold_folds(support: NDArray[np.float32], folds: int, seed: int = 0) -> list[Rows]:
+    """Items to make cold, by fold: every tenth of those in at least 20 units, in a seeded order."""
+    warm = np.flatnonzero(support >= WARM).astype(np.int32)
+    order = np.random.default_rng(seed).permutation(warm)
+    return [order[fold::EVERY] for fold in range(folds)]
 
 
 def draw_queries(baskets: tuple[Rows, ...], seed: int = 0) -> Queries:

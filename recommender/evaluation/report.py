@@ -1,7 +1,7 @@
 """The report of an evaluation: every recipe and baseline on every slice, with intervals."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Judged:
     slices: Mapping[str, Slice]
     lists: Mapping[str, float]
     scores: QueryScores
+
+    def with_slice(self, name: str, part: Slice) -> "Judged":
+        """The same with one more slice, whose queries are not among the others'."""
+        return replace(self, slices={**self.slices, name: part})
 
     def plain(self) -> dict[str, object]:
         """The judgement as JSON knows it."""
@@ -79,6 +83,16 @@ def judged(
         "novelty": novelty(top, support),
     }
     return Judged(name, slices, lists, scores)
+
+
+def pooled(parts: Sequence[tuple[Queries, QueryScores]], seed: int = 0) -> Slice:
+    """One slice of several folds, its intervals clustered by the item that asks."""
+    rows = np.concatenate([queries.row for queries, _ in parts])
+    values = {
+        metric: np.concatenate([getattr(scores, metric) for _, scores in parts])
+        for metric in METRICS
+    }
+    return Slice(len(rows), {m: bootstrap(column, rows, seed) for m, column in values.items()})
 
 
 def difference(ours: Judged, theirs: Judged, queries: Queries, metric: str = "ndcg") -> Interval:

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from recommender.cli.main import run
 from recommender.errors import DataError
 from recommender.evaluation import baselines
-from recommender.evaluation.baskets import DAY_S, Queries, draw_queries, window
+from recommender.evaluation.baskets import (
+    DAY_S,
+    Queries,
+    cold_folds,
+    draw_queries,
+    window,
+)
 from recommender.evaluation.intervals import bootstrap, paired
 from recommender.evaluation.metrics import coverage, gini, judge, novelty
 from recommender.experiments import top_lists
@@ -141,7 +147,7 @@ def test_the_command_judges_the_recipe(tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "validation window" in said
     assert max(map(len, said.splitlines())) <= 100
-    assert run(["evaluate", "--config", str(config), "--test", "--json"]) == 0
+    assert run(["evaluate", "--config", str(config), "--test", "--json", "--folds", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["protocol"]["window"] == "test"
     ours = told["recipes"]["related"]["slices"]["all"]
@@ -150,6 +156,25 @@ def test_the_command_judges_the_recipe(tmp_path: Path, capsys: pytest.CaptureFix
     best = told["recipes"]["best sellers"]["slices"]["all"]["metrics"]["ndcg"]
     assert ndcg["low"] < ndcg["value"] < ndcg["high"]
     assert ndcg["value"] > best["value"]
+    cold = {
+        name: one["slices"]["simulated cold"]["metrics"]["ndcg"]["value"]
+        for name, one in told["recipes"].items()
+    }
+    assert cold["co-occurrence count"] == 0
+    assert cold["als-alone"] == 0
+    assert cold["related"] > 0
+    assert set(cold) == {
+        *("best sellers", "co-occurrence count", "co-occurrence cosine", "related"),
+        *("text-alone", "als-alone", "plain-concatenation"),
+    }
+
+
+def test_folds_make_every_tenth_of_what_sells_cold() -> None:
+    support = np.array([0] * 50 + [19] * 50 + [20] * 100, dtype=np.float32)
+    folds = cold_folds(support, 3)
+    assert [len(fold) for fold in folds] == [10, 10, 10]
+    assert len(np.unique(np.concatenate(folds))) == 30
+    assert min(fold.min() for fold in folds) >= 100
 
 
 def test_a_shop_without_times_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
