@@ -1,6 +1,6 @@
 """Interactions: who did what with which item, when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -77,6 +77,11 @@ class Interactions:
         if (self.basket >= 0).any():
             return "basket"
         return "session" if (self.session >= 0).any() else "user"
+
+    def select(self, chosen: npt.NDArray[np.bool_]) -> "Interactions":
+        """The events where `chosen` (m,) holds; numbers of baskets, sessions and users stay."""
+        columns = ("item", "basket", "session", "user", "kind", "time")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
     def columns(self) -> Columns:
         """The interactions as arrays."""

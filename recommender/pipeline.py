@@ -149,6 +149,17 @@ def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions
     return _interactions(artifacts.require(_READ[0], build.summary["read"]))
 
 
+def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
+    """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
+    read = _read(job)
+    return read, _catalogue(read), _interactions(read)
+
+
+def text_embeddings(job: Job, read: Artifact) -> Embeddings:
+    """The text embeddings of what was read, encoded where they are not there yet."""
+    return Embeddings.from_columns(_embed_text(job, read).columns())
+
+
 def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
     """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
     return artifacts.require(_BUILD[0], key)

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,6 +150,19 @@ class LimitSettings(_Table):
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
 
 
+class EvaluationSettings(_Table):
+    """What evaluation tests on: the last `days`, or everything from the day `test_from` (UTC)."""
+
+    days: int = Field(default=30, ge=1)
+    test_from: date | None = None
+
+    def test_from_s(self) -> int | None:
+        """The beginning of the test period in epoch seconds, None where `days` say it."""
+        if self.test_from is None:
+            return None
+        return int(datetime.combine(self.test_from, time(), UTC).timestamp())
+
+
 class Settings(_Table):
     """Everything that one shop can set."""
 
@@ -161,6 +175,7 @@ class Settings(_Table):
     interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
     recipe: RecipeSettings = RecipeSettings()
     gates: Gates = Gates()
+    evaluation: EvaluationSettings = EvaluationSettings()
     limits: LimitSettings = LimitSettings()
 
     def source(self) -> Source:
@@ -230,4 +245,4 @@ def _plain(value: object) -> Any:  # noqa: ANN401
         return {key: _plain(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path | date) else value

@@ -1,3 +1,4 @@
+import json
 import tomllib
 from pathlib import Path
 
@@ -150,6 +151,7 @@ def test_misspelt_environment_is_refused(
     ("content", "message"),
     [
         ("shop = ", "no readable TOML"),
+        ("shop = 'a'\n[stoer]\nurl = 'x'\n", "did you mean 'store'"),
         ("[store]\nurl='x'\n", "shop is not set"),
         ("shop = 'a'\nrecipe = 'nowhere.toml'\n", r"nowhere\.toml does not exist"),
         ("shop = 'a'\nstore = 'redis://x'\n", "store"),
@@ -211,6 +213,11 @@ def test_printed_settings_load_again(file: Path) -> None:
     assert again.recipe.recipe().digest == loaded.recipe.recipe().digest
     assert again.interactions == loaded.interactions
     assert again.catalogue == loaded.catalogue
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "examples").glob("*.toml")), ids=lambda p: p.stem)
+def test_settings_can_be_recorded(path: Path) -> None:
+    assert json.loads(json.dumps(load(path).plain()))["shop"]
 
 
 def test_user_key_is_made_once_and_private(file: Path) -> None:

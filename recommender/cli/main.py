@@ -131,6 +131,14 @@ def build_parser() -> Parser:
     command("status", "Show what is live, and the last run.")
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
+    evaluate = command("evaluate", "Judge the recipe on later baskets, beside baselines.")
+    evaluate.add_argument(
+        "--test", action="store_true", help="use the test period; without it, the one before"
+    )
+    evaluate.add_argument(
+        "--folds", type=int, default=3, metavar="N", help="of simulated cold items (default 3)"
+    )
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
     _add_store(commands)
     return parser
 

@@ -1,0 +1,1 @@
+"""Offline evaluation: judges related lists, whoever made them."""

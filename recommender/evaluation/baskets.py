@@ -1,0 +1,124 @@
+"""The basket protocol: from one item of a later basket, find the others.
+
+Baskets are split by time; a query is one item of a test basket, relevant are the basket's other
+items. Interactions before the cut are all that a recipe may learn from.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import Rows
+from recommender.errors import DataError
+from recommender.interactions import Interactions
+
+DAY_S = 86_400
+LARGEST_BASKET = 100
+QUERIES_PER_BASKET = 5
+WARM, EVERY = 20, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Interactions to learn from, and the baskets of the time after them.
+
+    A basket belongs to the time of its earliest event. `baskets` holds the distinct rows of each
+    test basket; `left_out` counts test baskets of more than 100 items.
+    """
+
+    train: Interactions
+    baskets: tuple[Rows, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Items that are asked, and what should be found.
+
+    `row` (q,) asks; `basket` (q,) numbers the basket it comes from; the relevant rows of query i
+    are `relevant[offsets[i]:offsets[i + 1]]`.
+    """
+
+    row: Rows
+    basket: Rows
+    offsets: NDArray[np.int64]
+    relevant: Rows
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def n_relevant(self) -> NDArray[np.int64]:
+        """How many items are relevant for each query (q,)."""
+        return np.diff(self.offsets)
+
+    def select(self, chosen: NDArray[np.bool_]) -> "Queries":
+        """The queries where `chosen` (q,) holds."""
+        sizes = self.n_relevant
+        kept = np.repeat(chosen, sizes)
+        offsets = np.concatenate([[0], np.cumsum(sizes[chosen])])
+        return Queries(
+            self.row[chosen], self.basket[chosen], offsets.astype(np.int64), self.relevant[kept]
+        )
+
+
+def window(interactions: Interactions, *, until: int, days: int) -> Window:
+    """Test on the `days` before `until` (epoch seconds), learn from everything earlier.
+
+    Raises: DataError where there are no baskets with times on both sides.
+    """
+    starts = basket_starts(interactions)
+    of_event = np.where(interactions.basket >= 0, starts[interactions.basket], interactions.time)
+    cut = until - days * DAY_S
+    train = interactions.select(of_event < cut)
+    later = (of_event >= cut) & (of_event < until) & (interactions.basket >= 0)
+    order = np.lexsort((interactions.item[later], interactions.basket[later]))
+    baskets = interactions.basket[later][order]
+    items = interactions.item[later][order]
+    bounds = np.flatnonzero(np.diff(baskets)) + 1
+    distinct = [np.unique(part) for part in np.split(items, bounds) if len(part)]
+    kept = tuple(part for part in distinct if len(part) <= LARGEST_BASKET)
+    if not len(train) or not kept:
+        raise DataError(
+            f"evaluation: {len(train):,} events before and {len(distinct):,} baskets after the "
+            "cut; baskets with times on both sides of it are needed"
+        )
+    return Window(train, kept, len(distinct) - len(kept))
+
+
+def basket_starts(interactions: Interactions) -> NDArray[np.int64]:
+    """Time of the earliest event of each basket number."""
+    known = interactions.basket >= 0
+    n_baskets = int(interactions.basket.max()) + 1 if known.any() else 1
+    starts = np.full(n_baskets, np.iinfo(np.int64).max)
+    np.minimum.at(starts, interactions.basket[known], interactions.time[known])
+    return starts
+
+
+def cold_folds(support: NDArray[np.float32], folds: int, seed: int = 0) -> list[Rows]:
+    """Items to make cold, by fold: every tenth of those in at least 20 units, in a seeded order."""
+    warm = np.flatnonzero(support >= WARM).astype(np.int32)
+    order = np.random.default_rng(seed).permutation(warm)
+    return [order[fold::EVERY] for fold in range(folds)]
+
+
+def draw_queries(baskets: tuple[Rows, ...], seed: int = 0) -> Queries:
+    """Up to five items of every basket of at least two, without replacement."""
+    rng = np.random.default_rng(seed)
+    rows, numbers, relevant = [], [], []
+    for number, basket in enumerate(baskets):
+        if len(basket) < 2:
+            continue
+        size = min(QUERIES_PER_BASKET, len(basket))
+        for row in rng.choice(basket, size, replace=False).tolist():
+            rows.append(row)
+            numbers.append(number)
+            relevant.append(basket[basket != row])
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in relevant])])
+    return Queries(
+        np.array(rows, dtype=np.int32),
+        np.array(numbers, dtype=np.int32),
+        offsets.astype(np.int64),
+        np.concatenate([*relevant, np.zeros(0, np.int32)]).astype(np.int32),
+    )

@@ -1,0 +1,35 @@
+"""The whole of Complete Journey, from its package to related lists."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_fixtures.__main__ import main as fixtures
+from recommender.cli.main import run
+
+CONFIG = Path(__file__).parents[1] / "config" / "examples" / "complete_journey.toml"
+PIZZA = "1004596"
+
+
+@pytest.mark.long
+@pytest.mark.model
+@pytest.mark.timeout(1800)
+def test_every_product_sold_has_its_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fixtures(["complete-journey", "--out", str(tmp_path)]) == 0
+    options = [
+        *("--config", str(CONFIG)),
+        *("--set", f"catalogue.path={tmp_path / 'catalogue.parquet'}"),
+        *("--set", f"interactions.path={tmp_path / 'orders.parquet'}"),
+        *("--set", f"state.folder={tmp_path / 'state'}"),
+    ]
+    assert run(["reindex", *options]) == 0
+    said = capsys.readouterr().out
+    assert "68,509 related lists" in said
+    assert "17 sold but not in the catalogue" in said
+    assert run(["related", PIZZA, "--json", *options]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["items"]) == 12
+    assert sum("PIZZA" in entry["title"] for entry in answer["items"]) >= 3
