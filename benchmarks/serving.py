@@ -103,20 +103,26 @@ def latencies(url: str, store: "Redis", ids: ItemIds, generation: int, size: Siz
     def name(item: str) -> str:
         return keys.related_list(generation, "related", item)
 
+    def bare_get(item: str) -> object:
+        return store.get(name(item))
+
+    def bare_mget(page: list[str]) -> object:
+        return store.mget([name(item) for item in page])
+
     one = paired(
-        [lambda item=item: lookup.get(item) for item in asked],
-        [lambda item=item: store.get(name(item)) for item in asked],
+        [partial(lookup.get, item) for item in asked],
+        [partial(bare_get, item) for item in asked],
     )
     pages = [asked[at : at + BATCH] for at in range(0, len(asked) - BATCH, BATCH)] * 4
     fifty = paired(
-        [lambda page=page: lookup.get_many(page) for page in pages],
-        [lambda page=page: store.mget([name(item) for item in page]) for page in pages],
+        [partial(lookup.get_many, page) for page in pages],
+        [partial(bare_mget, page) for page in pages],
     )
     lookup.close()
     warm = RelatedItems(url, SHOP, deadline_s=5.0)
     for item in asked[:100]:
         warm.get(item)
-    hits = timed([lambda item=item: warm.get(item) for item in asked[:100] * 20])
+    hits = timed([partial(warm.get, item) for item in asked[:100] * 20])
     warm.close()
     return [
         Row("get, p50", quantile(one[0], 0.5), "us", quantile(one[1], 0.5)),

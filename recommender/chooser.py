@@ -150,8 +150,7 @@ def _united(proposals: list[Neighbours]) -> Neighbours:
     """Proposals side by side, best first; an item may stand there more than once."""
     if len(proposals) == 1:
         return proposals[0]
-    joined = Neighbours.ordered(
+    return Neighbours.ordered(
         np.hstack([proposal.rows for proposal in proposals]),
         np.hstack([proposal.scores for proposal in proposals]),
     )
-    return joined

@@ -10,7 +10,7 @@ import numpy as np
 from recommender import registry
 from recommender.arrays import Rows
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_all, prepare
+from recommender.chooser import POPULAR, choose_all, prepare
 from recommender.evaluation import baselines
 from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval
@@ -185,10 +185,13 @@ def top_lists(
 
 
 def _top(lists: RelatedLists) -> Rows:
+    """The first ten entries of each list, without best sellers behind it: (n, 10)."""
     top = np.full((len(lists), K), NONE, dtype=np.int32)
     sizes = np.minimum(lists.sizes, K)
     columns = np.arange(K)
     shown = columns < sizes[:, None]
     places = lists.offsets[:-1, None] + columns
-    top[shown] = lists.rows[places[shown]]
+    own = shown.copy()
+    own[shown] = lists.evidence[places[shown]] != POPULAR
+    top[own] = lists.rows[places[own]]
     return top

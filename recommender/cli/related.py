@@ -5,6 +5,7 @@ import difflib
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 
 from recommender.catalogue import Catalogue
 from recommender.cli.session import settings_of, store_url
@@ -56,10 +57,14 @@ def _look_up(settings: Settings, item: str, placement: str, n: int) -> tuple[Rel
             raise DataError(
                 f"nothing is published for shop {settings.shop} yet; run recommender reindex"
             )
-        lookup = RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)
-        answer = lookup.get(item, placement, n)
-    if answer.status == "degraded":
+        with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
+            answer = lookup.get(item, placement, n)
+    if answer.status in {"stale", "fallback", "degraded"}:
         raise StoreUnavailable(f"the lookup of {item!r:.80} failed; run recommender doctor")
+    if answer.status == "unknown_placement":
+        raise DataError(
+            f"the live generation {live.id} has no placement {placement!r}; run recommender reindex"
+        )
     return answer, live.lists_key
 
 

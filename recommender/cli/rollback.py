@@ -11,5 +11,5 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
         live = shop.rollback(options.generation)
-    console().print(f"Generation {live.id} of shop {settings.shop} is live again.")
+    console().print(f"Generation {live.id} of shop {settings.shop} is live.")
     return 0

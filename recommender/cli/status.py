@@ -27,6 +27,9 @@ def run(options: argparse.Namespace) -> int:
             ("lists", f"{live.n_lists:,} with {live.n_entries:,} entries"),
             ("recipe", live.recipe_digest[:12]),
         ]
+    for role in ("overlay", "canary"):
+        if role in by_role:
+            rows.append((role, f"generation {by_role[role].id}"))
     rows.append(("previous", f"generation {previous.id}" if previous else "none"))
     staging = [str(g.id) for g in generations if g.state == "staging"]
     if staging:

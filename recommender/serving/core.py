@@ -92,12 +92,12 @@ class Question:
 
     @property
     def best(self) -> BestSellers:
-        """The best sellers by placement, where those of no pointer are confirmed the last ones."""
+        """The best sellers by placement, those of the last readable pointer where none is live."""
         return self.known.trial_best if self.trial else self.known.best
 
 
 class Core:
-    """Answers questions about one shop. Thread-safe; waits for nothing but the snapshot file.
+    """Answers questions about one shop. Thread-safe; waits for nothing but the lists put aside.
 
     Raises: ConfigError for the shop or for a bound below 0.
     """
@@ -232,7 +232,7 @@ class Core:
         }
 
     def close(self) -> None:
-        """Close the snapshot; nothing is confirmed from now on."""
+        """Close what was put aside; nothing is confirmed from now on."""
         self._confirmed_at = -math.inf
         if self._kept:
             self._kept.close()
@@ -240,12 +240,10 @@ class Core:
     def _recall(self, question: Question, items: Sequence[str], fence: int) -> None:
         placement, trial = question.wish.placement, question.trial
         for item in items[:MAX_SEEDS]:
-            if item_ids.fault(item):
-                continue
             cached = self._cache.get((placement, item, trial))
             if cached is not None and cached.fence == fence:
                 question.found[item] = cached
-            else:
+            elif not item_ids.fault(item):
                 question.wanted[item] = None
         if question.found:
             self._count("cache_hits", len(question.found))
@@ -327,9 +325,8 @@ def drawn(
     ids = stored.ids[:n]
     if lowest <= 0 and hidden.isdisjoint(ids) and excluded.isdisjoint(ids):
         return _leading(stored, ids)
-    # Of so many at most len(excluded) go: two tests cost less than a union of large sets.
-    entries = stored.first(n + len(excluded), hidden, lowest)
-    return [entry for entry in entries if entry.id not in excluded][:n]
+    dropped = {item for item in stored.ids if item in hidden or item in excluded}
+    return stored.first(n, dropped, lowest)
 
 
 def _leading(stored: StoredList, ids: list[str]) -> list[RelatedItem]:

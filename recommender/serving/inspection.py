@@ -62,5 +62,5 @@ def _open_to_all(store: Redis) -> bool | None:
     return "on" in rules and "nopass" in rules
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""

@@ -125,7 +125,7 @@ def test_generations_rollback_and_status(live: Path, capsys: pytest.CaptureFixtu
     listed = capsys.readouterr().out
     assert listed.index("live") < listed.index("previous")
     assert run(["rollback", *where]) == 0
-    assert "Generation 1 of shop acme is live again" in capsys.readouterr().out
+    assert "Generation 1 of shop acme is live" in capsys.readouterr().out
     assert related(live, "a", capsys)["generation"] == 1
     assert run(["status", *where]) == 0
     assert "generation 1" in capsys.readouterr().out

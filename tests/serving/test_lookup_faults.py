@@ -278,6 +278,31 @@ def test_late_replies_reach_nobody_else(path: str, shelf: Shelf) -> None:
         assert reader.stats()["read_failures"] > 0
 
 
+def test_connections_grow_with_the_questions_at_once(path: str, shelf: Shelf) -> None:
+    def slow(connection: socket.socket, command: bytes, reply: bytes) -> None:
+        time.sleep(0.4)
+        connection.sendall(reply)
+
+    with (
+        proxy(path, slow) as url,
+        reading(url, shelf.shop, deadline_s=1.5) as reader,
+        ThreadPoolExecutor(12) as threads,
+    ):
+        answers = list(threads.map(lambda _: reader.get("a"), range(12)))
+        assert {answer.status for answer in answers} == {"ok"}
+
+
+def test_after_a_pause_of_the_process_a_question_polls_at_once(path: str, shelf: Shelf) -> None:
+    with reading(f"unix://{path}", shelf.shop, deadline_s=5.0) as reader:
+        core = reader._reader().core
+
+        def ask() -> None:
+            core.learn(core.known, time.monotonic() - 60)
+            assert reader.get("a").status == "ok"
+
+        assert sum(timed(ask) for _ in range(5)) < 1
+
+
 # The breaker
 
 
