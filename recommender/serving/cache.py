@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from recommender.serving.codec import StoredList
@@ -41,13 +42,16 @@ class ListCache:
                 self._kept.move_to_end(place)
             return found
 
-    def put(self, place: Place, found: Found) -> None:
-        """Keep `found`, unless something of a later fence is kept already."""
+    def put_all(self, found: Iterable[tuple[Place, Found]]) -> None:
+        """Keep what was found, but where something of a later fence is kept already."""
+        kept = self._kept
         with self._lock:
-            kept = self._kept.get(place)
-            if kept is not None and kept.fence > found.fence:
-                return
-            self._kept[place] = found
-            self._kept.move_to_end(place)
-            if len(self._kept) > self._bound:
-                self._kept.popitem(last=False)
+            for place, newer in found:
+                known = kept.get(place)
+                if known is None:
+                    kept[place] = newer
+                elif known.fence <= newer.fence:
+                    kept[place] = newer
+                    kept.move_to_end(place)
+            while len(kept) > self._bound:
+                kept.popitem(last=False)

@@ -22,7 +22,7 @@ from recommender.errors import ConfigError
 from recommender.related import RelatedItem, RelatedList, Status
 from recommender.serving import codec
 from recommender.serving.breaker import Breaker, Complaints
-from recommender.serving.cache import Found, ListCache
+from recommender.serving.cache import Found, ListCache, Place
 from recommender.serving.codec import StoredList, View
 from recommender.serving.keys import Keys
 from recommender.serving.known import (
@@ -159,6 +159,8 @@ class Core:
         self._count("reads")
         fence = question.known.pointer.fence if question.known.pointer else 0
         depth = len(view.layers)
+        placement, trial = question.wish.placement, question.trial
+        placed: list[tuple[Place, Found]] = []
         for row, item in enumerate(question.wanted):
             values = reply[row * depth : (row + 1) * depth]
             try:
@@ -167,7 +169,8 @@ class Core:
                 self._complaints.add("list_unreadable", error)
                 continue
             question.found[item] = found
-            self._cache.put((question.wish.placement, item, question.trial), found)
+            placed.append(((placement, item, trial), found))
+        self._cache.put_all(placed)
 
     def answer(self, question: Question, item: str) -> RelatedList:
         """Answer for one item from the best source that there is."""
@@ -252,6 +255,12 @@ class Core:
         self, question: Question, item: str, n: int, excluded: AbstractSet[str], lowest: float
     ) -> Part:
         hidden = question.known.hidden
+        own = question.found.get(item)
+        if own is not None and own.stored is not None:
+            try:
+                return Part(own, "ok", drawn(own.stored, n, hidden, excluded, lowest))
+            except ValueError as error:
+                self._complaints.add("list_unreadable", error)
         for found, status in self._sources(question, item):
             dropped = excluded if status in OWN else excluded | {item}
             try:
@@ -263,15 +272,14 @@ class Core:
         return NOTHING
 
     def _sources(self, question: Question, item: str) -> Iterator[Source]:
-        """Where the answer may come from, the best first."""
+        """Where the answer may come from when no list could be drawn from, the best first."""
         placement = question.wish.placement
         found = question.found.get(item)
-        if found is not None and found.stored is not None:
-            yield found, "ok"
-        elif question.view and placement not in question.view.placements:
-            yield _best(question, question.view), "unknown_placement"
-        elif found is not None or item_ids.fault(item):
-            yield _best(question, question.view), "unknown_item"
+        if found is None or found.stored is None:
+            if question.view and placement not in question.view.placements:
+                yield _best(question, question.view), "unknown_placement"
+            elif found is not None or item_ids.fault(item):
+                yield _best(question, question.view), "unknown_item"
         yield from self._substitutes(question, item)
 
     def _substitutes(self, question: Question, item: str) -> Iterator[Source]:

@@ -82,7 +82,7 @@ def test_a_merged_list_sums_what_its_items_have(lists: dict[str, list[str]], low
 def test_the_cache_keeps_its_bound_and_the_newest_fence(puts: list[tuple[str, int]]) -> None:
     cache = ListCache(4)
     for item, fence in puts:
-        cache.put(("related", item, False), Found(fence, fence, None))
+        cache.put_all([(("related", item, False), Found(fence, fence, None))])
         assert len(cache) <= 4
         kept = cache.get(("related", item, False))
         assert kept is not None
@@ -93,10 +93,10 @@ def test_the_longest_unused_leaves_the_cache_first() -> None:
     cache = ListCache(2)
     first, second, third = (("related", item, False) for item in "abc")
     found = Found(1, 1, None)
-    cache.put(first, found)
-    cache.put(second, found)
+    cache.put_all([(first, found)])
+    cache.put_all([(second, found)])
     cache.get(first)
-    cache.put(third, found)
+    cache.put_all([(third, found)])
     assert (cache.get(first), cache.get(second), cache.get(third)) == (found, None, found)
 
 
