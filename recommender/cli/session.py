@@ -34,14 +34,14 @@ def store_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def publisher(settings: Settings) -> Iterator[Publisher]:
-    """A publisher of the shop. Raises: StoreUnavailable."""
-    with store_url(settings) as url, open_store(url) as store:
-        yield Publisher(store, settings.shop, lease_s=settings.store.lease_s)
-
-
-@contextmanager
 def connection(settings: Settings) -> Iterator[redis.Redis]:
     """A connection to the store. Raises: StoreUnavailable."""
     with store_url(settings) as url, open_store(url) as store:
         yield store
+
+
+@contextmanager
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    """A publisher of the shop. Raises: StoreUnavailable."""
+    with connection(settings) as store:
+        yield Publisher(store, settings.shop, lease_s=settings.store.lease_s)
