@@ -8,22 +8,46 @@ from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.arrays import Rows, blocks, first_of_each
+from recommender.basis import Basis
 from recommender.best_sellers import BestSellers
 from recommender.catalogue import Catalogue
 from recommender.evidence import EvidenceScale
-from recommender.interactions import Interactions
 from recommender.neighbours import NONE, Neighbours
 from recommender.progress import Progress
-from recommender.protocols import Proposer, Ranker, Rule
-from recommender.recipe import Choice, Placement
+from recommender.protocols import FittedRanker, Order, Proposer, Rule, VectorIndex
+from recommender.recipe import Placement
 from recommender.related import EVIDENCE
-from recommender.vectors import ItemVectors
 
 BLOCK = 4096
 MARGIN = 12
+OVERDRAW = 2
 SEARCH_ENTRIES = 40_000_000
 LOWEST_SCORE = 1e-6
 POPULAR = np.uint8(EVIDENCE.index("popular"))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Everything that proposes candidates for one placement."""
+
+    proposers: tuple[Proposer, ...]
+
+    def of(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
+        """At most k candidates from each proposer for the b rows, each once and not the row itself.
+
+        Also where more candidates may exist (b,).
+        """
+        proposals = [proposer.propose(rows, k) for proposer in self.proposers]
+        more = np.zeros(len(rows), dtype=bool)
+        for proposal in proposals:
+            if proposal.rows.shape[1] >= k:
+                more |= proposal.found[:, -1]
+        united = Neighbours.ordered(
+            np.hstack([proposal.rows for proposal in proposals]),
+            np.hstack([proposal.scores for proposal in proposals]),
+        )
+        once = first_of_each(united.rows) & (united.rows != rows[:, None]) & united.found
+        return united.keep(once, max(1, int(once.sum(axis=1).max(initial=0)))), more
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +55,12 @@ class Chooser:
     """Makes the neighbours of blocks of items for one placement."""
 
     placement: Placement
-    proposers: tuple[Proposer, ...]
-    ranker: Ranker
+    proposals: Proposals
+    order: Order
+    overdraw: int
     rules: tuple[Rule, ...]
     catalogue: Catalogue
     best_sellers: BestSellers
-    bound: float
 
     def choose(self, rows: Rows) -> Neighbours:
         """The list of each of the b rows (b, depth), scores in (0, 1].
@@ -48,7 +72,7 @@ class Chooser:
         chosen_rows = np.full((len(rows), depth), NONE, dtype=np.int32)
         scores = np.full((len(rows), depth), -np.inf, dtype=np.float32)
         short = np.arange(len(rows))
-        k = depth + 1 + (MARGIN if self.rules else 0)
+        k = self.overdraw * (depth + 1 + (MARGIN if self.rules else 0))
         while len(short):
             exhausted = k >= len(self.catalogue)
             unfinished = []
@@ -91,10 +115,9 @@ class Chooser:
 
     def _choose(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
         """The list of each row, and where more candidates than k may exist (b,)."""
-        proposals = [proposer.propose(rows, k) for proposer in self.proposers]
-        more = np.any([proposal.found[:, -1] for proposal in proposals], axis=0)
-        candidates = self.ranker.rank(rows, _united(proposals))
-        return self._ruled(rows, candidates).keep_first(self.placement.depth), more
+        candidates, more = self.proposals.of(rows, k)
+        ranked = self.order.rank(rows, candidates)
+        return self._ruled(rows, ranked).keep_first(self.placement.depth), more
 
     def _ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
         """The candidates that are not the item itself, stand once, and pass the rules."""
@@ -106,30 +129,28 @@ class Chooser:
         return kept
 
     def _published(self, chosen: Neighbours) -> Neighbours:
-        """Scores as published: divided by the bound, the lowest just above 0."""
-        scores = np.clip(chosen.scores / np.float32(self.bound), LOWEST_SCORE, 1)
-        mapped = Neighbours(chosen.rows, scores.astype(np.float32))
-        return mapped.keep(mapped.scores >= self.placement.min_score, self.placement.depth)
+        """What reaches the placement's lowest score."""
+        return chosen.keep(chosen.scores >= self.placement.min_score, self.placement.depth)
+
+
+def propose(placement: Placement, basis: Basis, index: VectorIndex) -> Proposals:
+    """Make a placement's candidate sources ready."""
+    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    return Proposals(tuple(source.prepare(basis, index) for source in sources))
 
 
 def prepare(
-    index: Choice,
-    placement: Placement,
-    vectors: ItemVectors,
-    catalogue: Catalogue,
-    interactions: Interactions,
+    placement: Placement, basis: Basis, index: VectorIndex, ranker: FittedRanker
 ) -> Chooser:
-    """Build the index and everything else that a placement's lists are chosen with."""
-    built = registry.index_builder(index).build(vectors.targets)
-    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    """Make everything ready that a placement's lists are chosen with."""
     return Chooser(
         placement=placement,
-        proposers=tuple(source.prepare(vectors, built, interactions) for source in sources),
-        ranker=registry.ranker(placement.ranker),
+        proposals=propose(placement, basis, index),
+        order=ranker.prepare(basis),
+        overdraw=OVERDRAW if registry.ranker(placement.ranker).learns else 1,
         rules=tuple(registry.rule(choice) for choice in placement.rules),
-        catalogue=catalogue,
-        best_sellers=BestSellers.of(catalogue, interactions),
-        bound=vectors.bound,
+        catalogue=basis.catalogue,
+        best_sellers=BestSellers.of(basis.catalogue, basis.interactions),
     )
 
 
@@ -144,13 +165,3 @@ def choose_all(
             chosen = chooser.choose(rows)
             yield chooser.filled(rows, chosen, scale.codes(rows, chosen))
             advance(len(rows))
-
-
-def _united(proposals: list[Neighbours]) -> Neighbours:
-    """Proposals side by side, best first; an item may stand there more than once."""
-    if len(proposals) == 1:
-        return proposals[0]
-    return Neighbours.ordered(
-        np.hstack([proposal.rows for proposal in proposals]),
-        np.hstack([proposal.scores for proposal in proposals]),
-    )

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from recommender import registry
 from recommender.arrays import Rows
+from recommender.basis import Basis
 from recommender.catalogue import Catalogue
 from recommender.chooser import POPULAR, choose_all, prepare
 from recommender.evaluation import baselines
@@ -18,6 +20,7 @@ from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.report import Judged, Slice, difference, judged, pooled
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions, support
+from recommender.learning import Past, fit_interactions, fit_ranker, near_by_text
 from recommender.neighbours import NONE, RelatedLists
 from recommender.pipeline import Job, read_shop_columns, text_embeddings
 from recommender.progress import Progress
@@ -170,15 +173,17 @@ def top_lists(
     progress: Progress,
 ) -> dict[str, Rows]:
     """The first ten entries of every item's list (n, 10), by placement."""
-    embeddings = {TEXT: text}
-    for name, choice in recipe.interactions.items():
-        embeddings[name] = registry.interaction_model(choice).fit(interactions, progress)
+    embeddings = fit_interactions(recipe, interactions, text, progress)
     scale = EvidenceScale.measured(embeddings)
+    near = near_by_text(recipe.index, text)
+    past = cache(lambda: Past.of(recipe, catalogue, interactions, text, near, progress))
     tops = {}
     for placement in recipe.placements:
         fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, interactions)
         vectors = fitted.apply(embeddings, catalogue)
-        chooser = prepare(recipe.index, placement, vectors, catalogue, interactions)
+        basis = Basis(catalogue, interactions, embeddings, vectors, near)
+        index = registry.index_builder(recipe.index).build(vectors.targets)
+        chooser = prepare(placement, basis, index, fit_ranker(placement, past))
         lists = RelatedLists.of_blocks(placement.name, choose_all(chooser, scale, progress))
         tops[placement.name] = _top(lists)
     return tops

@@ -5,13 +5,15 @@ arrays to arrays and reads no clock; what it returns is never changed afterwards
 knows them by name, and `tests/contracts` runs each one through the suite of its protocol.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.arrays import Columns, FloatMatrix, Rows
+from recommender.basis import Basis
 from recommender.catalogue import Catalogue
 from recommender.interactions import Interactions
 from recommender.neighbours import Neighbours
@@ -85,17 +87,59 @@ class Proposer(Protocol):
 class CandidateSource(Protocol):
     """Proposes candidates for items."""
 
-    def prepare(
-        self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
-    ) -> Proposer:
+    def prepare(self, basis: Basis, index: VectorIndex) -> Proposer:
+        """Make ready for one build; `index` holds the targets of the item vectors."""
+
+
+class Order(Protocol):
+    """A ranker that has seen what lists are chosen from."""
+
+    def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The same candidates of the b rows, best first, with scores in (0, 1]."""
+
+
+class FittedRanker(Protocol):
+    """A ranker that has learned: arrays, and an order for any build of the shop."""
+
+    def prepare(self, basis: Basis) -> Order:
         """Make ready for one build."""
+
+    def columns(self) -> Columns:
+        """What was learned, as arrays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Items of an earlier time that ask: what was known then, and what would be proposed."""
+
+    basis: Basis
+    rows: Rows
+    propose: Callable[[Rows], Neighbours]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a ranker learns from: scenes of an earlier time, and the interactions after it.
+
+    In one scene everything was known; in another the asking items had lost all their events.
+    """
+
+    scenes: tuple[Scene, ...]
+    later: Interactions
 
 
 class Ranker(Protocol):
     """Orders candidates."""
 
-    def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """The same candidates of the b rows in a new order, with scores that fall along it."""
+    @property
+    def learns(self) -> bool:
+        """Whether `fit` wants a lesson."""
+
+    def fit(self, lesson: Lesson | None) -> FittedRanker:
+        """Learn from a lesson; None where it does not learn, or the shop's history is too short."""
+
+    def load(self, columns: Columns) -> FittedRanker:
+        """Undo `columns` of a fitted ranker."""
 
 
 class Rule(Protocol):

@@ -56,9 +56,16 @@ CANDIDATES: Names = MappingProxyType(
     {
         "nearest": "recommender.candidates.nearest:Nearest",
         "co-occurrence": "recommender.candidates.co_occurrence:CoOccurrence",
+        "text-back-off": "recommender.candidates.text_back_off:TextBackOff",
+        "best-sellers": "recommender.candidates.best_sellers:BestSellers",
     }
 )
-RANKERS: Names = MappingProxyType({"identity": "recommender.rankers.identity:Identity"})
+RANKERS: Names = MappingProxyType(
+    {
+        "identity": "recommender.rankers.identity:Identity",
+        "learned": "recommender.rankers.learned:Learned",
+    }
+)
 RULES: Names = MappingProxyType(
     {
         "in-stock": "recommender.rules.in_stock:InStock",

@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.arrays import Columns, FloatMatrix, FloatVector, frozen, require_finite
+from recommender.arrays import (
+    Columns,
+    FloatMatrix,
+    FloatVector,
+    Rows,
+    blocks,
+    frozen,
+    require_finite,
+)
 from recommender.errors import DataError
+
+BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,18 @@ class ItemVectors:
         if self.targets is not self.queries:
             require_finite(self.targets, "item vectors' targets")
         object.__setattr__(self, "targets", frozen(self.targets))
+
+    def inner(self, rows: Rows, found: Rows) -> FloatMatrix:
+        """Inner products (b, k) of the b rows with what was found (b, k)."""
+        scores = np.empty(found.shape, dtype=np.float32)
+        for block in blocks(len(rows), BLOCK):
+            np.einsum(
+                "bd,bkd->bk",
+                self.queries[rows[block]],
+                self.targets[found[block]],
+                out=scores[block],
+            )
+        return scores
 
     def columns(self) -> Columns:
         """The vectors as arrays."""

@@ -2,48 +2,45 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import scipy.sparse as sp
-
 from recommender.arrays import Rows
-from recommender.interactions import Interactions, Unit
-from recommender.neighbours import NONE, Neighbours
+from recommender.basis import Basis
+from recommender.co_occurrence import CoOccurrence as Rates
+from recommender.co_occurrence import strongest
+from recommender.errors import ConfigError
+from recommender.interactions import Unit
+from recommender.neighbours import Neighbours
 from recommender.protocols import VectorIndex
 from recommender.vectors import ItemVectors
 
 
 @dataclass(frozen=True, slots=True)
 class CoOccurrence:
-    """Items that share the most units with the asking item; `auto` by the finest unit given."""
+    """Items that share the most units with the asking item; `auto` by the finest unit given.
+
+    Large units count less, and old ones by e^(-age / `decay_days`).
+    """
 
     unit: Unit = "auto"
+    decay_days: float = 90.0
 
-    def prepare(
-        self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
-    ) -> "CoOccurrenceProposer":
-        """Lay out which units hold which items."""
-        seen = interactions.matrix(self.unit)
-        seen.data = np.ones_like(seen.data)
-        return CoOccurrenceProposer(vectors, seen, seen.T.tocsr())
+    def __post_init__(self) -> None:
+        if not self.decay_days > 0:
+            raise ConfigError(f"co-occurrence: decay_days = {self.decay_days} is not above 0")
+
+    def prepare(self, basis: Basis, index: VectorIndex) -> "CoOccurrenceProposer":
+        """Weigh the units."""
+        rates = Rates.of(basis.interactions, self.unit, self.decay_days)
+        return CoOccurrenceProposer(basis.vectors, rates)
 
 
 @dataclass(frozen=True, slots=True)
 class CoOccurrenceProposer:
-    """Units by items (u, n) and items by units (n, u) of one build."""
+    """The rates of one build."""
 
     vectors: ItemVectors
-    units_by_items: sp.csr_array
-    items_by_units: sp.csr_array
+    rates: Rates
 
     def propose(self, rows: Rows, k: int) -> Neighbours:
-        """The k items most often together with each of the b rows, equal counts by row."""
-        counts = (self.items_by_units[rows] @ self.units_by_items).tocsr()
-        proposed = np.full((len(rows), k), NONE, dtype=np.int32)
-        for place in range(len(rows)):
-            start, end = counts.indptr[place], counts.indptr[place + 1]
-            found, times = counts.indices[start:end], counts.data[start:end]
-            best = found[np.lexsort((found, -times))[:k]]
-            proposed[place, : len(best)] = best
-        queries = self.vectors.queries[rows]
-        scores = np.einsum("bd,bkd->bk", queries, self.vectors.targets[proposed])
-        return Neighbours.ordered(proposed, scores)
+        """The k items of the highest rate given each of the b rows, equal rates by row."""
+        proposed = strongest(self.rates.rates(rows), k)
+        return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recommender.arrays import Rows
-from recommender.interactions import Interactions
+from recommender.basis import Basis
 from recommender.neighbours import Neighbours
 from recommender.protocols import VectorIndex
 from recommender.vectors import ItemVectors
@@ -13,11 +13,9 @@ from recommender.vectors import ItemVectors
 class Nearest:
     """The nearest item vectors."""
 
-    def prepare(
-        self, vectors: ItemVectors, index: VectorIndex, interactions: Interactions
-    ) -> "NearestProposer":
+    def prepare(self, basis: Basis, index: VectorIndex) -> "NearestProposer":
         """Keep the index at hand."""
-        return NearestProposer(vectors, index)
+        return NearestProposer(basis.vectors, index)
 
 
 @dataclass(frozen=True, slots=True)

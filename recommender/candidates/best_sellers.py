@@ -1,0 +1,46 @@
+"""Candidates that sell best at the time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Rows
+from recommender.basis import Basis
+from recommender.co_occurrence import CoOccurrence
+from recommender.errors import ConfigError
+from recommender.neighbours import Neighbours
+from recommender.protocols import VectorIndex
+from recommender.vectors import ItemVectors
+
+
+@dataclass(frozen=True, slots=True)
+class BestSellers:
+    """The `size` items that sell best of late, the same for everyone: for a ranker to judge."""
+
+    size: int = 30
+    decay_days: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"best-sellers: size = {self.size} is below 1")
+        if not self.decay_days > 0:
+            raise ConfigError(f"best-sellers: decay_days = {self.decay_days} is not above 0")
+
+    def prepare(self, basis: Basis, index: VectorIndex) -> "BestSellersProposer":
+        """Order the items by what they sold."""
+        strength = CoOccurrence.of(basis.interactions, decay_days=self.decay_days).strength
+        ranked = np.argsort(-strength, kind="stable")[: self.size]
+        return BestSellersProposer(basis.vectors, ranked[strength[ranked] > 0].astype(np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class BestSellersProposer:
+    """What sells best (s,)."""
+
+    vectors: ItemVectors
+    best: Rows
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """The best sellers, at most k of them, for each of the b rows."""
+        proposed = np.broadcast_to(self.best[:k], (len(rows), min(k, len(self.best))))
+        return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))

@@ -1,0 +1,50 @@
+"""Candidates that are sold with the likes of an item."""
+
+from dataclasses import dataclass
+
+from recommender.arrays import Rows
+from recommender.basis import Basis
+from recommender.co_occurrence import CoOccurrence, strongest
+from recommender.errors import ConfigError
+from recommender.interactions import Unit
+from recommender.neighbours import Neighbours
+from recommender.protocols import VectorIndex
+from recommender.vectors import ItemVectors
+
+
+@dataclass(frozen=True, slots=True)
+class TextBackOff:
+    """An item borrows the co-occurrence of its `width` nearest items by text.
+
+    So items that are new, or that hardly sell, have candidates that behaviour knows.
+    """
+
+    unit: Unit = "auto"
+    decay_days: float = 90.0
+    width: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.decay_days > 0:
+            raise ConfigError(f"text-back-off: decay_days = {self.decay_days} is not above 0")
+        if self.width < 1:
+            raise ConfigError(f"text-back-off: width = {self.width} is below 1")
+
+    def prepare(self, basis: Basis, index: VectorIndex) -> "TextBackOffProposer":
+        """Weigh the units and find who is near by text."""
+        rates = CoOccurrence.of(basis.interactions, self.unit, self.decay_days)
+        return TextBackOffProposer(basis.vectors, rates, basis.near_by_text(), self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBackOffProposer:
+    """Rates, and the nearest items by text (n, k), of one build."""
+
+    vectors: ItemVectors
+    rates: CoOccurrence
+    near: Neighbours
+    width: int
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """The k items of the highest borrowed rate for each of the b rows."""
+        proposed = strongest(self.rates.borrowed(self.near, rows, self.width), k)
+        return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))
