@@ -62,6 +62,12 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
 
 
+def _fitting_key(key: SecretStr, without: str) -> SecretStr:
+    if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
+        raise ValueError(f"give 16 to 64 bytes, or nothing for {without}")
+    return key
+
+
 ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
 
 
@@ -117,9 +123,7 @@ class StateSettings(_Table):
     @field_validator("user_key")
     @classmethod
     def _fits(cls, key: SecretStr) -> SecretStr:
-        if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
-            raise ValueError("give 16 to 64 bytes, or nothing for a random key")
-        return key
+        return _fitting_key(key, "a random key")
 
 
 class StoreSettings(_Table):
@@ -139,9 +143,18 @@ class BrokerSettings(_Table):
 
 
 class ArtifactSettings(_Table):
-    """Where stage outputs lie; empty, in the state folder."""
+    """Where stage outputs lie: a folder or an fsspec URL; empty, in the state folder.
+
+    With a `signing_key` (16 to 64 bytes), artifacts and run records of other writers are refused.
+    """
 
     url: str = ""
+    signing_key: SecretStr = SecretStr("")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _fits(cls, key: SecretStr) -> SecretStr:
+        return _fitting_key(key, "none")
 
 
 class LimitSettings(_Table):
@@ -187,11 +200,13 @@ class Settings(_Table):
         )
 
     def artifact_store(self) -> ArtifactStore:
-        """Where this shop's artifacts lie. Raises: ConfigError where it is no local folder."""
-        url = self.artifacts.url.removeprefix("file://")
-        if "://" in url:
-            raise ConfigError(f"artifacts.url = {url!r}: only a local folder is supported so far")
-        return ArtifactStore(Path(url) if url else self.state.folder / "artifacts", self.shop)
+        """Where this shop's artifacts lie."""
+        return ArtifactStore(
+            self.artifacts.url or self.state.folder / "artifacts",
+            self.shop,
+            cache=self.state.folder / "cache",
+            signing_key=self.artifacts.signing_key.get_secret_value().encode(),
+        )
 
     def job(self, progress: Progress = silent) -> Job:
         """Everything that a reindex of this shop needs."""
@@ -210,6 +225,7 @@ class Settings(_Table):
         """The settings as they would stand in a file, secrets masked, unset values left out."""
         plain: dict[str, Any] = _plain(self)
         plain["store"]["url"] = redacted(self.store.url)
+        plain["artifacts"]["url"] = redacted(self.artifacts.url)
         plain["broker"]["url"] = redacted(self.broker.url)
         plain["recipe"] = self.recipe.recipe().plain()
         return plain

@@ -62,7 +62,7 @@ def lifts(live: list[str]) -> dict[str, float]:
     """Lift of every item with the seed item over all baskets."""
     settings = load(Path(live[1]), [live[3], live[5]])
     artifacts = settings.artifact_store()
-    key = next((artifacts.root / settings.shop / "build").iterdir()).name
+    key = next(Path(artifacts.root, settings.shop, "build").iterdir()).name
     build = find_build(artifacts, key)
     seen = read_interactions(artifacts, build).matrix("basket")
     ids = read_catalogue(artifacts, build).ids

@@ -228,9 +228,14 @@ def test_user_key_is_made_once_and_private(file: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_remote_artifacts_are_not_promised(file: Path) -> None:
-    with pytest.raises(ConfigError, match="only a local folder"):
-        load(file, ["artifacts.url=s3://bucket/x"]).artifact_store()
+def test_artifacts_behind_a_url(file: Path) -> None:
+    key = "artifacts.signing_key=0123456789abcdef"
+    loaded = load(file, ["artifacts.url=s3://bucket/x", key])
+    assert loaded.artifact_store().root == "s3://bucket/x"
+    assert loaded.artifact_store().signing_key == b"0123456789abcdef"
+    assert "0123456789abcdef" not in str(loaded.plain())
+    with pytest.raises(ConfigError, match=r"signing_key: give 16 to 64 bytes"):
+        load(file, ["artifacts.signing_key=short"])
 
 
 def test_settings_never_change(file: Path) -> None:

