@@ -13,8 +13,8 @@ from recommender.catalogue import Catalogue
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions
 from recommender.neighbours import NONE, Neighbours
-from recommender.progress import Progress
-from recommender.protocols import Proposer, Ranker, Rule
+from recommender.progress import Advance, Progress
+from recommender.protocols import Proposer, Ranker, Rule, VectorIndex
 from recommender.recipe import Choice, Placement
 from recommender.related import EVIDENCE
 from recommender.vectors import ItemVectors
@@ -113,14 +113,16 @@ class Chooser:
 
 
 def prepare(
-    index: Choice,
+    index: Choice | VectorIndex,
     placement: Placement,
     vectors: ItemVectors,
     catalogue: Catalogue,
     interactions: Interactions,
 ) -> Chooser:
-    """Build the index and everything else that a placement's lists are chosen with."""
-    built = registry.index_builder(index).build(vectors.targets)
+    """What a placement's lists are chosen with, the index built unless it is given."""
+    built = (
+        registry.index_builder(index).build(vectors.targets) if isinstance(index, Choice) else index
+    )
     sources = [registry.candidate_source(choice) for choice in placement.candidates]
     return Chooser(
         placement=placement,
@@ -139,11 +141,19 @@ def choose_all(
     """The lists of all items, block by block in row order, with the evidence of each entry."""
     total = len(chooser.catalogue)
     with progress(f"search and choose {chooser.placement.name}", total) as advance:
-        for block in blocks(total, BLOCK):
-            rows = np.arange(block.start, block.stop, dtype=np.int32)
-            chosen = chooser.choose(rows)
-            yield chooser.filled(rows, chosen, scale.codes(rows, chosen))
-            advance(len(rows))
+        yield from choose_rows(chooser, scale, range(total), advance)
+
+
+def choose_rows(
+    chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
+) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
+    """The lists of some items that follow each other, block by block, as `choose_all`."""
+    for block in blocks(len(rows), BLOCK):
+        asked = np.arange(rows[block.start], rows[block.start] + block.stop - block.start)
+        asked = asked.astype(np.int32)
+        chosen = chooser.choose(asked)
+        yield chooser.filled(asked, chosen, scale.codes(asked, chosen))
+        advance(len(asked))
 
 
 def _united(proposals: list[Neighbours]) -> Neighbours:

@@ -2,14 +2,15 @@
 
     read -> embed text, fit interactions -> fuse -> index, search, choose -> gates -> publish
 
-Each stage but the last two writes an artifact whose key covers everything that decides its bytes;
-a stage whose artifact exists is skipped. So a run that was killed goes on where it was by running
-again, and an unchanged run does nothing.
+Each stage but the last two is a step that writes artifacts, whose keys cover everything that
+decides their bytes; what exists is not made again. So a run that was killed goes on where it was by
+running again, an unchanged run does nothing, and a fleet does what one process does: `plan` is the
+whole run as a graph, `reindex` walks it here, workers take its steps shard by shard.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,35 +19,60 @@ import numpy as np
 
 from recommender import documents as document_text
 from recommender import registry
-from recommender.arrays import Columns
+from recommender.arrays import Columns, blocks
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_all, prepare
+from recommender.chooser import choose_rows, prepare
+from recommender.comparison import Lists, compare
 from recommender.documents import documents
-from recommender.errors import DataError
+from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
-from recommender.gates import Gates
+from recommender.gates import Gates, Measures, golden_faults, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
-from recommender.neighbours import RelatedLists
-from recommender.progress import Progress, silent
+from recommender.neighbours import Neighbours, RelatedLists
+from recommender.progress import Progress, part_of, silent
+from recommender.protocols import TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.recipe import TEXT, Choice, Placement, Recipe
+from recommender.runs import Run, find_run
 from recommender.serving.publisher import Publisher
+from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
+from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
 _READ = ("read", 1)
-_TEXT = ("text", 1)
+_TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 1)
-_LISTS = ("lists", 2)
-_BUILD = ("build", 1)
+_INDEX = ("index", 1)
+_LISTS = ("lists", 3)
+_BUILD = ("build", 2)
+
+SHARD_ITEMS = 65_536
+_LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What is fixed when a run begins, so that all who work on it mean the same artifacts.
+
+    The checksums of its files, the fingerprint of its text encoder, and how many entries of that
+    encoder's ledger count as known.
+    """
+
+    inputs: Mapping[str, str]
+    encoder: str
+    ledger_end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One shop's input, recipe and places; `settings`, without secrets, are for the record."""
+    """One shop's input, recipe and places; `settings`, without secrets, are for the record.
+
+    A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    """
 
     shop: str
     source: Source
@@ -57,6 +83,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    shard_texts: int = SHARD_TEXTS
+    shard_items: int = SHARD_ITEMS
+    pins: Pins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +94,11 @@ class Outcome:
 
     generation: Generation
     published: bool
-    build: Artifact
     report: Mapping[str, Any]
+
+
+Judge = Callable[[Job], float]
+"""The offline metric (NDCG@10) of a job's recipe on its data."""
 
 
 def reindex(
@@ -76,6 +108,7 @@ def reindex(
     *,
     force: bool = False,
     canary_share: float = 0.0,
+    judge: Judge | None = None,
 ) -> Outcome:
     """Bring a shop's lists up to date.
 
@@ -87,30 +120,124 @@ def reindex(
     stays live.
     """
     publisher.check_canary(canary_share)
-    live = publisher.live()
-    build, lists = make(job)
-    report = build.summary["report"]
-    if live is not None and live.lists_key == build.key and not force:
-        return Outcome(live, published=False, build=build, report=report)
-    if not force:
-        gates.check(
-            n_items=build.summary["n_items"],
-            filled_share=build.summary["filled_share"],
-            live=live,
-        )
-    with job.stopwatch.measure("publish"):
-        generation = publisher.publish(
-            read_catalogue(job.artifacts, build).ids,
-            lists(),
-            lists_key=build.key,
-            recipe_digest=job.recipe.digest,
-            fence_floor=job.artifacts.highest_run(),
-            canary_share=canary_share,
-            progress=job.progress,
-        )
-    outcome = Outcome(generation, published=True, build=build, report=report)
-    job.artifacts.record_run(f"{job.shop}.{generation.id}", _record(job, outcome))
-    return outcome
+    golden_pairs(gates.golden)
+    job = pinned(job)
+    if not force and (unchanged := _unchanged(job, publisher)):
+        return unchanged
+    run = begin(job, publisher)
+    try:
+        build = finish(job, run)
+        run = measured(job, run, build, judge if gates.ndcg_drop_max else None)
+        if not force:
+            run = gated(job.artifacts, run, gates, publisher.live())
+        with job.stopwatch.measure("publish"):
+            generation = publish(job.artifacts, run, publisher, canary_share, job.progress)
+    except GateHeld:
+        raise
+    except RecommenderError as error:
+        run.save(job.artifacts, state="failed", error=str(error), stages=_costs(job))
+        raise
+    run.save(
+        job.artifacts,
+        state="published",
+        generation=dataclasses.asdict(generation),
+        stages=_costs(job),
+    )
+    return Outcome(generation, published=True, report=run.report)
+
+
+def pinned(job: Job) -> Job:
+    """The job with its pins, as they are now unless it has some. Raises: ConfigError."""
+    if job.pins is not None:
+        return job
+    registry.check(job.recipe)
+    with job.stopwatch.measure("check inputs"):
+        inputs = input_digests(job.source)
+    encoder = registry.text_encoder(job.recipe.text).fingerprint()
+    return dataclasses.replace(
+        job, pins=Pins(inputs, encoder, Ledger(job.artifacts, encoder).end())
+    )
+
+
+def begin(job: Job, publisher: Publisher) -> Run:
+    """Draw the number of a new run, which is the fence it will publish under, and record it."""
+    number = publisher.reserve(job.artifacts.highest_run())
+    run = Run(
+        shop=job.shop,
+        number=number,
+        state="running",
+        settings=job.settings,
+        pins=dataclasses.asdict(_pins(job)),
+        recipe_digest=job.recipe.digest,
+    )
+    run.begin(job.artifacts)
+    return run
+
+
+def finish(job: Job, run: Run) -> Artifact:
+    """Make in this process whatever the build still needs, and write down what that is."""
+    read = plan(job)
+    if read.name != _BUILD[0]:
+        complete(read, job.stopwatch)
+    goal = plan(job)
+    run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
+    complete(goal, job.stopwatch)
+    return goal.artifact()
+
+
+def measured(job: Job, run: Run, build: Artifact, judge: Judge | None = None) -> Run:
+    """The run with what was counted of its build, and judged if there is a judge."""
+    measures = dict(build.summary["measures"])
+    if judge is not None:
+        with job.stopwatch.measure("evaluate"):
+            measures["ndcg"] = judge(job)
+    return run.save(
+        job.artifacts,
+        artifacts=kept(plan(job)),
+        build=build.key,
+        measures=measures,
+        report=build.summary["report"],
+        stages=_costs(job),
+    )
+
+
+def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None) -> Run:
+    """Let the build of a run pass, or hold it.
+
+    Raises: GateHeld, with the reasons written into the run; DataError for a golden file.
+    """
+    build = find_build(store, run.build)
+    built = {lists.lists.placement: lists for lists in lists_with_ids(store, build)}
+    before, overlap = _beside(store, live, built)
+    reasons = gates.faults(Measures(**run.measures), before, overlap)
+    reasons += golden_faults(golden_pairs(gates.golden), built)
+    if not reasons:
+        return run
+    run.save(store, state="held", held=reasons)
+    raise GateHeld(
+        f"{'; '.join(reasons)}; what is live stays live. Look with recommender diff live "
+        f"{run.number}, then recommender approve {run.number}, or mend the input"
+    )
+
+
+def publish(
+    store: ArtifactStore,
+    run: Run,
+    publisher: Publisher,
+    canary_share: float = 0.0,
+    progress: Progress = silent,
+) -> Generation:
+    """Make the build of a run live under the run's number."""
+    build = find_build(store, run.build)
+    return publisher.publish(
+        read_catalogue(store, build).ids,
+        related_lists(store, build),
+        lists_key=build.key,
+        recipe_digest=run.recipe_digest,
+        number=run.number,
+        canary_share=canary_share,
+        progress=progress,
+    )
 
 
 def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
@@ -119,24 +246,256 @@ def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
     Returns the artifact of the build, whose key stands for everything in it, and a function that
     loads its lists.
     """
-    registry.check(job.recipe)
+    job = pinned(job)
+    complete(_read(job), job.stopwatch)
+    goal = plan(job)
+    complete(goal, job.stopwatch)
+    build = goal.artifact()
+    return build, lambda: related_lists(job.artifacts, build)
+
+
+# The plan
+
+
+def plan(job: Job) -> Step:
+    """The run of a pinned job as a graph that ends in its build.
+
+    Until its files are read, that is the step of reading alone: what follows depends on it.
+    """
     read = _read(job)
-    origins = {TEXT: _embed_text(job, read)}
+    if read.missing():
+        return read
+    encoded = _encode(job, read)
+    origins = {TEXT: _gather(job, encoded)}
     for name, choice in job.recipe.interactions.items():
-        origins[name] = _fit_interactions(job, read, choice)
-    vectors = {
-        _digest(placement.fusion.plain()): _fuse(job, read, origins, placement.fusion)
-        for placement in job.recipe.placements
-    }
-    lists = {
-        placement.name: _lists(
-            job, read, origins, vectors[_digest(placement.fusion.plain())], placement
-        )
-        for placement in job.recipe.placements
-    }
-    return _build(job, read, lists), lambda: [
-        RelatedLists.from_columns(name, artifact.columns()) for name, artifact in lists.items()
+        origins[name] = _fit(job, read, name, choice)
+    indexes: dict[str, tuple[Step, Step]] = {}
+    lists = []
+    for placement in job.recipe.placements:
+        fused = _digest(placement.fusion.plain())
+        if fused not in indexes:
+            vectors = _fuse(job, read, origins, placement)
+            indexes[fused] = vectors, _index(job, vectors, placement)
+        lists.append(_choose(job, read, origins, *indexes[fused], placement))
+    return _build(job, read, lists)
+
+
+def kept(goal: Step) -> list[list[str]]:
+    """Folder and key of everything that a build is made of, text shards and their plan apart."""
+    passing = {PLAN[0], SHARD[0]}
+    return [
+        [step.folder, key]
+        for step in steps_of(goal)
+        if step.folder not in passing
+        for key in step.keys() or ()
     ]
+
+
+# Steps
+
+
+def _read(job: Job) -> Step:
+    inputs = dict(_pins(job).inputs)
+    key = artifact_key(
+        *_READ,
+        {
+            "source": parameters(job.source),
+            "user_key": hashlib.sha256(job.user_key).hexdigest(),
+            "documents": document_text.FORMAT,
+        },
+        inputs,
+    )
+
+    def make() -> Made:
+        shop = read_shop(
+            job.source,
+            user_key=job.user_key,
+            quarantine=job.quarantine,
+            progress=job.progress,
+        )
+        if {file.key: file.sha256 for file in shop.report.files} != inputs:
+            raise DataError("an input file was replaced while it was read; run again")
+        columns = _prefixed("catalogue.", shop.catalogue.columns())
+        columns |= _prefixed("interactions.", shop.interactions.columns())
+        return columns, {
+            "report": shop.report.plain(),
+            "documents": _digest(documents(shop.catalogue)),
+            "newest": shop.interactions.newest,
+            "n_events": len(shop.interactions),
+        }
+
+    return _step(job, _READ, "read", key, (), single(make))
+
+
+def _encode(job: Job, read: Step) -> tuple[Step, Step]:
+    """Which texts have no vector yet, and the shards in which they get one."""
+    ledger, end, size = _ledger(job), _pins(job).ledger_end, job.shard_texts
+    key = artifact_key(
+        *PLAN,
+        {"encoder": ledger.encoder, "ledger_end": end, "shard_texts": size},
+        {"documents": read.artifact().summary["documents"]},
+    )
+
+    def lay_out() -> Made:
+        return planned(ledger, documents(_catalogue(read.artifact())), end, size)
+
+    planning = _step(job, PLAN, "plan texts", key, (read,), single(lay_out))
+
+    def keys() -> tuple[str, ...] | None:
+        found = job.artifacts.find(PLAN[0], key)
+        return None if found is None else tuple(found.summary["shards"])
+
+    def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        encoder, found = _encoder(job), planning.artifact()
+        todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
+        with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
+            for shard, hashes, texts in todo:
+                matrix = encoder.encode(texts, part_of(advance))
+                yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
+
+    encoding = Step(
+        job.artifacts, "encode", "encode texts", SHARD[0], (planning,), keys, encode, work="encode"
+    )
+    return planning, encoding
+
+
+def _gather(job: Job, encoded: tuple[Step, Step]) -> Step:
+    planning, encoding = encoded
+    ledger = _ledger(job)
+    (read,) = planning.needs
+    inputs = {"documents": read.artifact().summary["documents"]}
+    key = artifact_key(*_TEXT, {"encoder": ledger.encoder}, inputs)
+
+    def make() -> Made:
+        return gathered(ledger, planning.artifact(), _pins(job).ledger_end)
+
+    return _step(job, _TEXT, "embed text", key, (planning, encoding), single(make))
+
+
+def _fit(job: Job, read: Step, name: str, choice: Choice) -> Step:
+    model = registry.interaction_model(choice)
+    key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
+
+    def make() -> Made:
+        embeddings = model.fit(_interactions(read.artifact()), job.progress)
+        return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
+
+    step = _step(job, _INTERACTIONS, f"fit {choice.use}", key, (read,), single(make))
+    return dataclasses.replace(step, name=f"fit.{name}")
+
+
+def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placement) -> Step:
+    choice = placement.fusion
+    fusion = registry.fusion(choice)
+    key = artifact_key(
+        *_VECTORS,
+        {"fusion": _resolved(choice, fusion)},
+        {"read": read.key} | {name: origin.key for name, origin in origins.items()},
+    )
+
+    def make() -> Made:
+        embeddings = _embeddings(origins)
+        catalogue = _catalogue(read.artifact())
+        fitted = fusion.fuse(embeddings, catalogue, _interactions(read.artifact()))
+        vectors = fitted.apply(embeddings, catalogue)
+        columns = vectors.columns() | _prefixed("fitted.", fitted.columns())
+        return columns, {"dimensions": vectors.queries.shape[1]}
+
+    needs = (read, *origins.values())
+    step = _step(job, _VECTORS, f"fuse {choice.use}", key, needs, single(make))
+    return dataclasses.replace(step, name=f"fuse.{placement.name}")
+
+
+def _index(job: Job, vectors: Step, placement: Placement) -> Step:
+    """What the index learned, as arrays: training an inverted file takes minutes, filling seconds.
+
+    FAISS's own files are neither written nor read.
+    """
+    builder = registry.index_builder(job.recipe.index)
+    index = _resolved(job.recipe.index, builder)
+    key = artifact_key(*_INDEX, {"index": index}, {"vectors": vectors.key})
+
+    def make() -> Made:
+        return builder.build(_vectors(vectors).targets).columns(), {}
+
+    step = _step(job, _INDEX, "build index", key, (vectors,), single(make))
+    return dataclasses.replace(step, name=f"index.{placement.name}")
+
+
+def _choose(
+    job: Job,
+    read: Step,
+    origins: Mapping[str, Step],
+    vectors: Step,
+    index: Step,
+    placement: Placement,
+) -> Step:
+    n_items = read.artifact().summary["report"]["n_items"]
+    ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
+    keys = tuple(
+        artifact_key(
+            *_LISTS,
+            {"placement": placement.plain(), "rows": [rows.start, rows.stop]},
+            {"read": read.key, "vectors": vectors.key, "index": index.key},
+        )
+        for rows in ranges
+    )
+
+    def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        item_vectors = _vectors(vectors)
+        builder = registry.index_builder(job.recipe.index)
+        restored = builder.restore(item_vectors.targets, index.artifact().columns())
+        found = read.artifact()
+        scale = EvidenceScale.measured(_embeddings(origins))
+        chooser = prepare(
+            restored, placement, item_vectors, _catalogue(found), _interactions(found)
+        )
+        total = sum(len(ranges[shard]) for shard in shards)
+        with job.progress(f"search and choose {placement.name}", total) as advance:
+            for shard in shards:
+                chosen = choose_rows(chooser, scale, ranges[shard], advance)
+                columns = _flat(chosen) | {"best_sellers": chooser.best_sellers.shop}
+                yield shard, (columns, {"entries": len(columns["rows"])})
+
+    return Step(
+        job.artifacts,
+        f"choose.{placement.name}",
+        f"search and choose {placement.name}",
+        _LISTS[0],
+        (read, *origins.values(), vectors, index),
+        lambda: keys,
+        make,
+    )
+
+
+def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
+    names = [placement.name for placement in job.recipe.placements]
+    keys = {name: list(step.keys() or ()) for name, step in zip(names, lists, strict=True)}
+    inputs = {f"{name}.{shard}": key for name in names for shard, key in enumerate(keys[name])}
+    key = artifact_key(*_BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
+
+    def make() -> Made:
+        found = read.artifact().summary
+        report = found["report"]
+        return {}, {
+            "read": read.key,
+            "lists": keys,
+            "shard_items": job.shard_items,
+            "recipe": job.recipe.plain(),
+            "report": report,
+            "n_items": report["n_items"],
+            "measures": _measures(lists, report["n_items"], found["n_events"]),
+        }
+
+    return _step(job, _BUILD, "build", key, tuple(lists), single(make))
+
+
+# Builds
+
+
+def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
+    """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
+    return artifacts.require(_BUILD[0], key)
 
 
 def read_catalogue(artifacts: ArtifactStore, build: Artifact) -> Catalogue:
@@ -149,178 +508,168 @@ def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions
     return _interactions(artifacts.require(_READ[0], build.summary["read"]))
 
 
+def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
+    """The lists of a build, one per placement. Raises: ArtifactError."""
+    made = []
+    for placement in (each["name"] for each in build.summary["recipe"]["placements"]):
+        keys = build.summary["lists"][placement]
+        parts = [artifacts.require(_LISTS[0], key).columns() for key in keys]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(joined.pop("sizes"))])
+        made.append(
+            RelatedLists(placement, offsets, **joined, best_sellers=parts[0]["best_sellers"])
+        )
+    return made
+
+
+def part_of_lists(
+    artifacts: ArtifactStore, build: Artifact, placement: str, shard: int
+) -> tuple[RelatedLists, range]:
+    """One shard of a build's lists, all others empty, and the rows that it holds."""
+    keys = build.summary["lists"][placement]
+    part = artifacts.require(_LISTS[0], keys[shard]).columns()
+    start = shard * build.summary["shard_items"]
+    stop = start + len(part["sizes"])
+    sizes = np.zeros(build.summary["n_items"], dtype=np.int64)
+    sizes[start:stop] = part["sizes"]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    lists = RelatedLists(
+        placement,
+        offsets,
+        part["rows"],
+        part["scores"],
+        part["evidence"],
+        part["best_sellers"],
+    )
+    return lists, range(start, stop)
+
+
+def lists_with_ids(artifacts: ArtifactStore, build: Artifact) -> list[Lists]:
+    """The lists of a build with the ids behind their rows. Raises: ArtifactError."""
+    ids = read_catalogue(artifacts, build).ids
+    return [Lists(ids, lists) for lists in related_lists(artifacts, build)]
+
+
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
     """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
-    read = _read(job)
+    job = pinned(job)
+    step = _read(job)
+    complete(step, job.stopwatch)
+    read = step.artifact()
     return read, _catalogue(read), _interactions(read)
 
 
 def text_embeddings(job: Job, read: Artifact) -> Embeddings:
     """The text embeddings of what was read, encoded where they are not there yet."""
-    return Embeddings.from_columns(_embed_text(job, read).columns())
+    job = pinned(job)
+    step = _gather(job, _encode(job, _read(job)))
+    complete(step, job.stopwatch)
+    return Embeddings.from_columns(step.artifact().columns())
 
 
-def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
-    """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
-    return artifacts.require(_BUILD[0], key)
+# Gates and records
 
 
-# Stages
+def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
+    """The live generation, where the job's build is what it was published from."""
+    goal, live = plan(job), publisher.live()
+    if live is None or goal.name != _BUILD[0] or goal.key != live.lists_key:
+        return None
+    report = _read(job).artifact().summary["report"]
+    for step in steps_of(goal):
+        job.stopwatch.reused(step.label)
+    return Outcome(live, published=False, report=report)
 
 
-def _read(job: Job) -> Artifact:
-    key_digest = hashlib.sha256(job.user_key).hexdigest()
-    with job.stopwatch.measure("check inputs"):
-        digests = input_digests(job.source)
-    key = artifact_key(
-        *_READ,
-        {
-            "source": parameters(job.source),
-            "user_key": key_digest,
-            "documents": document_text.FORMAT,
-        },
-        digests,
-    )
+def _beside(
+    store: ArtifactStore, live: Generation | None, built: Mapping[str, Lists]
+) -> tuple[Measures | None, float | None]:
+    """What is known of the live generation, and the share of its first tens that stays.
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        shop = read_shop(
-            job.source,
-            user_key=job.user_key,
-            quarantine=job.quarantine,
-            progress=job.progress,
-        )
-        if {file.key: file.sha256 for file in shop.report.files} != digests:
-            raise DataError("an input file was replaced while it was read; run again")
-        columns = _prefixed("catalogue.", shop.catalogue.columns())
-        columns |= _prefixed("interactions.", shop.interactions.columns())
-        return columns, {
-            "report": shop.report.plain(),
-            "documents": _digest(documents(shop.catalogue)),
-            "newest": shop.interactions.newest,
-        }
-
-    return _stage(job, "read", _READ, key, make)
+    Where its artifacts are gone, what Redis knows must do.
+    """
+    if live is None:
+        return None, None
+    try:
+        build = find_build(store, live.lists_key)
+        before = lists_with_ids(store, build)
+    except ArtifactError:
+        return Measures(live.n_items, 0, live.n_entries, 0, 0), None
+    run = find_run(store, live.id)
+    measures = Measures(**(run.measures if run and run.measures else build.summary["measures"]))
+    overlaps = [
+        compare(old, built[old.lists.placement]).overlap
+        for old in before
+        if old.lists.placement in built
+    ]
+    return measures, min(overlaps, default=None)
 
 
-def _embed_text(job: Job, read: Artifact) -> Artifact:
-    encoder = registry.text_encoder(job.recipe.text)
-    key = artifact_key(
-        *_TEXT, {"encoder": encoder.fingerprint()}, {"documents": read.summary["documents"]}
-    )
-
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        texts = documents(_catalogue(read))
-        matrix = encoder.encode(texts, job.progress)
-        words = np.array([len(text.split()) for text in texts], dtype=np.float32)
-        embeddings = Embeddings.of_rows(matrix, words)
-        return embeddings.columns(), {"dimensions": matrix.shape[1]}
-
-    return _stage(job, "embed text", _TEXT, key, make)
-
-
-def _fit_interactions(job: Job, read: Artifact, choice: Choice) -> Artifact:
-    model = registry.interaction_model(choice)
-    key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
-
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        embeddings = model.fit(_interactions(read), job.progress)
-        return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
-
-    return _stage(job, f"fit {choice.use}", _INTERACTIONS, key, make)
+def _measures(lists: Sequence[Step], n_items: int, n_events: int) -> dict[str, Any]:
+    """What is counted of a build; shares are of the placement that has the least."""
+    filled, coverage, entries = [1.0], [1.0], 0
+    for step in lists:
+        listed, full = np.zeros(n_items, dtype=bool), 0
+        for part in step.parts():
+            columns = part.columns("sizes", "rows")
+            listed[columns["rows"]] = True
+            full += int((columns["sizes"] > 0).sum())
+            entries += len(columns["rows"])
+        filled.append(full / n_items)
+        coverage.append(float(listed.mean()))
+    return dataclasses.asdict(Measures(n_items, n_events, entries, min(filled), min(coverage)))
 
 
-def _fuse(job: Job, read: Artifact, origins: Mapping[str, Artifact], choice: Choice) -> Artifact:
-    fusion = registry.fusion(choice)
-    key = artifact_key(
-        *_VECTORS,
-        {"fusion": _resolved(choice, fusion)},
-        {"read": read.key} | {name: origin.key for name, origin in origins.items()},
-    )
-
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        embeddings = _embeddings(origins)
-        catalogue = _catalogue(read)
-        fitted = fusion.fuse(embeddings, catalogue, _interactions(read))
-        vectors = fitted.apply(embeddings, catalogue)
-        columns = vectors.columns() | _prefixed("fitted.", fitted.columns())
-        return columns, {"dimensions": vectors.queries.shape[1]}
-
-    return _stage(job, f"fuse {choice.use}", _VECTORS, key, make)
+def _costs(job: Job) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(cost) for cost in job.stopwatch.costs]
 
 
-def _lists(
+# Parts of steps
+
+
+def _step(
     job: Job,
-    read: Artifact,
-    origins: Mapping[str, Artifact],
-    vectors: Artifact,
-    placement: Placement,
-) -> Artifact:
-    key = artifact_key(
-        *_LISTS,
-        {"placement": placement.plain(), "index": job.recipe.index.plain()},
-        {"read": read.key, "vectors": vectors.key},
-    )
-
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        item_vectors = ItemVectors.from_columns(vectors.columns("queries", "targets", "bound"))
-        scale = EvidenceScale.measured(_embeddings(origins))
-        chooser = prepare(
-            job.recipe.index, placement, item_vectors, _catalogue(read), _interactions(read)
-        )
-        chosen = choose_all(chooser, scale, job.progress)
-        lists = RelatedLists.of_blocks(placement.name, chosen, chooser.best_sellers.shop)
-        filled = float((lists.sizes > 0).mean()) if len(lists) else 0.0
-        return lists.columns(), {"entries": len(lists.rows), "filled_share": filled}
-
-    return _stage(job, f"search and choose {placement.name}", _LISTS, key, make)
-
-
-def _build(job: Job, read: Artifact, lists: Mapping[str, Artifact]) -> Artifact:
-    keys = {name: artifact.key for name, artifact in lists.items()}
-    key = artifact_key(*_BUILD, {"recipe": job.recipe.digest}, keys)
-    existing = job.artifacts.find(_BUILD[0], key)
-    if existing is not None:
-        return existing
-    report = read.summary["report"]
-    summary = {
-        "read": read.key,
-        "lists": keys,
-        "recipe": job.recipe.plain(),
-        "report": report,
-        "n_items": report["n_items"],
-        "filled_share": min(a.summary["filled_share"] for a in lists.values()),
-        "n_entries": sum(a.summary["entries"] for a in lists.values()),
-    }
-    return job.artifacts.write(_BUILD[0], key, {}, summary)
-
-
-def _record(job: Job, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "generation": dataclasses.asdict(outcome.generation),
-        "build": outcome.build.key,
-        "settings": job.settings,
-        "report": outcome.report,
-        "stages": [dataclasses.asdict(cost) for cost in job.stopwatch.costs],
-    }
-
-
-# Artifacts of a stage
-
-
-def _stage(
-    job: Job,
-    name: str,
-    step: tuple[str, int],
+    kind: tuple[str, int],
+    label: str,
     key: str,
-    make: Callable[[], tuple[Columns, Mapping[str, Any]]],
-) -> Artifact:
-    existing = job.artifacts.find(step[0], key)
-    if existing is not None:
-        job.stopwatch.reused(name)
-        return existing
-    with job.stopwatch.measure(name):
-        columns, summary = make()
-        return job.artifacts.write(step[0], key, columns, summary)
+    needs: tuple[Step, ...],
+    make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]],
+) -> Step:
+    return Step(job.artifacts, kind[0], label, kind[0], needs, lambda: (key,), make)
+
+
+def _pins(job: Job) -> Pins:
+    if job.pins is None:
+        raise ArtifactError("a job is planned once it is pinned")
+    return job.pins
+
+
+def _ledger(job: Job) -> Ledger:
+    return Ledger(job.artifacts, _pins(job).encoder)
+
+
+def _encoder(job: Job) -> TextEncoder:
+    """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
+    encoder = registry.text_encoder(job.recipe.text)
+    if encoder.fingerprint() != _pins(job).encoder:
+        raise ConfigError(
+            f"recipe.text: the model here is {encoder.fingerprint():.60}, the run's is "
+            f"{_pins(job).encoder:.60}; install the same on every machine"
+        )
+    return encoder
+
+
+def _flat(chosen: Iterator[tuple[Neighbours, np.ndarray[Any, np.dtype[np.uint8]]]]) -> Columns:
+    """Blocks of neighbours and their evidence as flat columns."""
+    sizes, rows, scores, evidence = [], [], [], []
+    for neighbours, codes in chosen:
+        found = neighbours.found
+        sizes.append(found.sum(axis=1, dtype=np.int64))
+        rows.append(neighbours.rows[found])
+        scores.append(neighbours.scores[found])
+        evidence.append(codes[found])
+    parts = zip(_LIST_COLUMNS, (sizes, rows, scores, evidence), strict=True)
+    return {name: np.concatenate(part) for name, part in parts}
 
 
 def _catalogue(read: Artifact) -> Catalogue:
@@ -331,8 +680,15 @@ def _interactions(read: Artifact) -> Interactions:
     return Interactions.from_columns(_unprefixed(read, "interactions."))
 
 
-def _embeddings(origins: Mapping[str, Artifact]) -> dict[str, Embeddings]:
-    return {name: Embeddings.from_columns(origin.columns()) for name, origin in origins.items()}
+def _vectors(step: Step) -> ItemVectors:
+    return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
+
+
+def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
+    return {
+        name: Embeddings.from_columns(origin.artifact().columns())
+        for name, origin in origins.items()
+    }
 
 
 def _prefixed(prefix: str, columns: Columns) -> Columns:

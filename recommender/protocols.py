@@ -64,12 +64,18 @@ class VectorIndex(Protocol):
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:
         """At most k neighbours for each query (b, d), equal scores by row."""
 
+    def columns(self) -> Columns:
+        """What building it learned, as arrays; empty where building is cheap."""
+
 
 class IndexBuilder(Protocol):
     """Builds a vector index."""
 
     def build(self, targets: FloatMatrix) -> VectorIndex:
         """Index the targets (n, d); rows may differ in length, zero rows are never found."""
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
+        """The index that `build` made of the same targets, from its columns."""
 
 
 class Proposer(Protocol):

@@ -24,12 +24,13 @@ from pydantic import (
 from recommender.artifacts import ArtifactStore
 from recommender.errors import ConfigError
 from recommender.gates import Gates
-from recommender.pipeline import Job
+from recommender.pipeline import SHARD_ITEMS, Job
 from recommender.progress import Progress, silent
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.recipe import Choice, Placement, Recipe
 from recommender.serving.connection import redacted
+from recommender.text_shards import SHARD_TEXTS
 
 EMBEDDED = "embedded"
 
@@ -158,9 +159,11 @@ class ArtifactSettings(_Table):
 
 
 class LimitSettings(_Table):
-    """What may be wrong before a run stops."""
+    """What may be wrong before a run stops, and how much one task of a fleet carries."""
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
+    shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
+    shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
 
 
 class EvaluationSettings(_Table):
@@ -219,6 +222,8 @@ class Settings(_Table):
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
             settings=self.plain(),
             progress=progress,
+            shard_texts=self.limits.shard_texts,
+            shard_items=self.limits.shard_items,
         )
 
     def plain(self) -> dict[str, Any]:

@@ -73,11 +73,14 @@ class Publisher:
         *,
         lists_key: str,
         recipe_digest: str,
+        number: int = 0,
         fence_floor: int = 0,
         canary_share: float = 0.0,
         progress: Progress = silent,
     ) -> Generation:
-        """Make `lists` live as one new generation, numbered above `fence_floor`.
+        """Make `lists` live as one new generation, under a number that was reserved for it.
+
+        Without a `number` it gets the next one above `fence_floor`.
 
         With a `canary_share` above 0 only so many requests read it, until `promote` or
         `rollback`. Until the pointer moves, lookups read the old generation, and an error leaves
@@ -91,7 +94,7 @@ class Publisher:
         with self._at_work() as lease:
             seen = self._seen() if canary_share else None
             generation = self._drawn_up(
-                lease, staging, lists_key, recipe_digest, fence_floor=fence_floor
+                lease, staging, lists_key, recipe_digest, fence=(number, fence_floor)
             )
             view = View((generation.id,), staging.placements)
             pointer = Pointer(generation.id, view)
@@ -138,6 +141,14 @@ class Publisher:
             self._put_live(lease, generation, overlay, _Move(pointer, seen), progress)
         self._collect_replaced()
         return replace(generation, state="complete", role="overlay")
+
+    def reserve(self, floor: int = 0) -> int:
+        """A number above `floor` for a generation to come: its fence from the first step on.
+
+        Who reserved later wins, whoever is done first. Raises: StoreUnavailable.
+        """
+        with self._errors("reserving a number"):
+            return self._next_fence(Scripts.on(self.store), floor)
 
     def check_canary(self, share: float) -> None:
         """See that a canary can be published, before much is built for it. 0 is none.
@@ -259,14 +270,17 @@ class Publisher:
         lists_key: str,
         recipe_digest: str,
         *,
-        fence_floor: int = 0,
+        fence: tuple[int, int] = (0, 0),
         base: int = 0,
     ) -> Generation:
         """The description of a generation to be staged, once there is room for it."""
         sample = staging.sample(MEASURED_LISTS, seed=0)
         memory.require_room(self.store, memory.estimate(staging.n_keys, sample))
+        number, floor = fence
+        if number:
+            self._require_newest(number)
         return Generation(
-            id=self._next_fence(lease.scripts, fence_floor),
+            id=number or self._next_fence(lease.scripts, floor),
             state="staging",
             created_at=self.store.time()[0],
             recipe_digest=recipe_digest,
@@ -372,6 +386,15 @@ class Publisher:
             self.collect()
         except StoreUnavailable as error:
             log.warning("event=collect_failed shop=%s reason=%s", self.shop, error)
+
+    def _require_newest(self, number: int) -> None:
+        """See before anything is written that a reserved number can still go live."""
+        live = self._generations.live()
+        if live is not None and live.fence >= number:
+            raise StoreUnavailable(
+                f"shop {self.shop}: run {number} is superseded, a later publisher or rollback "
+                f"({live.fence}) went live meanwhile; run again"
+            )
 
     def _next_fence(self, scripts: Scripts, floor: int = 0) -> int:
         live = self._generations.live()
