@@ -15,12 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from recommender import documents as document_text
 from recommender import registry
-from recommender.arrays import Columns, blocks
+from recommender.arrays import blocks
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
+from recommender.builds import (
+    BUILD,
+    LISTS,
+    READ,
+    catalogue_of,
+    counted,
+    find_build,
+    interactions_of,
+    list_columns,
+    lists_with_ids,
+    read_columns,
+    read_ids,
+    related_lists,
+)
 from recommender.catalogue import Catalogue
 from recommender.chooser import choose_rows, prepare
 from recommender.comparison import Lists, compare
@@ -30,7 +42,7 @@ from recommender.evidence import EvidenceScale
 from recommender.gates import Gates, Measures, golden_faults, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
-from recommender.neighbours import Neighbours, RelatedLists
+from recommender.neighbours import RelatedLists
 from recommender.progress import Progress, part_of, silent
 from recommender.protocols import TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
@@ -42,16 +54,12 @@ from recommender.stopwatch import Stopwatch
 from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
-_READ = ("read", 1)
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 1)
 _INDEX = ("index", 1)
-_LISTS = ("lists", 3)
-_BUILD = ("build", 2)
 
 SHARD_ITEMS = 65_536
-_LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +182,15 @@ def begin(job: Job, publisher: Publisher) -> Run:
     return run
 
 
+def resumed(job: Job, run: Run) -> Job:
+    """The job of a run that was begun, whoever goes on with it."""
+    return dataclasses.replace(job, pins=Pins(**run.pins))
+
+
 def finish(job: Job, run: Run) -> Artifact:
     """Make in this process whatever the build still needs, and write down what that is."""
     read = plan(job)
-    if read.name != _BUILD[0]:
+    if read.name != BUILD[0]:
         complete(read, job.stopwatch)
     goal = plan(job)
     run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
@@ -230,7 +243,7 @@ def publish(
     """Make the build of a run live under the run's number."""
     build = find_build(store, run.build)
     return publisher.publish(
-        read_catalogue(store, build).ids,
+        read_ids(store, build),
         related_lists(store, build),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
@@ -297,7 +310,7 @@ def kept(goal: Step) -> list[list[str]]:
 def _read(job: Job) -> Step:
     inputs = dict(_pins(job).inputs)
     key = artifact_key(
-        *_READ,
+        *READ,
         {
             "source": parameters(job.source),
             "user_key": hashlib.sha256(job.user_key).hexdigest(),
@@ -315,16 +328,14 @@ def _read(job: Job) -> Step:
         )
         if {file.key: file.sha256 for file in shop.report.files} != inputs:
             raise DataError("an input file was replaced while it was read; run again")
-        columns = _prefixed("catalogue.", shop.catalogue.columns())
-        columns |= _prefixed("interactions.", shop.interactions.columns())
-        return columns, {
+        return read_columns(shop.catalogue, shop.interactions), {
             "report": shop.report.plain(),
             "documents": _digest(documents(shop.catalogue)),
             "newest": shop.interactions.newest,
             "n_events": len(shop.interactions),
         }
 
-    return _step(job, _READ, "read", key, (), single(make))
+    return _step(job, READ, "read", key, (), single(make))
 
 
 def _encode(job: Job, read: Step) -> tuple[Step, Step]:
@@ -337,7 +348,7 @@ def _encode(job: Job, read: Step) -> tuple[Step, Step]:
     )
 
     def lay_out() -> Made:
-        return planned(ledger, documents(_catalogue(read.artifact())), end, size)
+        return planned(ledger, documents(catalogue_of(read.artifact())), end, size)
 
     planning = _step(job, PLAN, "plan texts", key, (read,), single(lay_out))
 
@@ -377,7 +388,7 @@ def _fit(job: Job, read: Step, name: str, choice: Choice) -> Step:
     key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
 
     def make() -> Made:
-        embeddings = model.fit(_interactions(read.artifact()), job.progress)
+        embeddings = model.fit(interactions_of(read.artifact()), job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
     step = _step(job, _INTERACTIONS, f"fit {choice.use}", key, (read,), single(make))
@@ -395,10 +406,11 @@ def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placemen
 
     def make() -> Made:
         embeddings = _embeddings(origins)
-        catalogue = _catalogue(read.artifact())
-        fitted = fusion.fuse(embeddings, catalogue, _interactions(read.artifact()))
+        catalogue = catalogue_of(read.artifact())
+        fitted = fusion.fuse(embeddings, catalogue, interactions_of(read.artifact()))
         vectors = fitted.apply(embeddings, catalogue)
-        columns = vectors.columns() | _prefixed("fitted.", fitted.columns())
+        columns = vectors.columns()
+        columns |= {f"fitted.{name}": array for name, array in fitted.columns().items()}
         return columns, {"dimensions": vectors.queries.shape[1]}
 
     needs = (read, *origins.values())
@@ -434,7 +446,7 @@ def _choose(
     ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
     keys = tuple(
         artifact_key(
-            *_LISTS,
+            *LISTS,
             {"placement": placement.plain(), "rows": [rows.start, rows.stop]},
             {"read": read.key, "vectors": vectors.key, "index": index.key},
         )
@@ -448,20 +460,20 @@ def _choose(
         found = read.artifact()
         scale = EvidenceScale.measured(_embeddings(origins))
         chooser = prepare(
-            restored, placement, item_vectors, _catalogue(found), _interactions(found)
+            restored, placement, item_vectors, catalogue_of(found), interactions_of(found)
         )
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
                 chosen = choose_rows(chooser, scale, ranges[shard], advance)
-                columns = _flat(chosen) | {"best_sellers": chooser.best_sellers.shop}
+                columns = list_columns(chosen) | {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
 
     return Step(
         job.artifacts,
         f"choose.{placement.name}",
         f"search and choose {placement.name}",
-        _LISTS[0],
+        LISTS[0],
         (read, *origins.values(), vectors, index),
         lambda: keys,
         make,
@@ -472,7 +484,7 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
     names = [placement.name for placement in job.recipe.placements]
     keys = {name: list(step.keys() or ()) for name, step in zip(names, lists, strict=True)}
     inputs = {f"{name}.{shard}": key for name in names for shard, key in enumerate(keys[name])}
-    key = artifact_key(*_BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
+    key = artifact_key(*BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
 
     def make() -> Made:
         found = read.artifact().summary
@@ -484,70 +496,15 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
             "recipe": job.recipe.plain(),
             "report": report,
             "n_items": report["n_items"],
-            "measures": _measures(lists, report["n_items"], found["n_events"]),
+            "measures": counted(
+                [step.parts() for step in lists], report["n_items"], found["n_events"]
+            ),
         }
 
-    return _step(job, _BUILD, "build", key, tuple(lists), single(make))
+    return _step(job, BUILD, "build", key, tuple(lists), single(make))
 
 
-# Builds
-
-
-def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
-    """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
-    return artifacts.require(_BUILD[0], key)
-
-
-def read_catalogue(artifacts: ArtifactStore, build: Artifact) -> Catalogue:
-    """The catalogue of a build. Raises: ArtifactError where it is no longer there."""
-    return _catalogue(artifacts.require(_READ[0], build.summary["read"]))
-
-
-def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions:
-    """The interactions of a build. Raises: ArtifactError where they are no longer there."""
-    return _interactions(artifacts.require(_READ[0], build.summary["read"]))
-
-
-def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
-    """The lists of a build, one per placement. Raises: ArtifactError."""
-    made = []
-    for placement in (each["name"] for each in build.summary["recipe"]["placements"]):
-        keys = build.summary["lists"][placement]
-        parts = [artifacts.require(_LISTS[0], key).columns() for key in keys]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(joined.pop("sizes"))])
-        made.append(
-            RelatedLists(placement, offsets, **joined, best_sellers=parts[0]["best_sellers"])
-        )
-    return made
-
-
-def part_of_lists(
-    artifacts: ArtifactStore, build: Artifact, placement: str, shard: int
-) -> tuple[RelatedLists, range]:
-    """One shard of a build's lists, all others empty, and the rows that it holds."""
-    keys = build.summary["lists"][placement]
-    part = artifacts.require(_LISTS[0], keys[shard]).columns()
-    start = shard * build.summary["shard_items"]
-    stop = start + len(part["sizes"])
-    sizes = np.zeros(build.summary["n_items"], dtype=np.int64)
-    sizes[start:stop] = part["sizes"]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    lists = RelatedLists(
-        placement,
-        offsets,
-        part["rows"],
-        part["scores"],
-        part["evidence"],
-        part["best_sellers"],
-    )
-    return lists, range(start, stop)
-
-
-def lists_with_ids(artifacts: ArtifactStore, build: Artifact) -> list[Lists]:
-    """The lists of a build with the ids behind their rows. Raises: ArtifactError."""
-    ids = read_catalogue(artifacts, build).ids
-    return [Lists(ids, lists) for lists in related_lists(artifacts, build)]
+# For those who judge recipes
 
 
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
@@ -556,7 +513,7 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
     step = _read(job)
     complete(step, job.stopwatch)
     read = step.artifact()
-    return read, _catalogue(read), _interactions(read)
+    return read, catalogue_of(read), interactions_of(read)
 
 
 def text_embeddings(job: Job, read: Artifact) -> Embeddings:
@@ -573,7 +530,7 @@ def text_embeddings(job: Job, read: Artifact) -> Embeddings:
 def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
     """The live generation, where the job's build is what it was published from."""
     goal, live = plan(job), publisher.live()
-    if live is None or goal.name != _BUILD[0] or goal.key != live.lists_key:
+    if live is None or goal.name != BUILD[0] or goal.key != live.lists_key:
         return None
     report = _read(job).artifact().summary["report"]
     for step in steps_of(goal):
@@ -603,21 +560,6 @@ def _beside(
         if old.lists.placement in built
     ]
     return measures, min(overlaps, default=None)
-
-
-def _measures(lists: Sequence[Step], n_items: int, n_events: int) -> dict[str, Any]:
-    """What is counted of a build; shares are of the placement that has the least."""
-    filled, coverage, entries = [1.0], [1.0], 0
-    for step in lists:
-        listed, full = np.zeros(n_items, dtype=bool), 0
-        for part in step.parts():
-            columns = part.columns("sizes", "rows")
-            listed[columns["rows"]] = True
-            full += int((columns["sizes"] > 0).sum())
-            entries += len(columns["rows"])
-        filled.append(full / n_items)
-        coverage.append(float(listed.mean()))
-    return dataclasses.asdict(Measures(n_items, n_events, entries, min(filled), min(coverage)))
 
 
 def _costs(job: Job) -> list[dict[str, Any]]:
@@ -659,27 +601,6 @@ def _encoder(job: Job) -> TextEncoder:
     return encoder
 
 
-def _flat(chosen: Iterator[tuple[Neighbours, np.ndarray[Any, np.dtype[np.uint8]]]]) -> Columns:
-    """Blocks of neighbours and their evidence as flat columns."""
-    sizes, rows, scores, evidence = [], [], [], []
-    for neighbours, codes in chosen:
-        found = neighbours.found
-        sizes.append(found.sum(axis=1, dtype=np.int64))
-        rows.append(neighbours.rows[found])
-        scores.append(neighbours.scores[found])
-        evidence.append(codes[found])
-    parts = zip(_LIST_COLUMNS, (sizes, rows, scores, evidence), strict=True)
-    return {name: np.concatenate(part) for name, part in parts}
-
-
-def _catalogue(read: Artifact) -> Catalogue:
-    return Catalogue.from_columns(_unprefixed(read, "catalogue."))
-
-
-def _interactions(read: Artifact) -> Interactions:
-    return Interactions.from_columns(_unprefixed(read, "interactions."))
-
-
 def _vectors(step: Step) -> ItemVectors:
     return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
 
@@ -689,15 +610,6 @@ def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
         name: Embeddings.from_columns(origin.artifact().columns())
         for name, origin in origins.items()
     }
-
-
-def _prefixed(prefix: str, columns: Columns) -> Columns:
-    return {prefix + name: array for name, array in columns.items()}
-
-
-def _unprefixed(artifact: Artifact, prefix: str) -> Columns:
-    names = [name for name in artifact.column_names if name.startswith(prefix)]
-    return {name.removeprefix(prefix): a for name, a in artifact.columns(*names).items()}
 
 
 def _resolved(choice: Choice, implementation: object) -> dict[str, Any]:

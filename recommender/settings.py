@@ -226,6 +226,18 @@ class Settings(_Table):
             shard_items=self.limits.shard_items,
         )
 
+    def frozen_as(self, run: Mapping[str, Any]) -> "Settings":
+        """The settings that a run was begun with, as its record has them, for this machine.
+
+        Where state, store, broker and artifacts lie, and every secret, stay those of this machine.
+        Raises: ConfigError where the record was written by another version.
+        """
+        here = {name: getattr(self, name) for name in ("state", "store", "broker", "artifacts")}
+        try:
+            return Settings.model_validate({**run, **here})
+        except ValueError as error:
+            raise ConfigError(f"the run's settings are of another version: {error}") from error
+
     def plain(self) -> dict[str, Any]:
         """The settings as they would stand in a file, secrets masked, unset values left out."""
         plain: dict[str, Any] = _plain(self)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data_fixtures.__main__ import main as fixtures
+from recommender.builds import find_build, read_catalogue, read_interactions
 from recommender.cli.main import run
-from recommender.pipeline import find_build, read_catalogue, read_interactions
 from recommender.settings_file import load
 
 REPOSITORY = Path(__file__).parents[1]

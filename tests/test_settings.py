@@ -255,3 +255,19 @@ def test_odd_assignments_are_refused_or_taken_and_never_run(
     except ConfigError as error:
         outcome = error
     assert isinstance(outcome, Settings) or "\n" not in str(outcome)
+
+
+def test_frozen_settings_of_a_run(file: Path) -> None:
+    secret = "state.user_key=S3CR3T-0123456789"
+    began = load(file, [secret, "gates.overlap_min=0.3", "evaluation.test_from=2011-11-09"])
+    record = json.loads(json.dumps(began.plain()))
+    assert "S3CR3T" not in str(record)
+    elsewhere = load(file, ["state.folder=/other", "state.user_key=other-0123456789"])
+    frozen = elsewhere.frozen_as(record)
+    assert frozen.gates == began.gates
+    assert frozen.recipe.recipe() == began.recipe.recipe()
+    assert frozen.source() == began.source()
+    assert frozen.evaluation == began.evaluation
+    assert frozen.state == elsewhere.state
+    with pytest.raises(ConfigError, match="of another version"):
+        elsewhere.frozen_as(record | {"news": 1})
