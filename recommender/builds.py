@@ -48,7 +48,16 @@ def read_ids(artifacts: ArtifactStore, build: Artifact) -> ItemIds:
 
 def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
     """The lists of a build, one per placement. Raises: ArtifactError."""
-    return [_joined(artifacts, build, name) for name in placements(build)]
+    return [read_lists(artifacts, build, name) for name in placements(build)]
+
+
+def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
+    """The lists of one placement. Raises: ArtifactError where they are no longer there."""
+    keys = build.summary["lists"][placement]
+    parts = [artifacts.require(LISTS[0], key).columns() for key in keys]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
+    offsets = _offsets(columns.pop("sizes"))
+    return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
 
 
 def part_of_lists(
@@ -117,14 +126,6 @@ def list_columns(chosen: Iterator[tuple[Neighbours, NDArray[np.uint8]]]) -> Colu
         parts["scores"].append(neighbours.scores[found])
         parts["evidence"].append(codes[found])
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
-
-
-def _joined(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
-    keys = build.summary["lists"][placement]
-    parts = [artifacts.require(LISTS[0], key).columns() for key in keys]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
-    offsets = _offsets(columns.pop("sizes"))
-    return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
 
 
 def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

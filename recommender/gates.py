@@ -27,6 +27,11 @@ class Measures:
     coverage: float
     ndcg: float | None = None
 
+    @property
+    def list_length(self) -> float:
+        """Entries for each item, over all placements."""
+        return self.n_entries / self.n_items if self.n_items else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class GoldenPair:
@@ -44,11 +49,12 @@ class Gates:
     """What a build must have beside the live generation.
 
     Shares of what the live generation has: `items_share_min`, `events_share_min`,
-    `entries_share_min`, `coverage_share_min`. `filled_share_min`: lists that are not empty, as a
-    share of all (a catalogue of one item has an empty list by nature). `overlap_min`: of the first
-    ten entries, the mean share that must stay. `golden`: a CSV file with the columns item, related,
-    expected (must or never) and, if wanted, placement. `ndcg_drop_max`: how much lower, as a share,
-    the offline NDCG may be than the live generation's; 0 judges nothing, which saves the time.
+    `entries_share_min` (a list), `coverage_share_min`. `filled_share_min`: lists that are not
+    empty, as a share of all (a catalogue of one item has an empty list by nature). `overlap_min`:
+    of the first ten entries, the mean share that must stay. `golden`: a CSV file with the columns
+    item, related, expected (must or never) and, if wanted, placement. `ndcg_drop_max`: how much
+    lower, as a share, the offline NDCG may be than the live generation's; 0 judges nothing, which
+    saves the time.
 
     Raises: ValueError where a share is not in 0..1.
     """
@@ -90,7 +96,6 @@ class Gates:
         shares = (
             ("items", build.n_items, live.n_items, "items_share_min"),
             ("interactions", build.n_events, live.n_events, "events_share_min"),
-            ("entries in all lists", build.n_entries, live.n_entries, "entries_share_min"),
         )
         for what, now, before, name in shares:
             if now < getattr(self, name) * before:
@@ -98,6 +103,12 @@ class Gates:
                     f"{now:,} {what}, the live generation has {before:,} and "
                     f"gates.{name} is {getattr(self, name):.0%}"
                 )
+        length, before_length = build.list_length, live.list_length
+        if length < self.entries_share_min * before_length:
+            yield (
+                f"{length:.1f} entries a list, the live generation has {before_length:.1f} and "
+                f"gates.entries_share_min is {self.entries_share_min:.0%}"
+            )
         if build.coverage < self.coverage_share_min * live.coverage:
             yield (
                 f"{build.coverage:.0%} of the items stand in a list, of the live generation's "

@@ -105,8 +105,8 @@ class Outcome:
     report: Mapping[str, Any]
 
 
-Judge = Callable[[Job], float]
-"""The offline metric (NDCG@10) of a job's recipe on its data."""
+Judge = Callable[[Job], float | None]
+"""The offline metric (NDCG@10) of a job's recipe on its data, None where it cannot be told."""
 
 
 def reindex(

@@ -147,9 +147,12 @@ class ArtifactSettings(_Table):
     """Where stage outputs lie: a folder or an fsspec URL; empty, in the state folder.
 
     With a `signing_key` (16 to 64 bytes), artifacts and run records of other writers are refused.
+    `recommender gc` keeps what the last `keep_runs` runs and those that are `pinned` are made of.
     """
 
     url: str = ""
+    keep_runs: int = Field(default=3, ge=0)
+    pinned: tuple[int, ...] = ()
     signing_key: SecretStr = SecretStr("")
 
     @field_validator("signing_key")
