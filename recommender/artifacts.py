@@ -1,19 +1,20 @@
-"""Artifacts: content-addressed outputs of stages, in a local folder.
+"""Artifacts: content-addressed outputs of stages.
 
 `<root>/<shop>/<step>/<key>/` holds one .npy file per column and `manifest.json`, which is written
 last: without it the artifact does not exist. Keys cover whatever changes the bytes, so the first
 complete artifact of a key wins and nothing is ever changed in place. Manifests carry no time, host
-or path. Every file is checked against its SHA-256 before it is loaded; nothing is unpickled.
+or path. Every file is checked against its SHA-256 before it is loaded; nothing is unpickled. With
+a signing key, a manifest or run record that was not written with it is refused.
 """
 
 import hashlib
+import hmac
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ import numpy as np
 from recommender import failpoints
 from recommender.arrays import Columns
 from recommender.errors import ArtifactError
+from recommender.storage import MANIFEST, Storage, digest, storage_at
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+RUNS = "runs"
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
 _RUN_ID = re.compile(r"[a-z0-9_-]{1,40}\.[0-9]{1,20}")
+_RUN_FILE = re.compile(r"[a-z0-9_-]{1,40}\.([0-9]{1,20})\.json")
 
 
 def artifact_key(
@@ -41,9 +44,10 @@ def artifact_key(
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One complete stage output: `summary` is plain JSON, the columns lie in files."""
+    """One complete stage output: `summary` is plain JSON, the columns lie in files at `path`."""
 
-    folder: Path
+    storage: Storage
+    path: str
     key: str
     summary: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
@@ -62,53 +66,59 @@ class Artifact:
         return {name.removesuffix(".npy"): self._load(name) for name in files}
 
     def _load(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-        path = self.folder / name
         if name not in self.files:
-            raise ArtifactError(f"artifact {self.folder}: no file {name} in its manifest")
+            raise ArtifactError(f"artifact {self.path}: no file {name} in its manifest")
         expected = self.files[name]
-        if path.is_symlink() or not path.is_file():
-            raise ArtifactError(f"artifact file {path} is missing or a link; {self._remedy}")
-        if path.stat().st_size != expected["size"] or _digest(path) != expected["sha256"]:
-            raise ArtifactError(f"artifact file {path} was changed or cut; {self._remedy}")
-        loaded: np.ndarray[Any, np.dtype[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
+        place = self.storage.file(
+            f"{self.path}/{name}", int(expected["size"]), str(expected["sha256"])
+        )
+        loaded: np.ndarray[Any, np.dtype[Any]] = np.load(place, mmap_mode="r", allow_pickle=False)
         return loaded
-
-    @property
-    def _remedy(self) -> str:
-        return f"remove the folder {self.folder} and run again"
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactStore:
-    """The artifacts of one shop below a local folder."""
+    """The artifacts of one shop below a local folder or an fsspec URL.
 
-    root: Path
+    `cache` keeps copies of what is read from afar; `signing_key` signs manifests and run records,
+    and refuses those of others.
+    """
+
+    root: Path | str
     shop: str
+    cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir(), "recommender-cache"))
+    signing_key: bytes = field(default=b"", repr=False)
+    storage: Storage = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "storage", storage_at(str(self.root), self.cache))
 
     def find(self, step: str, key: str) -> Artifact | None:
         """The artifact of a key, or None where there is no complete one.
 
-        Raises: ArtifactError where its manifest is not one or names a file outside of its folder.
+        Raises: ArtifactError where its manifest is not one, is not signed as it should be, or
+        names a file outside of its folder.
         """
-        folder = self._folder(step, key)
-        path = folder / MANIFEST
-        if not path.exists():
+        folder = self.folder(step, key)
+        path = f"{folder}/{MANIFEST}"
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        if content is None:
             return None
-        manifest = self._manifest(path)
+        manifest = self._verified(path, content)
         if manifest.get("format") != FORMAT or manifest.get("key") != key:
             raise ArtifactError(f"{path} has another format or key; remove its folder")
         files = manifest["files"]
         for name in files:
             if not _NAME.fullmatch(name):
                 raise ArtifactError(f"{path} names a file {name!r:.80}; remove its folder")
-        return Artifact(folder, key, manifest["summary"], files)
+        return Artifact(self.storage, folder, key, manifest["summary"], files)
 
     def require(self, step: str, key: str) -> Artifact:
         """The artifact of a key. Raises: ArtifactError where there is none."""
         artifact = self.find(step, key)
         if artifact is None:
             raise ArtifactError(
-                f"artifact {self._folder(step, key)} is not there: it was removed, or made on "
+                f"artifact {self.folder(step, key)} is not there: it was removed, or made on "
                 "another machine; run recommender reindex"
             )
         return artifact
@@ -118,102 +128,130 @@ class ArtifactStore:
 
         Raises: ArtifactError where the disk refuses, naming the path.
         """
-        folder = self._folder(step, key)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder.parent))
-            try:
-                self._fill(staging, key, columns, summary)
-                failpoints.hit("artifact.before_rename")
-                self._place(staging, folder)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-        except OSError as error:
-            raise ArtifactError(f"cannot write artifact {folder}: {error.strerror}") from error
+        folder = self.folder(step, key)
+
+        def fill(staging: Path) -> bytes:
+            content = {"format": FORMAT, "key": key, "summary": summary}
+            files = _written(staging, columns)
+            return self._signed(f"{folder}/{MANIFEST}", content | {"files": files}, indent=1)
+
+        self.storage.write(folder, fill)
         written = self.find(step, key)
         if written is None:
             raise ArtifactError(f"artifact {folder} went away while it was written; run again")
         return written
 
-    def record_run(self, run_id: str, record: Mapping[str, Any]) -> Path:
+    def discard(self, step: str, key: str) -> int:
+        """Remove an artifact, its manifest first; returns the bytes that it took."""
+        return self.storage.remove(self.folder(step, key))
+
+    def record_run(self, run_id: str, record: Mapping[str, Any]) -> None:
         """Write `runs/<run id>.json`: what a run was and did. Raises: ArtifactError."""
-        if not _RUN_ID.fullmatch(run_id):
-            raise ArtifactError(f"run id {run_id!r:.80} is not SHOP.NUMBER")
-        path = self.root / self.shop / "runs" / f"{run_id}.json"
-        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged = path.with_suffix(".tmp")
-            _write(staged, text.encode())
-            staged.replace(path)
-        except OSError as error:
-            raise ArtifactError(f"cannot write {path}: {error.strerror}") from error
-        return path
+        path = self._run(run_id)
+        self.storage.replace(path, self._signed(path, record, indent=2))
+
+    def begin_run(self, run_id: str, record: Mapping[str, Any]) -> bool:
+        """Write the record of a new run; False where that run has one already."""
+        path = self._run(run_id)
+        return self.storage.create(path, self._signed(path, record, indent=2))
+
+    def run(self, run_id: str) -> Mapping[str, Any] | None:
+        """The record of a run, None where there is none. Raises: ArtifactError."""
+        path = self._run(run_id)
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        return None if content is None else self._verified(path, content)
+
+    def runs(self) -> list[int]:
+        """The numbers of the runs that have a record, newest first."""
+        names = self.storage.names(f"{self._shop()}/{RUNS}")
+        matched = (_RUN_FILE.fullmatch(name) for name in names)
+        return sorted((int(match[1]) for match in matched if match), reverse=True)
 
     def highest_run(self) -> int:
         """The highest fence under which a run was recorded, 0 without any."""
-        folder = self.root / self.shop / "runs"
-        return max((int(path.stem.rpartition(".")[2]) for path in folder.glob("*.json")), default=0)
+        return max(self.runs(), default=0)
 
-    def _place(self, staging: Path, folder: Path) -> None:
+    def forget_run(self, run_id: str) -> None:
+        """Remove the record of a run."""
+        self.storage.remove(self._run(run_id))
+
+    def entry(self, ledger: str, number: int) -> Mapping[str, Any] | None:
+        """One entry of an append-only ledger, None behind its end. Raises: ArtifactError."""
+        path = self._entry(ledger, number)
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        return None if content is None else self._verified(path, content)
+
+    def append(self, ledger: str, number: int, entry: Mapping[str, Any]) -> bool:
+        """Write entry `number` of a ledger; False where another writer has written that one."""
+        path = self._entry(ledger, number)
+        return self.storage.create(path, self._signed(path, entry))
+
+    def folder(self, step: str, key: str) -> str:
+        """The path of an artifact below the root. Raises: ArtifactError for an unfit name."""
+        for name in (step, key):
+            _check_name(name)
+        return f"{self._shop()}/{step}/{key}"
+
+    def _shop(self) -> str:
+        _check_name(self.shop)
+        return self.shop
+
+    def _run(self, run_id: str) -> str:
+        if not _RUN_ID.fullmatch(run_id):
+            raise ArtifactError(f"run id {run_id!r:.80} is not SHOP.NUMBER")
+        return f"{self._shop()}/{RUNS}/{run_id}.json"
+
+    def _entry(self, ledger: str, number: int) -> str:
+        _check_name(ledger)
+        return f"{self._shop()}/ledgers/{ledger}/{number:08d}.json"
+
+    def _signed(self, path: str, content: Mapping[str, Any], indent: int | None = None) -> bytes:
+        signed = dict(content)
+        if self.signing_key:
+            signed["signature"] = self._signature(path, content)
+        text = json.dumps(signed, sort_keys=True, indent=indent, ensure_ascii=False)
+        return f"{text}\n".encode()
+
+    def _verified(self, path: str, content: bytes) -> Mapping[str, Any]:
         try:
-            staging.rename(folder)
-        except OSError:
-            if not (folder / MANIFEST).exists():
-                raise
-        _sync(folder.parent)
-
-    def _folder(self, step: str, key: str) -> Path:
-        for name in (self.shop, step, key):
-            if not _NAME.fullmatch(name):
-                raise ArtifactError(f"artifact name {name!r:.80}: use a-z, 0-9, '.', '_' and '-'")
-        return self.root / self.shop / step / key
-
-    def _manifest(self, path: Path) -> Mapping[str, Any]:
-        try:
-            if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
-                raise ArtifactError(f"{path} is a link or too large; remove its folder")
-            manifest: Mapping[str, Any] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+            found = json.loads(content)
+        except ValueError as error:
             raise ArtifactError(f"{path} cannot be read ({error}); remove its folder") from error
-        if not isinstance(manifest, dict):
+        if not isinstance(found, dict):
             raise ArtifactError(f"{path} is no JSON object; remove its folder")
-        return manifest
+        signature = found.pop("signature", "")
+        if self.signing_key and not hmac.compare_digest(
+            str(signature).encode(), self._signature(path, found).encode()
+        ):
+            raise ArtifactError(
+                f"{path} is not signed with artifacts.signing_key: another writer made or changed "
+                "it; remove it and run again"
+            )
+        return found
 
-    def _fill(self, staging: Path, key: str, columns: Columns, summary: Mapping[str, Any]) -> None:
-        files = {}
-        for column, array in columns.items():
-            name = f"{column}.npy"
-            if not _NAME.fullmatch(name):
-                raise ArtifactError(f"artifact column {column!r}: use a-z, 0-9, '.', '_' and '-'")
-            failpoints.hit("artifact.write")
-            path = staging / name
-            with path.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            files[name] = {"size": path.stat().st_size, "sha256": _digest(path)}
-        failpoints.hit("artifact.before_manifest")
-        manifest = {"format": FORMAT, "key": key, "summary": summary, "files": files}
-        _write(staging / MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
-        _sync(staging)
+    def _signature(self, path: str, content: Mapping[str, Any]) -> str:
+        """HMAC-SHA-256 over the place and the content, so that neither can be exchanged."""
+        text = json.dumps([path, content], sort_keys=True, ensure_ascii=True)
+        return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ArtifactError(f"artifact name {name!r:.80}: use a-z, 0-9, '.', '_' and '-'")
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _written(staging: Path, columns: Columns) -> dict[str, dict[str, Any]]:
+    """Write the columns below a folder; returns their sizes and checksums by file name."""
+    files = {}
+    for column, array in columns.items():
+        name = f"{column}.npy"
+        if not _NAME.fullmatch(name):
+            raise ArtifactError(f"artifact column {column!r}: use a-z, 0-9, '.', '_' and '-'")
+        failpoints.hit("artifact.write")
+        path = staging / name
+        with path.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        files[name] = {"size": path.stat().st_size, "sha256": digest(path)}
+    return files

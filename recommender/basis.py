@@ -21,4 +21,3 @@ class Basis:
     embeddings: Mapping[str, Embeddings]
     vectors: ItemVectors
     near_by_text: Callable[[], Neighbours]
-

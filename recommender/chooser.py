@@ -13,7 +13,7 @@ from recommender.best_sellers import BestSellers
 from recommender.catalogue import Catalogue
 from recommender.evidence import EvidenceScale
 from recommender.neighbours import NONE, Neighbours
-from recommender.progress import Progress
+from recommender.progress import Advance, Progress
 from recommender.protocols import FittedRanker, Order, Proposer, Rule, VectorIndex
 from recommender.recipe import Placement
 from recommender.related import EVIDENCE
@@ -160,8 +160,16 @@ def choose_all(
     """The lists of all items, block by block in row order, with the evidence of each entry."""
     total = len(chooser.catalogue)
     with progress(f"search and choose {chooser.placement.name}", total) as advance:
-        for block in blocks(total, BLOCK):
-            rows = np.arange(block.start, block.stop, dtype=np.int32)
-            chosen = chooser.choose(rows)
-            yield chooser.filled(rows, chosen, scale.codes(rows, chosen))
-            advance(len(rows))
+        yield from choose_rows(chooser, scale, range(total), advance)
+
+
+def choose_rows(
+    chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
+) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
+    """The lists of some items that follow each other, block by block, as `choose_all`."""
+    for block in blocks(len(rows), BLOCK):
+        asked = np.arange(rows[block.start], rows[block.start] + block.stop - block.start)
+        asked = asked.astype(np.int32)
+        chosen = chooser.choose(asked)
+        yield chooser.filled(asked, chosen, scale.codes(asked, chosen))
+        advance(len(asked))

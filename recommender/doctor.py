@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from recommender.artifacts import ArtifactStore
 from recommender.errors import RecommenderError
 from recommender.protocols import TextEncoder
+from recommender.serving.connection import redacted
 from recommender.serving.inspection import ServerFacts
+from recommender.storage import LocalStorage
 
 Verdict = Literal["ok", "warning", "fault"]
 
@@ -85,6 +88,20 @@ def examine_folder(what: str, folder: Path) -> Finding:
         return Finding(what, "fault", f"{folder} cannot be written: {error.strerror}")
     verdict: Verdict = "ok" if free >= LOW_DISK_BYTES else "warning"
     return Finding(what, verdict, f"{folder}, {free / 1024**3:.1f} GiB free")
+
+
+def examine_artifacts(store: ArtifactStore) -> Finding:
+    """Whether artifacts can be written and read back, and whether there is room."""
+    if isinstance(store.storage, LocalStorage):
+        return examine_folder("artifacts", store.storage.root)
+    try:
+        store.storage.replace("doctor", b"probe")
+        answer = store.storage.read("doctor", 5)
+        store.storage.remove("doctor")
+    except RecommenderError as error:
+        return Finding("artifacts", "fault", str(error))
+    verdict: Verdict = "ok" if answer == b"probe" else "fault"
+    return Finding("artifacts", verdict, f"{redacted(str(store.root))} can be written and read")
 
 
 def examine_store(facts: ServerFacts) -> list[Finding]:

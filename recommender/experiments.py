@@ -175,7 +175,7 @@ def top_lists(
     """The first ten entries of every item's list (n, 10), by placement."""
     embeddings = fit_interactions(recipe, interactions, text, progress)
     scale = EvidenceScale.measured(embeddings)
-    near = near_by_text(recipe.index, text)
+    near = cache(lambda: near_by_text(recipe.index, text))
     past = cache(lambda: Past.of(recipe, catalogue, interactions, text, near, progress))
     tops = {}
     for placement in recipe.placements:

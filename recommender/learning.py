@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +25,17 @@ KIN = 30
 SEED = 0
 
 
-def near_by_text(index: Choice, text: Embeddings) -> Callable[[], Neighbours]:
-    """A function that finds the `KIN` nearest items by text of all items (n, KIN), once."""
+def near_by_text(index: Choice, text: Embeddings) -> Neighbours:
+    """The `KIN` nearest items by text of all items (n, KIN)."""
+    rows = np.arange(len(text.matrix), dtype=np.int32)
+    found = registry.index_builder(index).build(text.matrix).search(text.matrix, KIN + 1)
+    return found.keep(found.rows != rows[:, None], KIN)
 
-    @cache
-    def near() -> Neighbours:
-        rows = np.arange(len(text.matrix), dtype=np.int32)
-        found = registry.index_builder(index).build(text.matrix).search(text.matrix, KIN + 1)
-        return found.keep(found.rows != rows[:, None], KIN)
 
-    return near
+def reads_near_by_text(placement: Placement) -> bool:
+    """Whether anything that chooses a placement's lists asks which items are near by text."""
+    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    return registry.ranker(placement.ranker).learns or any(one.near_by_text for one in sources)
 
 
 def fit_interactions(

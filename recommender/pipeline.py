@@ -1,52 +1,92 @@
 """The flow, top to bottom: files in, related lists live.
 
-    read -> embed text, fit interactions -> fuse -> index, search, choose -> gates -> publish
+    read -> embed text, fit interactions -> fuse -> index -> learn to rank -> choose -> gates
+         -> publish
 
-Each stage but the last two writes an artifact whose key covers everything that decides its bytes;
-a stage whose artifact exists is skipped. So a run that was killed goes on where it was by running
-again, and an unchanged run does nothing.
+Each stage but the last two is a step that writes artifacts, whose keys cover everything that
+decides their bytes; what exists is not made again. So a run that was killed goes on where it was by
+running again, an unchanged run does nothing, and a fleet does what one process does: `plan` is the
+whole run as a graph, `reindex` walks it here, workers take its steps shard by shard.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from recommender import documents as document_text
 from recommender import registry
-from recommender.arrays import Columns
+from recommender.arrays import blocks
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
+from recommender.basis import Basis
+from recommender.builds import (
+    BUILD,
+    LISTS,
+    READ,
+    catalogue_of,
+    counted,
+    find_build,
+    interactions_of,
+    list_columns,
+    lists_with_ids,
+    read_columns,
+    read_ids,
+    related_lists,
+)
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_all, prepare
+from recommender.chooser import choose_rows, prepare
+from recommender.comparison import Lists, compare
 from recommender.documents import documents
-from recommender.errors import DataError
+from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
-from recommender.gates import Gates
+from recommender.gates import Gates, Measures, golden_faults, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
-from recommender.neighbours import RelatedLists
-from recommender.progress import Progress, silent
+from recommender.learning import KIN, Past, fit_ranker, near_by_text, reads_near_by_text
+from recommender.neighbours import Neighbours, RelatedLists
+from recommender.progress import Progress, part_of, silent
+from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.recipe import TEXT, Choice, Placement, Recipe
+from recommender.runs import Run, find_run
 from recommender.serving.publisher import Publisher
+from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
+from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
-_READ = ("read", 1)
-_TEXT = ("text", 1)
+_TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 1)
-_LISTS = ("lists", 2)
-_BUILD = ("build", 1)
+_INDEX = ("index", 1)
+_NEAR = ("near", 1)
+_RANKER = ("ranker", 1)
+
+SHARD_ITEMS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What is fixed when a run begins, so that all who work on it mean the same artifacts.
+
+    The checksums of its files, the fingerprint of its text encoder, and how many entries of that
+    encoder's ledger count as known.
+    """
+
+    inputs: Mapping[str, str]
+    encoder: str
+    ledger_end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One shop's input, recipe and places; `settings`, without secrets, are for the record."""
+    """One shop's input, recipe and places; `settings`, without secrets, are for the record.
+
+    A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    """
 
     shop: str
     source: Source
@@ -57,6 +97,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    shard_texts: int = SHARD_TEXTS
+    shard_items: int = SHARD_ITEMS
+    pins: Pins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +108,11 @@ class Outcome:
 
     generation: Generation
     published: bool
-    build: Artifact
     report: Mapping[str, Any]
+
+
+Judge = Callable[[Job], float | None]
+"""The offline metric (NDCG@10) of a job's recipe on its data, None where it cannot be told."""
 
 
 def reindex(
@@ -76,6 +122,7 @@ def reindex(
     *,
     force: bool = False,
     canary_share: float = 0.0,
+    judge: Judge | None = None,
 ) -> Outcome:
     """Bring a shop's lists up to date.
 
@@ -87,30 +134,129 @@ def reindex(
     stays live.
     """
     publisher.check_canary(canary_share)
-    live = publisher.live()
-    build, lists = make(job)
-    report = build.summary["report"]
-    if live is not None and live.lists_key == build.key and not force:
-        return Outcome(live, published=False, build=build, report=report)
-    if not force:
-        gates.check(
-            n_items=build.summary["n_items"],
-            filled_share=build.summary["filled_share"],
-            live=live,
-        )
-    with job.stopwatch.measure("publish"):
-        generation = publisher.publish(
-            read_catalogue(job.artifacts, build).ids,
-            lists(),
-            lists_key=build.key,
-            recipe_digest=job.recipe.digest,
-            fence_floor=job.artifacts.highest_run(),
-            canary_share=canary_share,
-            progress=job.progress,
-        )
-    outcome = Outcome(generation, published=True, build=build, report=report)
-    job.artifacts.record_run(f"{job.shop}.{generation.id}", _record(job, outcome))
-    return outcome
+    golden_pairs(gates.golden)
+    job = pinned(job)
+    if not force and (unchanged := _unchanged(job, publisher)):
+        return unchanged
+    run = begin(job, publisher)
+    try:
+        build = finish(job, run)
+        run = measured(job, run, build, judge if gates.ndcg_drop_max else None)
+        if not force:
+            run = gated(job.artifacts, run, gates, publisher.live())
+        with job.stopwatch.measure("publish"):
+            generation = publish(job.artifacts, run, publisher, canary_share, job.progress)
+    except GateHeld:
+        raise
+    except RecommenderError as error:
+        run.save(job.artifacts, state="failed", error=str(error), stages=_costs(job))
+        raise
+    run.save(
+        job.artifacts,
+        state="published",
+        generation=dataclasses.asdict(generation),
+        stages=_costs(job),
+    )
+    return Outcome(generation, published=True, report=run.report)
+
+
+def pinned(job: Job) -> Job:
+    """The job with its pins, as they are now unless it has some. Raises: ConfigError."""
+    if job.pins is not None:
+        return job
+    registry.check(job.recipe)
+    with job.stopwatch.measure("check inputs"):
+        inputs = input_digests(job.source)
+    encoder = registry.text_encoder(job.recipe.text).fingerprint()
+    return dataclasses.replace(
+        job, pins=Pins(inputs, encoder, Ledger(job.artifacts, encoder).end())
+    )
+
+
+def begin(job: Job, publisher: Publisher) -> Run:
+    """Draw the number of a new run, which is the fence it will publish under, and record it."""
+    number = publisher.reserve(job.artifacts.highest_run())
+    run = Run(
+        shop=job.shop,
+        number=number,
+        state="running",
+        settings=job.settings,
+        pins=dataclasses.asdict(_pins(job)),
+        recipe_digest=job.recipe.digest,
+    )
+    run.begin(job.artifacts)
+    return run
+
+
+def resumed(job: Job, run: Run) -> Job:
+    """The job of a run that was begun, whoever goes on with it."""
+    return dataclasses.replace(job, pins=Pins(**run.pins))
+
+
+def finish(job: Job, run: Run) -> Artifact:
+    """Make in this process whatever the build still needs, and write down what that is."""
+    read = plan(job)
+    if read.name != BUILD[0]:
+        complete(read, job.stopwatch)
+    goal = plan(job)
+    run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
+    complete(goal, job.stopwatch)
+    return goal.artifact()
+
+
+def measured(job: Job, run: Run, build: Artifact, judge: Judge | None = None) -> Run:
+    """The run with what was counted of its build, and judged if there is a judge."""
+    measures = dict(build.summary["measures"])
+    if judge is not None:
+        with job.stopwatch.measure("evaluate"):
+            measures["ndcg"] = judge(job)
+    return run.save(
+        job.artifacts,
+        artifacts=kept(plan(job)),
+        build=build.key,
+        measures=measures,
+        report=build.summary["report"],
+        stages=_costs(job),
+    )
+
+
+def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None) -> Run:
+    """Let the build of a run pass, or hold it.
+
+    Raises: GateHeld, with the reasons written into the run; DataError for a golden file.
+    """
+    build = find_build(store, run.build)
+    built = {lists.lists.placement: lists for lists in lists_with_ids(store, build)}
+    before, overlap = _beside(store, live, built)
+    reasons = gates.faults(Measures(**run.measures), before, overlap)
+    reasons += golden_faults(golden_pairs(gates.golden), built)
+    if not reasons:
+        return run
+    run.save(store, state="held", held=reasons)
+    raise GateHeld(
+        f"{'; '.join(reasons)}; what is live stays live. Look with recommender diff live "
+        f"{run.number}, then recommender approve {run.number}, or mend the input"
+    )
+
+
+def publish(
+    store: ArtifactStore,
+    run: Run,
+    publisher: Publisher,
+    canary_share: float = 0.0,
+    progress: Progress = silent,
+) -> Generation:
+    """Make the build of a run live under the run's number."""
+    build = find_build(store, run.build)
+    return publisher.publish(
+        read_ids(store, build),
+        related_lists(store, build),
+        lists_key=build.key,
+        recipe_digest=run.recipe_digest,
+        number=run.number,
+        canary_share=canary_share,
+        progress=progress,
+    )
 
 
 def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
@@ -119,117 +265,148 @@ def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
     Returns the artifact of the build, whose key stands for everything in it, and a function that
     loads its lists.
     """
-    registry.check(job.recipe)
+    job = pinned(job)
+    complete(_read(job), job.stopwatch)
+    goal = plan(job)
+    complete(goal, job.stopwatch)
+    build = goal.artifact()
+    return build, lambda: related_lists(job.artifacts, build)
+
+
+# The plan
+
+
+def plan(job: Job) -> Step:
+    """The run of a pinned job as a graph that ends in its build.
+
+    Until its files are read, that is the step of reading alone: what follows depends on it.
+    """
     read = _read(job)
-    origins = {TEXT: _embed_text(job, read)}
+    if read.missing():
+        return read
+    encoded = _encode(job, read)
+    origins = {TEXT: _gather(job, encoded)}
     for name, choice in job.recipe.interactions.items():
-        origins[name] = _fit_interactions(job, read, choice)
-    vectors = {
-        _digest(placement.fusion.plain()): _fuse(job, read, origins, placement.fusion)
-        for placement in job.recipe.placements
-    }
-    lists = {
-        placement.name: _lists(
-            job, read, origins, vectors[_digest(placement.fusion.plain())], placement
-        )
-        for placement in job.recipe.placements
-    }
-    return _build(job, read, lists), lambda: [
-        RelatedLists.from_columns(name, artifact.columns()) for name, artifact in lists.items()
+        origins[name] = _fit(job, read, name, choice)
+    near = _near(job, origins[TEXT])
+    past = cache(lambda: _past(job, read, origins, near))
+    indexes: dict[str, tuple[Step, Step]] = {}
+    lists = []
+    for placement in job.recipe.placements:
+        fused = _digest(placement.fusion.plain())
+        if fused not in indexes:
+            vectors = _fuse(job, read, origins, placement)
+            indexes[fused] = vectors, _index(job, vectors, placement)
+        chosen_from = ChosenFrom(read, origins, *indexes[fused], near)
+        ranker = _learn(job, chosen_from, placement, past)
+        lists.append(_choose(job, chosen_from, ranker, placement))
+    return _build(job, read, lists)
+
+
+def kept(goal: Step) -> list[list[str]]:
+    """Folder and key of everything that a build is made of, text shards and their plan apart."""
+    passing = {PLAN[0], SHARD[0]}
+    return [
+        [step.folder, key]
+        for step in steps_of(goal)
+        if step.folder not in passing
+        for key in step.keys() or ()
     ]
 
 
-def read_catalogue(artifacts: ArtifactStore, build: Artifact) -> Catalogue:
-    """The catalogue of a build. Raises: ArtifactError where it is no longer there."""
-    return _catalogue(artifacts.require(_READ[0], build.summary["read"]))
+# Steps
 
 
-def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions:
-    """The interactions of a build. Raises: ArtifactError where they are no longer there."""
-    return _interactions(artifacts.require(_READ[0], build.summary["read"]))
-
-
-def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
-    """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
-    read = _read(job)
-    return read, _catalogue(read), _interactions(read)
-
-
-def text_embeddings(job: Job, read: Artifact) -> Embeddings:
-    """The text embeddings of what was read, encoded where they are not there yet."""
-    return Embeddings.from_columns(_embed_text(job, read).columns())
-
-
-def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
-    """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
-    return artifacts.require(_BUILD[0], key)
-
-
-# Stages
-
-
-def _read(job: Job) -> Artifact:
-    key_digest = hashlib.sha256(job.user_key).hexdigest()
-    with job.stopwatch.measure("check inputs"):
-        digests = input_digests(job.source)
+def _read(job: Job) -> Step:
+    inputs = dict(_pins(job).inputs)
     key = artifact_key(
-        *_READ,
+        *READ,
         {
             "source": parameters(job.source),
-            "user_key": key_digest,
+            "user_key": hashlib.sha256(job.user_key).hexdigest(),
             "documents": document_text.FORMAT,
         },
-        digests,
+        inputs,
     )
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
+    def make() -> Made:
         shop = read_shop(
             job.source,
             user_key=job.user_key,
             quarantine=job.quarantine,
             progress=job.progress,
         )
-        if {file.key: file.sha256 for file in shop.report.files} != digests:
+        if {file.key: file.sha256 for file in shop.report.files} != inputs:
             raise DataError("an input file was replaced while it was read; run again")
-        columns = _prefixed("catalogue.", shop.catalogue.columns())
-        columns |= _prefixed("interactions.", shop.interactions.columns())
-        return columns, {
+        return read_columns(shop.catalogue, shop.interactions), {
             "report": shop.report.plain(),
             "documents": _digest(documents(shop.catalogue)),
             "newest": shop.interactions.newest,
+            "n_events": len(shop.interactions),
         }
 
-    return _stage(job, "read", _READ, key, make)
+    return _step(job, READ, "read", key, (), single(make))
 
 
-def _embed_text(job: Job, read: Artifact) -> Artifact:
-    encoder = registry.text_encoder(job.recipe.text)
+def _encode(job: Job, read: Step) -> tuple[Step, Step]:
+    """Which texts have no vector yet, and the shards in which they get one."""
+    ledger, end, size = _ledger(job), _pins(job).ledger_end, job.shard_texts
     key = artifact_key(
-        *_TEXT, {"encoder": encoder.fingerprint()}, {"documents": read.summary["documents"]}
+        *PLAN,
+        {"encoder": ledger.encoder, "ledger_end": end, "shard_texts": size},
+        {"documents": read.artifact().summary["documents"]},
     )
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        texts = documents(_catalogue(read))
-        matrix = encoder.encode(texts, job.progress)
-        words = np.array([len(text.split()) for text in texts], dtype=np.float32)
-        embeddings = Embeddings.of_rows(matrix, words)
-        return embeddings.columns(), {"dimensions": matrix.shape[1]}
+    def lay_out() -> Made:
+        return planned(ledger, documents(catalogue_of(read.artifact())), end, size)
 
-    return _stage(job, "embed text", _TEXT, key, make)
+    planning = _step(job, PLAN, "plan texts", key, (read,), single(lay_out))
+
+    def keys() -> tuple[str, ...] | None:
+        found = job.artifacts.find(PLAN[0], key)
+        return None if found is None else tuple(found.summary["shards"])
+
+    def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        encoder, found = _encoder(job), planning.artifact()
+        todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
+        with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
+            for shard, hashes, texts in todo:
+                matrix = encoder.encode(texts, part_of(advance))
+                yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
+
+    encoding = Step(
+        job.artifacts, "encode", "encode texts", SHARD[0], (planning,), keys, encode, work="encode"
+    )
+    return planning, encoding
 
 
-def _fit_interactions(job: Job, read: Artifact, choice: Choice) -> Artifact:
+def _gather(job: Job, encoded: tuple[Step, Step]) -> Step:
+    planning, encoding = encoded
+    ledger = _ledger(job)
+    (read,) = planning.needs
+    inputs = {"documents": read.artifact().summary["documents"]}
+    key = artifact_key(*_TEXT, {"encoder": ledger.encoder}, inputs)
+
+    def make() -> Made:
+        return gathered(ledger, planning.artifact(), _pins(job).ledger_end)
+
+    return _step(job, _TEXT, "embed text", key, (planning, encoding), single(make))
+
+
+def _fit(job: Job, read: Step, name: str, choice: Choice) -> Step:
     model = registry.interaction_model(choice)
     key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        embeddings = model.fit(_interactions(read), job.progress)
+    def make() -> Made:
+        embeddings = model.fit(interactions_of(read.artifact()), job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
-    return _stage(job, f"fit {choice.use}", _INTERACTIONS, key, make)
+    step = _step(job, _INTERACTIONS, f"fit {choice.use}", key, (read,), single(make))
+    return dataclasses.replace(step, name=f"fit.{name}")
 
 
-def _fuse(job: Job, read: Artifact, origins: Mapping[str, Artifact], choice: Choice) -> Artifact:
+def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placement) -> Step:
+    choice = placement.fusion
     fusion = registry.fusion(choice)
     key = artifact_key(
         *_VECTORS,
@@ -237,111 +414,293 @@ def _fuse(job: Job, read: Artifact, origins: Mapping[str, Artifact], choice: Cho
         {"read": read.key} | {name: origin.key for name, origin in origins.items()},
     )
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
+    def make() -> Made:
         embeddings = _embeddings(origins)
-        catalogue = _catalogue(read)
-        fitted = fusion.fuse(embeddings, catalogue, _interactions(read))
+        catalogue = catalogue_of(read.artifact())
+        fitted = fusion.fuse(embeddings, catalogue, interactions_of(read.artifact()))
         vectors = fitted.apply(embeddings, catalogue)
-        columns = vectors.columns() | _prefixed("fitted.", fitted.columns())
+        columns = vectors.columns()
+        columns |= {f"fitted.{name}": array for name, array in fitted.columns().items()}
         return columns, {"dimensions": vectors.queries.shape[1]}
 
-    return _stage(job, f"fuse {choice.use}", _VECTORS, key, make)
+    needs = (read, *origins.values())
+    step = _step(job, _VECTORS, f"fuse {choice.use}", key, needs, single(make))
+    return dataclasses.replace(step, name=f"fuse.{placement.name}")
 
 
-def _lists(
-    job: Job,
-    read: Artifact,
-    origins: Mapping[str, Artifact],
-    vectors: Artifact,
-    placement: Placement,
-) -> Artifact:
-    key = artifact_key(
-        *_LISTS,
-        {"placement": placement.plain(), "index": job.recipe.index.plain()},
-        {"read": read.key, "vectors": vectors.key},
+def _index(job: Job, vectors: Step, placement: Placement) -> Step:
+    """What the index learned, as arrays: training an inverted file takes minutes, filling seconds.
+
+    FAISS's own files are neither written nor read.
+    """
+    builder = registry.index_builder(job.recipe.index)
+    index = _resolved(job.recipe.index, builder)
+    key = artifact_key(*_INDEX, {"index": index}, {"vectors": vectors.key})
+
+    def make() -> Made:
+        return builder.build(_vectors(vectors).targets).columns(), {}
+
+    step = _step(job, _INDEX, "build index", key, (vectors,), single(make))
+    return dataclasses.replace(step, name=f"index.{placement.name}")
+
+
+def _near(job: Job, text: Step) -> Step:
+    builder = registry.index_builder(job.recipe.index)
+    index = _resolved(job.recipe.index, builder)
+    key = artifact_key(*_NEAR, {"index": index, "kin": KIN}, {"text": text.key})
+
+    def make() -> Made:
+        near = near_by_text(job.recipe.index, Embeddings.from_columns(text.artifact().columns()))
+        return {"rows": near.rows, "scores": near.scores}, {}
+
+    return _step(job, _NEAR, "find near texts", key, (text,), single(make))
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFrom:
+    """The steps whose artifacts the lists of a placement are chosen from."""
+
+    read: Step
+    origins: Mapping[str, Step]
+    vectors: Step
+    index: Step
+    near: Step
+
+    def needs(self, placement: Placement) -> tuple[Step, ...]:
+        """Those of them that the placement reads."""
+        always = (self.read, *self.origins.values(), self.vectors, self.index)
+        return (*always, self.near) if reads_near_by_text(placement) else always
+
+    def basis(self) -> Basis:
+        """What they hold."""
+        return Basis(
+            catalogue=catalogue_of(self.read.artifact()),
+            interactions=interactions_of(self.read.artifact()),
+            embeddings=_embeddings(self.origins),
+            vectors=_vectors(self.vectors),
+            near_by_text=cache(lambda: _neighbours(self.near)),
+        )
+
+
+def _past(job: Job, read: Step, origins: Mapping[str, Step], near: Step) -> Past | None:
+    return Past.of(
+        job.recipe,
+        catalogue_of(read.artifact()),
+        interactions_of(read.artifact()),
+        Embeddings.from_columns(origins[TEXT].artifact().columns()),
+        cache(lambda: _neighbours(near)),
+        job.progress,
     )
 
-    def make() -> tuple[Columns, Mapping[str, Any]]:
-        item_vectors = ItemVectors.from_columns(vectors.columns("queries", "targets", "bound"))
-        scale = EvidenceScale.measured(_embeddings(origins))
-        chooser = prepare(
-            job.recipe.index, placement, item_vectors, _catalogue(read), _interactions(read)
+
+def _learn(
+    job: Job, chosen_from: ChosenFrom, placement: Placement, past: Callable[[], Past | None]
+) -> Step | None:
+    """What the placement's ranker learns from an earlier time of the shop, if it learns."""
+    ranker = registry.ranker(placement.ranker)
+    if not ranker.learns:
+        return None
+    sources = [
+        _resolved(choice, registry.candidate_source(choice)) for choice in placement.candidates
+    ]
+    key = artifact_key(
+        *_RANKER,
+        {
+            "ranker": _resolved(placement.ranker, ranker),
+            "candidates": sources,
+            "depth": placement.depth,
+        },
+        {"vectors": chosen_from.vectors.key, "index": chosen_from.index.key}
+        | {"near": chosen_from.near.key, "read": chosen_from.read.key},
+    )
+
+    def make() -> Made:
+        with job.progress(f"learn to rank {placement.name}", 1) as advance:
+            columns = fit_ranker(placement, past).columns()
+            advance(1)
+        return columns, {}
+
+    label = f"learn to rank {placement.name}"
+    step = _step(job, _RANKER, label, key, chosen_from.needs(placement), single(make))
+    return dataclasses.replace(step, name=f"learn.{placement.name}")
+
+
+def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement) -> Step:
+    n_items = chosen_from.read.artifact().summary["report"]["n_items"]
+    ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
+    needs = chosen_from.needs(placement) + (() if ranker is None else (ranker,))
+    inputs = {step.name: step.key for step in needs}
+    keys = tuple(
+        artifact_key(
+            *LISTS, {"placement": placement.plain(), "rows": [rows.start, rows.stop]}, inputs
         )
-        chosen = choose_all(chooser, scale, job.progress)
-        lists = RelatedLists.of_blocks(placement.name, chosen, chooser.best_sellers.shop)
-        filled = float((lists.sizes > 0).mean()) if len(lists) else 0.0
-        return lists.columns(), {"entries": len(lists.rows), "filled_share": filled}
+        for rows in ranges
+    )
 
-    return _stage(job, f"search and choose {placement.name}", _LISTS, key, make)
+    def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        basis = chosen_from.basis()
+        builder = registry.index_builder(job.recipe.index)
+        index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
+        chooser = prepare(placement, basis, index, _ranker(placement, ranker))
+        scale = EvidenceScale.measured(basis.embeddings)
+        total = sum(len(ranges[shard]) for shard in shards)
+        with job.progress(f"search and choose {placement.name}", total) as advance:
+            for shard in shards:
+                chosen = choose_rows(chooser, scale, ranges[shard], advance)
+                columns = list_columns(chosen) | {"best_sellers": chooser.best_sellers.shop}
+                yield shard, (columns, {"entries": len(columns["rows"])})
 
-
-def _build(job: Job, read: Artifact, lists: Mapping[str, Artifact]) -> Artifact:
-    keys = {name: artifact.key for name, artifact in lists.items()}
-    key = artifact_key(*_BUILD, {"recipe": job.recipe.digest}, keys)
-    existing = job.artifacts.find(_BUILD[0], key)
-    if existing is not None:
-        return existing
-    report = read.summary["report"]
-    summary = {
-        "read": read.key,
-        "lists": keys,
-        "recipe": job.recipe.plain(),
-        "report": report,
-        "n_items": report["n_items"],
-        "filled_share": min(a.summary["filled_share"] for a in lists.values()),
-        "n_entries": sum(a.summary["entries"] for a in lists.values()),
-    }
-    return job.artifacts.write(_BUILD[0], key, {}, summary)
-
-
-def _record(job: Job, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "generation": dataclasses.asdict(outcome.generation),
-        "build": outcome.build.key,
-        "settings": job.settings,
-        "report": outcome.report,
-        "stages": [dataclasses.asdict(cost) for cost in job.stopwatch.costs],
-    }
+    return Step(
+        job.artifacts,
+        f"choose.{placement.name}",
+        f"search and choose {placement.name}",
+        LISTS[0],
+        needs,
+        lambda: keys,
+        make,
+    )
 
 
-# Artifacts of a stage
+def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
+    names = [placement.name for placement in job.recipe.placements]
+    keys = {name: list(step.keys() or ()) for name, step in zip(names, lists, strict=True)}
+    inputs = {f"{name}.{shard}": key for name in names for shard, key in enumerate(keys[name])}
+    key = artifact_key(*BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
+
+    def make() -> Made:
+        found = read.artifact().summary
+        report = found["report"]
+        return {}, {
+            "read": read.key,
+            "lists": keys,
+            "shard_items": job.shard_items,
+            "recipe": job.recipe.plain(),
+            "report": report,
+            "n_items": report["n_items"],
+            "measures": counted(
+                [step.parts() for step in lists], report["n_items"], found["n_events"]
+            ),
+        }
+
+    return _step(job, BUILD, "build", key, tuple(lists), single(make))
 
 
-def _stage(
+# For those who judge recipes
+
+
+def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
+    """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
+    job = pinned(job)
+    step = _read(job)
+    complete(step, job.stopwatch)
+    read = step.artifact()
+    return read, catalogue_of(read), interactions_of(read)
+
+
+def text_embeddings(job: Job, read: Artifact) -> Embeddings:
+    """The text embeddings of what was read, encoded where they are not there yet."""
+    job = pinned(job)
+    step = _gather(job, _encode(job, _read(job)))
+    complete(step, job.stopwatch)
+    return Embeddings.from_columns(step.artifact().columns())
+
+
+# Gates and records
+
+
+def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
+    """The live generation, where the job's build is what it was published from."""
+    goal, live = plan(job), publisher.live()
+    if live is None or goal.name != BUILD[0] or goal.key != live.lists_key:
+        return None
+    report = _read(job).artifact().summary["report"]
+    for step in steps_of(goal):
+        job.stopwatch.reused(step.label)
+    return Outcome(live, published=False, report=report)
+
+
+def _beside(
+    store: ArtifactStore, live: Generation | None, built: Mapping[str, Lists]
+) -> tuple[Measures | None, float | None]:
+    """What is known of the live generation, and the share of its first tens that stays.
+
+    Where its artifacts are gone, what Redis knows must do.
+    """
+    if live is None:
+        return None, None
+    try:
+        build = find_build(store, live.lists_key)
+        before = lists_with_ids(store, build)
+    except ArtifactError:
+        return Measures(live.n_items, 0, live.n_entries, 0, 0), None
+    run = find_run(store, live.id)
+    measures = Measures(**(run.measures if run and run.measures else build.summary["measures"]))
+    overlaps = [
+        compare(old, built[old.lists.placement]).overlap
+        for old in before
+        if old.lists.placement in built
+    ]
+    return measures, min(overlaps, default=None)
+
+
+def _costs(job: Job) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(cost) for cost in job.stopwatch.costs]
+
+
+# Parts of steps
+
+
+def _step(
     job: Job,
-    name: str,
-    step: tuple[str, int],
+    kind: tuple[str, int],
+    label: str,
     key: str,
-    make: Callable[[], tuple[Columns, Mapping[str, Any]]],
-) -> Artifact:
-    existing = job.artifacts.find(step[0], key)
-    if existing is not None:
-        job.stopwatch.reused(name)
-        return existing
-    with job.stopwatch.measure(name):
-        columns, summary = make()
-        return job.artifacts.write(step[0], key, columns, summary)
+    needs: tuple[Step, ...],
+    make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]],
+) -> Step:
+    return Step(job.artifacts, kind[0], label, kind[0], needs, lambda: (key,), make)
 
 
-def _catalogue(read: Artifact) -> Catalogue:
-    return Catalogue.from_columns(_unprefixed(read, "catalogue."))
+def _pins(job: Job) -> Pins:
+    if job.pins is None:
+        raise ArtifactError("a job is planned once it is pinned")
+    return job.pins
 
 
-def _interactions(read: Artifact) -> Interactions:
-    return Interactions.from_columns(_unprefixed(read, "interactions."))
+def _ledger(job: Job) -> Ledger:
+    return Ledger(job.artifacts, _pins(job).encoder)
 
 
-def _embeddings(origins: Mapping[str, Artifact]) -> dict[str, Embeddings]:
-    return {name: Embeddings.from_columns(origin.columns()) for name, origin in origins.items()}
+def _encoder(job: Job) -> TextEncoder:
+    """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
+    encoder = registry.text_encoder(job.recipe.text)
+    if encoder.fingerprint() != _pins(job).encoder:
+        raise ConfigError(
+            f"recipe.text: the model here is {encoder.fingerprint():.60}, the run's is "
+            f"{_pins(job).encoder:.60}; install the same on every machine"
+        )
+    return encoder
 
 
-def _prefixed(prefix: str, columns: Columns) -> Columns:
-    return {prefix + name: array for name, array in columns.items()}
+def _ranker(placement: Placement, learned: Step | None) -> FittedRanker:
+    ranker = registry.ranker(placement.ranker)
+    return ranker.fit(None) if learned is None else ranker.load(learned.artifact().columns())
 
 
-def _unprefixed(artifact: Artifact, prefix: str) -> Columns:
-    names = [name for name in artifact.column_names if name.startswith(prefix)]
-    return {name.removeprefix(prefix): a for name, a in artifact.columns(*names).items()}
+def _neighbours(step: Step) -> Neighbours:
+    columns = step.artifact().columns()
+    return Neighbours(columns["rows"], columns["scores"])
+
+
+def _vectors(step: Step) -> ItemVectors:
+    return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
+
+
+def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
+    return {
+        name: Embeddings.from_columns(origin.artifact().columns())
+        for name, origin in origins.items()
+    }
 
 
 def _resolved(choice: Choice, implementation: object) -> dict[str, Any]:

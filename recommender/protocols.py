@@ -7,7 +7,7 @@ knows them by name, and `tests/contracts` runs each one through the suite of its
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +66,18 @@ class VectorIndex(Protocol):
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:
         """At most k neighbours for each query (b, d), equal scores by row."""
 
+    def columns(self) -> Columns:
+        """What building it learned, as arrays; empty where building is cheap."""
+
 
 class IndexBuilder(Protocol):
     """Builds a vector index."""
 
     def build(self, targets: FloatMatrix) -> VectorIndex:
         """Index the targets (n, d); rows may differ in length, zero rows are never found."""
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
+        """The index that `build` made of the same targets, from its columns."""
 
 
 class Proposer(Protocol):
@@ -86,6 +92,9 @@ class Proposer(Protocol):
 
 class CandidateSource(Protocol):
     """Proposes candidates for items."""
+
+    near_by_text: ClassVar[bool]
+    """Whether it reads which items are near by text."""
 
     def prepare(self, basis: Basis, index: VectorIndex) -> Proposer:
         """Make ready for one build; `index` holds the targets of the item vectors."""
@@ -131,9 +140,8 @@ class Lesson:
 class Ranker(Protocol):
     """Orders candidates."""
 
-    @property
-    def learns(self) -> bool:
-        """Whether `fit` wants a lesson."""
+    learns: ClassVar[bool]
+    """Whether `fit` wants a lesson; who learns also reads which items are near by text."""
 
     def fit(self, lesson: Lesson | None) -> FittedRanker:
         """Learn from a lesson; None where it does not learn, or the shop's history is too short."""

@@ -24,12 +24,13 @@ from pydantic import (
 from recommender.artifacts import ArtifactStore
 from recommender.errors import ConfigError
 from recommender.gates import Gates
-from recommender.pipeline import Job
+from recommender.pipeline import SHARD_ITEMS, Job
 from recommender.progress import Progress, silent
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.recipe import Choice, Placement, Recipe
 from recommender.serving.connection import redacted
+from recommender.text_shards import SHARD_TEXTS
 
 EMBEDDED = "embedded"
 
@@ -60,6 +61,12 @@ def _choice_of(default: str) -> PlainValidator:
 
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
+
+
+def _fitting_key(key: SecretStr, without: str) -> SecretStr:
+    if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
+        raise ValueError(f"give 16 to 64 bytes, or nothing for {without}")
+    return key
 
 
 ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
@@ -117,9 +124,7 @@ class StateSettings(_Table):
     @field_validator("user_key")
     @classmethod
     def _fits(cls, key: SecretStr) -> SecretStr:
-        if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
-            raise ValueError("give 16 to 64 bytes, or nothing for a random key")
-        return key
+        return _fitting_key(key, "a random key")
 
 
 class StoreSettings(_Table):
@@ -139,15 +144,29 @@ class BrokerSettings(_Table):
 
 
 class ArtifactSettings(_Table):
-    """Where stage outputs lie; empty, in the state folder."""
+    """Where stage outputs lie: a folder or an fsspec URL; empty, in the state folder.
+
+    With a `signing_key` (16 to 64 bytes), artifacts and run records of other writers are refused.
+    `recommender gc` keeps what the last `keep_runs` runs and those that are `pinned` are made of.
+    """
 
     url: str = ""
+    keep_runs: int = Field(default=3, ge=0)
+    pinned: tuple[int, ...] = ()
+    signing_key: SecretStr = SecretStr("")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _fits(cls, key: SecretStr) -> SecretStr:
+        return _fitting_key(key, "none")
 
 
 class LimitSettings(_Table):
-    """What may be wrong before a run stops."""
+    """What may be wrong before a run stops, and how much one task of a fleet carries."""
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
+    shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
+    shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
 
 
 class EvaluationSettings(_Table):
@@ -187,11 +206,13 @@ class Settings(_Table):
         )
 
     def artifact_store(self) -> ArtifactStore:
-        """Where this shop's artifacts lie. Raises: ConfigError where it is no local folder."""
-        url = self.artifacts.url.removeprefix("file://")
-        if "://" in url:
-            raise ConfigError(f"artifacts.url = {url!r}: only a local folder is supported so far")
-        return ArtifactStore(Path(url) if url else self.state.folder / "artifacts", self.shop)
+        """Where this shop's artifacts lie."""
+        return ArtifactStore(
+            self.artifacts.url or self.state.folder / "artifacts",
+            self.shop,
+            cache=self.state.folder / "cache",
+            signing_key=self.artifacts.signing_key.get_secret_value().encode(),
+        )
 
     def job(self, progress: Progress = silent) -> Job:
         """Everything that a reindex of this shop needs."""
@@ -204,12 +225,27 @@ class Settings(_Table):
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
             settings=self.plain(),
             progress=progress,
+            shard_texts=self.limits.shard_texts,
+            shard_items=self.limits.shard_items,
         )
+
+    def frozen_as(self, run: Mapping[str, Any]) -> "Settings":
+        """The settings that a run was begun with, as its record has them, for this machine.
+
+        Where state, store, broker and artifacts lie, and every secret, stay those of this machine.
+        Raises: ConfigError where the record was written by another version.
+        """
+        here = {name: getattr(self, name) for name in ("state", "store", "broker", "artifacts")}
+        try:
+            return Settings.model_validate({**run, **here})
+        except ValueError as error:
+            raise ConfigError(f"the run's settings are of another version: {error}") from error
 
     def plain(self) -> dict[str, Any]:
         """The settings as they would stand in a file, secrets masked, unset values left out."""
         plain: dict[str, Any] = _plain(self)
         plain["store"]["url"] = redacted(self.store.url)
+        plain["artifacts"]["url"] = redacted(self.artifacts.url)
         plain["broker"]["url"] = redacted(self.broker.url)
         plain["recipe"] = self.recipe.recipe().plain()
         return plain

@@ -98,6 +98,10 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(artifacts.get("url"), str) and "://" not in artifacts["url"] and artifacts["url"]:
         artifacts["url"] = str(_resolved(base, artifacts["url"]))
     resolved["artifacts"] = artifacts
+    gates = dict(_mapping(tree.get("gates", {})))
+    if isinstance(gates.get("golden"), str) and gates["golden"]:
+        gates["golden"] = str(_resolved(base, gates["golden"]))
+    resolved["gates"] = gates
     if "catalogue" in tree:
         resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
     if "interactions" in tree:
@@ -180,7 +184,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown setting {name!r}{_suggestion(location)}"
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
-    secret = bool({"user_key", "url"} & set(location))
+    secret = bool({"user_key", "signing_key", "url"} & set(location))
     shown = "" if secret or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{name}{shown}: {message}{more}"

@@ -37,7 +37,9 @@ class Stopwatch:
         self.costs.append(StageCost(stage, time.perf_counter() - started, peak_bytes(), False))
 
     def reused(self, stage: str) -> None:
-        """Note a stage whose artifact was there already."""
+        """Note a stage whose artifact was there already, unless this run made it."""
+        if any(cost.stage == stage for cost in self.costs):
+            return
         self.costs.append(StageCost(stage, 0.0, 0, True))
 
 

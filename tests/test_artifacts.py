@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from recommender.arrays import Columns
-from recommender.artifacts import MANIFEST, Artifact, ArtifactStore, artifact_key
+from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.errors import ArtifactError
+from recommender.storage import MANIFEST
 
 KEY = artifact_key("text", 1, {"model": "x"}, {"documents": "d"})
 
@@ -26,6 +27,10 @@ def written(store: ArtifactStore) -> Artifact:
     matrix = np.arange(2000, dtype=np.float32).reshape(-1, 4)
     columns: Columns = {"matrix": matrix, "support": np.ones(3)}
     return store.write("text", KEY, columns, {"dimensions": 4})
+
+
+def folder_of(artifact: Artifact, store: ArtifactStore) -> Path:
+    return Path(store.root, artifact.path)
 
 
 def test_round_trip(store: ArtifactStore, written: Artifact) -> None:
@@ -50,7 +55,7 @@ def test_key_covers_everything() -> None:
 
 
 def test_no_manifest_means_it_is_not_there(store: ArtifactStore, written: Artifact) -> None:
-    (written.folder / MANIFEST).unlink()
+    (folder_of(written, store) / MANIFEST).unlink()
     assert store.find("text", KEY) is None
     with pytest.raises(ArtifactError, match="recommender reindex"):
         store.require("text", KEY)
@@ -59,19 +64,19 @@ def test_no_manifest_means_it_is_not_there(store: ArtifactStore, written: Artifa
 def test_first_complete_one_stays(store: ArtifactStore, written: Artifact) -> None:
     again = store.write("text", KEY, {"matrix": np.zeros((1, 1))}, {"dimensions": 1})
     assert again.summary == {"dimensions": 4}
-    assert [path.name for path in written.folder.parent.iterdir()] == [KEY]
+    assert [path.name for path in folder_of(written, store).parent.iterdir()] == [KEY]
 
 
-def test_manifest_says_neither_when_nor_where(written: Artifact) -> None:
-    manifest = json.loads((written.folder / MANIFEST).read_text())
+def test_manifest_says_neither_when_nor_where(store: ArtifactStore, written: Artifact) -> None:
+    manifest = json.loads((folder_of(written, store) / MANIFEST).read_text())
     assert set(manifest) == {"format", "key", "summary", "files"}
-    assert str(written.folder) not in json.dumps(manifest)
+    assert str(folder_of(written, store)) not in json.dumps(manifest)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_flipped_bit_is_found(written: Artifact, seed: int) -> None:
+def test_a_flipped_bit_is_found(store: ArtifactStore, written: Artifact, seed: int) -> None:
     rng = random.Random(seed)
-    path = written.folder / "matrix.npy"
+    path = folder_of(written, store) / "matrix.npy"
     content = bytearray(path.read_bytes())
     place = rng.randrange(len(content))
     content[place] ^= 1 << rng.randrange(8)
@@ -82,8 +87,8 @@ def test_a_flipped_bit_is_found(written: Artifact, seed: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
-def test_a_cut_file_is_found(written: Artifact, share: float) -> None:
-    path = written.folder / "matrix.npy"
+def test_a_cut_file_is_found(store: ArtifactStore, written: Artifact, share: float) -> None:
+    path = folder_of(written, store) / "matrix.npy"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(ArtifactError, match="was changed or cut"):
@@ -92,7 +97,7 @@ def test_a_cut_file_is_found(written: Artifact, share: float) -> None:
 
 @pytest.mark.parametrize("name", ["../x.npy", "/etc/passwd", "a/b.npy", "A.npy", "", ".hidden"])
 def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, name: str) -> None:
-    path = written.folder / MANIFEST
+    path = folder_of(written, store) / MANIFEST
     manifest = json.loads(path.read_text())
     manifest["files"] = {name: {"size": 1, "sha256": "0"}}
     path.write_text(json.dumps(manifest))
@@ -101,21 +106,21 @@ def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, n
 
 
 def test_links_are_not_followed(store: ArtifactStore, written: Artifact, tmp_path: Path) -> None:
-    path = written.folder / "matrix.npy"
+    path = folder_of(written, store) / "matrix.npy"
     secret = path.rename(tmp_path / "elsewhere.npy")
     path.symlink_to(secret)
     with pytest.raises(ArtifactError, match="missing or a link"):
         written.columns("matrix")
-    manifest = written.folder / MANIFEST
+    manifest = folder_of(written, store) / MANIFEST
     manifest.symlink_to(manifest.rename(tmp_path / "manifest.json"))
     with pytest.raises(ArtifactError, match="link"):
         store.find("text", KEY)
 
 
 def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) -> None:
-    path = written.folder / "matrix.npy"
+    path = folder_of(written, store) / "matrix.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    manifest_path = written.folder / MANIFEST
+    manifest_path = folder_of(written, store) / MANIFEST
     manifest = json.loads(manifest_path.read_text())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest["files"]["matrix.npy"] = {"size": path.stat().st_size, "sha256": digest}
@@ -126,7 +131,7 @@ def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 99}'])
 def test_manifest_that_is_none(store: ArtifactStore, written: Artifact, content: bytes) -> None:
-    (written.folder / MANIFEST).write_bytes(content)
+    (folder_of(written, store) / MANIFEST).write_bytes(content)
     with pytest.raises(ArtifactError, match="remove its folder"):
         store.find("text", KEY)
 
@@ -147,7 +152,7 @@ def test_full_disk_leaves_nothing_behind(
     with pytest.raises(ArtifactError, match="No space left on device"):
         store.write("text", KEY, {"matrix": np.zeros(3)}, {})
     assert store.find("text", KEY) is None
-    assert list((store.root / "acme" / "text").iterdir()) == []
+    assert list(Path(store.root, "acme", "text").iterdir()) == []
 
 
 KILLED = """
@@ -185,3 +190,48 @@ def test_highest_run(store: ArtifactStore) -> None:
     store.record_run("acme.9", {"a": 1})
     store.record_run("acme.10", {"a": 1})
     assert store.highest_run() == 10
+
+
+def signing(store: ArtifactStore, key: bytes = b"0123456789abcdef") -> ArtifactStore:
+    return ArtifactStore(store.root, store.shop, signing_key=key)
+
+
+def test_signed_artifacts_are_read_and_forged_ones_refused(store: ArtifactStore) -> None:
+    trusted = signing(store)
+    trusted.write("text", KEY, {"matrix": np.ones(3)}, {"dimensions": 1})
+    assert trusted.require("text", KEY).columns()["matrix"].sum() == 3
+    path = Path(store.root, trusted.folder("text", KEY), MANIFEST)
+    forged = json.loads(path.read_text())
+    forged["summary"] = {"dimensions": 2}
+    path.write_text(json.dumps(forged))
+    with pytest.raises(ArtifactError, match=r"not signed with artifacts\.signing_key"):
+        trusted.find("text", KEY)
+    other = artifact_key("text", 1, {"model": "y"}, {})
+    store.write("text", other, {}, {})
+    with pytest.raises(ArtifactError, match="not signed"):
+        trusted.find("text", other)
+    with pytest.raises(ArtifactError, match="not signed"):
+        signing(store, b"fedcba9876543210").find("text", KEY)
+
+
+def test_a_signature_holds_for_one_place(store: ArtifactStore) -> None:
+    trusted = signing(store)
+    trusted.record_run("acme.1", {"build": KEY})
+    assert trusted.run("acme.1") == {"build": KEY}
+    runs = Path(store.root, "acme", "runs")
+    (runs / "acme.2.json").write_bytes((runs / "acme.1.json").read_bytes())
+    with pytest.raises(ArtifactError, match="not signed"):
+        trusted.run("acme.2")
+    assert b"0123456789abcdef" not in (runs / "acme.1.json").read_bytes()
+
+
+def test_a_run_begins_once_and_a_ledger_loses_nothing(store: ArtifactStore) -> None:
+    assert store.begin_run("acme.7", {"state": "running"})
+    assert not store.begin_run("acme.7", {"state": "other"})
+    assert store.run("acme.7") == {"state": "running"}
+    assert store.run("acme.8") is None
+    assert [store.append("e", 0, {"n": n}) for n in (1, 2)] == [True, False]
+    assert [store.entry("e", 0), store.entry("e", 1)] == [{"n": 1}, None]
+    assert sorted(path.name for path in Path(store.root, "acme", "runs").iterdir()) == [
+        "acme.7.json"
+    ]

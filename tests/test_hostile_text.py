@@ -54,7 +54,7 @@ def write_catalogue(folder: Path, rows: dict[str, str]) -> Path:
 def good_vectors(config: Path) -> np.ndarray:
     job = load(config, ["limits.refused_share_max=0.5"]).job()
     make(job)
-    shop = job.artifacts.root / job.shop
+    shop = Path(job.artifacts.root, job.shop)
     read = job.artifacts.require("read", next((shop / "read").iterdir()).name)
     text = job.artifacts.require("text", next((shop / "text").iterdir()).name)
 

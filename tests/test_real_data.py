@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data_fixtures.__main__ import main as fixtures
+from recommender.builds import find_build, read_catalogue, read_interactions
 from recommender.cli.main import run
-from recommender.pipeline import find_build, read_catalogue, read_interactions
 from recommender.settings_file import load
 
 REPOSITORY = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def lifts(live: list[str]) -> dict[str, float]:
     """Lift of every item with the seed item over all baskets."""
     settings = load(Path(live[1]), [live[3], live[5]])
     artifacts = settings.artifact_store()
-    key = next((artifacts.root / settings.shop / "build").iterdir()).name
+    key = next(Path(artifacts.root, settings.shop, "build").iterdir()).name
     build = find_build(artifacts, key)
     seen = read_interactions(artifacts, build).matrix("basket")
     ids = read_catalogue(artifacts, build).ids

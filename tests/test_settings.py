@@ -228,9 +228,14 @@ def test_user_key_is_made_once_and_private(file: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_remote_artifacts_are_not_promised(file: Path) -> None:
-    with pytest.raises(ConfigError, match="only a local folder"):
-        load(file, ["artifacts.url=s3://bucket/x"]).artifact_store()
+def test_artifacts_behind_a_url(file: Path) -> None:
+    key = "artifacts.signing_key=0123456789abcdef"
+    loaded = load(file, ["artifacts.url=s3://bucket/x", key])
+    assert loaded.artifact_store().root == "s3://bucket/x"
+    assert loaded.artifact_store().signing_key == b"0123456789abcdef"
+    assert "0123456789abcdef" not in str(loaded.plain())
+    with pytest.raises(ConfigError, match=r"signing_key: give 16 to 64 bytes"):
+        load(file, ["artifacts.signing_key=short"])
 
 
 def test_settings_never_change(file: Path) -> None:
@@ -250,3 +255,19 @@ def test_odd_assignments_are_refused_or_taken_and_never_run(
     except ConfigError as error:
         outcome = error
     assert isinstance(outcome, Settings) or "\n" not in str(outcome)
+
+
+def test_frozen_settings_of_a_run(file: Path) -> None:
+    secret = "state.user_key=S3CR3T-0123456789"
+    began = load(file, [secret, "gates.overlap_min=0.3", "evaluation.test_from=2011-11-09"])
+    record = json.loads(json.dumps(began.plain()))
+    assert "S3CR3T" not in str(record)
+    elsewhere = load(file, ["state.folder=/other", "state.user_key=other-0123456789"])
+    frozen = elsewhere.frozen_as(record)
+    assert frozen.gates == began.gates
+    assert frozen.recipe.recipe() == began.recipe.recipe()
+    assert frozen.source() == began.source()
+    assert frozen.evaluation == began.evaluation
+    assert frozen.state == elsewhere.state
+    with pytest.raises(ConfigError, match="of another version"):
+        elsewhere.frozen_as(record | {"news": 1})

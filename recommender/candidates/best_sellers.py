@@ -1,6 +1,7 @@
 """Candidates that sell best at the time."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from recommender.vectors import ItemVectors
 @dataclass(frozen=True, slots=True)
 class BestSellers:
     """The `size` items that sell best of late, the same for everyone: for a ranker to judge."""
+
+    near_by_text: ClassVar[bool] = False
 
     size: int = 30
     decay_days: float = 30.0

@@ -1,6 +1,7 @@
 """Candidates that were bought or seen together most often."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from recommender.arrays import Rows
 from recommender.basis import Basis
@@ -19,6 +20,8 @@ class CoOccurrence:
 
     Large units count less, and old ones by e^(-age / `decay_days`).
     """
+
+    near_by_text: ClassVar[bool] = False
 
     unit: Unit = "auto"
     decay_days: float = 90.0

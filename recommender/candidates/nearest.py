@@ -1,6 +1,7 @@
 """Candidates that the vector index finds."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from recommender.arrays import Rows
 from recommender.basis import Basis
@@ -12,6 +13,8 @@ from recommender.vectors import ItemVectors
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The nearest item vectors."""
+
+    near_by_text: ClassVar[bool] = False
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "NearestProposer":
         """Keep the index at hand."""

@@ -1,6 +1,7 @@
 """Candidates that are sold with the likes of an item."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from recommender.arrays import Rows
 from recommender.basis import Basis
@@ -18,6 +19,8 @@ class TextBackOff:
 
     So items that are new, or that hardly sell, have candidates that behaviour knows.
     """
+
+    near_by_text: ClassVar[bool] = True
 
     unit: Unit = "auto"
     decay_days: float = 90.0

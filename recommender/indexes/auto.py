@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from recommender.arrays import FloatMatrix
+from recommender.arrays import Columns, FloatMatrix
 from recommender.errors import ConfigError
 from recommender.indexes.exact import Exact
 from recommender.indexes.ivf import InvertedFile
-from recommender.protocols import VectorIndex
+from recommender.protocols import IndexBuilder, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Auto:
 
     def build(self, targets: FloatMatrix) -> VectorIndex:
         """Index the targets (n, d)."""
+        return self._fitting(targets).build(targets)
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
+        """The index that `build` made of the same targets."""
+        return self._fitting(targets).restore(targets, columns)
+
+    def _fitting(self, targets: FloatMatrix) -> IndexBuilder:
         if len(targets) <= self.exact_up_to:
-            return Exact().build(targets)
-        return InvertedFile(recall=self.recall, seed=self.seed).build(targets)
+            return Exact()
+        return InvertedFile(recall=self.recall, seed=self.seed)

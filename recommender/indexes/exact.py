@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from recommender.arrays import FloatMatrix, Rows
+from recommender.arrays import Columns, FloatMatrix, Rows
 from recommender.neighbours import NONE, Neighbours
 
 
@@ -27,6 +27,10 @@ class Exact:
             index.add(np.ascontiguousarray(targets[rows]))
         return FaissIndex(index, rows)
 
+    def restore(self, targets: FloatMatrix, columns: Columns) -> FaissIndex:
+        """Index the targets again: a copy costs less than a file."""
+        return self.build(targets)
+
 
 @dataclass(frozen=True, slots=True)
 class FaissIndex:
@@ -39,6 +43,11 @@ class FaissIndex:
     index: Any
     rows: Rows
     dimensions_added: int = 0
+    learned: Columns = field(default_factory=dict)
+
+    def columns(self) -> Columns:
+        """What building it learned."""
+        return self.learned
 
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:
         """At most k neighbours (b, k) of the queries (b, d); a zero query has none.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recommender.arrays import FloatMatrix
+from recommender.arrays import Columns, FloatMatrix
 from recommender.errors import ConfigError
 from recommender.indexes.exact import Exact, FaissIndex, nonzero_rows
 
@@ -60,7 +60,31 @@ class InvertedFile:
         index.train(lengthened)
         index.add(lengthened)
         index.nprobe = self._probes(index, lengthened)
-        return FaissIndex(index, rows, dimensions_added=1)
+        learned: Columns = {
+            "centroids": quantizer.reconstruct_n(0, cells),
+            "cells": quantizer.assign(lengthened, 1)[:, 0].astype(np.int32),
+            "probes": np.array(index.nprobe),
+        }
+        return FaissIndex(index, rows, dimensions_added=1, learned=learned)
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> FaissIndex:
+        """Fill the trained cells again: no k-means, no search for the number of probes."""
+        if not columns:
+            return self.build(targets)
+        import faiss
+
+        rows = nonzero_rows(targets)
+        lengthened = equally_long(targets[rows])
+        centroids = np.ascontiguousarray(columns["centroids"])
+        quantizer = faiss.IndexFlatIP(lengthened.shape[1])
+        quantizer.add(centroids)
+        index = faiss.IndexIVFFlat(
+            quantizer, lengthened.shape[1], len(centroids), faiss.METRIC_INNER_PRODUCT
+        )
+        cells = np.ascontiguousarray(columns["cells"], dtype=np.int64)
+        index.add_core(len(rows), faiss.swig_ptr(lengthened), None, faiss.swig_ptr(cells))
+        index.nprobe = int(columns["probes"])
+        return FaissIndex(index, rows, dimensions_added=1, learned=columns)
 
     def _probes(self, index: faiss.IndexIVFFlat, lengthened: FloatMatrix) -> int:
         """The fewest probes, doubled from 8, at which a sample of targets reaches the recall."""

@@ -1,6 +1,6 @@
 """Features: what a learned ranker sees of an item and a candidate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,7 +127,7 @@ def _labels(catalogue: Catalogue) -> dict[str, Rows]:
     return {name: _codes(values) for name, values in texts.items()}
 
 
-def _codes(values: tuple[str, ...] | list[str]) -> Rows:
+def _codes(values: Sequence[str]) -> Rows:
     codes, distinct = text_codes(values)
     blank = np.array([not text for text in distinct], dtype=bool)
     return np.where(blank[codes], NONE, codes).astype(np.int32)
@@ -136,7 +136,8 @@ def _codes(values: tuple[str, ...] | list[str]) -> Rows:
 def _cosine(counted: CoOccurrence, rate: FloatVector, pairs: _Pairs) -> FloatVector:
     counts = rate * (counted.strength[pairs.seeds] + np.float32(counted.prior))
     norms = np.sqrt(counted.strength[pairs.seeds] * counted.strength[pairs.items])
-    return np.divide(counts, norms, out=np.zeros_like(counts), where=norms > 0)
+    cosine: FloatVector = np.divide(counts, norms, out=np.zeros_like(counts), where=norms > 0)
+    return cosine
 
 
 def _inner(origin: Embeddings, pairs: _Pairs) -> FloatVector:

@@ -1,6 +1,7 @@
 """Candidates in the order of their scores."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,10 +17,7 @@ LOWEST_SCORE = 1e-6
 class Identity:
     """Leaves candidates as they are: best inner product first."""
 
-    @property
-    def learns(self) -> bool:
-        """There is nothing to learn."""
-        return False
+    learns: ClassVar[bool] = False
 
     def fit(self, lesson: Lesson | None) -> "Identity":
         """Itself."""

@@ -1,7 +1,7 @@
 """A ranker that learns from what was bought next."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Learned:
     Source: LambdaMART, Burges 2010, "From RankNet to LambdaRank to LambdaMART: an overview".
     """
 
+    learns: ClassVar[bool] = True
+
     trees: int = 200
     leaves: int = 15
     learning_rate: float = 0.05
@@ -43,18 +45,17 @@ class Learned:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("trees", 1, 5_000), ("leaves", 2, 1_024), ("seeds_max", 10, 10**6)):
+        for name, low, high in (
+            ("trees", 1, 5_000),
+            ("leaves", 2, 1_024),
+            ("seeds_max", 10, 10**6),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(
                     f"learned: {name} = {getattr(self, name)} is not in {low}..{high}"
                 )
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learned: learning_rate = {self.learning_rate} is not in (0, 1]")
-
-    @property
-    def learns(self) -> bool:
-        """It does."""
-        return True
 
     def fit(self, lesson: Lesson | None) -> "FittedTrees":
         """Grow the trees. Deterministic for a seed, whatever the number of threads."""

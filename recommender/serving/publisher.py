@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """A pointer to be made live and, where it changes one, the pointer that it was made from."""
 
     pointer: Pointer
@@ -54,7 +54,7 @@ class Publisher:
     lease_s: float = 30.0
     batch: int = 200
     grace_s: float = 2.0
-    _keys: Keys = field(init=False, repr=False)
+    keys: Keys = field(init=False, repr=False)
     _generations: Generations = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Publisher:
         if not 0 <= self.grace_s < self.lease_s:
             raise ConfigError(f"grace_s {self.grace_s}: use 0 to less than lease_s {self.lease_s}")
         keys = Keys(self.shop)
-        object.__setattr__(self, "_keys", keys)
+        object.__setattr__(self, "keys", keys)
         object.__setattr__(self, "_generations", Generations(self.store, keys, self.batch))
 
     def publish(  # noqa: PLR0913 - all but two by name
@@ -73,11 +73,14 @@ class Publisher:
         *,
         lists_key: str,
         recipe_digest: str,
+        number: int = 0,
         fence_floor: int = 0,
         canary_share: float = 0.0,
         progress: Progress = silent,
     ) -> Generation:
-        """Make `lists` live as one new generation, numbered above `fence_floor`.
+        """Make `lists` live as one new generation, under a number that was reserved for it.
+
+        Without a `number` it gets the next one above `fence_floor`.
 
         With a `canary_share` above 0 only so many requests read it, until `promote` or
         `rollback`. Until the pointer moves, lookups read the old generation, and an error leaves
@@ -87,19 +90,19 @@ class Publisher:
         where nothing is live; StoreUnavailable.
         """
         _check_share(canary_share)
-        staging = Staging(self._keys, 0, ids, lists)
+        staging = Staging(self.keys, 0, ids, lists)
         with self._at_work() as lease:
-            seen = self._seen() if canary_share else None
-            generation = self._drawn_up(
-                lease, staging, lists_key, recipe_digest, fence_floor=fence_floor
+            seen = self.seen() if canary_share else None
+            generation = self.drawn_up(
+                lease, staging, lists_key, recipe_digest, fence=(number, fence_floor)
             )
             view = View((generation.id,), staging.placements)
             pointer = Pointer(generation.id, view)
             if seen is not None:
                 pointer = Pointer(generation.id, seen.live, view, canary_share)
             staging = replace(staging, generation=generation.id)
-            self._put_live(lease, generation, staging, _Move(pointer, seen), progress)
-        self._collect_replaced()
+            self._put_live(lease, generation, staging, Move(pointer, seen), progress)
+        self.collect_replaced()
         return replace(generation, state="complete", role="canary" if seen else "live")
 
     def publish_overlay(
@@ -124,20 +127,28 @@ class Publisher:
         if not changed:
             raise DataError(f"shop {self.shop}: no related list to publish")
         with self._at_work() as lease:
-            seen = self._seen()
-            overlay = Overlay(self._keys, 0, self._carried_over(seen) | changed)
+            seen = self.seen()
+            overlay = Overlay(self.keys, 0, self._carried_over(seen) | changed)
             _check_placements(overlay, seen)
             base = seen.generation
-            generation = self._drawn_up(lease, overlay, lists_key, recipe_digest, base=base)
+            generation = self.drawn_up(lease, overlay, lists_key, recipe_digest, base=base)
             pointer = replace(
                 seen,
                 fence=generation.id,
                 live=replace(seen.live, layers=(generation.id, base)),
             )
             overlay = replace(overlay, generation=generation.id)
-            self._put_live(lease, generation, overlay, _Move(pointer, seen), progress)
-        self._collect_replaced()
+            self._put_live(lease, generation, overlay, Move(pointer, seen), progress)
+        self.collect_replaced()
         return replace(generation, state="complete", role="overlay")
+
+    def reserve(self, floor: int = 0) -> int:
+        """A number above `floor` for a generation to come: its fence from the first step on.
+
+        Who reserved later wins, whoever is done first. Raises: StoreUnavailable.
+        """
+        with self.errors("reserving a number"):
+            return self._next_fence(Scripts.on(self.store), floor)
 
     def check_canary(self, share: float) -> None:
         """See that a canary can be published, before much is built for it. 0 is none.
@@ -147,24 +158,24 @@ class Publisher:
         """
         _check_share(share)
         if share:
-            with self._errors("reading"):
-                self._seen()
+            with self.errors("reading"):
+                self.seen()
 
     def promote(self) -> Generation:
         """Make the canary live for all requests; what was live becomes the previous one.
 
         Raises: ConfigError where there is no canary; StoreUnavailable.
         """
-        with self._errors("promoting"):
+        with self.errors("promoting"):
             seen = self._generations.live()
             if seen is None or seen.canary is None:
                 raise ConfigError(f"shop {self.shop}: there is no canary to promote")
             scripts = Scripts.on(self.store)
             pointer = Pointer(self._next_fence(scripts), seen.canary)
-            self._swap(scripts, _Move(pointer, seen))
+            self._swap(scripts, Move(pointer, seen))
             generation = self._described(pointer)
         log.info("event=promoted shop=%s generation=%d", self.shop, generation.id)
-        self._collect_replaced()
+        self.collect_replaced()
         return generation
 
     def collect(self) -> list[int]:
@@ -172,7 +183,7 @@ class Publisher:
 
         What readers may have seen is deleted `grace_s` later. Raises: StoreUnavailable.
         """
-        with self._errors("collecting"):
+        with self.errors("collecting"):
             return self._collect(Scripts.on(self.store))
 
     def live(self) -> Generation | None:
@@ -180,14 +191,14 @@ class Publisher:
 
         Raises: StoreUnavailable.
         """
-        with self._errors("reading"):
+        with self.errors("reading"):
             pointer = self._generations.live()
             generation = pointer and self._generations.described(pointer.generation)
             return replace(generation, role="live") if generation else None
 
     def generations(self) -> list[Generation]:
         """All generations that have keys, newest first. Raises: StoreUnavailable."""
-        with self._errors("reading"):
+        with self.errors("reading"):
             return self._generations.all()
 
     def rollback(self, to: int | None = None) -> Generation:
@@ -199,14 +210,14 @@ class Publisher:
 
         Raises: ConfigError naming the generations that there are; StoreUnavailable.
         """
-        with self._errors("rolling back"):
+        with self.errors("rolling back"):
             seen = self._generations.live()
             scripts = Scripts.on(self.store)
             if to is None and seen is not None and seen.canary is not None:
-                move = _Move(Pointer(self._next_fence(scripts), seen.live), seen)
+                move = Move(Pointer(self._next_fence(scripts), seen.live), seen)
             else:
                 view = self._rollback_view(to, seen)
-                move = _Move(Pointer(self._next_fence(scripts), view))
+                move = Move(Pointer(self._next_fence(scripts), view))
             self._swap(scripts, move)
             generation = self._described(move.pointer)
         log.info("event=rolled_back shop=%s generation=%d", self.shop, generation.id)
@@ -215,13 +226,14 @@ class Publisher:
     @contextmanager
     def _at_work(self) -> Iterator[Lease]:
         """Hold the lease, with the room free that abandoned generations took."""
-        with self._errors("publishing"):
+        with self.errors("publishing"):
             scripts = Scripts.on(self.store)
-            with held_lease(scripts, self._keys.lease, self.lease_s) as lease:
-                self._collect(scripts, lease.keep)
+            with held_lease(scripts, self.keys.lease, self.lease_s) as lease:
+                self.collect_abandoned(lease)
                 yield lease
 
-    def _seen(self) -> Pointer:
+    def seen(self) -> Pointer:
+        """The live pointer. Raises: DataError where nothing is live."""
         pointer = self._generations.live()
         if pointer is None:
             raise DataError(f"shop {self.shop}: nothing is live yet; publish all lists first")
@@ -240,7 +252,7 @@ class Publisher:
         """The lists of the overlay that is live, by their names."""
         values: dict[str, bytes] = {}
         for number in seen.live.layers[:-1]:
-            prefix = self._keys.prefix(number)
+            prefix = self.keys.prefix(number)
             for names in self._generations.names(number):
                 stored = cast(
                     "list[bytes | None]", self.store.mget([prefix + name for name in names])
@@ -252,21 +264,24 @@ class Publisher:
                 }
         return values
 
-    def _drawn_up(
+    def drawn_up(
         self,
         lease: Lease,
         staging: Staged,
         lists_key: str,
         recipe_digest: str,
         *,
-        fence_floor: int = 0,
+        fence: tuple[int, int] = (0, 0),
         base: int = 0,
     ) -> Generation:
         """The description of a generation to be staged, once there is room for it."""
         sample = staging.sample(MEASURED_LISTS, seed=0)
         memory.require_room(self.store, memory.estimate(staging.n_keys, sample))
+        number, floor = fence
+        if number:
+            self._require_newest(number)
         return Generation(
-            id=self._next_fence(lease.scripts, fence_floor),
+            id=number or self._next_fence(lease.scripts, floor),
             state="staging",
             created_at=self.store.time()[0],
             recipe_digest=recipe_digest,
@@ -283,29 +298,49 @@ class Publisher:
         lease: Lease,
         generation: Generation,
         staging: Staged,
-        move: "_Move",
+        move: "Move",
         progress: Progress,
     ) -> None:
         try:
-            self._generations.begin(generation, lease.owner, staging.list_names(self.batch))
+            self.put_down(generation, lease, staging)
             self._write(lease, staging, progress)
-            self._verify(lease, staging)
-            self._complete(lease, generation.id)
-            failpoints.hit("publish.before_swap")
-            self._swap(lease.scripts, move)
-            log.info("event=published shop=%s generation=%d", self.shop, generation.id)
-            failpoints.hit("publish.after_swap")
+            self.activated(lease, staging, move)
         except BaseException:
-            self._take_back(lease, generation.id)
+            self.take_back(lease, generation.id)
             raise
+
+    def put_down(self, generation: Generation, lease: Lease, staging: Staged) -> None:
+        """Write down what is about to be staged, before any list."""
+        self._generations.begin(generation, lease.owner, staging.list_names(self.batch))
+
+    def written(self, lease: Lease, values: dict[str, bytes]) -> int:
+        """Write one batch of lists under a lease that is held; returns how many."""
+        lease.keep()
+        self.store.mset(values)
+        failpoints.hit("publish.staged")
+        return len(values)
+
+    def activated(self, lease: Lease, staging: Staged, move: Move) -> None:
+        """Verify what was staged, declare it complete and move the pointer."""
+        self._verify(lease, staging)
+        self._complete(lease, staging.generation)
+        failpoints.hit("publish.before_swap")
+        self._swap(lease.scripts, move)
+        log.info("event=published shop=%s generation=%d", self.shop, staging.generation)
+        failpoints.hit("publish.after_swap")
+
+    def collect_abandoned(self, lease: Lease) -> None:
+        """Free the room that abandoned generations took."""
+        self._collect(lease.scripts, lease.keep)
+
+    def described(self, number: int) -> Generation | None:
+        """What is written down of a generation, None where nothing is. Its errors are redis's."""
+        return self._generations.described(number)
 
     def _write(self, lease: Lease, staging: Staged, progress: Progress) -> None:
         with progress(f"publish {self.shop}", staging.n_keys) as advance:
             for values in staging.batches(self.batch):
-                lease.keep()
-                self.store.mset(values)
-                failpoints.hit("publish.staged")
-                advance(len(values))
+                advance(self.written(lease, values))
 
     def _verify(self, lease: Lease, staging: Staged) -> None:
         found = 0
@@ -323,14 +358,14 @@ class Publisher:
             )
 
     def _complete(self, lease: Lease, number: int) -> None:
-        keys = [self._keys.lease, self._keys.generation(number)]
+        keys = [self.keys.lease, self.keys.generation(number)]
         if not lease.scripts.run(COMPLETE, keys, [lease.owner]):
             raise StoreUnavailable(f"lease {lease.key}: lost while writing; publish again")
 
-    def _swap(self, scripts: Scripts, move: "_Move") -> None:
+    def _swap(self, scripts: Scripts, move: "Move") -> None:
         pointer = move.pointer
         layers = pointer.live.layers + (pointer.canary.layers if pointer.canary else ())
-        keys = [self._keys.live, self._keys.previous, *map(self._keys.generation, layers)]
+        keys = [self.keys.live, self.keys.previous, *map(self.keys.generation, layers)]
         arguments: list[str | int | bytes]
         arguments = [pointer.fence, codec.encode_pointer(pointer), pointer.generation]
         if move.seen is not None:
@@ -354,7 +389,8 @@ class Publisher:
                 f"shop {self.shop}: generation {needed} was collected meanwhile; publish again"
             )
 
-    def _take_back(self, lease: Lease, number: int) -> None:
+    def take_back(self, lease: Lease, number: int) -> None:
+        """Delete what the holder of the lease has staged, unless it is live."""
         with suppress(RedisError):
             for retired in self._generations.retire(lease.scripts, [number], lease.owner):
                 self._generations.delete(retired)
@@ -367,16 +403,26 @@ class Publisher:
             self._generations.delete(number, tick)
         return list(retired)
 
-    def _collect_replaced(self) -> None:
+    def collect_replaced(self) -> None:
+        """Delete what readers have left; a failure is told in the log, the next publish retries."""
         try:
             self.collect()
         except StoreUnavailable as error:
             log.warning("event=collect_failed shop=%s reason=%s", self.shop, error)
 
+    def _require_newest(self, number: int) -> None:
+        """See before anything is written that a reserved number can still go live."""
+        live = self._generations.live()
+        if live is not None and live.fence >= number:
+            raise StoreUnavailable(
+                f"shop {self.shop}: run {number} is superseded, a later publisher or rollback "
+                f"({live.fence}) went live meanwhile; run again"
+            )
+
     def _next_fence(self, scripts: Scripts, floor: int = 0) -> int:
         live = self._generations.live()
         known = [floor, live.fence if live else 0, *self._generations.numbers()]
-        return cast("int", scripts.run(NEXT_FENCE, [self._keys.seq], [max(known)]))
+        return cast("int", scripts.run(NEXT_FENCE, [self.keys.seq], [max(known)]))
 
     def _rollback_view(self, to: int | None, seen: Pointer | None) -> View:
         target = self._rollback_target(to)
@@ -403,7 +449,8 @@ class Publisher:
             f"shop {self.shop}: no {wanted} to roll back to; there are: {there or 'none'}"
         )
 
-    def _errors(self, action: str) -> AbstractContextManager[None]:
+    def errors(self, action: str) -> AbstractContextManager[None]:
+        """Errors of the store as StoreUnavailable."""
         return store_errors(f"shop {self.shop}: {action} failed", "see to the server and run again")
 
 

@@ -116,9 +116,9 @@ class Staging:
     def batches(self, size: int) -> Iterator[dict[str, bytes]]:
         """All keys and values, at most `size` at a time."""
         for lists in self.lists:
-            yield self._best_sellers(lists)
+            yield self.best_sellers(lists)
             for rows in blocks(len(lists), size):
-                yield self._values(lists, rows)
+                yield self.values(lists, rows)
 
     def names(self, size: int) -> Iterator[list[str]]:
         """The keys of `batches`, without encoding the values."""
@@ -134,13 +134,13 @@ class Staging:
         drawn = random.Random(seed).sample(range(self.n_lists), min(size, self.n_lists))
         values: dict[str, bytes] = {}
         for lists in self.lists:
-            values |= self._best_sellers(lists)
+            values |= self.best_sellers(lists)
         for number in drawn:
             lists, row = self.lists[number // len(self.ids)], number % len(self.ids)
-            values |= self._values(lists, slice(row, row + 1))
+            values |= self.values(lists, slice(row, row + 1))
         return values
 
-    def _values(self, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
+    def values(self, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
         """The values of a block, as `codec.encode_list` writes each, made from whole columns."""
         offsets = lists.offsets[rows.start : rows.stop + 1]
         entries = slice(int(offsets[0]), int(offsets[-1]))
@@ -157,7 +157,8 @@ class Staging:
             values[prefix + list_name(placement, item)] = value.encode()
         return values
 
-    def _best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
+    def best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
+        """The list of those for whom there is none."""
         item = codec.BEST_SELLERS
         ids = [self.ids.ids[row] for row in lists.best_sellers.tolist()]
         scores = np.linspace(1, 1 / codec.LEVELS, len(ids)).tolist()

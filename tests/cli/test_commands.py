@@ -145,10 +145,11 @@ def test_nothing_published_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_shrunk_catalogue_is_held(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (live.parent / "orders.csv").write_text(orders(("a", "b"), ("a", "b")))
     said = failed(capsys, ["reindex", "--config", str(live)], 6)
-    assert "2 items, the live generation 1 has 6" in said
+    assert "2 items, the live generation has 6" in said
+    assert "recommender approve 2" in said
     assert related(live, "a", capsys)["generation"] == 1
     assert run(["reindex", "--config", str(live), "--force"]) == 0
-    assert related(live, "a", capsys)["generation"] == 2
+    assert related(live, "a", capsys)["generation"] == 3
 
 
 def test_store_that_is_off(live: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,3 +97,17 @@ def test_inputs_stay_as_they_are(builder: IndexBuilder) -> None:
 def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=name):
         registry.index_builder(Choice(name, parameters))
+
+
+@pytest.mark.parametrize("unequal", [False, True], ids=["equal norms", "unequal norms"])
+def test_restored_from_its_columns_it_answers_the_same(
+    builder: IndexBuilder, unequal: bool
+) -> None:
+    indexed = targets(unequal=unequal)
+    indexed[::7] = 0
+    built = builder.build(indexed)
+    restored = builder.restore(indexed, built.columns())
+    queries = targets(unequal=False)[:300]
+    one, two = built.search(queries, 20), restored.search(queries, 20)
+    assert (one.rows == two.rows).all()
+    assert (one.scores == two.scores).all()

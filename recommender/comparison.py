@@ -1,0 +1,93 @@
+"""Comparison: how the lists of one build differ from those of another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import Rows, blocks
+from recommender.ids import ItemIds
+from recommender.neighbours import NONE, RelatedLists
+from recommender.related import EVIDENCE
+
+K = 10
+_POPULAR = EVIDENCE.index("popular")
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The lists of one build in one placement, with the ids behind its rows."""
+
+    ids: ItemIds
+    lists: RelatedLists
+
+    def top(self, k: int = K) -> Rows:
+        """The first k entries of each list (n, k), best sellers that fill it up left out."""
+        columns = np.arange(k)
+        shown = columns < np.minimum(self.lists.sizes, k)[:, None]
+        places = self.lists.offsets[:-1, None] + columns
+        shown[shown] = self.lists.evidence[places[shown]] != _POPULAR
+        top = np.full(shown.shape, NONE, dtype=np.int32)
+        top[shown] = self.lists.rows[places[shown]]
+        return top
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two builds, item by item, for the c items that both have.
+
+    `old_rows` and `new_rows` (c,) are their rows, `kept` (c,) the share of the longer of both
+    first tens that stands in the other too (1 where both are empty), `moved` (c,) whether the
+    order differs at all. `orphaned` are rows of the new build whose item stood in a list of the
+    old one and stands in none now.
+    """
+
+    old_rows: Rows
+    new_rows: Rows
+    kept: NDArray[np.float64]
+    moved: NDArray[np.bool_]
+    orphaned: Rows
+
+    @property
+    def overlap(self) -> float:
+        """The mean share that was kept, 1 where the builds have no item in common."""
+        return float(self.kept.mean()) if len(self.kept) else 1.0
+
+    @property
+    def churn(self) -> float:
+        """The mean share of the first ten that is new or gone."""
+        return 1 - self.overlap
+
+
+def compare(old: Lists, new: Lists) -> Comparison:
+    """Compare the first ten of all lists."""
+    old_of_new = old.ids.rows(new.ids)
+    new_rows = np.flatnonzero(old_of_new >= 0).astype(np.int32)
+    old_rows = old_of_new[new_rows]
+    new_of_old = new.ids.rows(old.ids)
+    before = _translated(old.top(), new_of_old)[old_rows]
+    after = new.top()[new_rows]
+    kept = np.ones(len(new_rows), dtype=np.float64)
+    for block in blocks(len(new_rows), 65_536):
+        kept[block] = _shared(before[block], after[block])
+    listed = np.zeros(len(new.ids), dtype=bool)
+    listed[new.lists.rows] = True
+    was_listed = np.zeros(len(old.ids), dtype=bool)
+    was_listed[old.lists.rows] = True
+    orphaned = new_rows[was_listed[old_rows] & ~listed[new_rows]]
+    return Comparison(old_rows, new_rows, kept, (before != after).any(axis=1), orphaned)
+
+
+def _translated(rows: Rows, of_old: Rows) -> Rows:
+    """Rows of the old build as rows of the new one; -2 where the new one has no such item."""
+    known = np.where(of_old >= 0, of_old, -2)
+    translated: Rows = np.where(rows == NONE, NONE, known[np.maximum(rows, 0)]).astype(np.int32)
+    return translated
+
+
+def _shared(before: Rows, after: Rows) -> NDArray[np.float64]:
+    """The share of the longer list that stands in both (b,)."""
+    both = (before[:, :, None] == after[:, None, :]) & (before >= 0)[:, :, None]
+    shared = both.any(axis=2).sum(axis=1)
+    longer = np.maximum((before != NONE).sum(axis=1), (after != NONE).sum(axis=1))
+    return np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)

@@ -1,0 +1,164 @@
+"""What a gate held: looked at, approved, overtaken."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from recommender.builds import find_build
+from recommender.cli.diff_page import page
+from recommender.cli.main import run
+from recommender.releases import ChangedList, Difference, Entry, Release
+from recommender.settings_file import load
+from tests.shop_files import orders, write_shop, write_small_shop
+
+BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
+HOSTILE = "</small><script>alert(1)</script>\"'>&amp;<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> list[str]:
+    """A shop with generation 1 live and run 2 held, because most orders are gone."""
+    config = write_shop(tmp_path, orders(*BASKETS))
+    where = ["--config", str(config)]
+    assert run(["reindex", *where]) == 0
+    (tmp_path / "orders.csv").write_text(orders(("a", "b"), ("a", "f")))
+    assert run(["reindex", *where]) == 6
+    return where
+
+
+def generation(where: list[str], capsys: pytest.CaptureFixture[str], item: str = "a") -> int:
+    capsys.readouterr()
+    assert run(["related", item, *where, "--json"]) == 0
+    return int(json.loads(capsys.readouterr().out)["generation"])
+
+
+def test_a_held_build_waits_and_is_approved(
+    held: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = load(Path(held[1])).artifact_store()
+    record = store.run("acme.2")
+    assert record is not None
+    assert record["state"] == "held"
+    assert "interactions" in " ".join(record["held"])
+    assert generation(held, capsys) == 1
+    assert run(["approve", *held]) == 0
+    assert "Generation 2 of shop acme is live" in capsys.readouterr().out
+    assert generation(held, capsys) == 2
+    approved = store.run("acme.2")
+    assert approved is not None
+    assert approved["state"] == "published"
+    assert run(["approve", *held]) == 3
+    assert "waiting: none" in capsys.readouterr().err
+    assert run(["reindex", *held]) == 0
+    assert "Nothing changed: generation 2" in capsys.readouterr().out
+
+
+def test_a_later_generation_overtakes_what_is_held(
+    held: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["reindex", *held, "--force"]) == 0
+    capsys.readouterr()
+    assert run(["approve", "2", *held]) == 3
+    assert "run 2 is not held and newer than what is live; waiting: none" in capsys.readouterr().err
+    assert generation(held, capsys) == 3
+
+
+def test_golden_pairs_hold_and_bad_files_stop_the_run(
+    held: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden = tmp_path / "golden.csv"
+    strict = [*held, "--set", "gates.golden=golden.csv", "--set", "gates.items_share_min=0"]
+    golden.write_text("item,related,expected\na,b,never\n")
+    assert run(["reindex", *strict]) == 6
+    assert "golden pairs: line 2: 'b' stands in the related list of 'a'" in capsys.readouterr().err
+    golden.write_text("item,related,expected\na,b,maybe\n")
+    assert run(["reindex", *strict]) == 4
+    assert "line 2: expected 'maybe'" in capsys.readouterr().err
+    assert generation(held, capsys) == 1
+
+
+def test_diff_in_the_terminal(held: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["diff", "live", "held", *held]) == 0
+    said = capsys.readouterr().out
+    assert "Shop acme: 1 (live) beside 2 (held)." in said
+    assert "held: " in said
+    assert "churn@10" in said
+    assert max(map(len, said.splitlines())) <= 100
+    row = next(line.split() for line in said.splitlines() if line.startswith("related"))
+    assert row[1:4] == ["3", "0", "3"]
+    assert run(["diff", "1", "1", *held]) == 0
+    assert "0.0%" in capsys.readouterr().out
+    assert run(["diff", "1", "9", *held]) == 3
+    assert "no release '9'; there are: 2 held, 1 live" in capsys.readouterr().err
+
+
+class Page(HTMLParser):
+    """The tags and attributes of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+
+def test_diff_as_a_page(
+    held: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "diff.html"
+    assert run(["diff", "live", "2", *held, "--html", str(file)]) == 0
+    text = file.read_text()
+    assert "Title of a" in text
+    assert "Held: 4 interactions" in text
+    assert run(["diff", "1", "2", *held, "--html", str(tmp_path / "no" / "x.html")]) == 3
+
+
+def test_the_page_is_escaped_and_asks_for_nothing(held: list[str]) -> None:
+    store = load(Path(held[1])).artifact_store()
+    record = store.run("acme.2")
+    assert record is not None
+    build = find_build(store, record["build"])
+    entry = Entry(HOSTILE, HOSTILE, stays=False)
+    changed = ChangedList(HOSTILE, HOSTILE, 0.5, (entry,), (entry,))
+    found = Difference(HOSTILE, 1, 1, 1, 1, 1, 0.5, ((HOSTILE, HOSTILE),) * 60, (changed,))
+    release = Release(1, HOSTILE, build, (HOSTILE,))
+    text = page(HOSTILE, release, release, [found])
+    parsed = Page()
+    parsed.feed(text)
+    assert not {"script", "img", "link", "iframe"} & set(parsed.tags)
+    assert not {"onerror", "src", "href"} & set(parsed.attributes)
+    assert "&lt;script&gt;alert(1)" in text
+    assert "and 10 more" in text
+
+
+def test_a_recipe_that_is_judged_worse_is_held(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_small_shop(tmp_path)
+    where = ["--config", str(config), "--set", "gates.ndcg_drop_max=0.05"]
+    where += ["--set", "gates.overlap_min=0"]
+    assert run(["reindex", *where]) == 0
+    store = load(config).artifact_store()
+    good = store.run("acme.1")
+    assert good is not None
+    assert 0 < good["measures"]["ndcg"] < 1
+    text_alone = (
+        "recipe.placements=[{name='related', fusion={use='concatenation', weights={text=1.0}}}]"
+    )
+    assert run(["reindex", *where, "--set", text_alone]) == 6
+    assert "offline NDCG@10 is 0." in capsys.readouterr().err
+    assert run(["reindex", *where[:2], "--set", text_alone, "--set", "gates.overlap_min=0"]) == 0
+
+
+def test_a_shop_without_times_is_not_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_shop(tmp_path, "order_id,item_id,title\n1,a,A\n1,b,B\n2,a,A\n2,b,B\n")
+    assert run(["reindex", "--config", str(config), "--set", "gates.ndcg_drop_max=0.05"]) == 0
+    assert "recommender: not judged: " in capsys.readouterr().err
