@@ -3,8 +3,9 @@
 `<root>/<shop>/<step>/<key>/` holds one .npy file per column and `manifest.json`, which is written
 last: without it the artifact does not exist. Keys cover whatever changes the bytes, so the first
 complete artifact of a key wins and nothing is ever changed in place. Manifests carry no time, host
-or path. Every file is checked against its SHA-256 before it is loaded; nothing is unpickled. With
-a signing key, a manifest or run record that was not written with it is refused.
+or path. Every file is checked against its SHA-256 before it is loaded, and so is the manifest;
+nothing is unpickled. With a signing key, a manifest or run record that was not written with it is
+refused.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from recommender.arrays import Columns
 from recommender.errors import ArtifactError
 from recommender.storage import MANIFEST, Storage, digest, storage_at
 
-FORMAT = 1
+FORMAT = 2
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 RUNS = "runs"
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
@@ -206,9 +207,7 @@ class ArtifactStore:
         return f"{self._shop()}/ledgers/{ledger}/{number:08d}.json"
 
     def _signed(self, path: str, content: Mapping[str, Any], indent: int | None = None) -> bytes:
-        signed = dict(content)
-        if self.signing_key:
-            signed["signature"] = self._signature(path, content)
+        signed = {**content, "signature": self._signature(path, content)}
         text = json.dumps(signed, sort_keys=True, indent=indent, ensure_ascii=False)
         return f"{text}\n".encode()
 
@@ -219,18 +218,21 @@ class ArtifactStore:
             raise ArtifactError(f"{path} cannot be read ({error}); remove its folder") from error
         if not isinstance(found, dict):
             raise ArtifactError(f"{path} is no JSON object; remove its folder")
-        signature = found.pop("signature", "")
-        if self.signing_key and not hmac.compare_digest(
-            str(signature).encode(), self._signature(path, found).encode()
-        ):
-            raise ArtifactError(
-                f"{path} is not signed with artifacts.signing_key: another writer made or changed "
-                "it; remove it and run again"
+        signature = str(found.pop("signature", "")).encode()
+        if not hmac.compare_digest(signature, self._signature(path, found).encode()):
+            reason = (
+                "is not signed with artifacts.signing_key: another writer made or changed it"
+                if self.signing_key
+                else "was changed, or signed with a key that is not set here"
             )
+            raise ArtifactError(f"{path} {reason}; remove it and run again")
         return found
 
     def _signature(self, path: str, content: Mapping[str, Any]) -> str:
-        """HMAC-SHA-256 over the place and the content, so that neither can be exchanged."""
+        """HMAC-SHA-256 over the place and the content, so that neither can be exchanged.
+
+        Without a key it is a checksum: a bit that flips is noticed, a forger is not.
+        """
         text = json.dumps([path, content], sort_keys=True, ensure_ascii=True)
         return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
 

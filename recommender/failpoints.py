@@ -1,7 +1,8 @@
 """Named places where tests inject faults; nothing happens unless they are switched on.
 
 `RECOMMENDER_FAILPOINTS="publish.before_swap=kill@1;artifact.write=enospc@2"`: at the second
-`artifact.write` of the process the disk is full. Actions: `kill` (SIGKILL), `enospc`, `eio`.
+`artifact.write` of the process the disk is full. Actions: `kill` (SIGKILL),
+`stop` (SIGSTOP, until someone sends SIGCONT), `enospc`, `eio`.
 """
 
 import errno
@@ -21,7 +22,7 @@ NAMES = frozenset(
         "publish.after_swap",
     }
 )
-ACTIONS = frozenset({"kill", "enospc", "eio"})
+ACTIONS = frozenset({"kill", "stop", "enospc", "eio"})
 VARIABLE = "RECOMMENDER_FAILPOINTS"
 
 _hits: Counter[str] = Counter()
@@ -56,5 +57,8 @@ def _parse(entry: str) -> tuple[str, str, int]:
 def _act(name: str, action: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     code = errno.ENOSPC if action == "enospc" else errno.EIO
     raise OSError(code, f"{os.strerror(code)} (failpoint {name})")

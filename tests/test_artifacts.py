@@ -33,6 +33,13 @@ def folder_of(artifact: Artifact, store: ArtifactStore) -> Path:
     return Path(store.root, artifact.path)
 
 
+def rewrite(store: ArtifactStore, artifact: Artifact, manifest: dict[str, object]) -> None:
+    """Write another manifest as if the store had written it."""
+    manifest.pop("signature")
+    path = f"{artifact.path}/{MANIFEST}"
+    Path(store.root, path).write_bytes(store._signed(path, manifest))
+
+
 def test_round_trip(store: ArtifactStore, written: Artifact) -> None:
     found = store.require("text", KEY)
     assert found.summary == {"dimensions": 4}
@@ -69,7 +76,7 @@ def test_first_complete_one_stays(store: ArtifactStore, written: Artifact) -> No
 
 def test_manifest_says_neither_when_nor_where(store: ArtifactStore, written: Artifact) -> None:
     manifest = json.loads((folder_of(written, store) / MANIFEST).read_text())
-    assert set(manifest) == {"format", "key", "summary", "files"}
+    assert set(manifest) == {"format", "key", "summary", "files", "signature"}
     assert str(folder_of(written, store)) not in json.dumps(manifest)
 
 
@@ -86,6 +93,20 @@ def test_a_flipped_bit_is_found(store: ArtifactStore, written: Artifact, seed: i
     assert written.columns("support")
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_bit_of_the_manifest_is_found(
+    store: ArtifactStore, written: Artifact, seed: int
+) -> None:
+    rng = random.Random(seed)
+    path = folder_of(written, store) / MANIFEST
+    content = bytearray(path.read_bytes())
+    place = rng.randrange(len(content) - 1)
+    content[place] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"remove it"):
+        store.find("text", KEY)
+
+
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 def test_a_cut_file_is_found(store: ArtifactStore, written: Artifact, share: float) -> None:
     path = folder_of(written, store) / "matrix.npy"
@@ -100,7 +121,7 @@ def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, n
     path = folder_of(written, store) / MANIFEST
     manifest = json.loads(path.read_text())
     manifest["files"] = {name: {"size": 1, "sha256": "0"}}
-    path.write_text(json.dumps(manifest))
+    rewrite(store, written, manifest)
     with pytest.raises(ArtifactError, match="names a file"):
         store.find("text", KEY)
 
@@ -124,7 +145,7 @@ def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) 
     manifest = json.loads(manifest_path.read_text())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest["files"]["matrix.npy"] = {"size": path.stat().st_size, "sha256": digest}
-    manifest_path.write_text(json.dumps(manifest))
+    rewrite(store, written, manifest)
     with pytest.raises(ValueError, match=r"allow_pickle|Python objects|mmap"):
         store.require("text", KEY).columns("matrix")
 
@@ -132,7 +153,7 @@ def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 99}'])
 def test_manifest_that_is_none(store: ArtifactStore, written: Artifact, content: bytes) -> None:
     (folder_of(written, store) / MANIFEST).write_bytes(content)
-    with pytest.raises(ArtifactError, match="remove its folder"):
+    with pytest.raises(ArtifactError, match="remove it"):
         store.find("text", KEY)
 
 

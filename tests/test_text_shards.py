@@ -170,3 +170,38 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
     }
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_bit_that_flips_anywhere_in_a_build_is_noticed(
+    whole_build: tuple[Job, dict[str, bytes]], seed: int
+) -> None:
+    job, files = whole_build
+    rng = random.Random(seed)
+    name = rng.choice(sorted(files))
+    content = bytearray(files[name])
+    place = rng.randrange(len(content) - 1)
+    content[place] ^= 1 << rng.randrange(8)
+    path = Path(job.artifacts.root, name)
+    path.write_bytes(content if rng.random() < 0.7 else files[name][:place])
+    try:
+        with pytest.raises(ArtifactError, match="remove"):
+            load_everything(job)
+    finally:
+        path.write_bytes(files[name])
+    load_everything(job)
+
+
+@pytest.fixture(scope="module")
+def whole_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, bytes]]:
+    folder = tmp_path_factory.mktemp("whole")
+    job = pinned(shop(folder))
+    make(job)
+    return job, contents(folder)
+
+
+def load_everything(job: Job) -> None:
+    for step in steps_of(plan(job)):
+        for part in step.parts():
+            part.columns()
+    Ledger(job.artifacts, job.pins.encoder if job.pins else "").keys(1)
