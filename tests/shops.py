@@ -2,9 +2,15 @@
 
 import numpy as np
 
+from recommender.arrays import unit_rows
+from recommender.basis import Basis
 from recommender.catalogue import Catalogue
 from recommender.ids import ItemIds
+from recommender.indexes.exact import Exact
 from recommender.interactions import Interactions
+from recommender.neighbours import Neighbours
+from recommender.recipe import TEXT
+from recommender.vectors import Embeddings, ItemVectors
 
 WORDS = ("kettle", "lamp", "rake", "scarf", "drum", "stamp")
 
@@ -54,3 +60,17 @@ def checkerboard(n_items: int = 20, n_baskets: int = 200, cold: int = 2) -> Inte
         pool = np.arange(number % 2, n_items - cold, 2)
         baskets.append(sorted(rng.choice(pool, 4, replace=False).tolist()))
     return interactions(baskets, n_items)
+
+
+def basis(vectors: ItemVectors, events: Interactions, items: Catalogue | None = None) -> Basis:
+    """A shop whose text is as near as its item vectors' targets."""
+    matrix = unit_rows(vectors.targets)
+    text = Embeddings.of_rows(matrix, np.ones(len(matrix), dtype=np.float32))
+
+    def near() -> Neighbours:
+        found = Exact().build(matrix).search(matrix, min(6, len(matrix)))
+        itself = np.arange(len(matrix), dtype=np.int32)[:, None]
+        return found.keep(found.rows != itself, 5)
+
+    chosen = catalogue(len(matrix)) if items is None else items
+    return Basis(chosen, events, {TEXT: text}, vectors, near)

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from recommender.catalogue import Catalogue
 from recommender.chooser import Chooser, choose_all, prepare
 from recommender.evidence import EvidenceScale
+from recommender.indexes.exact import Exact
+from recommender.interactions import Interactions
 from recommender.neighbours import RelatedLists
 from recommender.progress import silent
+from recommender.rankers.identity import Identity
 from recommender.recipe import TEXT, Choice, Placement
 from recommender.related import EVIDENCE
 from recommender.vectors import Embeddings, ItemVectors
-from tests.shops import catalogue, checkerboard, interactions
+from tests.shops import basis, catalogue, checkerboard, interactions
 
 RULES = (Choice("in-stock"), Choice("one-per-group"))
 
@@ -27,7 +30,14 @@ def random_vectors(n_items: int, seed: int = 0) -> ItemVectors:
 
 def chooser(placement: Placement, items: Catalogue, vectors: ItemVectors) -> Chooser:
     events = checkerboard(len(items)) if len(items) > 9 else interactions([[0]], len(items))
-    return prepare(Choice("exact"), placement, vectors, items, events)
+    return ready(placement, items, vectors, events)
+
+
+def ready(
+    placement: Placement, items: Catalogue, vectors: ItemVectors, events: Interactions
+) -> Chooser:
+    index = Exact().build(vectors.targets)
+    return prepare(placement, basis(vectors, events, items), index, Identity())
 
 
 def lists(chosen: Chooser, vectors: ItemVectors) -> RelatedLists:
@@ -100,7 +110,7 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
     items = dataclasses.replace(made, category=("a",) * 6 + ("b",) * 6)
     vectors = ItemVectors(np.eye(12, dtype=np.float32), np.eye(12, dtype=np.float32))
     placement = Placement("related", Choice("gated"), rules=RULES, shown=1, depth=4, min_score=0.5)
-    chosen = prepare(Choice("exact"), placement, vectors, items, events)
+    chosen = ready(placement, items, vectors, events)
     made_lists = lists(chosen, vectors)
     of_seven = slice(made_lists.offsets[7], made_lists.offsets[8])
     assert made_lists.rows[of_seven].tolist() == [6, 9, 4, 1]

@@ -66,17 +66,17 @@ class Learned:
         told = [part for part in parts if part is not None]
         if not told:
             return FittedTrees("")
-        examples = _Examples.joined(told)
+        examples = Examples.joined(told)
         held_out = np.random.default_rng(self.seed).random(len(examples.sizes)) < HELD_OUT
         if not held_out.any() or held_out.all():
             return FittedTrees("")
-        return FittedTrees(self._grown(examples.select(~held_out), examples.select(held_out)))
+        return FittedTrees(self.grown(examples.select(~held_out), examples.select(held_out)))
 
     def load(self, columns: Columns) -> "FittedTrees":
         """Undo `columns` of fitted trees."""
         return FittedTrees(columns["trees"].tobytes().decode())
 
-    def _examples(self, scene: Scene, relevance: Relevance) -> "_Examples | None":
+    def _examples(self, scene: Scene, relevance: Relevance) -> "Examples | None":
         """Features, grades and weights of the candidates of items that sold after."""
         rows = relevance.drawn(scene.rows, self.seeds_max, self.seed)
         features = Features.of(scene.basis)
@@ -90,7 +90,7 @@ class Learned:
                 continue
             names, table = features.table(rows[block][told], asked)
             parts.append(
-                _Examples(
+                Examples(
                     names,
                     table,
                     grades[told][asked.found],
@@ -98,9 +98,9 @@ class Learned:
                     relevance.times_asked[rows[block][told]],
                 )
             )
-        return _Examples.joined(parts) if parts else None
+        return Examples.joined(parts) if parts else None
 
-    def _grown(self, examples: "_Examples", held_out: "_Examples") -> str:
+    def grown(self, examples: "Examples", held_out: "Examples") -> str:
         """Trees until the held-out seeds gain no more; none where they never gain."""
         import lightgbm
 
@@ -139,7 +139,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class _Examples:
+class Examples:
     """Features (m, f) and grades (m,) of candidates; group sizes and times asked (g,) of seeds.
 
     The first feature is the inner product of the item vectors.
@@ -152,7 +152,7 @@ class _Examples:
     asked: NDArray[np.float64]
 
     @classmethod
-    def joined(cls, parts: list["_Examples"]) -> "_Examples":
+    def joined(cls, parts: list["Examples"]) -> "Examples":
         """All parts as one."""
         columns = ("table", "grades", "sizes", "asked")
         return cls(
@@ -160,10 +160,10 @@ class _Examples:
             *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
         )
 
-    def select(self, seeds: NDArray[np.bool_]) -> "_Examples":
+    def select(self, seeds: NDArray[np.bool_]) -> "Examples":
         """The examples of the seeds (g,) that are chosen."""
         rows = np.repeat(seeds, self.sizes)
-        return _Examples(
+        return Examples(
             self.names, self.table[rows], self.grades[rows], self.sizes[seeds], self.asked[seeds]
         )
 

@@ -4,20 +4,134 @@ import numpy as np
 import pytest
 
 from recommender import registry
+from recommender.basis import Basis
+from recommender.interactions import Interactions
+from recommender.learning import Past
 from recommender.neighbours import NONE, Neighbours
-from recommender.protocols import Ranker
-from recommender.recipe import Choice
+from recommender.progress import silent
+from recommender.protocols import FittedRanker, Ranker
+from recommender.recipe import Choice, Placement, Recipe
+from recommender.vectors import ItemVectors
+from tests.shops import basis, catalogue, interactions
+
+N_ITEMS, N_BASKETS = 60, 3_000
 
 
-@pytest.fixture(params=sorted(registry.RANKERS))
+def dated_shop() -> Interactions:
+    """Baskets over ninety days, whose items share their number modulo six; popularity falls."""
+    rng = np.random.default_rng(3)
+    baskets = []
+    for number in range(N_BASKETS):
+        pool = np.arange(number % 6, N_ITEMS, 6)
+        weights = 1 / (1 + np.arange(len(pool)))
+        size = int(rng.integers(2, 5))
+        baskets.append(rng.choice(pool, size, replace=False, p=weights / weights.sum()).tolist())
+    made = interactions(baskets, N_ITEMS)
+    made_at = 1_700_000_000 + made.basket.astype(np.int64) * 90 * 86_400 // N_BASKETS
+    return Interactions(
+        **{
+            name: getattr(made, name)
+            for name in ("n_items", "item", "basket", "session", "user", "kind", "kinds")
+        },
+        time=made_at,
+        weights=made.weights,
+        users=made.users,
+    )
+
+
+@pytest.fixture(scope="module")
+def shop() -> Basis:
+    rng = np.random.default_rng(5)
+    matrix = rng.normal(size=(N_ITEMS, 8)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    return basis(ItemVectors(matrix, matrix), dated_shop(), catalogue(N_ITEMS))
+
+
+@pytest.fixture(scope="module", params=sorted(registry.RANKERS))
 def ranker(request: pytest.FixtureRequest) -> Ranker:
     return registry.ranker(Choice(request.param))
 
 
-def test_same_candidates_with_falling_scores(ranker: Ranker) -> None:
-    rows = np.array([[4, 2, 9], [1, NONE, NONE]], dtype=np.int32)
-    scores = np.array([[0.9, 0.5, 0.1], [0.3, -np.inf, -np.inf]], dtype=np.float32)
-    ranked = ranker.rank(np.array([0, 5], dtype=np.int32), Neighbours(rows, scores))
-    assert (np.sort(ranked.rows, axis=1) == np.sort(rows, axis=1)).all()
-    assert (np.diff(ranked.scores[0]) <= 0).all()
-    assert ranked.rows[1].tolist() == [1, NONE, NONE]
+@pytest.fixture(scope="module")
+def fitted(ranker: Ranker, shop: Basis) -> FittedRanker:
+    """Fitted to the shop's own past, where the ranker learns."""
+    placement = Placement(
+        "related",
+        Choice("concatenation", {"weights": {"text": 1.0}}),
+        candidates=(Choice("nearest"), Choice("co-occurrence"), Choice("text-back-off")),
+        ranker=Choice(next(n for n in registry.RANKERS if registry.ranker(Choice(n)) == ranker)),
+        shown=1,
+        depth=5,
+    )
+    recipe = Recipe(Choice("hashing"), {}, Choice("exact"), (placement,))
+    if not ranker.learns:
+        return ranker.fit(None)
+    past = Past.of(
+        recipe,
+        shop.catalogue,
+        shop.interactions,
+        shop.embeddings["text"],
+        shop.near_by_text,
+        silent,
+    )
+    assert past is not None
+    return past.fit(placement)
+
+
+def candidates(shop: Basis, rows: np.ndarray) -> Neighbours:
+    rng = np.random.default_rng(1)
+    found = np.stack([rng.permutation(N_ITEMS)[:20] for _ in rows]).astype(np.int32)
+    found[-1, 2:] = NONE
+    return Neighbours.ordered(found, shop.vectors.inner(rows, found))
+
+
+ROWS = np.array([4, 11, 30], dtype=np.int32)
+
+
+def test_the_same_candidates_with_falling_scores_up_to_one(
+    fitted: FittedRanker, shop: Basis
+) -> None:
+    asked = candidates(shop, ROWS)
+    ranked = fitted.prepare(shop).rank(ROWS, asked)
+    assert (np.sort(ranked.rows, axis=1) == np.sort(asked.rows, axis=1)).all()
+    for scores, found in zip(ranked.scores, ranked.found, strict=True):
+        assert not found[found.sum() :].any()
+        assert (np.diff(scores[found]) <= 0).all()
+        assert ((scores[found] > 0) & (scores[found] <= 1)).all()
+
+
+def test_one_row_is_ranked_like_a_block(fitted: FittedRanker, shop: Basis) -> None:
+    asked = candidates(shop, ROWS)
+    order = fitted.prepare(shop)
+    alone = order.rank(ROWS[1:2], Neighbours(asked.rows[1:2], asked.scores[1:2]))
+    assert (alone.rows == order.rank(ROWS, asked).rows[1:2]).all()
+
+
+def test_columns_lead_back_to_the_same_order(
+    ranker: Ranker, fitted: FittedRanker, shop: Basis
+) -> None:
+    asked = candidates(shop, ROWS)
+    again = ranker.load(fitted.columns()).prepare(shop).rank(ROWS, asked)
+    assert (again.rows == fitted.prepare(shop).rank(ROWS, asked).rows).all()
+
+
+def test_without_a_lesson_vectors_decide(ranker: Ranker, shop: Basis) -> None:
+    asked = candidates(shop, ROWS)
+    assert (ranker.fit(None).prepare(shop).rank(ROWS, asked).rows == asked.rows).all()
+
+
+def test_nothing_to_rank(fitted: FittedRanker, shop: Basis) -> None:
+    nothing = Neighbours(np.full((2, 3), NONE, np.int32), np.full((2, 3), -np.inf, np.float32))
+    assert not fitted.prepare(shop).rank(ROWS[:2], nothing).found.any()
+
+
+def test_what_is_bought_together_comes_first_if_the_ranker_learns(
+    ranker: Ranker, fitted: FittedRanker, shop: Basis
+) -> None:
+    rows = np.arange(N_ITEMS, dtype=np.int32)
+    asked = candidates(shop, rows)
+    ranked = fitted.prepare(shop).rank(rows[:-1], Neighbours(asked.rows[:-1], asked.scores[:-1]))
+    together = (ranked.rows % 6 == rows[:-1, None] % 6).astype(float)
+    n_together = together.sum(axis=1).astype(int)
+    first = np.mean([together[place, :n].mean() for place, n in enumerate(n_together) if n])
+    assert first > 0.8 if ranker.learns else first < 0.4

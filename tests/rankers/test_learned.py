@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from recommender.rankers.learned import Examples, Learned
+
+
+def examples(n_seeds: int, *, vectors_know: bool) -> Examples:
+    """Ten candidates a seed, one of them relevant; one of two features tells which."""
+    rng = np.random.default_rng(0)
+    grades = np.zeros((n_seeds, 10))
+    grades[np.arange(n_seeds), rng.integers(0, 10, n_seeds)] = 0.5
+    told, noise = grades.ravel(), rng.random(n_seeds * 10)
+    columns = (told, noise) if vectors_know else (noise, told)
+    return Examples(
+        ("inner product", "other"),
+        np.stack(columns, axis=1).astype(np.float32),
+        told,
+        np.full(n_seeds, 10),
+        np.ones(n_seeds),
+    )
+
+
+@pytest.mark.parametrize("vectors_know", [True, False])
+def test_trees_stay_where_they_beat_the_item_vectors(vectors_know: bool) -> None:
+    everything = examples(500, vectors_know=vectors_know)
+    held_out = np.arange(500) < 100
+    grown = Learned().grown(everything.select(~held_out), everything.select(held_out))
+    assert bool(grown) is not vectors_know
+
+
+def test_gain_is_the_discounted_grade_of_the_first_ten() -> None:
+    made = Examples(
+        ("inner product",),
+        np.zeros((13, 1), dtype=np.float32),
+        np.array([1.0, 0.5, *[0.0] * 11]),
+        np.array([2, 11]),
+        np.array([4.0, 1.0]),
+    )
+    best = made.gain(np.arange(13.0)[::-1])
+    assert best == pytest.approx(2 * (1 + 0.5 / np.log2(3)) / 3)
+    assert made.gain(np.arange(13.0)) == pytest.approx(2 * (0.5 + 1 / np.log2(3)) / 3)
