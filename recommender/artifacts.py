@@ -150,6 +150,13 @@ class ArtifactStore:
             raise ArtifactError(f"cannot write {path}: {error.strerror}") from error
         return path
 
+    def read_run(self, run_id: str) -> Mapping[str, Any]:
+        """What was recorded of a run. Raises: ArtifactError where nothing was."""
+        path = self.root / self.shop / "runs" / f"{run_id}.json"
+        if not _RUN_ID.fullmatch(run_id) or not path.is_file():
+            raise ArtifactError(f"no run {run_id!r:.80} is recorded in {path.parent}")
+        return self._manifest(path)
+
     def highest_run(self) -> int:
         """The highest fence under which a run was recorded, 0 without any."""
         folder = self.root / self.shop / "runs"

@@ -149,6 +149,12 @@ def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions
     return _interactions(artifacts.require(_READ[0], build.summary["read"]))
 
 
+def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
+    """The lists of a build. Raises: ArtifactError where they are no longer there."""
+    artifact = artifacts.require(_LISTS[0], build.summary["lists"][placement])
+    return RelatedLists.from_columns(placement, artifact.columns())
+
+
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
     """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
     read = _read(job)
