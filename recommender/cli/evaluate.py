@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recommender.bench import Terms
+from recommender.cli.evaluation_page import page
 from recommender.cli.judgement import show
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import progress
@@ -34,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
     )
     ready_made = [*_lists(options.lists), *_generation(settings, options.generation)]
     evaluation = evaluate(settings.job(progress), terms, ready_made)
+    if options.html:
+        _write(options.html, page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -65,3 +68,10 @@ def _generation(settings: Settings, wanted: str | None) -> Iterator[ReadyMade]:
         number = int(wanted)
         key = job.artifacts.read_run(f"{settings.shop}.{number}")["build"]
     yield published_lists(job, find_build(job.artifacts, key), f"generation {number}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--html {path}: {error.strerror}") from error

@@ -172,6 +172,7 @@ def _add_evaluate(evaluate: Parser) -> None:
         help="judge a published generation too, by its number; default: the live one",
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:
