@@ -1,202 +1,241 @@
 """Experiments: a recipe judged on later baskets, beside what it must beat."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from recommender import registry
-from recommender.arrays import Rows
-from recommender.basis import Basis
-from recommender.catalogue import Catalogue
-from recommender.chooser import POPULAR, choose_all, prepare
+from recommender.artifacts import Artifact
+from recommender.bench import DEPTH, Bench, Terms, bench
+from recommender.builds import read_catalogue, read_interactions, read_lists
+from recommender.chooser import POPULAR
+from recommender.errors import ConfigError
 from recommender.evaluation import baselines
-from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
+from recommender.evaluation.bar import shortfalls
+from recommender.evaluation.baselines import Baseline
 from recommender.evaluation.intervals import Interval
-from recommender.evaluation.metrics import K, QueryScores, judge
-from recommender.evaluation.report import Judged, Slice, difference, judged, pooled
-from recommender.evidence import EvidenceScale
+from recommender.evaluation.metrics import K
+from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories
+from recommender.evaluation.ready_made import ReadyMade
+from recommender.evaluation.report import Judged
 from recommender.interactions import Interactions, support
-from recommender.learning import Past, fit_interactions, fit_ranker, near_by_text
-from recommender.neighbours import NONE, RelatedLists
-from recommender.pipeline import Job, read_shop_columns, text_embeddings
-from recommender.progress import Progress
+from recommender.neighbours import NONE, Neighbours
+from recommender.peeks import record_peek
+from recommender.pipeline import Job
 from recommender.recipe import TEXT, Choice, Placement, Recipe
-from recommender.vectors import Embeddings
 
-BASELINES = {
-    "best sellers": baselines.best_sellers,
+BEST_SELLERS = "best sellers"
+BEHAVIOUR: Mapping[str, Baseline] = {
     "co-occurrence count": baselines.co_occurrence_counts,
-    "co-occurrence cosine": baselines.co_occurrence_cosine,
+    "implicit cosine": baselines.implicit_cosine,
+    "implicit BM25": baselines.implicit_bm25,
+}
+EASE = "EASE"
+REFERENCES = {
+    "implicit-als": "implicit ALS",
+    "text-alone": "text alone",
+    "plain-concatenation": "plain concatenation",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Who was judged, on what; `differences` are of the recipe's first placement, in NDCG."""
+    """Who was judged, on what; `differences` are ours minus theirs in NDCG, by name and slice.
 
-    window: Window
-    queries: Queries
+    Ours is the first of `judged`; `baselines` are the names that it must beat. `notes` say what a
+    reader of the figures must know.
+    """
+
+    bench: Bench
     protocol: Mapping[str, Any]
     judged: tuple[Judged, ...]
-    differences: Mapping[str, Interval]
+    differences: Mapping[str, Mapping[str, Interval]]
+    notes: tuple[str, ...]
+    baselines: tuple[str, ...]
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """Where the recipe misses the bar against the baselines, one line each."""
+        against = {name: self.differences[name] for name in self.baselines}
+        return shortfalls(against, self.sizes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many queries each slice has."""
+        return {name: part.n for name, part in self.judged[0].slices.items()}
 
     def plain(self) -> dict[str, Any]:
         """The evaluation as JSON knows it."""
         return {
-            "data": {
-                "train_events": len(self.window.train),
-                "test_baskets": len(self.window.baskets),
-                "left_out_baskets": self.window.left_out,
-                "queries": len(self.queries),
-            },
+            "data": self.bench.plain(),
             "protocol": dict(self.protocol),
             "seed": self.protocol["seed"],
             "recipes": {one.name: one.plain() for one in self.judged},
             "differences": {
-                name: {"value": mean.value, "low": mean.low, "high": mean.high}
-                for name, mean in self.differences.items()
+                name: {part: mean.plain() for part, mean in parts.items()}
+                for name, parts in self.differences.items()
             },
+            "shortfalls": list(self.shortfalls),
+            "notes": list(self.notes),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what a recipe is judged.
+def evaluate(job: Job, terms: Terms, ready_made: Sequence[ReadyMade] = ()) -> Evaluation:
+    """Judge the job's recipe, then ready-made lists, beside what they must beat.
 
-    The test period is the last `days`, or begins at `test_from` (epoch seconds). Unless `test`,
-    the `days` before it are the validation window and nothing later is looked at. In each of
-    `folds`, some items that sell are made cold, and asked for once more.
+    Each use of the test window is recorded in the artifact folder, and its number reported.
+
+    Raises: DataError where there are no baskets with times on both sides of the cut; ConfigError
+    where two that are judged have one name.
     """
+    prepared = bench(job, terms)
+    protocol = described(prepared, job)
+    ours = prepared.judge_made(prepared.maker(job.recipe))
+    beside, notes = references(prepared, job.recipe)
+    given, more = _given(prepared, ready_made)
+    everyone = (*ours.values(), *given, *beside)
+    names = [one.name for one in everyone]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"two of those judged are named {twice[0]!r}; name the lists otherwise")
+    first, *others = everyone
+    differences = {one.name: prepared.differences(first, one) for one in others}
+    return Evaluation(
+        bench=prepared,
+        protocol=protocol,
+        judged=everyone,
+        differences=differences,
+        notes=(*notes, *more),
+        baselines=tuple(one.name for one in beside),
+    )
 
-    days: int = 30
-    test_from: int | None = None
-    test: bool = False
-    folds: int = 3
-    seed: int = 0
 
-    def period(self, newest: int) -> tuple[int, int]:
-        """End in epoch seconds and length in days, for a shop whose newest event is at `newest`."""
-        start = newest + 1 - self.days * DAY_S if self.test_from is None else self.test_from
-        if not self.test:
-            return start, self.days
-        days = -(-(newest + 1 - start) // DAY_S)
-        return start + days * DAY_S, days
+def published_lists(job: Job, build: Artifact, name: str) -> ReadyMade:
+    """The lists of a published build in its first placement, without best sellers behind them.
 
-
-def evaluate(job: Job, terms: Terms) -> Evaluation:
-    """Judge the job's recipe by the basket protocol, beside what it must beat.
-
-    Raises: DataError where there are no baskets with times on both sides of the cut.
+    Raises: ArtifactError where they are no longer there.
     """
-    read, catalogue, interactions = read_shop_columns(job)
-    until, days = terms.period(interactions.newest)
-    chosen = window(interactions, until=until, days=days)
-    queries = draw_queries(chosen.baskets, terms.seed)
-    sold = support(chosen.train.matrix())
-    text = text_embeddings(job, read)
-    recipes = (job.recipe, others_beside(job.recipe))
+    ids = np.array(read_catalogue(job.artifacts, build).ids.ids, dtype=object)
+    placement = build.summary["recipe"]["placements"][0]["name"]
+    lists = read_lists(job.artifacts, build, placement)
+    own = np.asarray(lists.evidence != POPULAR)
+    owner = np.repeat(np.arange(len(lists)), lists.sizes)[own]
+    return ReadyMade(
+        name=name,
+        item=ids[owner].tolist(),
+        related=ids[lists.rows[own]].tolist(),
+        score=np.asarray(lists.scores[own]),
+        newest=read_interactions(job.artifacts, build).newest,
+    )
 
-    def tops(train: Interactions) -> dict[str, Rows]:
-        made = {name: make(train, K) for name, make in BASELINES.items()}
-        for recipe in recipes:
-            made |= top_lists(recipe, catalogue, train, text, job.progress)
-        return made
 
-    everyone = {
-        name: judged(name, queries, top, sold, terms.seed)
-        for name, top in tops(chosen.train).items()
-    }
-    for name, part in _cold(chosen.train, queries, tops, terms).items():
-        everyone[name] = everyone[name].with_slice("simulated cold", part)
-    ours = everyone[job.recipe.placements[0].name]
-    others = [one for one in everyone.values() if one is not ours]
-    protocol = {
-        "name": "basket",
+def described(prepared: Bench, job: Job) -> dict[str, Any]:
+    """The protocol as JSON knows it; a use of the test window is counted here."""
+    terms = prepared.terms
+    window = prepared.window
+    protocol: dict[str, Any] = {
+        "name": terms.protocol,
         "window": "test" if terms.test else "validation",
-        "from": until - days * DAY_S,
-        "until": until,
+        "back": terms.back,
+        "from": window.start,
+        "until": window.until,
         "k": K,
-        "cold_folds": terms.folds,
+        "cold_folds": len(prepared.folds),
         "seed": terms.seed,
+        "recipe": job.recipe.digest,
     }
-    differences = {one.name: difference(ours, one, queries) for one in others}
-    return Evaluation(chosen, queries, protocol, tuple(everyone.values()), differences)
+    if isinstance(prepared.questions, Histories):
+        protocol |= {"decay": DECAY, "last_items": LAST_ITEMS}
+    if terms.test:
+        facts = {name: protocol[name] for name in ("name", "from", "until", "recipe")}
+        protocol["test_uses"] = record_peek(job.artifacts, facts)
+    return protocol
 
 
-def others_beside(recipe: Recipe) -> Recipe:
-    """What a recipe must beat with the same vectors, as placements of their own.
+def references(prepared: Bench, recipe: Recipe) -> tuple[list[Judged], tuple[str, ...]]:
+    """What any recipe must beat, judged; and which of it was left out, and why.
 
-    `text-alone`; `als-alone`, implicit's factors with BM25 weights; and `plain-concatenation` of
-    the text and the recipe's own interaction models.
+    Of the recipe only the text encoder and the index are used, so that what must be beaten does
+    not change with the recipe.
     """
-    fusions = {
-        "text-alone": {TEXT: 1.0},
-        "als-alone": {"als-alone": 1.0},
-        "plain-concatenation": dict.fromkeys((TEXT, *recipe.interactions), 1.0),
-    }
-    return replace(
-        recipe,
-        interactions={**recipe.interactions, "als-alone": Choice("als")},
+    n_items = len(prepared.catalogue)
+    behaviour = dict(BEHAVIOUR)
+    notes: tuple[str, ...] = ()
+    if baselines.ease_fits(n_items, _memory_bytes()):
+        behaviour[EASE] = baselines.ease
+    else:
+        notes = (f"EASE is left out: {n_items:,} items squared do not fit this machine's memory",)
+    nothing = Neighbours(
+        np.full((n_items, K), NONE, dtype=np.int32), np.full((n_items, K), -np.inf, np.float32)
+    )
+    judged = [_best_sellers(prepared)]
+    for name, baseline in behaviour.items():
+        judged += prepared.judge_made(
+            lambda train, name=name, make=baseline: {name: make(train, DEPTH)},  # type: ignore[misc]
+            lambda _train, name=name: {name: nothing},  # type: ignore[misc]
+        ).values()
+    return judged + _with_text(prepared, recipe, nothing), notes
+
+
+def _best_sellers(prepared: Bench) -> Judged:
+    if isinstance(prepared.questions, Histories):
+        sold = support(prepared.window.train.matrix())
+        order = np.lexsort((np.arange(len(sold)), -sold)).astype(np.int32)
+        top = prepared.questions.shown_to_everyone(order[sold[order] > 0])
+        return prepared.judge_shown(BEST_SELLERS, top)
+    made = prepared.judge_made(lambda train: {BEST_SELLERS: baselines.best_sellers(train, K)})
+    return made[BEST_SELLERS]
+
+
+def _with_text(prepared: Bench, recipe: Recipe, nothing: Neighbours) -> list[Judged]:
+    """ALS, text alone and their plain concatenation.
+
+    What rests on behaviour alone has no list for an item without events, and text alone the same
+    lists whatever was sold: in the folds only the concatenation is made anew.
+    """
+    textbook = _textbook(recipe)
+    made = _named(prepared.maker(textbook)(prepared.window.train))
+    joined = replace(textbook, placements=textbook.placements[-1:])
+
+    def in_folds(train: Interactions) -> dict[str, Neighbours]:
+        kept = {"implicit ALS": nothing, "text alone": made["text alone"]}
+        return kept | _named(prepared.maker(joined)(train))
+
+    return list(prepared.judge_made(lambda _train: made, in_folds).values())
+
+
+def _named(lists: Mapping[str, Neighbours]) -> dict[str, Neighbours]:
+    return {REFERENCES[name]: one for name, one in lists.items()}
+
+
+def _textbook(recipe: Recipe) -> Recipe:
+    """ALS with BM25 weights beside text, and both in equal parts: the placements `REFERENCES`."""
+    weights = ({"als": 1.0}, {TEXT: 1.0}, {TEXT: 1.0, "als": 1.0})
+    return Recipe(
+        text=recipe.text,
+        interactions={"als": Choice("als")},
+        index=recipe.index,
         placements=tuple(
-            Placement(name, Choice("concatenation", {"weights": weights}))
-            for name, weights in fusions.items()
+            Placement(name, Choice("concatenation", {"weights": each}))
+            for name, each in zip(REFERENCES, weights, strict=True)
         ),
     )
 
 
-def _cold(
-    train: Interactions,
-    queries: Queries,
-    tops: Callable[[Interactions], dict[str, Rows]],
-    terms: Terms,
-) -> dict[str, Slice]:
-    """What becomes of queries whose item lost all its events, pooled over the folds."""
-    parts: dict[str, list[tuple[Queries, QueryScores]]] = defaultdict(list)
-    for cold in cold_folds(support(train.matrix()), terms.folds, terms.seed):
-        asked = queries.select(np.isin(queries.row, cold))
-        if not len(asked):
-            continue
-        for name, top in tops(train.select(~np.isin(train.item, cold))).items():
-            parts[name].append((asked, judge(asked, top)))
-    return {name: pooled(part, terms.seed) for name, part in parts.items()}
+def _given(prepared: Bench, ready_made: Sequence[ReadyMade]) -> tuple[list[Judged], list[str]]:
+    judged: list[Judged] = []
+    notes: list[str] = []
+    for one in ready_made:
+        lists, left_out = one.placed(prepared.catalogue.ids, DEPTH)
+        judged.append(prepared.judge_lists(one.name, lists))
+        notes += left_out
+        if one.newest >= prepared.window.start:
+            notes.append(
+                f"{one.name} was learned from events of the judged period: its figures are too good"
+            )
+    return judged, notes
 
 
-def top_lists(
-    recipe: Recipe,
-    catalogue: Catalogue,
-    interactions: Interactions,
-    text: Embeddings,
-    progress: Progress,
-) -> dict[str, Rows]:
-    """The first ten entries of every item's list (n, 10), by placement."""
-    embeddings = fit_interactions(recipe, interactions, text, progress)
-    scale = EvidenceScale.measured(embeddings)
-    near = cache(lambda: near_by_text(recipe.index, text))
-    past = cache(lambda: Past.of(recipe, catalogue, interactions, text, near, progress))
-    tops = {}
-    for placement in recipe.placements:
-        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, interactions)
-        vectors = fitted.apply(embeddings, catalogue)
-        basis = Basis(catalogue, interactions, embeddings, vectors, near)
-        index = registry.index_builder(recipe.index).build(vectors.targets)
-        chooser = prepare(placement, basis, index, fit_ranker(placement, past))
-        lists = RelatedLists.of_blocks(placement.name, choose_all(chooser, scale, progress))
-        tops[placement.name] = _top(lists)
-    return tops
-
-
-def _top(lists: RelatedLists) -> Rows:
-    """The first ten entries of each list, without best sellers behind it: (n, 10)."""
-    top = np.full((len(lists), K), NONE, dtype=np.int32)
-    sizes = np.minimum(lists.sizes, K)
-    columns = np.arange(K)
-    shown = columns < sizes[:, None]
-    places = lists.offsets[:-1, None] + columns
-    own = shown.copy()
-    own[shown] = lists.evidence[places[shown]] != POPULAR
-    top[own] = lists.rows[places[own]]
-    return top
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -3,65 +3,76 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
-from recommender.cli.session import settings_of
-from recommender.cli.terminal import console, progress, table
-from recommender.experiments import Evaluation, Terms, evaluate
+from recommender.bench import Terms
+from recommender.builds import find_build
+from recommender.cli.evaluation_page import page
+from recommender.cli.judgement import show
+from recommender.cli.session import publisher, settings_of
+from recommender.cli.terminal import progress
+from recommender.errors import ConfigError, DataError
+from recommender.evaluation.ready_made import ReadyMade
+from recommender.experiments import evaluate, published_lists
+from recommender.readers.lists import read_lists
+from recommender.runs import require_run
+from recommender.settings import Settings
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge the recipe of a shop beside the baselines, and print the figures."""
     settings = settings_of(options)
+    for name in ("folds", "back"):
+        if getattr(options, name) < 0:
+            raise ConfigError(f"--{name} {getattr(options, name)}: must not be negative")
     terms = Terms(
         days=settings.evaluation.days,
         test_from=settings.evaluation.test_from_s(),
         test=options.test,
+        back=options.back,
         folds=options.folds,
+        protocol=options.protocol,
     )
-    evaluation = evaluate(settings.job(progress), terms)
+    ready_made = [*_lists(options.lists), *_generation(settings, options.generation)]
+    evaluation = evaluate(settings.job(progress), terms, ready_made)
+    if options.html:
+        _write(options.html, page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
-        _print(evaluation)
+        show(evaluation)
     return 0
 
 
-def _print(evaluation: Evaluation) -> None:
-    shown = console()
-    shown.print(
-        f"Basket protocol, {evaluation.protocol['window']} window: {len(evaluation.queries):,} "
-        f"queries of {len(evaluation.window.baskets):,} baskets "
-        f"({evaluation.window.left_out:,} of more than 100 items left out), "
-        f"{len(evaluation.window.train):,} events to learn from.\n"
-    )
-    rows = []
-    for one in evaluation.judged:
-        metrics = one.slices["all"].metrics
-        ndcg = metrics["ndcg"]
-        cold = one.slices.get("simulated cold")
-        rows.append(
-            (
-                one.name,
-                f"{metrics['hit_rate'].value:.3f}",
-                f"{ndcg.value:.3f}",
-                f"{ndcg.low:.3f} to {ndcg.high:.3f}",
-                f"{metrics['mrr'].value:.3f}",
-                f"{one.slices['tail'].metrics['ndcg'].value:.3f}",
-                f"{cold.metrics['ndcg'].value:.3f}" if cold else "",
-                f"{one.lists['coverage']:.3f}",
-            )
-        )
-    headings = [
-        ("lists from", "left"),
-        ("hit@10", "right"),
-        ("NDCG@10", "right"),
-        ("95 % interval", "right"),
-        ("MRR@10", "right"),
-        ("tail", "right"),
-        ("cold", "right"),
-        ("coverage", "right"),
-    ]
-    shown.print(table(headings, rows))
-    shown.print()
-    for name, mean in evaluation.differences.items():
-        shown.print(f"NDCG against {name}: {mean.value:+.3f} ({mean.low:+.3f} to {mean.high:+.3f})")
+def _lists(given: list[str]) -> Iterator[ReadyMade]:
+    for assignment in given:
+        name, sign, path = assignment.partition("=")
+        if not (sign and name.strip() and path):
+            raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
+        yield ReadyMade(name.strip(), *read_lists(Path(path)))
+
+
+def _generation(settings: Settings, wanted: str | None) -> Iterator[ReadyMade]:
+    if wanted is None:
+        return
+    job = settings.job(progress)
+    if wanted == "live":
+        with publisher(settings) as shop:
+            live = shop.live()
+        if live is None:
+            raise DataError(f"nothing is published for shop {settings.shop}: run reindex first")
+        number, key = live.id, live.lists_key
+    else:
+        if not wanted.isdecimal():
+            raise ConfigError(f"--generation {wanted!r}: give the number of a generation")
+        number = int(wanted)
+        key = require_run(job.artifacts, number).build
+    yield published_lists(job, find_build(job.artifacts, key), f"generation {number}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--html {path}: {error.strerror}") from error

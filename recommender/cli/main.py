@@ -147,16 +147,43 @@ def build_parser() -> Parser:
     command("status", "Show what is live, and the last run.")
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
-    evaluate = command("evaluate", "Judge the recipe on later baskets, beside baselines.")
+    _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
+    _add_store(commands)
+    return parser
+
+
+def _add_evaluate(evaluate: Parser) -> None:
+    evaluate.add_argument(
+        "--protocol",
+        choices=("basket", "next-item"),
+        default="basket",
+        help="from an item to its basket (default), or from a history to what comes next",
+    )
     evaluate.add_argument(
         "--test", action="store_true", help="use the test period; without it, the one before"
     )
     evaluate.add_argument(
+        "--back", type=int, default=0, metavar="N", help="roll the validation window N times back"
+    )
+    evaluate.add_argument(
         "--folds", type=int, default=3, metavar="N", help="of simulated cold items (default 3)"
     )
+    evaluate.add_argument(
+        "--lists",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="judge another system's lists too: CSV or Parquet with item, related, score or rank",
+    )
+    evaluate.add_argument(
+        "--generation",
+        nargs="?",
+        const="live",
+        metavar="G",
+        help="judge a published generation too, by its number; default: the live one",
+    )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
-    _add_store(commands)
-    return parser
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:

@@ -63,16 +63,15 @@ def _judge(evaluation: EvaluationSettings) -> pipeline.Judge:
     """What judges a recipe for its gate: the window before the test period, nothing made cold."""
 
     def judge(job: Job) -> float | None:
-        from recommender.experiments import Terms, evaluate
+        from recommender.bench import Terms, bench
 
         terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
         try:
-            judged = evaluate(job, terms).judged
+            judged = bench(job, terms).judge(job.recipe)
         except DataError as error:
             sys.stderr.write(f"recommender: not judged: {error}\n")
             return None
-        ours = next(one for one in judged if one.name == job.recipe.placements[0].name)
-        return float(ours.slices["all"].metrics["ndcg"].value)
+        return float(judged.slices["all"].metrics["ndcg"].value)
 
     return judge
 

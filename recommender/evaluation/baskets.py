@@ -24,12 +24,16 @@ class Window:
     """Interactions to learn from, and the baskets of the time after them.
 
     A basket belongs to the time of its earliest event. `baskets` holds the distinct rows of each
-    test basket; `left_out` counts test baskets of more than 100 items.
+    test basket in the order of their lines; `left_out` counts test baskets of more than 100 items.
+    The test period goes from `start` to before `until` (epoch seconds); `later` holds its events.
     """
 
     train: Interactions
+    later: Interactions
     baskets: tuple[Rows, ...]
     left_out: int
+    start: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +70,45 @@ class Queries:
 def window(interactions: Interactions, *, until: int, days: int) -> Window:
     """Test on the `days` before `until` (epoch seconds), learn from everything earlier.
 
+    Shops that give no baskets are judged on sessions. Events without weight are no part of a
+    test basket.
+
     Raises: DataError where there are no baskets with times on both sides.
     """
-    starts = basket_starts(interactions)
-    of_event = np.where(interactions.basket >= 0, starts[interactions.basket], interactions.time)
-    cut = until - days * DAY_S
-    train = interactions.select(of_event < cut)
-    later = (of_event >= cut) & (of_event < until) & (interactions.basket >= 0)
-    order = np.lexsort((interactions.item[later], interactions.basket[later]))
-    baskets = interactions.basket[later][order]
-    items = interactions.item[later][order]
-    bounds = np.flatnonzero(np.diff(baskets)) + 1
-    distinct = [np.unique(part) for part in np.split(items, bounds) if len(part)]
+    units = interactions.basket if (interactions.basket >= 0).any() else interactions.session
+    times = _times(units, interactions.time)
+    start = until - days * DAY_S
+    train = interactions.select(times < start)
+    inside = (times >= start) & (times < until)
+    weights = np.asarray(interactions.weights)[interactions.kind]
+    bought = inside & (units >= 0) & (weights > 0)
+    distinct = _baskets(units[bought], interactions.item[bought], interactions.n_items)
     kept = tuple(part for part in distinct if len(part) <= LARGEST_BASKET)
     if not len(train) or not kept:
         raise DataError(
             f"evaluation: {len(train):,} events before and {len(distinct):,} baskets after the "
             "cut; baskets with times on both sides of it are needed"
         )
-    return Window(train, kept, len(distinct) - len(kept))
+    later = interactions.select(inside)
+    return Window(train, later, kept, len(distinct) - len(kept), start, until)
 
 
-def basket_starts(interactions: Interactions) -> NDArray[np.int64]:
-    """Time of the earliest event of each basket number."""
-    known = interactions.basket >= 0
-    n_baskets = int(interactions.basket.max()) + 1 if known.any() else 1
-    starts = np.full(n_baskets, np.iinfo(np.int64).max)
-    np.minimum.at(starts, interactions.basket[known], interactions.time[known])
-    return starts
+def _times(units: Rows, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The time of each event (m,): that of the earliest event of its unit, else its own."""
+    known = units >= 0
+    starts = np.full(int(units.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(starts, units[known], times[known])
+    return np.where(known, starts[units], times)
+
+
+def _baskets(units: Rows, items: Rows, n_items: int) -> list[Rows]:
+    """The distinct items of each unit in the order of their lines; units by their number."""
+    pairs = units.astype(np.int64) * n_items + items
+    _, first = np.unique(pairs, return_index=True)
+    first.sort()
+    order = first[np.argsort(units[first], kind="stable")]
+    bounds = np.flatnonzero(np.diff(units[order])) + 1
+    return [part for part in np.split(items[order], bounds) if len(part)]
 
 
 def cold_folds(support: NDArray[np.float32], folds: int, seed: int = 0) -> list[Rows]:

@@ -4,12 +4,13 @@ Definitions follow Järvelin, Kekäläinen 2002 (NDCG) with binary relevance and
 min(k, relevant) items; recall and hit rate are cut at k, reciprocal rank too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.arrays import FloatMatrix, Rows, blocks
 from recommender.evaluation.baskets import Queries
 
 K = 10
@@ -25,13 +26,23 @@ class QueryScores:
     mrr: NDArray[np.float64]
     recall: NDArray[np.float64]
 
-    def select(self, chosen: NDArray[np.bool_]) -> "QueryScores":
-        """The scores where `chosen` (q,) holds."""
-        return QueryScores(*(getattr(self, name)[chosen] for name in METRICS))
+    def columns(self) -> NDArray[np.float64]:
+        """The scores side by side (q, 4), in the order of `METRICS`."""
+        return np.column_stack([getattr(self, name) for name in METRICS])
+
+    @classmethod
+    def joined(cls, parts: Sequence["QueryScores"]) -> "QueryScores":
+        """The scores of several parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in METRICS))
+
+    @classmethod
+    def nothing(cls, n_queries: int) -> "QueryScores":
+        """The scores of queries that find no list."""
+        return cls(*(np.zeros(n_queries) for _ in METRICS))
 
 
 def judge(queries: Queries, top: Rows, k: int = K) -> QueryScores:
-    """Judge the top lists (n, at least k) of all items, padded with -1, at the queries.
+    """Judge the lists (n, at least k) of all who may ask, padded with -1, at the queries.
 
     >>> import numpy as np
     >>> one = Queries(np.array([0]), np.array([0]), np.array([0, 2]), np.array([2, 3]))
@@ -53,21 +64,30 @@ def judge(queries: Queries, top: Rows, k: int = K) -> QueryScores:
     )
 
 
-def coverage(top: Rows, k: int = K) -> float:
-    """Distinct items in the lists' first k, as a share of all items."""
+def coverage(top: Rows, n_items: int, k: int = K) -> float:
+    """Distinct items in the lists' first k, as a share of all n items."""
     shown = top[:, :k]
-    return float(len(np.unique(shown[shown >= 0])) / len(top))
+    return float(len(np.unique(shown[shown >= 0])) / n_items)
 
 
-def gini(top: Rows, k: int = K) -> float:
-    """How unequally the lists' places go to the items: 0 all alike, 1 all to one (Gini index)."""
-    shown = top[:, :k]
-    counts = np.sort(np.bincount(shown[shown >= 0], minlength=len(top))).astype(np.float64)
+def coverage_curve(top: Rows, n_items: int, k: int = K) -> list[float]:
+    """Coverage by the first 1, 2, ... k entries of the lists."""
+    return [coverage(top, n_items, depth) for depth in range(1, k + 1)]
+
+
+def gini(top: Rows, n_items: int, k: int = K) -> float:
+    """How unequally the lists' places go to the n items: 0 all alike, 1 all to one (Gini index)."""
+    counts = np.sort(shown_times(top, n_items, k)).astype(np.float64)
     if not counts.sum():
         return 0.0
-    ranks = np.arange(1, len(counts) + 1)
-    n = len(counts)
-    return float((2 * (ranks * counts).sum() / counts.sum() - (n + 1)) / n)
+    ranks = np.arange(1, n_items + 1)
+    return float((2 * (ranks * counts).sum() / counts.sum() - (n_items + 1)) / n_items)
+
+
+def shown_times(top: Rows, n_items: int, k: int = K) -> NDArray[np.int64]:
+    """How many lists show each item among their first k (n,)."""
+    shown = top[:, :k]
+    return np.bincount(shown[shown >= 0], minlength=n_items)
 
 
 def novelty(top: Rows, support: NDArray[np.float32], k: int = K) -> float:
@@ -80,12 +100,29 @@ def novelty(top: Rows, support: NDArray[np.float32], k: int = K) -> float:
     return float(-np.log2(share[shown[shown >= 0]]).mean()) if (shown >= 0).any() else 0.0
 
 
+def intra_list_similarity(top: Rows, text: FloatMatrix, k: int = K) -> float:
+    """Mean cosine of all pairs of entries of a list, by unit rows of text (n, d); 0 without pairs.
+
+    Entries without text (a zero row) are in no pair. Source: Ziegler et al. 2005, "Improving
+    recommendation lists through topic diversification".
+    """
+    known = np.asarray(text.any(axis=1))
+    total, pairs = 0.0, 0
+    for block in blocks(len(top), 1024):
+        shown = top[block, :k]
+        there = (shown >= 0) & known[shown]
+        vectors = text[shown] * there[:, :, None]
+        size = there.sum(axis=1)
+        total += float((vectors.sum(axis=1) ** 2).sum() - size.sum())
+        pairs += int((size * (size - 1)).sum())
+    return total / pairs if pairs else 0.0
+
+
 def _hits(queries: Queries, top: Rows) -> NDArray[np.bool_]:
     """Where a list's entry is relevant (q, k)."""
-    n_items = len(top)
-    owners = np.repeat(np.arange(len(queries), dtype=np.int64), queries.n_relevant)
-    wanted = np.unique(owners * n_items + queries.relevant)
     shown = top[queries.row]
-    asked = np.arange(len(queries), dtype=np.int64)[:, None] * n_items + shown
-    found: NDArray[np.bool_] = np.isin(asked, wanted) & (shown >= 0)
+    width = 1 + max(int(shown.max(initial=0)), int(queries.relevant.max(initial=0)))
+    owners = np.arange(len(queries), dtype=np.int64)
+    wanted = np.repeat(owners, queries.n_relevant) * width + queries.relevant
+    found: NDArray[np.bool_] = np.isin(owners[:, None] * width + shown, wanted) & (shown >= 0)
     return found

@@ -1,17 +1,23 @@
 """The report of an evaluation: every recipe and baseline on every slice, with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
-from recommender.evaluation.baskets import Queries
-from recommender.evaluation.intervals import Interval, bootstrap, paired
-from recommender.evaluation.metrics import METRICS, QueryScores, coverage, gini, judge, novelty
-
-TAIL, HEAD = 20, 200
+from recommender.arrays import FloatMatrix, Rows
+from recommender.evaluation.intervals import Interval, Resamples
+from recommender.evaluation.metrics import (
+    METRICS,
+    QueryScores,
+    coverage,
+    coverage_curve,
+    gini,
+    intra_list_similarity,
+    novelty,
+)
+from recommender.evaluation.slices import Slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,80 +27,96 @@ class Slice:
     n: int
     metrics: Mapping[str, Interval]
 
+    def plain(self) -> dict[str, object]:
+        """The slice as JSON knows it."""
+        metrics = {name: mean.plain() for name, mean in self.metrics.items()}
+        return {"n": self.n, "metrics": metrics}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Queries on which everyone is judged alike: their slices, and how they are resampled."""
+
+    slices: Slices
+    resamples: Resamples
+
+    def summary(self, scores: QueryScores) -> dict[str, Slice]:
+        """The means of one maker's scores, slice by slice."""
+        values = scores.columns()
+        return {
+            name: Slice(
+                int(chosen.sum()),
+                dict(zip(METRICS, self.resamples.intervals(values, chosen), strict=True)),
+            )
+            for name, chosen in self.slices.items()
+        }
+
+    def differences(
+        self, ours: QueryScores, theirs: QueryScores, metric: str = "ndcg"
+    ) -> dict[str, Interval]:
+        """By how much one maker of lists beats another on the same queries, slice by slice."""
+        values = (getattr(ours, metric) - getattr(theirs, metric))[:, None]
+        return {
+            name: self.resamples.intervals(values, chosen)[0]
+            for name, chosen in self.slices.items()
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One maker of lists: its slices, what its lists are like, and its scores per query."""
+    """One maker of lists: its means by slice, what its lists are like, its scores and lists.
+
+    `scores` are by query; `cold` those of the simulated cold queries, None where nobody could
+    take the events of an item away from the maker (lists that came ready made). `top` (n, k) holds
+    the rows of the lists.
+    """
 
     name: str
     slices: Mapping[str, Slice]
     lists: Mapping[str, float]
+    curve: tuple[float, ...]
     scores: QueryScores
+    top: Rows
+    cold: QueryScores | None = None
 
-    def with_slice(self, name: str, part: Slice) -> "Judged":
-        """The same with one more slice, whose queries are not among the others'."""
-        return replace(self, slices={**self.slices, name: part})
+    def with_cold(self, panel: Panel, scores: QueryScores) -> "Judged":
+        """The same with the slices of the simulated cold queries."""
+        return replace(self, slices={**self.slices, **panel.summary(scores)}, cold=scores)
 
     def plain(self) -> dict[str, object]:
         """The judgement as JSON knows it."""
         return {
-            "slices": {
-                name: {
-                    "n": part.n,
-                    "metrics": {
-                        metric: {"value": mean.value, "low": mean.low, "high": mean.high}
-                        for metric, mean in part.metrics.items()
-                    },
-                }
-                for name, part in self.slices.items()
-            },
+            "slices": {name: part.plain() for name, part in self.slices.items()},
             "lists": dict(self.lists),
+            "coverage_curve": list(self.curve),
         }
 
 
-def slices_of(queries: Queries, support: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
-    """Which queries (q,) belong to each slice, by the support of the item that asks."""
-    asked = support[queries.row]
-    return {
-        "all": np.ones(len(queries), dtype=bool),
-        "new": asked == 0,
-        "tail": (asked >= 1) & (asked < TAIL),
-        "torso": (asked >= TAIL) & (asked < HEAD),
-        "head": asked >= HEAD,
-    }
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What lists are like is told of the n items by their support and text vectors (n, d)."""
+
+    support: NDArray[np.float32]
+    text: FloatMatrix
+
+    def describe(self, top: Rows) -> dict[str, float]:
+        """What the lists (any number, k) are like as a whole."""
+        n_items = len(self.support)
+        return {
+            "coverage": coverage(top, n_items),
+            "gini": gini(top, n_items),
+            "novelty": novelty(top, self.support),
+            "intra_list_similarity": intra_list_similarity(top, self.text),
+        }
 
 
-def judged(
-    name: str, queries: Queries, top: Rows, support: NDArray[np.float32], seed: int = 0
-) -> Judged:
-    """Judge the top lists (n, k) of all items at the queries, slice by slice."""
-    scores = judge(queries, top)
-    slices = {}
-    for part, chosen in slices_of(queries, support).items():
-        of_slice = scores.select(chosen)
-        clusters = queries.basket[chosen]
-        slices[part] = Slice(
-            int(chosen.sum()),
-            {m: bootstrap(getattr(of_slice, m), clusters, seed) for m in METRICS},
-        )
-    lists = {
-        "coverage": coverage(top),
-        "gini": gini(top),
-        "novelty": novelty(top, support),
-    }
-    return Judged(name, slices, lists, scores)
-
-
-def pooled(parts: Sequence[tuple[Queries, QueryScores]], seed: int = 0) -> Slice:
-    """One slice of several folds, its intervals clustered by the item that asks."""
-    rows = np.concatenate([queries.row for queries, _ in parts])
-    values = {
-        metric: np.concatenate([getattr(scores, metric) for _, scores in parts])
-        for metric in METRICS
-    }
-    return Slice(len(rows), {m: bootstrap(column, rows, seed) for m, column in values.items()})
-
-
-def difference(ours: Judged, theirs: Judged, queries: Queries, metric: str = "ndcg") -> Interval:
-    """By how much one maker of lists beats another on the same queries."""
-    return paired(getattr(ours.scores, metric), getattr(theirs.scores, metric), queries.basket)
+def judged(name: str, panel: Panel, shelf: Shelf, top: Rows, scores: QueryScores) -> Judged:
+    """One maker's scores and lists, summed up."""
+    return Judged(
+        name=name,
+        slices=panel.summary(scores),
+        lists=shelf.describe(top),
+        curve=tuple(coverage_curve(top, len(shelf.support))),
+        scores=scores,
+        top=top,
+    )
