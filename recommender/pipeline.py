@@ -12,6 +12,7 @@ whole run as a graph, `reindex` walks it here, workers take its steps shard by s
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, cast
 
 from recommender import documents as document_text
 from recommender import registry
+from recommender.admission import gated
 from recommender.arrays import blocks
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.basis import Basis
@@ -31,18 +33,16 @@ from recommender.builds import (
     find_build,
     interactions_of,
     list_columns,
-    lists_with_ids,
     read_columns,
     read_ids,
     related_lists,
 )
 from recommender.catalogue import Catalogue
 from recommender.chooser import choose_rows, prepare
-from recommender.comparison import Lists, compare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
-from recommender.gates import Gates, Measures, golden_faults, golden_pairs
+from recommender.gates import Gates, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
 from recommender.learning import KIN, Past, fit_ranker, near_by_text, reads_near_by_text
@@ -51,7 +51,7 @@ from recommender.progress import Progress, part_of, silent
 from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.recipe import TEXT, Choice, Placement, Recipe
-from recommender.runs import Run, find_run
+from recommender.runs import Run
 from recommender.serving.publisher import Publisher
 from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
@@ -140,8 +140,9 @@ def reindex(
         return unchanged
     run = begin(job, publisher)
     try:
-        build = finish(job, run)
-        run = measured(job, run, build, judge if gates.ndcg_drop_max else None)
+        run = laid_out(job, run)
+        complete(plan(job), job.stopwatch)
+        run = measured(job, run, judge if gates.ndcg_drop_max else None)
         if not force:
             run = gated(job.artifacts, run, gates, publisher.live())
         with job.stopwatch.measure("publish"):
@@ -149,7 +150,8 @@ def reindex(
     except GateHeld:
         raise
     except RecommenderError as error:
-        run.save(job.artifacts, state="failed", error=str(error), stages=_costs(job))
+        with suppress(ArtifactError):  # a full disk takes no record either; its error is told
+            run.save(job.artifacts, state="failed", error=str(error), stages=_costs(job))
         raise
     run.save(
         job.artifacts,
@@ -193,49 +195,25 @@ def resumed(job: Job, run: Run) -> Job:
     return dataclasses.replace(job, pins=Pins(**run.pins))
 
 
-def finish(job: Job, run: Run) -> Artifact:
-    """Make in this process whatever the build still needs, and write down what that is."""
-    read = plan(job)
-    if read.name != BUILD[0]:
-        complete(read, job.stopwatch)
+def laid_out(job: Job, run: Run) -> Run:
+    """Read the files, and write down what the build will be made of, before any of it is made."""
+    complete(_read(job), job.stopwatch)
     goal = plan(job)
-    run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
-    complete(goal, job.stopwatch)
-    return goal.artifact()
+    return run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
 
 
-def measured(job: Job, run: Run, build: Artifact, judge: Judge | None = None) -> Run:
+def measured(job: Job, run: Run, judge: Judge | None = None) -> Run:
     """The run with what was counted of its build, and judged if there is a judge."""
+    build = find_build(job.artifacts, run.build)
     measures = dict(build.summary["measures"])
     if judge is not None:
         with job.stopwatch.measure("evaluate"):
             measures["ndcg"] = judge(job)
     return run.save(
         job.artifacts,
-        artifacts=kept(plan(job)),
-        build=build.key,
         measures=measures,
         report=build.summary["report"],
         stages=_costs(job),
-    )
-
-
-def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None) -> Run:
-    """Let the build of a run pass, or hold it.
-
-    Raises: GateHeld, with the reasons written into the run; DataError for a golden file.
-    """
-    build = find_build(store, run.build)
-    built = {lists.lists.placement: lists for lists in lists_with_ids(store, build)}
-    before, overlap = _beside(store, live, built)
-    reasons = gates.faults(Measures(**run.measures), before, overlap)
-    reasons += golden_faults(golden_pairs(gates.golden), built)
-    if not reasons:
-        return run
-    run.save(store, state="held", held=reasons)
-    raise GateHeld(
-        f"{'; '.join(reasons)}; what is live stays live. Look with recommender diff live "
-        f"{run.number}, then recommender approve {run.number}, or mend the input"
     )
 
 
@@ -599,13 +577,17 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
 
 def text_embeddings(job: Job, read: Artifact) -> Embeddings:
     """The text embeddings of what was read, encoded where they are not there yet."""
-    job = pinned(job)
-    step = _gather(job, _encode(job, _read(job)))
+    if job.pins is None:
+        encoder = registry.text_encoder(job.recipe.text).fingerprint()
+        pins = Pins({}, encoder, Ledger(job.artifacts, encoder).end())
+        job = dataclasses.replace(job, pins=pins)
+    given = dataclasses.replace(_read(job), keys=lambda: (read.key,))
+    step = _gather(job, _encode(job, given))
     complete(step, job.stopwatch)
     return Embeddings.from_columns(step.artifact().columns())
 
 
-# Gates and records
+# Records
 
 
 def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
@@ -617,30 +599,6 @@ def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
     for step in steps_of(goal):
         job.stopwatch.reused(step.label)
     return Outcome(live, published=False, report=report)
-
-
-def _beside(
-    store: ArtifactStore, live: Generation | None, built: Mapping[str, Lists]
-) -> tuple[Measures | None, float | None]:
-    """What is known of the live generation, and the share of its first tens that stays.
-
-    Where its artifacts are gone, what Redis knows must do.
-    """
-    if live is None:
-        return None, None
-    try:
-        build = find_build(store, live.lists_key)
-        before = lists_with_ids(store, build)
-    except ArtifactError:
-        return Measures(live.n_items, 0, live.n_entries, 0, 0), None
-    run = find_run(store, live.id)
-    measures = Measures(**(run.measures if run and run.measures else build.summary["measures"]))
-    overlaps = [
-        compare(old, built[old.lists.placement]).overlap
-        for old in before
-        if old.lists.placement in built
-    ]
-    return measures, min(overlaps, default=None)
 
 
 def _costs(job: Job) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ def test_the_canary_of_what_was_live_before_is_none(
 ) -> None:
     publish(publisher, build=1)
     publish(publisher, build=2, canary_share=0.1)
-    monkeypatch.setattr(Publisher, "_collect_replaced", lambda _: None)
+    monkeypatch.setattr(Publisher, "collect_replaced", lambda _: None)
     publish(publisher, build=3)
     assert roles(publisher) == [(3, "live"), (2, ""), (1, "previous")]
 
