@@ -60,9 +60,7 @@ class Interactions:
 
         Units with no event of positive weight are left out; the others keep their order.
         """
-        columns = {"basket": self.basket, "session": self.session, "user": self.user}
-        units = columns[self._finest_unit() if unit == "auto" else unit]
-        strength = np.asarray(self.weights, dtype=np.float32)[self.kind]
+        units, strength = self._units(unit), self._strength()
         seen = (units >= 0) & (strength > 0)
         distinct, rows = np.unique(units[seen], return_inverse=True)
         place = rows.astype(np.int64) * self.n_items + self.item[seen]
@@ -72,6 +70,22 @@ class Interactions:
         shape = (len(distinct), self.n_items)
         at = np.divmod(place, max(self.n_items, 1))
         return sp.csr_array((values, (at[0], at[1])), shape=shape, dtype=np.float32)
+
+    def unit_times(self, unit: Unit = "auto") -> npt.NDArray[np.int64]:
+        """Time of the newest event of each unit (u,), in the order of `matrix`."""
+        units = self._units(unit)
+        seen = (units >= 0) & (self._strength() > 0)
+        distinct, rows = np.unique(units[seen], return_inverse=True)
+        times = np.zeros(len(distinct), dtype=np.int64)
+        np.maximum.at(times, rows, self.time[seen])
+        return times
+
+    def _strength(self) -> npt.NDArray[np.float32]:
+        return np.asarray(self.weights, dtype=np.float32)[self.kind]
+
+    def _units(self, unit: Unit) -> Rows:
+        columns = {"basket": self.basket, "session": self.session, "user": self.user}
+        return columns[self._finest_unit() if unit == "auto" else unit]
 
     def _finest_unit(self) -> Literal["basket", "session", "user"]:
         if (self.basket >= 0).any():

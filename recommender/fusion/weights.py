@@ -19,3 +19,16 @@ def named(embeddings: Mapping[str, Embeddings], name: str, where: str) -> Embedd
 def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:
     """Rows scaled by their weight (n,) and joined: (n, sum of the d)."""
     return np.hstack([weight[:, None] * matrix for weight, matrix in parts]).astype(np.float32)
+
+
+def target_lengths(behaviour: Embeddings) -> FloatVector:
+    """How long each target is (n,), by popularity as a rule; one where a model has no targets.
+
+    An item without a target, having no support, has the shortest length there is.
+    """
+    if behaviour.targets is None:
+        return np.ones(len(behaviour.matrix), dtype=np.float32)
+    lengths: FloatVector = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
+    known = lengths > 0
+    shortest = lengths[known].min() if known.any() else np.float32(1)
+    return np.where(known, lengths, shortest).astype(np.float32)
