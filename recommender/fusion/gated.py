@@ -8,7 +8,7 @@ import numpy as np
 from recommender.arrays import Columns, FloatVector
 from recommender.catalogue import Catalogue
 from recommender.errors import ConfigError
-from recommender.fusion.weights import named, side_by_side, target_lengths
+from recommender.fusion.weights import named, side_by_side, target_lengths, the_behaviour
 from recommender.interactions import Interactions
 from recommender.recipe import TEXT
 from recommender.vectors import Embeddings, ItemVectors
@@ -43,16 +43,8 @@ class Gated:
     ) -> "FittedGate":
         """Check the names. Raises: ConfigError where it is unclear which behaviour is meant."""
         named(embeddings, TEXT, "gated")
-        if self.behaviour:
-            named(embeddings, self.behaviour, "gated")
-            return FittedGate(self.text_share, self.half_support, self.behaviour)
-        models = [name for name in embeddings if name != TEXT]
-        if len(models) != 1:
-            raise ConfigError(
-                f"gated: behaviour is not named and the recipe has {len(models)} interaction "
-                f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
-            )
-        return FittedGate(self.text_share, self.half_support, models[0])
+        behaviour = the_behaviour(embeddings, self.behaviour, "gated")
+        return FittedGate(self.text_share, self.half_support, behaviour)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from recommender.arrays import FloatMatrix, FloatVector
 from recommender.errors import ConfigError
+from recommender.recipe import TEXT
 from recommender.vectors import Embeddings
 
 
@@ -14,6 +15,23 @@ def named(embeddings: Mapping[str, Embeddings], name: str, where: str) -> Embedd
     if name not in embeddings:
         raise ConfigError(f"{where}: no embeddings {name!r}; there are {', '.join(embeddings)}")
     return embeddings[name]
+
+
+def the_behaviour(embeddings: Mapping[str, Embeddings], name: str, where: str) -> str:
+    """The name of the behaviour that is meant; empty, the only one that there is.
+
+    Raises: ConfigError where that is unclear.
+    """
+    if name:
+        named(embeddings, name, where)
+        return name
+    models = [other for other in embeddings if other != TEXT]
+    if len(models) != 1:
+        raise ConfigError(
+            f"{where}: behaviour is not named and the recipe has {len(models)} interaction "
+            f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
+        )
+    return models[0]
 
 
 def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:

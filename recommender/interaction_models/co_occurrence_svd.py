@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from recommender.arrays import FloatMatrix, FloatVector, unit_rows
 from recommender.errors import ConfigError
-from recommender.interaction_models.weighted_units import WeightedUnits
 from recommender.interactions import Interactions, Unit, support
 from recommender.progress import Progress
 from recommender.vectors import Embeddings
+from recommender.weighted_units import WeightedUnits
 
 OVERSAMPLES = 32
 POPULARITY_FLOOR = 0.5

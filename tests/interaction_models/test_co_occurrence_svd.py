@@ -8,10 +8,10 @@ import pytest
 from recommender import registry
 from recommender.errors import ConfigError
 from recommender.interaction_models.co_occurrence_svd import CoOccurrenceSVD
-from recommender.interaction_models.weighted_units import DAY_S, WeightedUnits
 from recommender.interactions import Interactions
 from recommender.progress import silent
 from recommender.recipe import Choice
+from recommender.weighted_units import DAY_S, WeightedUnits
 from tests.shops import checkerboard, interactions
 
 PLAIN = CoOccurrenceSVD(
