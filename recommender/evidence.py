@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows, blocks
+from recommender.arrays import Rows, blocks, unit_rows
 from recommender.neighbours import Neighbours
 from recommender.recipe import TEXT
 from recommender.related import EVIDENCE
@@ -50,7 +50,10 @@ class EvidenceScale:
         margins[False] = margins[True].copy()
         for name, origin in self.embeddings.items():
             targets = origin.matrix if origin.targets is None else origin.targets
-            cosines = np.einsum("bd,bkd->bk", origin.matrix[rows], targets[found])
+            near = unit_rows(targets[found].reshape(-1, targets.shape[1]))
+            cosines = np.einsum(
+                "bd,bkd->bk", origin.matrix[rows], near.reshape(*found.shape, targets.shape[1])
+            )
             known = (origin.support[rows] > 0)[:, None] & (origin.support[found] > 0)
             margin = np.where(known, cosines - self.near[name], -2)
             is_text = name == TEXT

@@ -43,6 +43,7 @@ FUSIONS: Names = MappingProxyType(
     {
         "concatenation": "recommender.fusion.concatenation:Concatenation",
         "gated": "recommender.fusion.gated:Gated",
+        "learned": "recommender.fusion.learned:Learned",
     }
 )
 INDEXES: Names = MappingProxyType(

@@ -8,7 +8,7 @@ import numpy as np
 from recommender.arrays import Columns, FloatVector
 from recommender.catalogue import Catalogue
 from recommender.errors import ConfigError
-from recommender.fusion.weights import named, side_by_side
+from recommender.fusion.weights import named, side_by_side, target_lengths, the_behaviour
 from recommender.interactions import Interactions
 from recommender.recipe import TEXT
 from recommender.vectors import Embeddings, ItemVectors
@@ -20,7 +20,8 @@ class Gated:
 
     An item with support s asks with behaviour weight (1 - text_share) s / (s + half_support) and
     text weight the rest, so a cold item asks by text alone. Targets are not damped by a half that
-    they lack: a cold item finds warm ones by text as if they were cold.
+    they lack: a cold item finds warm ones by text as if they were cold. Where the behaviour gives
+    targets a length, by popularity, their text half has the same; a cold item's is the shortest.
     `behaviour` names the interaction model's embeddings; empty, the only ones there are.
     """
 
@@ -42,16 +43,8 @@ class Gated:
     ) -> "FittedGate":
         """Check the names. Raises: ConfigError where it is unclear which behaviour is meant."""
         named(embeddings, TEXT, "gated")
-        if self.behaviour:
-            named(embeddings, self.behaviour, "gated")
-            return FittedGate(self.text_share, self.half_support, self.behaviour)
-        models = [name for name in embeddings if name != TEXT]
-        if len(models) != 1:
-            raise ConfigError(
-                f"gated: behaviour is not named and the recipe has {len(models)} interaction "
-                f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
-            )
-        return FittedGate(self.text_share, self.half_support, models[0])
+        behaviour = the_behaviour(embeddings, self.behaviour, "gated")
+        return FittedGate(self.text_share, self.half_support, behaviour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +63,10 @@ class FittedGate:
         ones = np.ones(len(catalogue), dtype=np.float32)
         found = text.matrix if text.targets is None else text.targets
         bought = behaviour.matrix if behaviour.targets is None else behaviour.targets
+        popular = target_lengths(behaviour)
         return ItemVectors(
             queries=side_by_side([(1 - weight, text.matrix), (weight, behaviour.matrix)]),
-            targets=side_by_side([(ones, found), (ones, bought)]),
+            targets=side_by_side([(popular, found), (ones, bought)]),
         )
 
     def columns(self) -> Columns:

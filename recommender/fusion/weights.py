@@ -6,6 +6,7 @@ import numpy as np
 
 from recommender.arrays import FloatMatrix, FloatVector
 from recommender.errors import ConfigError
+from recommender.recipe import TEXT
 from recommender.vectors import Embeddings
 
 
@@ -16,6 +17,36 @@ def named(embeddings: Mapping[str, Embeddings], name: str, where: str) -> Embedd
     return embeddings[name]
 
 
+def the_behaviour(embeddings: Mapping[str, Embeddings], name: str, where: str) -> str:
+    """The name of the behaviour that is meant; empty, the only one that there is.
+
+    Raises: ConfigError where that is unclear.
+    """
+    if name:
+        named(embeddings, name, where)
+        return name
+    models = [other for other in embeddings if other != TEXT]
+    if len(models) != 1:
+        raise ConfigError(
+            f"{where}: behaviour is not named and the recipe has {len(models)} interaction "
+            f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
+        )
+    return models[0]
+
+
 def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:
     """Rows scaled by their weight (n,) and joined: (n, sum of the d)."""
     return np.hstack([weight[:, None] * matrix for weight, matrix in parts]).astype(np.float32)
+
+
+def target_lengths(behaviour: Embeddings) -> FloatVector:
+    """How long each target is (n,), by popularity as a rule; one where a model has no targets.
+
+    An item without a target, having no support, has the shortest length there is.
+    """
+    if behaviour.targets is None:
+        return np.ones(len(behaviour.matrix), dtype=np.float32)
+    lengths: FloatVector = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
+    known = lengths > 0
+    shortest = lengths[known].min() if known.any() else np.float32(1)
+    return np.where(known, lengths, shortest).astype(np.float32)

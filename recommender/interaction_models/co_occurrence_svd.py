@@ -4,24 +4,35 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from recommender.arrays import FloatMatrix, unit_rows
+from recommender.arrays import FloatMatrix, FloatVector, unit_rows
 from recommender.errors import ConfigError
 from recommender.interactions import Interactions, Unit, support
 from recommender.progress import Progress
 from recommender.vectors import Embeddings
+from recommender.weighted_units import WeightedUnits
 
 OVERSAMPLES = 32
+POPULARITY_FLOOR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class CoOccurrenceSVD:
-    """The leading eigenvectors of the cosine of co-occurrence, of length one.
+    """The leading eigenvectors of weighted co-occurrence: unit queries, targets by popularity.
 
-    With X (u, n) the weighted units by items and D the column sums of its squares, the cosine of
-    co-occurrence is AᵀA for A = X D^-½, with ones on its diagonal. So its eigenvectors are A's
-    right singular vectors V, and without the diagonal its eigenvalues are σ² - 1: the n by n
-    counts are never formed. Rows of V √(σ² - 1) approximate it in `dimensions`.
+    Let X (u, n) be units by items, each unit weighing 1/(size - 1)^`size_power` (a large basket
+    says little of each of its pairs) and half as much for every `half_life_days` of age (0: no
+    decay); w its item sums, c the weight of `shrinkage` average lines. The shrunk cosine of
+    co-occurrence is AᵀA for A = X (w + c)^-½, so its eigenvectors are A's right singular vectors
+    V and the n by n counts are never formed. The shrinkage keeps items with one or two baskets,
+    whose cosines are extreme, from taking up the leading dimensions. Rows of V, each column times
+    its singular value, ask at length one; targets are the same rows at length
+    (w / largest w)^`popularity`, since a common item is found in more baskets than a rare one
+    that is just as near.
+
+    Where units are baskets or sessions, everything that a user ever had is one more unit; all
+    histories together say `histories` times as much as all baskets.
 
     Source: the factorisation view of Levy, Goldberg 2014, "Neural word embedding as implicit
     matrix factorization"; randomised SVD of Halko, Martinsson, Tropp 2011.
@@ -29,7 +40,12 @@ class CoOccurrenceSVD:
 
     unit: Unit = "auto"
     dimensions: int = 256
-    iterations: int = 5
+    half_life_days: float = 60.0
+    size_power: float = 0.5
+    shrinkage: float = 5.0
+    popularity: float = 0.2
+    histories: float = 0.0
+    iterations: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -39,25 +55,53 @@ class CoOccurrenceSVD:
             )
         if self.iterations < 1:
             raise ConfigError(f"co-occurrence-svd: iterations = {self.iterations} is below 1")
+        for name in ("half_life_days", "size_power", "shrinkage", "popularity", "histories"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"co-occurrence-svd: {name} = {value} is below 0")
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, at most dimensions); zero rows for items that are never with another."""
-        seen = interactions.matrix(self.unit)
         with progress("fit co-occurrence", 1) as advance:
-            vectors = self._vectors(seen)
+            units = WeightedUnits.of(interactions, self.unit, self.half_life_days, self.size_power)
+            rows = unit_rows(self._vectors(self._parts(interactions, units)))
             advance(1)
-        return Embeddings.of_rows(unit_rows(vectors), support(seen))
+        known = Embeddings.of_rows(rows, support(interactions.matrix(self.unit)))
+        if self.popularity == 0:
+            return known
+        lengths = self._lengths(units.item_weight)
+        return Embeddings(known.matrix, known.support, known.matrix * lengths[:, None])
 
-    def _vectors(self, seen: sp.csr_array) -> FloatMatrix:
+    def _parts(self, interactions: Interactions, units: WeightedUnits) -> list[sp.csr_array]:
+        """Normalised units, and the users' histories where there are any beside them."""
+        parts = [units.normalised(self.shrinkage)]
+        named = (interactions.basket >= 0) | (interactions.session >= 0)
+        if not self.histories or self.unit == "user" or not named.any():
+            return parts
+        users = WeightedUnits.of(interactions, "user", 0, self.size_power)
+        if users.pair_mass == 0:
+            return parts
+        share = self.histories * units.pair_mass / users.pair_mass
+        return [*parts, users.normalised(self.shrinkage) * np.float32(np.sqrt(share))]
+
+    def _lengths(self, weight: NDArray[np.float64]) -> FloatVector:
+        known = weight[weight > 0]
+        if not len(known):
+            return np.zeros(len(weight), dtype=np.float32)
+        floor = np.quantile(known, POPULARITY_FLOOR)
+        lengths: FloatVector = (np.maximum(weight, floor) / known.max()) ** np.float32(
+            self.popularity
+        )
+        return lengths.astype(np.float32)
+
+    def _vectors(self, parts: list[sp.csr_array]) -> FloatMatrix:
         from sklearn.utils.extmath import randomized_svd
 
-        n_units, n_items = seen.shape
+        scaled = sp.csr_matrix(sp.vstack(parts))
+        n_units, n_items = scaled.shape
         rank = min(self.dimensions, n_units, n_items)
-        if rank == 0 or seen.nnz == 0:
+        if rank == 0 or scaled.nnz == 0:
             return np.zeros((n_items, 1), dtype=np.float32)
-        norms = np.sqrt(np.asarray(seen.multiply(seen).sum(axis=0), dtype=np.float32))
-        scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
-        scaled = sp.csr_matrix(seen @ sp.diags_array(scale)).astype(np.float32)
         _, singular, right = randomized_svd(
             scaled,
             n_components=rank,
@@ -65,8 +109,6 @@ class CoOccurrenceSVD:
             n_iter=self.iterations,
             random_state=self.seed,
         )
-        eigenvalues = np.maximum(singular.astype(np.float64) ** 2 - 1, 0)
-        lengths = np.sqrt(eigenvalues, where=eigenvalues > 1e-6, out=np.zeros_like(eigenvalues))
-        vectors = np.ascontiguousarray(right.T * lengths, dtype=np.float32)
-        vectors[np.linalg.norm(vectors, axis=1) < 1e-4] = 0
+        vectors = np.ascontiguousarray(right.T * singular, dtype=np.float32)
+        vectors[np.linalg.norm(vectors, axis=1) < 1e-4 * singular.max(initial=0)] = 0
         return vectors

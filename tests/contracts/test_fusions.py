@@ -135,3 +135,15 @@ def test_gate_moves_from_text_to_behaviour(
     support = shop[0]["orders"].support
     assert weight[1:] == pytest.approx(0.8 * support[1:] / (support[1:] + 10), abs=1e-5)
     assert weight[0] == pytest.approx(1)
+
+
+def test_gated_targets_are_as_long_as_the_behaviours_and_cold_ones_shortest(
+    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+) -> None:
+    vectors = registry.fusion(Choice("gated")).fuse(*shop).apply(shop[0], shop[1])
+    text, orders = shop[0][TEXT], shop[0]["orders"]
+    assert orders.targets is not None
+    of_text = np.linalg.norm(vectors.targets[:, : text.matrix.shape[1]], axis=1)
+    bought = np.linalg.norm(orders.targets, axis=1)
+    assert of_text[1:-COLD] == pytest.approx(bought[1:-COLD], abs=1e-5)
+    assert of_text[-COLD:] == pytest.approx(np.full(COLD, bought[:-COLD].min()), abs=1e-5)
