@@ -47,6 +47,35 @@ def test_the_answers_are_those_of_threads(server_url: str, shelf: Shelf) -> None
     asyncio.run(ask())
 
 
+def test_a_lookup_that_is_waited_for_answers_its_first_question(
+    server_url: str, shelf: Shelf
+) -> None:
+    async def ask(url: str) -> None:
+        hasty = AsyncRelatedItems(url, shelf.shop, deadline_s=0.05)
+        assert (await hasty.get("a")).status == "degraded"
+        await hasty.aclose()
+        patient = AsyncRelatedItems(url, shelf.shop, deadline_s=0.05)
+        assert not await patient.wait_ready(0.05)
+        assert await patient.wait_ready()
+        assert (await patient.get("a")).status == "ok"
+        await patient.aclose()
+        assert not await patient.wait_ready()
+
+    with proxy(server_url.removeprefix("unix://"), whole, handshake_s=0.3) as url:
+        asyncio.run(ask(url))
+
+
+def test_waiting_for_a_server_that_is_away_ends(refused_port: int) -> None:
+    async def ask() -> None:
+        reader = AsyncRelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")
+        began = time.monotonic()
+        assert not await reader.wait_ready(0.7)
+        assert 0.6 < time.monotonic() - began < 1.1
+        await reader.aclose()
+
+    asyncio.run(ask())
+
+
 def test_hidden_items_and_rollbacks_are_seen_within_two_seconds(
     server_url: str, shelf: Shelf
 ) -> None:

@@ -33,8 +33,10 @@ def whole(connection: socket.socket, command: bytes, reply: bytes) -> None:
 
 
 @contextmanager
-def proxy(path: str, answering: Answering) -> Iterator[str]:
+def proxy(path: str, answering: Answering, *, handshake_s: float = 0.0) -> Iterator[str]:
     """Stand before a server on a unix socket; what it replies goes through `answering`.
+
+    The first reply on each connection comes `handshake_s` late.
 
     The handshake and what the poller reads, control keys and best sellers, pass as they are.
     """
@@ -42,6 +44,7 @@ def proxy(path: str, answering: Answering) -> Iterator[str]:
     def serve(client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
             server.connect(path)
+            time.sleep(handshake_s)
             while command := client.recv(65536):
                 server.sendall(command)
                 reply = server.recv(2**20)
@@ -133,6 +136,38 @@ def test_a_server_that_never_answers_costs_the_deadline_five_times(family: str) 
 def test_the_first_question_waits_for_the_first_poll(path: str, shelf: Shelf) -> None:
     with closing(RelatedItems(f"unix://{path}", shelf.shop, deadline_s=5.0)) as reader:
         assert reader.get("a").status == "ok"
+
+
+def test_a_lookup_that_is_waited_for_answers_its_first_question(path: str, shelf: Shelf) -> None:
+    with proxy(path, whole, handshake_s=0.3) as url:
+        with closing(RelatedItems(url, shelf.shop, deadline_s=0.05)) as hasty:
+            assert hasty.get("a").status == "degraded"
+        with closing(RelatedItems(url, shelf.shop, deadline_s=0.05)) as patient:
+            assert not patient.wait_ready(0.05)
+            assert patient.wait_ready()
+            assert patient.get("a").status == "ok"
+            assert timed(patient.wait_ready) < 0.01
+
+
+def test_waiting_for_a_server_that_is_away_ends(refused_port: int) -> None:
+    with closing(RelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")) as reader:
+        began = time.monotonic()
+        assert not reader.wait_ready(0.7)
+        assert 0.6 < time.monotonic() - began < 0.7 + MARGIN_S
+        assert reader.stats()["breaker_opened"] == 0
+        reader.close()
+        assert timed(reader.wait_ready) < MARGIN_S
+
+
+def test_a_server_that_starts_late_is_waited_for(tmp_path: Path) -> None:
+    binary = servers.binary_of("redis-server")
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"unix://{folder}/s.sock"
+        with closing(RelatedItems(url, "acme")) as reader, ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(reader.wait_ready, 20.0)
+            assert reader.get("a").status == "degraded"
+            with servers.running(binary, Path(folder, "s.sock")):
+                assert waiting.result()
 
 
 # Replies that break
