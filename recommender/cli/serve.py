@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        _say(shops, listener)
         # uvicorn raises the signal again when it is done: the stores must be left even then.
         signal.signal(signal.SIGTERM, _end)
+        _say(shops, listener)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -119,12 +119,16 @@ def encode_pointer(pointer: Pointer) -> bytes:
     return JSON.encode(value).encode()
 
 
+class OtherSchema(ValueError):
+    """A pointer of a schema that this code does not read."""
+
+
 def decode_pointer(raw: object) -> Pointer:
-    """Undo `encode_pointer`. Raises: ValueError for another schema or malformed bytes."""
+    """Undo `encode_pointer`. Raises: OtherSchema; ValueError for malformed bytes."""
     value = _load(raw)
     match value:
         case {"schema": schema} if schema != SCHEMA:
-            raise ValueError(f"pointer: schema {schema!r:.20} is not supported")
+            raise OtherSchema(f"pointer: schema {schema!r:.20} is not supported")
         case {"fence": int(fence)} if fence > 0:
             match value.get("canary"):
                 case None:
@@ -132,6 +136,17 @@ def decode_pointer(raw: object) -> Pointer:
                 case {"share": int(share) | float(share), **canary} if 0 < share <= 1:
                     return Pointer(fence, _view(value), _view(canary), float(share))
     raise ValueError(f"pointer: malformed {value!r:.80}")
+
+
+def is_of_other_schema(raw: object) -> bool:
+    """Whether a pointer is one for readers of another schema, rather than malformed."""
+    try:
+        decode_pointer(raw)
+    except OtherSchema:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 def encode_list(

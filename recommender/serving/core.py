@@ -122,6 +122,9 @@ class Core:
         self.known = known
         self._confirmed_at = asked_at
         self._count("polls")
+        if known.pointer is None and known.raw is not None:
+            other = codec.is_of_other_schema(known.raw)
+            self._count("schema_unsupported" if other else "pointer_unreadable")
 
     def failed(self, event: str, error: BaseException) -> None:
         """Take that a poll or a read failed."""

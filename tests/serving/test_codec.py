@@ -64,6 +64,7 @@ LISTS = {
 }
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("name", LISTS)
 def test_golden_lists(name: str) -> None:
     raw = (GOLDEN / name).read_bytes()
@@ -88,6 +89,7 @@ def test_the_golden_best_sellers_are_staged_alike() -> None:
     assert staged == (GOLDEN / "best_sellers.txt").read_bytes()
 
 
+@pytest.mark.fault(46)
 def test_the_golden_pointer() -> None:
     raw = (GOLDEN / "pointer.json").read_bytes()
     pointer = Pointer(

@@ -13,8 +13,6 @@ from recommender.serving.aio import AsyncRelatedItems
 from tests.serving.test_lookup import LISTS, Shelf
 from tests.serving.test_lookup_faults import dribble, proxy, reset, silence, whole
 
-CANCELS = 1000
-
 
 @pytest.fixture
 def shelf(store: Redis, shop: str) -> Shelf:
@@ -140,7 +138,9 @@ def test_a_reply_that_breaks_is_replaced_before_the_deadline(
         asyncio.run(ask(url))
 
 
-def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf) -> None:
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("cancels", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf, cancels: int) -> None:
     items = [f"i{row}" for row in range(200)]
     shelf.put(1, {item: f"of-{item}:t" for item in items})
     delays = random.Random(7)
@@ -168,7 +168,7 @@ def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf) -> 
                 return
             cancelled += 1
 
-        while cancelled < CANCELS:
+        while cancelled < cancels:
             await asyncio.gather(*(one() for _ in range(40)))
         await reader.aclose()
         assert "read_failures" not in reader.stats()
@@ -177,6 +177,6 @@ def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf) -> 
     before = threading.active_count()
     with proxy(server_url.removeprefix("unix://"), delayed) as url:
         cancelled, right, wrong = asyncio.run(storm(url))
-    assert (cancelled >= CANCELS, wrong) == (True, 0)
-    assert right > CANCELS / 10
+    assert (cancelled >= cancels, wrong) == (True, 0)
+    assert right > cancels / 10
     assert threading.active_count() < before + 150
