@@ -330,11 +330,12 @@ def drawn(
 ) -> StoredList:
     """The first n entries that may be shown."""
     shown = stored.leading(n)
-    if lowest <= 0 and not (hidden or excluded):
-        return shown
-    ids = shown.ids
-    if lowest <= 0 and hidden.isdisjoint(ids) and excluded.isdisjoint(ids):
-        return shown
+    if lowest <= 0:
+        if not (hidden or excluded):
+            return shown
+        ids = shown.ids
+        if hidden.isdisjoint(ids) and (not excluded or excluded.isdisjoint(ids)):
+            return shown
     dropped = {item for item in stored.ids if item in hidden or item in excluded}
     return stored.first(n, dropped, lowest)
 

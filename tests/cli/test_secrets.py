@@ -65,5 +65,5 @@ def test_no_failure_tells_the_password(config: Path, url: str) -> None:
         assert PASSWORD not in told.decode()
         assert (process.returncode == 0) == (words[0] in {"config", "serve"})
     written = [path for path in config.parent.rglob("*") if path.is_file()]
-    assert len(written) > 3
+    assert written
     assert [path for path in written if PASSWORD.encode() in path.read_bytes()] == []
