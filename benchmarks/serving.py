@@ -58,8 +58,8 @@ class Size:
     http_s: float
 
 
-FULL = Size(items=100_000, swaps=100, reads=20_000, calls=2_000, http_s=20)
-QUICK = Size(items=60_000, swaps=4, reads=5_000, calls=500, http_s=6)
+FULL = Size(items=100_000, swaps=100, reads=20_000, calls=2_000, http_s=10)
+QUICK = Size(items=60_000, swaps=4, reads=5_000, calls=500, http_s=3)
 
 
 def main() -> None:
