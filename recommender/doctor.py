@@ -11,6 +11,7 @@ from typing import Literal
 from recommender.artifacts import ArtifactStore
 from recommender.errors import RecommenderError
 from recommender.protocols import TextEncoder
+from recommender.serving.audit import Audit
 from recommender.serving.connection import redacted
 from recommender.serving.inspection import ServerFacts
 from recommender.storage import LocalStorage
@@ -107,6 +108,19 @@ def examine_artifacts(store: ArtifactStore) -> Finding:
 def examine_store(facts: ServerFacts) -> list[Finding]:
     """Whether the server is new enough, keeps what it has, and is closed to strangers."""
     return [_version(facts), _eviction(facts), *_access(facts)]
+
+
+def examine_lists(audit: Audit | None) -> Finding:
+    """Whether nobody deleted lists of what is live."""
+    if audit is None:
+        return Finding("lists", "ok", "nothing is published yet")
+    if audit.found < audit.published:
+        text = (
+            f"of {audit.published} lists of generation {audit.generation} {audit.found} are there: "
+            "something deletes keys of the store; run recommender reindex --force"
+        )
+        return Finding("lists", "fault", text)
+    return Finding("lists", "ok", f"all {audit.found} of generation {audit.generation}")
 
 
 def _version(facts: ServerFacts) -> Finding:

@@ -1,7 +1,8 @@
 """What a reader gets: related items of one item, ready to show. Standard library only."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
 
 Evidence = Literal["text", "behaviour", "both", "popular", "rule"]
 Status = Literal[
@@ -29,8 +30,38 @@ class RelatedItem(NamedTuple):
     evidence: Evidence
 
 
+class Columns(Protocol):
+    """Entries that nobody has looked at yet."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the entries, best first."""
+
+    def items(self) -> tuple[RelatedItem, ...]:
+        """The entries, the same at every call."""
+
+
+class _Unmade:
+    """What a list whose entries were not looked at yet has instead of `items`."""
+
+    __slots__ = ("_columns",)
+    _columns: Columns | None
+
+    if not TYPE_CHECKING:  # a type checker would take every misspelt attribute for one that exists
+
+        def __getattr__(self, name: str) -> object:
+            """Make `items` when it is read first; called for attributes that have no value."""
+            if name == "_columns":
+                return None
+            if name != "items" or self._columns is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            items = self._columns.items()
+            object.__setattr__(self, "items", items)
+            return items
+
+
 @dataclass(frozen=True, slots=True)
-class RelatedList:
+class RelatedList(_Unmade):
     """Related items of one item in one placement, best first.
 
     `generation` is the published build that answered, 0 where none did. `token` is new for every
@@ -53,4 +84,38 @@ class RelatedList:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of the items, best first."""
+        if self._columns is not None:
+            return tuple(self._columns.ids)
         return tuple(item.id for item in self.items)
+
+
+def unmade(
+    item: str, placement: str, generation: int, status: Status, columns: Columns, token: str
+) -> RelatedList:
+    """A related list whose entries are made when they are looked at.
+
+    A page asks for fifty lists and shows five; to make 600 entries would take longer than to read
+    them. The slots are filled by their descriptors: the class's own way takes twice as long.
+    """
+    made = object.__new__(RelatedList)
+    _set_item(made, item)
+    _set_placement(made, placement)
+    _set_generation(made, generation)
+    _set_status(made, status)
+    _set_columns(made, columns)
+    _set_token(made, token)
+    return made
+
+
+def _setter(slot: str) -> Callable[[RelatedList, object], None]:
+    descriptor: Any = getattr(RelatedList, slot)
+    set_slot: Callable[[RelatedList, object], None] = descriptor.__set__
+    return set_slot
+
+
+_set_item = _setter("item")
+_set_placement = _setter("placement")
+_set_generation = _setter("generation")
+_set_status = _setter("status")
+_set_columns = _setter("_columns")
+_set_token = _setter("token")

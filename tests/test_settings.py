@@ -189,6 +189,7 @@ def test_where_the_file_is_looked_for(
         find_file("no.toml")
 
 
+@pytest.mark.fault("S14")
 def test_secrets_are_masked(file: Path) -> None:
     loaded = load(
         file, ["state.user_key=S3CR3T-xyz-0123456789", "store.url=redis://:S3CR3T-xyz@localhost/0"]

@@ -11,11 +11,13 @@ from recommender.doctor import (
     examine_encoder,
     examine_folder,
     examine_inputs,
+    examine_lists,
     examine_parts,
     examine_store,
 )
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.readers.sources import paths
+from recommender.serving.audit import audit
 from recommender.serving.inspection import inspect
 from recommender.settings import Settings
 
@@ -46,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
 def _store(settings: Settings) -> tuple[list[Finding], bool]:
     try:
         with connection(settings) as store:
-            return examine_store(inspect(store)), True
+            findings = examine_store(inspect(store))
+            return [*findings, examine_lists(audit(store, settings.shop))], True
     except StoreUnavailable as error:
         return [Finding("store", "fault", str(error))], False
 

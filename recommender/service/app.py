@@ -1,5 +1,6 @@
 """The HTTP service: related lists of several shops as JSON. It only reads."""
 
+import asyncio
 import json
 import re
 import time
@@ -26,6 +27,8 @@ from recommender.service.questions import (
 
 MAX_AGE_S = 10
 """How long a cache may show a list unasked; a hidden item may be seen there for as long."""
+START_S = 2.0
+"""How long a start may wait for Redis. After that, requests are answered without."""
 
 
 class Lookup(Protocol):
@@ -71,6 +74,10 @@ class Lookup(Protocol):
         """One list for several items together."""
         ...
 
+    async def wait_ready(self, timeout_s: float = ...) -> bool:
+        """Wait until Redis has been read once."""
+        ...
+
     def stats(self) -> Mapping[str, int]:
         """Counters."""
         ...
@@ -89,6 +96,7 @@ def create_app(shops: Mapping[str, Lookup], api_keys: frozenset[str] = frozenset
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.gather(*(lookup.wait_ready(START_S) for lookup in shops.values()))
         yield
         for lookup in shops.values():
             await lookup.aclose()

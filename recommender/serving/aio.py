@@ -94,6 +94,10 @@ class AsyncRelatedItems:
         reader = self._running()
         return reader.core.merged(await reader.ask(items, wish), items)
 
+    async def wait_ready(self, timeout_s: float = 5.0) -> bool:
+        """`RelatedItems.wait_ready`, for the loop that asks."""
+        return await self._running().wait_ready(timeout_s)
+
     def stats(self) -> Mapping[str, int]:
         """`RelatedItems.stats`, of the loop that asked last."""
         return self._reader.core.stats()
@@ -141,6 +145,14 @@ class _AsyncReader:
             with suppress(asyncio.CancelledError):
                 await self._task
         self.core.close()
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait for polls, which come at their own pace, until one has read Redis."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not (self._stopped or self.core.fresh):
+                    await self._polled.wait()
+        return not self._stopped and self.core.fresh
 
     async def ask(self, items: Sequence[str], wish: Wish) -> Question:
         """Read what the cache does not know of `items`, before the deadline."""

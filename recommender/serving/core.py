@@ -10,16 +10,14 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import partial
-from operator import add
 from typing import NamedTuple, Protocol
 
 from recommender import item_id as item_ids
 from recommender.errors import ConfigError
-from recommender.related import RelatedItem, RelatedList, Status
+from recommender.related import EVIDENCE, RelatedItem, RelatedList, Status, unmade
 from recommender.serving import codec
 from recommender.serving.breaker import Breaker, Complaints
 from recommender.serving.cache import Found, ListCache, Place
@@ -41,10 +39,8 @@ MAX_AGE_S = 2.0
 NAMED_PLACEMENTS = 100
 """Unknown placements that are logged, each once."""
 TOKEN_BYTES = 6
-EMPTY = StoredList([], "", "")
-SCORES = dict(codec.SCORE_OF)
-EVIDENCES = dict(codec.EVIDENCE_OF)
-ENTRY = partial(tuple.__new__, RelatedItem)
+POPULAR = codec.LETTERS[EVIDENCE.index("popular")].encode()
+NO_ENTRIES = StoredList("", b"", b"")
 OWN: frozenset[Status] = frozenset({"ok", "stale"})
 READ: frozenset[Status] = frozenset({"ok", "unknown_item", "unknown_placement"})
 
@@ -70,10 +66,10 @@ class Part(NamedTuple):
 
     found: Found
     status: Status
-    entries: list[RelatedItem]
+    shown: StoredList
 
 
-NOTHING = Part(Found(0, 0, None), "degraded", [])
+NOTHING = Part(Found(0, 0, None), "degraded", NO_ENTRIES)
 
 
 @dataclass(slots=True)
@@ -126,6 +122,9 @@ class Core:
         self.known = known
         self._confirmed_at = asked_at
         self._count("polls")
+        if known.pointer is None and known.raw is not None:
+            other = codec.is_of_other_schema(known.raw)
+            self._count("schema_unsupported" if other else "pointer_unreadable")
 
     def failed(self, event: str, error: BaseException) -> None:
         """Take that a poll or a read failed."""
@@ -162,9 +161,8 @@ class Core:
         placement, trial = question.wish.placement, question.trial
         placed: list[tuple[Place, Found]] = []
         for row, item in enumerate(question.wanted):
-            values = reply[row * depth : (row + 1) * depth]
             try:
-                found = first_found(fence, view, values, item)
+                found = first_found(fence, view, reply[row * depth : (row + 1) * depth], item)
             except ValueError as error:
                 self._complaints.add("list_unreadable", error)
                 continue
@@ -174,9 +172,8 @@ class Core:
 
     def answer(self, question: Question, item: str) -> RelatedList:
         """Answer for one item from the best source that there is."""
-        wish = question.wish
-        part = self._part(question, item, wish.n, wish.excluded, wish.lowest)
-        told = _told(question, item, part, os.urandom(TOKEN_BYTES).hex())
+        token = os.urandom(TOKEN_BYTES).hex()
+        told = self._told(question, item, question.wish.excluded, token)
         self._count(told.status)
         return told
 
@@ -184,19 +181,19 @@ class Core:
         self, question: Question, items: Sequence[str], *, distinct: bool
     ) -> list[RelatedList]:
         """Answer for each item; those behind the first `MAX_SEEDS` are degraded, and not asked."""
-        wish = question.wish
-        shown: set[str] = set(wish.excluded)
-        excluded = shown if distinct else wish.excluded
+        shown: set[str] = set(question.wish.excluded)
+        excluded = shown if distinct else question.wish.excluded
+        step = 2 * TOKEN_BYTES
         tokens = os.urandom(TOKEN_BYTES * len(items)).hex()
         told: list[RelatedList] = []
-        for place, item in enumerate(items):
-            part = NOTHING
-            if place < MAX_SEEDS:
-                part = self._part(question, item, wish.n, excluded, wish.lowest)
-            start = 2 * TOKEN_BYTES * place
-            told.append(_told(question, item, part, tokens[start : start + 2 * TOKEN_BYTES]))
+        for item in items[:MAX_SEEDS]:
+            token = tokens[step * len(told) : step * (len(told) + 1)]
+            told.append(self._told(question, item, excluded, token))
             if distinct:
-                shown.update([entry.id for entry in part.entries])
+                shown.update(told[-1].ids)
+        for item in items[MAX_SEEDS:]:
+            token = tokens[step * len(told) : step * (len(told) + 1)]
+            told.append(RelatedList(item, question.wish.placement, 0, "degraded", (), token))
         for status, count in Counter([answer.status for answer in told]).items():
             self._count(status, count)
         return told
@@ -213,16 +210,18 @@ class Core:
         parts = [self._part(question, item, MAX_SHOWN, excluded, -math.inf) for item in asked]
         unread = [part for part in parts if part.status not in READ]
         own = [part for part in parts if part.status in OWN]
+        best = (unread or parts)[0]
+        found, status, entries = best.found, best.status, best.shown.items()
         if own:
             newest = max(part.found.fence for part in own)
             own = [part for part in own if part.found.fence == newest]
-            part = Part(own[0].found, "stale" if unread else "ok", _summed(own))
-        else:
-            part = (unread or parts)[0]
-        entries = [entry for entry in part.entries if not entry.score < wish.lowest][: wish.n]
-        told = _told(question, "", part._replace(entries=entries), os.urandom(TOKEN_BYTES).hex())
-        self._count(told.status)
-        return told
+            found, status, entries = own[0].found, "stale" if unread else "ok", _summed(own)
+        shown = tuple([entry for entry in entries if not entry.score < wish.lowest][: wish.n])
+        if status == "ok" and any(entry.evidence == "popular" for entry in shown):
+            status = "topped_up"
+        self._count(status)
+        token = os.urandom(TOKEN_BYTES).hex()
+        return RelatedList("", wish.placement, found.generation, status, shown, token)
 
     def stats(self) -> Mapping[str, int]:
         """Counters since the start: answers by status, reads, polls, their failures, and so on."""
@@ -251,50 +250,50 @@ class Core:
         if question.found:
             self._count("cache_hits", len(question.found))
 
+    def _told(
+        self, question: Question, item: str, excluded: AbstractSet[str], token: str
+    ) -> RelatedList:
+        wish = question.wish
+        found, status, shown = self._part(question, item, wish.n, excluded, wish.lowest)
+        if status == "ok" and POPULAR in shown.letters:
+            status = "topped_up"
+        return unmade(item, wish.placement, found.generation, status, shown, token)
+
     def _part(
         self, question: Question, item: str, n: int, excluded: AbstractSet[str], lowest: float
     ) -> Part:
         hidden = question.known.hidden
-        own = question.found.get(item)
-        if own is not None and own.stored is not None:
-            try:
-                return Part(own, "ok", drawn(own.stored, n, hidden, excluded, lowest))
-            except ValueError as error:
-                self._complaints.add("list_unreadable", error)
-        for found, status in self._sources(question, item):
-            dropped = excluded if status in OWN else excluded | {item}
-            try:
-                entries = drawn(found.stored or EMPTY, n, hidden, dropped, lowest)
-            except ValueError as error:
-                self._complaints.add("list_unreadable", error)
-                continue
-            return Part(found, status, entries)
-        return NOTHING
-
-    def _sources(self, question: Question, item: str) -> Iterator[Source]:
-        """Where the answer may come from when no list could be drawn from, the best first."""
-        placement = question.wish.placement
         found = question.found.get(item)
+        status: Status = "ok"
         if found is None or found.stored is None:
-            if question.view and placement not in question.view.placements:
-                yield _best(question, question.view), "unknown_placement"
-            elif found is not None or item_ids.fault(item):
-                yield _best(question, question.view), "unknown_item"
-        yield from self._substitutes(question, item)
+            found, status = self._source(question, item)
+            if status not in OWN:
+                excluded = excluded | {item}
+        if found.stored is None:
+            return Part(found, status, NO_ENTRIES)
+        return Part(found, status, drawn(found.stored, n, hidden, excluded, lowest))
 
-    def _substitutes(self, question: Question, item: str) -> Iterator[Source]:
+    def _source(self, question: Question, item: str) -> Source:
+        """Where the answer comes from when the item's own list was not read."""
+        placement = question.wish.placement
+        if question.view and placement not in question.view.placements:
+            return _best(question, question.view), "unknown_placement"
+        if item in question.found or item_ids.fault(item):
+            return _best(question, question.view), "unknown_item"
+        return self._substitute(question, item)
+
+    def _substitute(self, question: Question, item: str) -> Source:
         placement = question.wish.placement
         cached = self._cache.get((placement, item, question.trial))
         if cached is not None and cached.stored is not None:
-            yield cached, "stale"
+            return cached, "stale"
         kept = self._put_aside(placement, item)
         if kept is not None:
-            yield kept, "stale"
+            return kept, "stale"
         best = question.best
         fallback = best.get(placement) or next(iter(best.values()), None)
         fallback = fallback or self._put_aside(placement, codec.BEST_SELLERS)
-        if fallback is not None:
-            yield fallback, "fallback"
+        return (fallback, "fallback") if fallback is not None else (NOTHING.found, NOTHING.status)
 
     def _put_aside(self, placement: str, item: str) -> Found | None:
         try:
@@ -328,48 +327,28 @@ def drawn(
     hidden: AbstractSet[str],
     excluded: AbstractSet[str],
     lowest: float,
-) -> list[RelatedItem]:
-    """The first n entries that may be shown. Raises: ValueError for a malformed entry."""
-    ids = stored.ids[:n]
-    if lowest <= 0 and hidden.isdisjoint(ids) and excluded.isdisjoint(ids):
-        return _leading(stored, ids)
+) -> StoredList:
+    """The first n entries that may be shown."""
+    shown = stored.leading(n)
+    if lowest <= 0:
+        if not (hidden or excluded):
+            return shown
+        ids = shown.ids
+        if hidden.isdisjoint(ids) and (not excluded or excluded.isdisjoint(ids)):
+            return shown
     dropped = {item for item in stored.ids if item in hidden or item in excluded}
     return stored.first(n, dropped, lowest)
 
 
-def _leading(stored: StoredList, ids: list[str]) -> list[RelatedItem]:
-    """What `StoredList.first` makes of entries that are all shown, in half the time."""
-    codes = stored.codes[: 2 * len(ids)]
-    scores = map(SCORES.__getitem__, map(add, codes[::2], codes[1::2]))
-    evidence = map(EVIDENCES.__getitem__, stored.letters)
-    try:
-        return list(map(ENTRY, zip(ids, scores, evidence, strict=False)))
-    except KeyError as error:
-        raise ValueError(f"related list: malformed score or evidence {error}") from error
-
-
-def _told(question: Question, item: str, part: Part, token: str) -> RelatedList:
-    found, status, entries = part
-    if (
-        status == "ok"
-        and "p" in (found.stored or EMPTY).letters
-        and any(entry.evidence == "popular" for entry in entries)
-    ):
-        status = "topped_up"
-    return RelatedList(
-        item, question.wish.placement, found.generation, status, tuple(entries), token
-    )
-
-
-def _summed(parts: Sequence[Part]) -> list[RelatedItem]:
+def _summed(parts: Sequence[Part]) -> tuple[RelatedItem, ...]:
     """Entries of all parts, each item once, by the sum of its scores; ties as they first came."""
     largest: dict[str, RelatedItem] = {}
     totals: dict[str, float] = defaultdict(float)
     for part in parts:
-        for entry in part.entries:
+        for entry in part.shown.items():
             totals[entry.id] += entry.score
             known = largest.get(entry.id)
             if known is None or entry.score > known.score:
                 largest[entry.id] = entry
     ranked = sorted(totals, key=lambda item: -totals[item])
-    return [largest[item]._replace(score=totals[item]) for item in ranked]
+    return tuple([largest[item]._replace(score=totals[item]) for item in ranked])

@@ -153,6 +153,15 @@ class RelatedItems:
         reader = self._reader()
         return reader.core.merged(reader.ask(items, wish), items)
 
+    def wait_ready(self, timeout_s: float = 5.0) -> bool:
+        """Wait at a process's start, off the request path, until Redis has been read once.
+
+        Without it, questions in the first milliseconds may be answered degraded: connecting can
+        take longer than their deadline. False where Redis could not be read within `timeout_s`;
+        the lookup goes on trying, and may be asked all the same.
+        """
+        return self._reader().wait_ready(time.monotonic() + timeout_s)
+
     def stats(self) -> Mapping[str, int]:
         """Counters of this process: answers by status, cache hits, reads, the breaker's state."""
         return self._reader().core.stats()
@@ -209,6 +218,16 @@ class _Reader:
         if self._thread.is_alive():
             self._thread.join(POLL_TIMEOUT_S)
         self.core.close()
+
+    def wait_ready(self, until: float) -> bool:
+        """Wait for polls, which come at their own pace, until one has read Redis."""
+        while not self._stopped:
+            polled = self._polled
+            if self.core.fresh:
+                return True
+            if not polled.wait(until - time.monotonic()):
+                return False
+        return False
 
     def ask(self, items: Sequence[str], wish: Wish) -> Question:
         """Read what the cache does not know of `items`, before the deadline."""

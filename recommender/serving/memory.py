@@ -1,6 +1,10 @@
 """Whether the server has room for one more generation, asked before the first list is written."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from recommender.errors import StoreUnavailable
 
@@ -38,3 +42,21 @@ def require_room(store: Redis, need: int) -> None:
             f"store: the related lists need about {need} bytes, maxmemory leaves {have}; "
             f"raise maxmemory to {limit + need - have} or publish fewer or shorter lists"
         )
+
+
+@contextmanager
+def named_shortage(store: Redis, need: Callable[[], int]) -> Iterator[None]:
+    """Say what was needed and what there was where the room is gone in the middle of a publish.
+
+    Raises: StoreUnavailable.
+    """
+    try:
+        yield
+    except OutOfMemoryError as error:
+        memory = store.info("memory")
+        limit, used = int(memory["maxmemory"]), int(memory["used_memory"])
+        raise StoreUnavailable(
+            f"store: memory ran out while the related lists were written: they need about {need()} "
+            f"bytes, {used} were in use when maxmemory {limit} was reached; something else fills "
+            "this server, or maxmemory was lowered: raise it and publish again"
+        ) from error

@@ -338,7 +338,13 @@ class Publisher:
         return self._generations.described(number)
 
     def _write(self, lease: Lease, staging: Staged, progress: Progress) -> None:
-        with progress(f"publish {self.shop}", staging.n_keys) as advance:
+        def need() -> int:
+            return memory.estimate(staging.n_keys, staging.sample(MEASURED_LISTS, seed=0))
+
+        with (
+            progress(f"publish {self.shop}", staging.n_keys) as advance,
+            memory.named_shortage(self.store, need),
+        ):
             for values in staging.batches(self.batch):
                 advance(self.written(lease, values))
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
+from recommender.serving.connection import open_store
+from recommender.serving.embedded import Embedded
 from tests.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "00123"), ("NA", "a"), ("1e5", "b", "NA")] * 3
@@ -192,6 +194,20 @@ def test_doctor(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--config", str(live)]) == 3
     assert "orders.csv is not there" in capsys.readouterr().out
     assert run(["doctor", "--config", str(live), "--set", "store.url=redis://127.0.0.1:1"]) == 7
+
+
+@pytest.mark.fault(12)
+def test_doctor_finds_lists_that_somebody_deleted(
+    live: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = live.parent / ".recommender"
+    with Embedded(state).attach() as url, open_store(url) as store:
+        names = [*store.scan_iter(match="rec:*:related:?*")]
+        store.unlink(names[0])
+        assert run(["doctor", "--config", str(live)]) == 3
+        assert f"{len(names)} are there" in " ".join(capsys.readouterr().out.split())
+        assert run(["reindex", "--force", "--config", str(live)]) == 0
+        assert run(["doctor", "--config", str(live)]) == 0
 
 
 def test_config_prints_what_is_in_force(live: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ class FakeLookup:
         self.generation = 8
         self.asked: list[tuple[object, ...]] = []
         self.closed = False
+        self.waited_s = 0.0
         self._tokens = 0
 
     async def get(
@@ -61,6 +62,10 @@ class FakeLookup:
     ) -> RelatedList:
         self.asked.append(("for_items", tuple(item_ids), placement, n, tuple(exclude)))
         return self._answer("", placement, n)
+
+    async def wait_ready(self, timeout_s: float = 5.0) -> bool:
+        self.waited_s = timeout_s
+        return False
 
     def stats(self) -> Mapping[str, int]:
         return {"asked": len(self.asked)}

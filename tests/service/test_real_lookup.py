@@ -1,18 +1,20 @@
 """The service on a real Redis, through the lookup that storefronts use."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from recommender.service.app import create_app
+from recommender.service.app import START_S, create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
 from recommender.serving.hidden import Hidden
 from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
+from tests.serving.test_lookup_faults import proxy, whole
 
 pytestmark = pytest.mark.server
 
@@ -38,7 +40,6 @@ def client(url: str) -> Iterator[TestClient]:
     lookups = {
         "acme": AsyncRelatedItems(url, "acme", deadline_s=5.0),
         "empty": AsyncRelatedItems(url, "empty", deadline_s=0.2),
-        "away": AsyncRelatedItems("unix:///nowhere/s.sock", "away", deadline_s=0.2),
     }
     with TestClient(create_app(lookups)) as client:
         yield client
@@ -77,8 +78,26 @@ def test_several_items(client: TestClient) -> None:
     assert {entry["id"] for entry in merged["items"]} == {"item-2", "item-3", "item-4"}
 
 
-@pytest.mark.parametrize("shop", ["empty", "away"])
-def test_a_shop_without_lists_is_answered(client: TestClient, shop: str) -> None:
+def test_a_shop_without_lists_is_answered(client: TestClient) -> None:
+    assert_degraded(client, "empty")
+
+
+def test_a_shop_whose_redis_is_away_is_answered_after_a_short_wait_at_the_start() -> None:
+    away = AsyncRelatedItems("unix:///nowhere/s.sock", "away", deadline_s=0.2)
+    began = time.monotonic()
+    with TestClient(create_app({"away": away})) as client:
+        assert_degraded(client, "away")
+    assert START_S - 0.1 < time.monotonic() - began < START_S + 2
+
+
+def test_the_first_request_finds_redis_read(url: str) -> None:
+    with proxy(url.removeprefix("unix://"), whole, handshake_s=0.3) as slow:
+        lookups = {"acme": AsyncRelatedItems(slow, "acme", deadline_s=0.05)}
+        with TestClient(create_app(lookups)) as client:
+            assert related(client)["status"] == "ok"
+
+
+def assert_degraded(client: TestClient, shop: str) -> None:
     answer = client.get(f"/v1/{shop}/items/item-0/related")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"

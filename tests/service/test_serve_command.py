@@ -1,17 +1,20 @@
 """`recommender serve` as a process: shops of settings files, API keys, its end, its refusals."""
 
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -86,6 +89,22 @@ def test_shops_are_served_until_the_command_is_told_to_end(configs: tuple[Path, 
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert [store.url() for store in stores] == [None, None]
+
+
+def test_a_kept_connection_is_answered_without_delay(configs: tuple[Path, Path]) -> None:
+    with serving("-", str(configs[0])) as (process, (url,)):
+        parts = urlsplit(url.replace("ITEM", "a"))
+        kept = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        took = []
+        for _ in range(60):
+            began = time.monotonic()
+            kept.request("GET", parts.path)
+            assert kept.getresponse().read()
+            took.append(time.monotonic() - began)
+        kept.close()
+        assert sorted(took)[len(took) // 2] < 0.02
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
 
 
 def test_api_keys_come_from_a_file(configs: tuple[Path, Path], tmp_path: Path) -> None:

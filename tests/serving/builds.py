@@ -87,7 +87,7 @@ def live_list(
     with open_store(url) as store:
         for raw in store.mget([Keys(shop).related_list(g, "related", item) for g in layers]):
             if raw is not None:
-                return tuple(codec.decode_list(raw, item).first(1000))
+                return codec.decode_list(raw, item).items()
     return None
 
 
@@ -99,7 +99,7 @@ def assert_live(url: str, shop: str, count: int, *, generation: int, build: int)
         names = [*item_ids(count), codec.BEST_SELLERS]
         keys = [Keys(shop).related_list(generation, "related", item) for item in names]
         found = [
-            codec.decode_list(raw, item).first(1000)
+            codec.decode_list(raw, item).items()
             for item, raw in zip(names, store.mget(keys), strict=True)
         ]
     for row in range(count):

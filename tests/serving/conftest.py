@@ -53,6 +53,13 @@ def lookup(server_url: str, store: Redis, shop: str) -> Iterator[RelatedItems]:
 
 
 @pytest.fixture
+def black_hole() -> Iterator[int]:
+    """The port of a server that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
 def refused_port() -> Iterator[int]:
     """A port that nobody listens on for as long as the test runs."""
     with socket.socket() as bound:

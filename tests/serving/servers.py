@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -38,8 +39,8 @@ def binary_of(name: str) -> Path:
 
 
 @contextmanager
-def running(binary: Path, socket: Path) -> Iterator[str]:
-    """Run a server without persistence on a unix socket; yields its URL."""
+def running(binary: Path, socket: Path, *options: str) -> Iterator[str]:
+    """Run a server on a unix socket, without persistence but for `options`; yields its URL."""
     arguments = [
         "--port",
         "0",
@@ -49,6 +50,7 @@ def running(binary: Path, socket: Path) -> Iterator[str]:
         "",
         "--dir",
         str(socket.parent),
+        *options,
     ]
     with subprocess.Popen([binary, *arguments], stdout=subprocess.DEVNULL) as process:
         try:
@@ -58,6 +60,13 @@ def running(binary: Path, socket: Path) -> Iterator[str]:
             yield url
         finally:
             process.kill()
+
+
+def kill(url: str) -> None:
+    """Kill the server at `url` on the spot."""
+    with Redis.from_url(url) as client:
+        os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+        until(lambda: not answers(client))
 
 
 def answers(client: Redis) -> bool:

@@ -40,8 +40,9 @@ def stored(ids: list[str]) -> StoredList:
 def test_drawn_entries_are_the_first_that_may_be_shown(
     ids: list[str], n: int, hidden: frozenset[str], excluded: frozenset[str], lowest: float
 ) -> None:
-    entries = drawn(stored(ids), n, hidden, excluded, lowest)
-    assert entries == stored(ids).first(n, hidden | excluded, lowest)
+    entries = drawn(stored(ids), n, hidden, excluded, lowest).items()
+    shown = [entry for entry in stored(ids).items() if entry.id not in hidden | excluded]
+    assert entries == tuple([entry for entry in shown if entry.score >= lowest][:n])
     assert all(type(entry) is RelatedItem for entry in entries)
 
 

@@ -19,6 +19,7 @@ def test_a_server_that_is_well() -> None:
     assert worst(examine_store(replace(WELL, open_to_all=None, addresses=None))) == {}
 
 
+@pytest.mark.fault("S5", "S6")
 @pytest.mark.parametrize(
     ("facts", "verdict", "told"),
     [

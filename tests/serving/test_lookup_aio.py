@@ -13,7 +13,7 @@ from recommender.serving.aio import AsyncRelatedItems
 from tests.serving.test_lookup import LISTS, Shelf
 from tests.serving.test_lookup_faults import dribble, proxy, reset, silence, whole
 
-CANCELS = 1000
+CANCELS = 10_000
 
 
 @pytest.fixture
@@ -43,6 +43,35 @@ def test_the_answers_are_those_of_threads(server_url: str, shelf: Shelf) -> None
             await reader.get(7)  # type: ignore[arg-type]
         await reader.aclose()
         assert (await reader.get("a")).status == "stale"
+
+    asyncio.run(ask())
+
+
+def test_a_lookup_that_is_waited_for_answers_its_first_question(
+    server_url: str, shelf: Shelf
+) -> None:
+    async def ask(url: str) -> None:
+        hasty = AsyncRelatedItems(url, shelf.shop, deadline_s=0.05)
+        assert (await hasty.get("a")).status == "degraded"
+        await hasty.aclose()
+        patient = AsyncRelatedItems(url, shelf.shop, deadline_s=0.05)
+        assert not await patient.wait_ready(0.05)
+        assert await patient.wait_ready()
+        assert (await patient.get("a")).status == "ok"
+        await patient.aclose()
+        assert not await patient.wait_ready()
+
+    with proxy(server_url.removeprefix("unix://"), whole, handshake_s=0.3) as url:
+        asyncio.run(ask(url))
+
+
+def test_waiting_for_a_server_that_is_away_ends(refused_port: int) -> None:
+    async def ask() -> None:
+        reader = AsyncRelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")
+        began = time.monotonic()
+        assert not await reader.wait_ready(0.7)
+        assert 0.6 < time.monotonic() - began < 1.1
+        await reader.aclose()
 
     asyncio.run(ask())
 
@@ -111,6 +140,7 @@ def test_a_reply_that_breaks_is_replaced_before_the_deadline(
         asyncio.run(ask(url))
 
 
+@pytest.mark.fault(24)
 def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf) -> None:
     items = [f"i{row}" for row in range(200)]
     shelf.put(1, {item: f"of-{item}:t" for item in items})

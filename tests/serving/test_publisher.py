@@ -375,6 +375,7 @@ def test_a_garbled_pointer_is_replaced(
 # Memory
 
 
+@pytest.mark.fault(11)
 def test_a_server_that_evicts_is_refused(publisher: Publisher, store: Redis, shop: str) -> None:
     store.config_set("maxmemory-policy", "allkeys-lru")
     publish(publisher, build=1)
@@ -386,6 +387,7 @@ def test_a_server_that_evicts_is_refused(publisher: Publisher, store: Redis, sho
     assert publish(publisher, build=2).id == 2
 
 
+@pytest.mark.fault(10)
 def test_too_little_memory_is_refused_before_the_first_list(
     publisher: Publisher, store: Redis, shop: str, assert_live: Live
 ) -> None:
@@ -425,6 +427,58 @@ def test_memory_that_runs_out_takes_the_staging_back(
     assert [found.id for found in publisher.generations()] == [1]
 
 
+@pytest.mark.fault(9)
+def test_memory_that_runs_out_at_sixty_per_cent_is_told_in_bytes_and_given_back(
+    publisher: Publisher, store: Redis, shop: str, server_url: str
+) -> None:
+    count = 3000
+    told = r"need about \d+ bytes, \d+ were in use when maxmemory 1 was reached"
+    publish(publisher, build=1, count=count)
+    used = []
+    for _ in range(2):  # the first time, the server keeps scripts and a larger table of keys
+        full = after(count * 6 // 10 // publisher.batch, lambda: store.config_set("maxmemory", "1"))
+        with pytest.raises(StoreUnavailable, match=told):
+            publish(publisher, build=2, count=count, progress=full)
+        store.config_set("maxmemory", "0")
+        assert len(list_keys(store, shop)) == count + 1
+        builds.assert_live(server_url, shop, count, generation=1, build=1)
+        used.append(store.info("memory")["used_memory"])
+    assert abs(used[1] - used[0]) < 0.02 * used[0]
+
+
+@pytest.mark.fault(11)
+def test_a_server_that_begins_to_evict_while_it_is_written_to_is_noticed(
+    publisher: Publisher, store: Redis, shop: str
+) -> None:
+    publish(publisher, build=1, count=1000)
+    live = store.get(Keys(shop).live)
+
+    def evict() -> None:
+        # The clock by which a server evicts has seconds: what is read now goes last.
+        began = time.monotonic()
+        servers.until(lambda: time.monotonic() - began > 2.1)
+        store.get(Keys(shop).live)
+        store.config_set("maxmemory-policy", "allkeys-lru")
+        store.config_set("maxmemory", store.info("memory")["used_memory"] - 50_000)
+
+    with pytest.raises(StoreUnavailable, match=r"of 1001 lists written \d+ are there"):
+        publish(publisher, build=2, count=1000, progress=after(60, evict))
+    assert store.info("stats")["evicted_keys"] > 0
+    assert store.get(Keys(shop).live) == live
+
+
+@pytest.mark.fault(20)
+def test_a_publisher_does_not_wait_for_ever_for_a_server_that_is_silent(black_hole: int) -> None:
+    pool = connection_pool(
+        f"redis://127.0.0.1:{black_hole}", connect_timeout_s=1, timeout_s=0.3, client_name="test"
+    )
+    silent = Publisher(Redis.from_pool(pool), "acme")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match=r"publishing failed: Timeout reading"):
+        publish(silent, build=1)
+    assert time.monotonic() - began < 2
+
+
 def test_the_swap_and_the_collection_work_at_full_memory(
     publisher: Publisher, store: Redis, shop: str, assert_live: Live
 ) -> None:
@@ -436,6 +490,7 @@ def test_the_swap_and_the_collection_work_at_full_memory(
     assert len(list_keys(store, shop)) == 2 * KEYS
 
 
+@pytest.mark.fault(54)
 def test_a_rollback_works_at_full_memory(
     publisher: Publisher, store: Redis, assert_live: Live
 ) -> None:

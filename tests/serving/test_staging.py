@@ -94,7 +94,7 @@ def test_a_sample_is_of_the_batches(staging: Staging, size: int, seed: int) -> N
 def test_best_sellers_fall_in_score() -> None:
     staging = Staging(Keys("acme"), 3, builds.item_ids(9), [builds.related_lists(9, build=7)])
     raw = values(staging, 100)["rec:acme:3:related:"]
-    entries = codec.decode_list(raw, codec.BEST_SELLERS).first(100)
+    entries = codec.decode_list(raw, codec.BEST_SELLERS).items()
     assert [entry.id for entry in entries] == [f"item-{row}" for row in range(7)]
     assert {entry.evidence for entry in entries} == {"popular"}
     found = [entry.score for entry in entries]

@@ -90,6 +90,7 @@ def test_a_replica_is_read_and_takes_over(pair: Pair) -> None:
     lookup.close()
 
 
+@pytest.mark.fault(51)
 def test_a_failover_in_the_middle_of_a_publish_leaves_the_old_lists_whole(pair: Pair) -> None:
     first = publish(pair.url("publisher"), 1)
 

@@ -100,6 +100,7 @@ def test_lists_are_published_and_looked_up_over_tls(
     assert PASSWORD not in caplog.text
 
 
+@pytest.mark.fault(57, "S14")
 def test_an_expired_certificate_leaves_the_page_without_lists_but_up(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_reader_looks_up(published: Site) -> None:
     assert asked(published.url("reader")) == "ok"
 
 
+@pytest.mark.fault("S5", "S6")
 def test_a_reader_does_nothing_else(published: Site) -> None:
     with open_store(published.url("reader")) as store:
         assert [command for command in FORBIDDEN + WRITES if not refused(store, command)] == []
@@ -154,6 +155,7 @@ def test_a_publisher_publishes_rolls_back_hides_and_collects(published: Site) ->
         assert hidden.hidden() == ["item-1"]
 
 
+@pytest.mark.fault("S5")
 def test_a_publisher_administers_nothing(published: Site) -> None:
     with open_store(published.url("publisher")) as store:
         assert [command for command in FORBIDDEN if not refused(store, command)] == []
@@ -164,6 +166,7 @@ def test_a_publisher_administers_nothing(published: Site) -> None:
                 store.eval(script, 0)
 
 
+@pytest.mark.fault("S21")
 def test_a_shop_is_closed_to_the_users_of_another(published: Site) -> None:
     assert asked(published.url("reader-acme")) == "ok"
     assert asked(published.url("reader-acme"), "other") == "degraded"
@@ -178,6 +181,7 @@ def test_a_shop_is_closed_to_the_users_of_another(published: Site) -> None:
             publish(store, "other", 2)
 
 
+@pytest.mark.fault(57, "S14")
 @pytest.mark.parametrize(
     ("user", "password"),
     [("reader", "S3CR3T-old"), ("default", PASSWORD), ("", PASSWORD), ("replica", PASSWORD)],
@@ -194,6 +198,7 @@ def test_who_may_not_read_gets_an_answer_all_the_same(
     assert "S3CR3T" not in f"{failure.value!r} {failure.value.__cause__!r}"
 
 
+@pytest.mark.fault(57, "S14")
 def test_a_password_that_is_changed_while_a_storefront_runs(
     published: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

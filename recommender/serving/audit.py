@@ -1,0 +1,40 @@
+"""Whether all lists of what is live are still there; readers cannot tell lost from unknown."""
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from recommender.serving.connection import store_errors
+from recommender.serving.generations import Generations
+from recommender.serving.keys import Keys
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many lists a generation was published with, and how many of them the server has."""
+
+    generation: int
+    published: int
+    found: int
+
+
+def audit(store: Redis, shop: str) -> Audit | None:
+    """Count the lists of the full generation that is live, None where there is none.
+
+    Goes through all keys of the server, a thousand at a time. Raises: StoreUnavailable.
+    """
+    keys = Keys(shop)
+    generations = Generations(store, keys, BATCH)
+    with store_errors(f"shop {shop}: counting the lists failed", "see to the server"):
+        pointer = generations.live()
+        generation = generations.described(pointer.generation) if pointer else None
+        if generation is None:
+            return None
+        names = store.scan_iter(match=keys.related_lists(generation.id), count=BATCH)
+        return Audit(
+            generation.id,
+            generation.n_lists + len(generation.placements),  # with each one's best sellers
+            len(set(names)),
+        )
