@@ -4,15 +4,18 @@ PYTHON ?= python3
 PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
+PEERS_ARGS ?= --config config/examples/online_retail.toml
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test test-long clean
+.PHONY: help env demo lint test test-long peers clean
 
 help:
 	@echo "make demo       build the environment, publish a small grocery shop and show its lists"
 	@echo "make test       ruff, mypy, import-linter and pytest"
 	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
+	@echo "make peers      judge RecTools, LensKit and SASRec beside the recipe, in $(PEERS)"
 	@echo "make env        the environment alone, in $(VENV)"
 
 env: $(READY)
@@ -39,5 +42,15 @@ test: lint
 test-long: $(READY)
 	$(BIN)/pytest -m long
 
+$(PEERS)/.ready: benchmarks/peers/requirements.txt
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+		--requirement benchmarks/peers/requirements.txt
+	touch $(PEERS)/.ready
+
+peers: $(READY) $(PEERS)/.ready
+	$(BIN)/python -m benchmarks.peers --python $(PEERS)/bin/python $(PEERS_ARGS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

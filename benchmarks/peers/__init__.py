@@ -1,0 +1,1 @@
+"""Peers: other libraries judged on the same bench, in an environment of their own."""
