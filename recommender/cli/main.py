@@ -148,6 +148,7 @@ def build_parser() -> Parser:
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
+    _add_tune(command("tune", "Search a better recipe on the validation windows."))
     _add_store(commands)
     return parser
 
@@ -184,6 +185,18 @@ def _add_evaluate(evaluate: Parser) -> None:
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+
+
+def _add_tune(tune: Parser) -> None:
+    tune.add_argument(
+        "--minutes", type=float, default=30.0, help="begin no trial after so many (default 30)"
+    )
+    tune.add_argument(
+        "--windows", type=int, default=2, metavar="N", help="judge on N windows (default 2)"
+    )
+    tune.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the recipe file to write"
+    )
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:

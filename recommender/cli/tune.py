@@ -1,0 +1,59 @@
+"""`recommender tune`."""
+
+import argparse
+import time
+from pathlib import Path
+
+import tomli_w
+
+from recommender.bench import Terms, bench
+from recommender.cli.session import settings_of
+from recommender.cli.terminal import console, progress
+from recommender.errors import ConfigError
+from recommender.evaluation.slices import ALL, COLD
+from recommender.recipe import Recipe
+from recommender.tuning import Trial, tune
+
+
+def run(options: argparse.Namespace) -> int:
+    """Search a shop's recipe on its validation windows, and write what was found."""
+    settings = settings_of(options)
+    if options.minutes <= 0 or options.windows < 1:
+        raise ConfigError("tune: --minutes must be above 0 and --windows at least 1")
+    if options.out.exists():
+        raise ConfigError(f"--out {options.out}: is there already; name another file")
+    job = settings.job(progress)
+    ends = time.monotonic() + 60 * options.minutes
+    terms = settings.evaluation
+    benches = [
+        bench(job, Terms(terms.days, terms.test_from_s(), back=back, folds=1))
+        for back in range(options.windows)
+    ]
+    shown = console()
+    shown.print(
+        f"Each recipe is judged on {options.windows} validation windows of {terms.days} days; "
+        f"the test period is not looked at. At most {options.minutes:g} minutes.\n"
+    )
+
+    def watch(trial: Trial) -> None:
+        mark = "taken" if trial.taken else "     "
+        shown.print(f"{trial.ndcg:.4f}  {mark}  {trial.change}", markup=False)
+
+    recipe, best = tune(job.recipe, benches, lambda: time.monotonic() >= ends, watch)
+    _write(options.out, recipe, best, settings.shop)
+    where = "no change helped" if recipe == job.recipe else "what helped is in it"
+    shown.print(f'\n{where}: wrote {options.out}; use it with recipe = "{options.out}"')
+    return 0
+
+
+def _write(path: Path, recipe: Recipe, best: Trial, shop: str) -> None:
+    figures = [
+        f"# window {number}: NDCG@10 {one.slices[ALL].metrics['ndcg'].value:.4f}"
+        + (f", simulated cold {one.slices[COLD].metrics['ndcg'].value:.4f}" if one.cold else "")
+        for number, one in enumerate(best.judged)
+    ]
+    text = "\n".join([f"# Tuned for {shop} on its validation windows.", *figures, "", ""])
+    try:
+        path.write_text(text + tomli_w.dumps(recipe.plain()), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out {path}: {error.strerror}") from error
