@@ -37,6 +37,7 @@ INTERACTION_MODELS: Names = MappingProxyType(
     {
         "als": "recommender.interaction_models.als:AlternatingLeastSquares",
         "co-occurrence-svd": "recommender.interaction_models.co_occurrence_svd:CoOccurrenceSVD",
+        "item2vec": "recommender.interaction_models.item2vec:Item2Vec",
     }
 )
 FUSIONS: Names = MappingProxyType(

@@ -10,6 +10,7 @@ from recommender.arrays import FloatVector
 from recommender.interactions import Interactions, Unit
 
 DAY_S = 86_400
+FLOOR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ class WeightedUnits:
             @ sp.diags_array(scale)
         )
         return sp.csr_array(scaled).astype(np.float32)
+
+
+def popularity_lengths(weight: NDArray[np.float64], power: float) -> FloatVector:
+    """Lengths of targets (n,): (weight / largest weight)^power; the rarer half as its most common.
+
+    How rare a rare item is says little of what it will be.
+    """
+    known = weight[weight > 0]
+    if not len(known):
+        return np.zeros(len(weight), dtype=np.float32)
+    floor = np.quantile(known, FLOOR)
+    lengths: FloatVector = ((np.maximum(weight, floor) / known.max()) ** power).astype(np.float32)
+    return lengths
 
 
 def _age_days(times: NDArray[np.int64], newest: int) -> NDArray[np.float64]:

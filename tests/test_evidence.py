@@ -31,6 +31,20 @@ def test_an_entry_rests_on_what_brings_it_near() -> None:
     assert [EVIDENCE[code] for code in codes[0]] == ["text", "behaviour", "both", "text"]
 
 
+def test_the_length_of_targets_is_no_evidence() -> None:
+    rows, support = random_rows(300, 5), np.ones(300, dtype=np.float32)
+    rows[1] = rows[0]
+    text = Embeddings(random_rows(300, 6), support)
+    found = Neighbours(np.array([[1, 2]], np.int32), np.ones((1, 2), np.float32))
+    told = []
+    for length in (1.0, 0.1):
+        orders = Embeddings(rows, support, rows * np.float32(length))
+        scale = EvidenceScale.measured({TEXT: text, "orders": orders})
+        told.append(scale.codes(np.zeros(1, np.int32), found).tolist())
+    assert told[0] == told[1]
+    assert EVIDENCE[told[0][0][0]] == "behaviour"
+
+
 def test_about_one_random_pair_in_a_hundred_is_near() -> None:
     origin = Embeddings(random_rows(2000, 3), np.ones(2000, dtype=np.float32))
     near = EvidenceScale.measured({TEXT: origin}).near[TEXT]

@@ -26,8 +26,9 @@ class Learned:
     towers start as that gate and learn the teacher's choices among samples of items by softmax.
     For a `cold_share` of the asking items the behaviour is hidden, so that what text and sides
     let expect of an item is learned from items whose buyers are known. `behaviour` names the
-    interaction model's embeddings; empty, the only ones there are. Training takes `steps` at
-    most and stops early where items held out get no better; it uses one CPU thread, or a GPU.
+    interaction model's embeddings; empty, the only ones there are. Training takes `steps`, or four
+    passes over the items where that is more, and stops early where items held out get no better;
+    it uses one CPU thread, or a GPU.
 
     Source: distillation of Hinton, Vinyals, Dean 2015; dropping the behaviour of Volkovs, Yu,
     Poutanen 2017, "DropoutNet".

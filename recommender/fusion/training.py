@@ -12,7 +12,7 @@ from recommender.arrays import Rows
 from recommender.fusion.teacher import BEHAVIOUR_SHARE, HALF_SUPPORT, Counts
 from recommender.fusion.towers import INPUTS, Inputs, Parameters, queries, targets
 
-ROWS, COLUMNS = 512, 2048
+ROWS, COLUMNS, PASSES = 512, 2048, 4
 HELD_OUT, CHECK_EVERY, PATIENCE = 0.05, 20, 3
 LEARNING_RATE = 2e-3
 TEACHER_SHARPNESS = 25.0
@@ -42,11 +42,12 @@ class Training:
             for name, array in first.items()
         }
         optimiser = torch.optim.AdamW(learned.values(), lr=LEARNING_RATE, weight_decay=0.0)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
+        lesson = _Lesson(given, counts, self.seed, self.cold_share)
+        steps = self.steps_for(len(lesson.rows))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         best = _Best(first)
         with _one_thread():
-            lesson = _Lesson(given, counts, self.seed, self.cold_share)
-            for step in range(self.steps):
+            for step in range(steps):
                 loss = lesson.loss(learned, lesson.draw())
                 optimiser.zero_grad()
                 loss.backward()
@@ -58,6 +59,10 @@ class Training:
                     if best.stale >= PATIENCE:
                         break
         return best.parameters
+
+    def steps_for(self, n_items: int) -> int:
+        """How many steps at most: `steps`, or what four passes over the items take."""
+        return max(self.steps, PASSES * n_items // ROWS)
 
 
 class _Best:

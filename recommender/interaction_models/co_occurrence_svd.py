@@ -4,17 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from recommender.arrays import FloatMatrix, FloatVector, unit_rows
+from recommender.arrays import FloatMatrix, unit_rows
 from recommender.errors import ConfigError
 from recommender.interactions import Interactions, Unit, support
 from recommender.progress import Progress
 from recommender.vectors import Embeddings
-from recommender.weighted_units import WeightedUnits
+from recommender.weighted_units import WeightedUnits, popularity_lengths
 
 OVERSAMPLES = 32
-POPULARITY_FLOOR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class CoOccurrenceSVD:
         known = Embeddings.of_rows(rows, support(interactions.matrix(self.unit)))
         if self.popularity == 0:
             return known
-        lengths = self._lengths(units.item_weight)
+        lengths = popularity_lengths(units.item_weight, self.popularity)
         return Embeddings(known.matrix, known.support, known.matrix * lengths[:, None])
 
     def _parts(self, interactions: Interactions, units: WeightedUnits) -> list[sp.csr_array]:
@@ -83,16 +81,6 @@ class CoOccurrenceSVD:
             return parts
         share = self.histories * units.pair_mass / users.pair_mass
         return [*parts, users.normalised(self.shrinkage) * np.float32(np.sqrt(share))]
-
-    def _lengths(self, weight: NDArray[np.float64]) -> FloatVector:
-        known = weight[weight > 0]
-        if not len(known):
-            return np.zeros(len(weight), dtype=np.float32)
-        floor = np.quantile(known, POPULARITY_FLOOR)
-        lengths: FloatVector = (np.maximum(weight, floor) / known.max()) ** np.float32(
-            self.popularity
-        )
-        return lengths.astype(np.float32)
 
     def _vectors(self, parts: list[sp.csr_array]) -> FloatMatrix:
         from sklearn.utils.extmath import randomized_svd

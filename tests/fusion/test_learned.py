@@ -145,6 +145,12 @@ def test_training_stops_where_items_held_out_get_no_better(
     assert len(checks) == 1 + training.PATIENCE
 
 
+def test_a_large_shop_takes_more_steps() -> None:
+    lesson = training.Training(steps=160, cold_share=0.25, seed=0)
+    assert lesson.steps_for(3_000) == 160
+    assert lesson.steps_for(51_200) == 400
+
+
 def test_what_was_best_on_items_held_out_is_kept() -> None:
     first = first_parameters(2, 1, 2, 3, 0)
     best = training._Best(first)
