@@ -21,8 +21,8 @@ NEARNESS = 0.1
 class CoOccurrence:
     """Rates of items given an item, computed for blocks of rows; n by n counts are never held.
 
-    `units` (u, n) holds ones; a unit of s items weighs e^(-age / decay) / sqrt(s - 1), so that a
-    large basket says less of each of its pairs. `by_item` (n, u) holds those weights; `strength`
+    `units` (u, n) holds ones; a unit of s items weighs 2^(-age / half-life) / sqrt(s - 1), so that
+    a large basket says less of each of its pairs. `by_item` (n, u) holds those weights; `strength`
     (n,) are its row sums, `prior` a tenth of their mean, by which rates of rare items are shrunk.
     """
 
@@ -36,14 +36,14 @@ class CoOccurrence:
         cls,
         interactions: Interactions,
         unit: Unit = "auto",
-        decay_days: float = np.inf,
+        half_life_days: float = np.inf,
         seed: int = 0,
     ) -> "CoOccurrence":
         """Weigh the units; of those with more than 100 items, a seeded sample of 100 counts."""
         units = _sampled(interactions.matrix(unit), seed)
         age = (interactions.newest - interactions.unit_times(unit)) / DAY_S
         others = np.maximum(np.diff(units.indptr) - 1, 1)
-        weight = (np.exp(-age / decay_days) / np.sqrt(others)).astype(np.float32)
+        weight = (0.5 ** (age / half_life_days) / np.sqrt(others)).astype(np.float32)
         by_item = (sp.diags_array(weight) @ units).T.tocsr()
         strength = np.asarray(by_item.sum(axis=1), dtype=np.float32)
         sold = strength[strength > 0]

@@ -33,6 +33,7 @@ from recommender.serving.connection import redacted
 from recommender.text_shards import SHARD_TEXTS
 
 EMBEDDED = "embedded"
+CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
 
 
 def _choice(value: object) -> Choice:
@@ -80,9 +81,9 @@ class PlacementSettings(_Table):
     """A named slot; see `recommender.recipe.Placement`."""
 
     name: str
-    fusion: Annotated[Choice, _choice_of("gated")] = Choice("gated")
-    candidates: tuple[ChoiceSetting, ...] = (Choice("nearest"),)
-    ranker: ChoiceSetting = Choice("identity")
+    fusion: Annotated[Choice, _choice_of("learned")] = Choice("learned")
+    candidates: tuple[ChoiceSetting, ...] = tuple(map(Choice, CANDIDATES))
+    ranker: ChoiceSetting = Choice("learned")
     rules: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
     shown: int = 12
     depth: int = 36
@@ -90,7 +91,7 @@ class PlacementSettings(_Table):
 
 
 class RecipeSettings(_Table):
-    """How item vectors and lists are made; the defaults are config/recipes/quick.toml."""
+    """How item vectors and lists are made; the defaults are config/recipes/default.toml."""
 
     text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice("sentence-transformers")
     interactions: dict[str, ChoiceSetting] = Field(

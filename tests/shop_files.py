@@ -16,6 +16,12 @@ text = { use = "hashing", dimensions = 64 }
 
 [recipe.interactions]
 behaviour = { use = "co-occurrence-svd", dimensions = 16 }
+
+[[recipe.placements]]
+name = "related"
+fusion = "gated"
+candidates = ["nearest"]
+ranker = "identity"
 """
 
 CATALOGUE = """
@@ -63,6 +69,12 @@ text = {{ use = "hashing", dimensions = 64 }}
 
 [recipe.interactions]
 behaviour = {{ use = "co-occurrence-svd", dimensions = 16 }}
+
+[[recipe.placements]]
+name = "related"
+fusion = "gated"
+candidates = ["nearest"]
+ranker = "identity"
 """
     )
     return path

@@ -27,9 +27,9 @@ def test_a_rate_is_the_weighted_share_of_an_items_units() -> None:
 def test_old_units_count_less() -> None:
     events = interactions([[0, 1], [0, 2]], 3)
     days_apart = (events.time.max() - events.time.min() - 1) / 86_400
-    counted = CoOccurrence.of(events, decay_days=days_apart)
+    counted = CoOccurrence.of(events, half_life_days=days_apart)
     rates = counted.rates(np.zeros(1, dtype=np.int32)).toarray()[0]
-    assert rates[1] / rates[2] == pytest.approx(np.exp(-2 / 86_400 / days_apart), rel=1e-3)
+    assert rates[1] / rates[2] == pytest.approx(0.5 ** (2 / 86_400 / days_apart), rel=1e-3)
 
 
 def test_an_item_without_events_borrows_what_its_kin_are_sold_with() -> None:

@@ -7,6 +7,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recommender import registry
 from recommender.errors import ConfigError
 from recommender.recipe import Choice
 from recommender.settings import RecipeSettings, Settings
@@ -32,15 +33,24 @@ def test_defaults_are_the_documented_file(tmp_path: Path) -> None:
     assert documented.model_copy(update=without_places) == defaults
 
 
-def test_default_recipe_is_quick() -> None:
-    quick = RecipeSettings.model_validate(
-        tomllib.loads((CONFIG / "recipes" / "quick.toml").read_text())
-    )
-    made, default = quick.recipe(), RecipeSettings().recipe()
-    assert made.text.use == default.text.use
+def test_a_new_shop_gets_the_default_recipe() -> None:
+    tree = tomllib.loads((CONFIG / "recipes" / "default.toml").read_text())
+    made, default = RecipeSettings.model_validate(tree).recipe(), RecipeSettings().recipe()
+    assert made.placements == default.placements
     assert made.index == default.index
-    assert [p.name for p in made.placements] == [p.name for p in default.placements]
-    assert made.placements[0].rules == default.placements[0].rules
+    assert made.text.use == default.text.use
+    assert made.interactions.keys() == default.interactions.keys()
+    for name, choice in made.interactions.items():
+        model = registry.interaction_model(choice)
+        assert model == registry.interaction_model(default.interactions[name])
+
+
+def test_quick_learns_nothing_and_asks_the_index_alone() -> None:
+    tree = tomllib.loads((CONFIG / "recipes" / "quick.toml").read_text())
+    (placement,) = RecipeSettings.model_validate(tree).recipe().placements
+    assert placement.fusion.use == "gated"
+    assert [source.use for source in placement.candidates] == ["nearest"]
+    assert placement.ranker.use == "identity"
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "examples").glob("*.toml")), ids=lambda p: p.stem)

@@ -21,17 +21,19 @@ class BestSellers:
     near_by_text: ClassVar[bool] = False
 
     size: int = 30
-    decay_days: float = 30.0
+    half_life_days: float = 20.0
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ConfigError(f"best-sellers: size = {self.size} is below 1")
-        if not self.decay_days > 0:
-            raise ConfigError(f"best-sellers: decay_days = {self.decay_days} is not above 0")
+        if not self.half_life_days > 0:
+            raise ConfigError(
+                f"best-sellers: half_life_days = {self.half_life_days} is not above 0"
+            )
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "BestSellersProposer":
         """Order the items by what they sold."""
-        strength = CoOccurrence.of(basis.interactions, decay_days=self.decay_days).strength
+        strength = CoOccurrence.of(basis.interactions, half_life_days=self.half_life_days).strength
         ranked = np.argsort(-strength, kind="stable")[: self.size]
         return BestSellersProposer(basis.vectors, ranked[strength[ranked] > 0].astype(np.int32))
 

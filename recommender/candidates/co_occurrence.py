@@ -18,21 +18,23 @@ from recommender.vectors import ItemVectors
 class CoOccurrence:
     """Items that share the most units with the asking item; `auto` by the finest unit given.
 
-    Large units count less, and old ones by e^(-age / `decay_days`).
+    Large units count less, and half as much for every `half_life_days` of age.
     """
 
     near_by_text: ClassVar[bool] = False
 
     unit: Unit = "auto"
-    decay_days: float = 90.0
+    half_life_days: float = 60.0
 
     def __post_init__(self) -> None:
-        if not self.decay_days > 0:
-            raise ConfigError(f"co-occurrence: decay_days = {self.decay_days} is not above 0")
+        if not self.half_life_days > 0:
+            raise ConfigError(
+                f"co-occurrence: half_life_days = {self.half_life_days} is not above 0"
+            )
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "CoOccurrenceProposer":
         """Weigh the units."""
-        rates = Rates.of(basis.interactions, self.unit, self.decay_days)
+        rates = Rates.of(basis.interactions, self.unit, self.half_life_days)
         return CoOccurrenceProposer(basis.vectors, rates)
 
 

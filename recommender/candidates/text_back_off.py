@@ -23,18 +23,20 @@ class TextBackOff:
     near_by_text: ClassVar[bool] = True
 
     unit: Unit = "auto"
-    decay_days: float = 90.0
+    half_life_days: float = 60.0
     width: int = 20
 
     def __post_init__(self) -> None:
-        if not self.decay_days > 0:
-            raise ConfigError(f"text-back-off: decay_days = {self.decay_days} is not above 0")
+        if not self.half_life_days > 0:
+            raise ConfigError(
+                f"text-back-off: half_life_days = {self.half_life_days} is not above 0"
+            )
         if self.width < 1:
             raise ConfigError(f"text-back-off: width = {self.width} is below 1")
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "TextBackOffProposer":
         """Weigh the units and find who is near by text."""
-        rates = CoOccurrence.of(basis.interactions, self.unit, self.decay_days)
+        rates = CoOccurrence.of(basis.interactions, self.unit, self.half_life_days)
         return TextBackOffProposer(basis.vectors, rates, basis.near_by_text(), self.width)
 
 

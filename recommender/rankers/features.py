@@ -14,7 +14,7 @@ from recommender.interactions import Interactions
 from recommender.neighbours import NONE, Neighbours
 from recommender.vectors import Embeddings
 
-DECAYS = {"ever": np.inf, "season": 90.0, "month": 30.0}
+HALF_LIVES = {"ever": np.inf, "season": 60.0, "month": 20.0}
 WIDE, NARROW = 20, 5
 
 
@@ -36,7 +36,9 @@ class Features:
     def of(cls, basis: Basis) -> "Features":
         """Count what is counted once."""
         events = basis.interactions
-        rates = {name: CoOccurrence.of(events, decay_days=days) for name, days in DECAYS.items()}
+        rates = {
+            name: CoOccurrence.of(events, half_life_days=days) for name, days in HALF_LIVES.items()
+        }
         of_users = CoOccurrence.of(events, "user") if _beside_users(events) else None
         return cls(basis, rates, of_users, _items(events, rates), _labels(basis.catalogue))
 
