@@ -8,7 +8,7 @@ from recommender import pipeline
 from recommender.errors import DataError
 from recommender.pipeline import Job, make
 from recommender.settings_file import load
-from tests.shop_files import orders, write_shop
+from tests.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")]
 
@@ -97,3 +97,32 @@ def test_each_fusion_is_fused_once(tmp_path: Path) -> None:
     names = [cost.stage for cost in made.stopwatch.costs if not cost.reused]
     assert names.count("fuse gated") == 1
     assert names.count("fuse concatenation") == 1
+
+
+LEARNED = (
+    "recipe.placements=[{name='related', fusion='gated', ranker='learned', depth=5, shown=2,"
+    " candidates=['nearest', 'co-occurrence', 'text-back-off', 'best-sellers']}]"
+)
+
+
+def bytes_of_lists(made: Job) -> bytes:
+    _, lists = make(made)
+    return b"".join(column.tobytes() for column in lists()[0].columns().values())
+
+
+def test_what_a_ranker_learned_is_an_artifact_of_its_own(tmp_path: Path) -> None:
+    write_small_shop(tmp_path)
+    first = job(tmp_path, LEARNED)
+    ranked = bytes_of_lists(first)
+    assert stages(first)["learn to rank related"] is False
+    again = job(tmp_path, LEARNED)
+    assert bytes_of_lists(again) == ranked
+    assert "learn to rank related" not in stages(again)
+    deeper = job(tmp_path, LEARNED, "recipe.placements.0.ranker={use='learned', leaves=3}")
+    make(deeper)
+    assert stages(deeper)["fuse gated"] is True
+    assert stages(deeper)["find near texts"] is True
+    assert stages(deeper)["learn to rank related"] is False
+    by_vectors = job(tmp_path, LEARNED, "recipe.placements.0.ranker='identity'")
+    assert bytes_of_lists(by_vectors) != ranked
+    assert "learn to rank related" not in stages(by_vectors)

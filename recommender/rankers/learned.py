@@ -39,7 +39,7 @@ class Learned:
     learns: ClassVar[bool] = True
 
     trees: int = 200
-    leaves: int = 15
+    leaves: int = 31
     learning_rate: float = 0.05
     seeds_max: int = 4_000
     seed: int = 0

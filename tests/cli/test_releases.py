@@ -149,7 +149,8 @@ def test_a_recipe_that_is_judged_worse_is_held(
     assert good is not None
     assert 0 < good["measures"]["ndcg"] < 1
     text_alone = (
-        "recipe.placements=[{name='related', fusion={use='concatenation', weights={text=1.0}}}]"
+        "recipe.placements=[{name='related', fusion={use='concatenation', weights={text=1.0}},"
+        " candidates=['nearest'], ranker='identity'}]"
     )
     assert run(["reindex", *where, "--set", text_alone]) == 6
     assert "offline NDCG@10 is 0." in capsys.readouterr().err
