@@ -1,6 +1,7 @@
 """A ranker that learns from what was bought next."""
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from recommender.arrays import Columns, Rows, blocks
 from recommender.basis import Basis
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, MissingExtra
 from recommender.neighbours import Neighbours
 from recommender.protocols import Lesson, Scene
 from recommender.rankers.features import Features
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 BLOCK = 1024
 GRADES = 30
 HELD_OUT, PATIENCE = 0.2, 20
-THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,7 @@ class Learned:
 
     def grown(self, examples: "Examples", held_out: "Examples") -> str:
         """Trees until the held-out seeds gain no more; none where they never gain."""
-        import lightgbm
-
+        lightgbm = _lightgbm()
         booster = lightgbm.train(
             self._parameters(),
             examples.dataset(),
@@ -111,7 +110,7 @@ class Learned:
             valid_sets=[held_out.dataset()],
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
-        learned = np.asarray(booster.predict(held_out.table, num_threads=THREADS))
+        learned = np.asarray(booster.predict(held_out.table))
         if held_out.gain(learned) <= held_out.gain(held_out.table[:, 0]):
             return ""
         trees: str = booster.model_to_string(num_iteration=booster.best_iteration)
@@ -133,7 +132,6 @@ class Learned:
             "seed": self.seed,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": THREADS,
             "verbose": -1,
         }
 
@@ -169,9 +167,7 @@ class Examples:
 
     def dataset(self) -> "lightgbm.Dataset":
         """The examples as LightGBM knows them, grades in whole steps."""
-        import lightgbm
-
-        return lightgbm.Dataset(
+        made: lightgbm.Dataset = _lightgbm().Dataset(
             self.table,
             label=np.minimum(np.rint(self.grades * GRADES), GRADES).astype(np.int32),
             group=self.sizes,
@@ -179,6 +175,7 @@ class Examples:
             feature_name=[name.replace(" ", "_").replace(",", "") for name in self.names],
             params={"verbose": -1},
         )
+        return made
 
     def gain(self, scores: NDArray[np.floating[Any]]) -> float:
         """Mean discounted gain of the first ten by `scores` (m,), seeds weighed as in training."""
@@ -204,9 +201,7 @@ class FittedTrees:
         """Make ready for one build."""
         if not self.trees:
             return ByInnerProduct(basis.vectors.bound)
-        import lightgbm
-
-        return OrderByTrees(lightgbm.Booster(model_str=self.trees), Features.of(basis))
+        return OrderByTrees(_lightgbm().Booster(model_str=self.trees), Features.of(basis))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +219,19 @@ class OrderByTrees:
             if not part.found.any():
                 continue
             _, table = self.features.table(rows[block], part)
-            said = np.asarray(self.booster.predict(table, num_threads=THREADS))
+            said = np.asarray(self.booster.predict(table))
             scores[block][part.found] = 1 / (1 + np.exp(-said))
         return Neighbours.ordered(candidates.rows, scores)
+
+
+def _lightgbm() -> ModuleType:
+    """LightGBM. Raises: MissingExtra where it, or the system's OpenMP, is not there."""
+    try:
+        import lightgbm
+    except (ImportError, OSError) as error:
+        raise MissingExtra(
+            f"ranker learned: LightGBM does not load ({error}); install recommender[build], and "
+            "where libgomp is missing the package libgomp1; or set the ranker to identity"
+        ) from error
+    module: ModuleType = lightgbm
+    return module

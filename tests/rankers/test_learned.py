@@ -1,6 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 
+from recommender.errors import MissingExtra
 from recommender.rankers.learned import Examples, Learned
 
 
@@ -39,3 +42,10 @@ def test_gain_is_the_discounted_grade_of_the_first_ten() -> None:
     best = made.gain(np.arange(13.0)[::-1])
     assert best == pytest.approx(2 * (1 + 0.5 / np.log2(3)) / 3)
     assert made.gain(np.arange(13.0)) == pytest.approx(2 * (0.5 + 1 / np.log2(3)) / 3)
+
+
+def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    everything = examples(50, vectors_know=False)
+    with pytest.raises(MissingExtra, match="libgomp1"):
+        Learned().grown(everything, everything)
