@@ -29,6 +29,7 @@ from recommender.serving.known import (
     BestSellers,
     Command,
     Known,
+    NotRead,
     Reply,
     first_found,
     list_keys,
@@ -130,6 +131,10 @@ class Core:
     def failed(self, event: str, error: BaseException) -> None:
         """Take that a poll or a read failed."""
         self.breaker.failed()
+        self.lost(event, error)
+
+    def lost(self, event: str, error: BaseException) -> None:
+        """Take that one node of a Cluster failed, which is no reason to spare the others."""
         self._count(event)
         self._complaints.add(event, error)
 
@@ -165,6 +170,8 @@ class Core:
             values = reply[row * depth : (row + 1) * depth]
             try:
                 found = first_found(fence, view, values, item)
+            except NotRead:
+                continue
             except ValueError as error:
                 self._complaints.add("list_unreadable", error)
                 continue

@@ -1,8 +1,8 @@
 """Whether the server has room for one more generation, asked before the first list is written."""
 
-from redis import Redis
-
 from recommender.errors import StoreUnavailable
+from recommender.serving.connection import Store
+from recommender.serving.nodes import Server, servers
 
 KEY_OVERHEAD_BYTES = 100
 """What one small string costs beside its key and value (61 to 89 bytes on Valkey 9 and Redis 7)."""
@@ -17,24 +17,30 @@ def estimate(n_lists: int, sample: dict[str, bytes]) -> int:
     return FIXED_BYTES + round(n_lists * sum(sizes) / len(sizes) * MARGIN)
 
 
-def require_room(store: Redis, need: int) -> None:
-    """Refuse a server that would delete lists to make room, or has less than `need` bytes left.
+def require_room(store: Store, need: int) -> None:
+    """Refuse servers that would delete lists to make room, or have too little of it for `need`.
 
-    Raises: StoreUnavailable. Policies that delete only keys with an expiry spare the lists, which
-    have none.
+    Each node of a Cluster needs room for its share of the lists. Raises: StoreUnavailable. Policies
+    that delete only keys with an expiry spare the lists, which have none.
     """
-    memory = store.info("memory")
+    for server in servers(store):
+        _require_room(server, FIXED_BYTES + round((need - FIXED_BYTES) * server.share))
+
+
+def _require_room(server: Server, need: int) -> None:
+    memory = server.client.info("memory")
     limit, policy = int(memory["maxmemory"]), str(memory["maxmemory_policy"])
     if limit == 0:
         return
+    name = f"store {server.name}".rstrip()
     if policy.startswith("allkeys"):
         raise StoreUnavailable(
-            f"store: maxmemory-policy {policy} deletes related lists when memory runs out; "
+            f"{name}: maxmemory-policy {policy} deletes related lists when memory runs out; "
             "set it to noeviction, and keep caches on a server of their own"
         )
     have = max(limit - int(memory["used_memory"]), 0)
     if have < need:
         raise StoreUnavailable(
-            f"store: the related lists need about {need} bytes, maxmemory leaves {have}; "
+            f"{name}: the related lists need about {need} bytes, maxmemory leaves {have}; "
             f"raise maxmemory to {limit + need - have} or publish fewer or shorter lists"
         )
