@@ -3,23 +3,20 @@
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import AbstractConnection
 
 from recommender.errors import StoreUnavailable
 from recommender.related import RelatedList
-from recommender.serving.connection import connection_pool
-from recommender.serving.core import Question
-from recommender.serving.known import Command, Known, Reply, poll
-from recommender.serving.lookup import POLL_TIMEOUT_S, Setup, next_poll_s
-from recommender.serving.transport import MAX_CONNECTIONS, READY, packed, require_answer
+from recommender.serving.aio_shards import AsyncShards
+from recommender.serving.aio_transport import AsyncWires, abort
+from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
+from recommender.serving.core import Core, Question
+from recommender.serving.known import Known, poll
+from recommender.serving.lookup import Setup, next_poll_s
 from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
 
 
@@ -100,7 +97,7 @@ class AsyncRelatedItems:
 
     def stats(self) -> Mapping[str, int]:
         """`RelatedItems.stats`, of the loop that asked last."""
-        return self._reader.core.stats()
+        return self._reader.stats()
 
     async def aclose(self) -> None:
         """End the task and its connections; later questions get what is at hand without Redis."""
@@ -119,7 +116,7 @@ class _AsyncReader:
     def __init__(self, setup: Setup) -> None:
         self.core = setup.core()
         self._deadline_s = setup.deadline_s
-        self._wires = _AsyncWires(setup)
+        self._wires = _wires(setup, self.core)
         self._control: AbstractConnection | None = None
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -164,13 +161,17 @@ class _AsyncReader:
         view = question.view
         if question.wanted and view is not None and self._reading:
             try:
-                async with asyncio.timeout_at(until):
-                    reply = await self._wires.call(core.command(question, view))
-                core.take(question, view, reply)
+                core.take(
+                    question, view, await self._wires.call(core.command(question, view), until)
+                )
             except Exception as error:
                 # As in the lookup for threads: none of it may take a product page down.
                 core.failed("read_failures", error)
         return question
+
+    def stats(self) -> Mapping[str, int]:
+        """The counters of the core, and those of the connections."""
+        return {**self.core.stats(), **self._wires.counts()}
 
     @property
     def _reading(self) -> bool:
@@ -215,8 +216,7 @@ class _AsyncReader:
         try:
             self._control = self._control or await self._wires.connected()
             asked_at = time.monotonic()
-            known = await self._read(self._control)
-            took_s = time.monotonic() - asked_at
+            known, took_s = await self._read(self._control)
             await self._wires.top_up()
         except Exception as error:
             self._hang_up()
@@ -229,136 +229,35 @@ class _AsyncReader:
             polled, self._polled = self._polled, asyncio.Event()
             polled.set()
 
-    async def _read(self, connection: AbstractConnection) -> Known:
+    async def _read(self, connection: AbstractConnection) -> tuple[Known, float]:
+        """What is known then, and the seconds that the first reply took."""
         polling = poll(self.core.keys, self.core.known)
         command = next(polling)
+        asked_at, took_s = time.monotonic(), 0.0
         while True:
             async with asyncio.timeout(POLL_TIMEOUT_S):
-                reply = await _asked(connection, command)
+                reply = await self._wires.reply(connection, command)
+            took_s = took_s or time.monotonic() - asked_at
             try:
                 command = polling.send(reply)
             except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
+                return done.value, took_s
 
     def _hang_up(self) -> None:
         if self._control is not None:
-            _abort(self._control)
+            abort(self._control)
             self._control = None
 
 
-class _AsyncWires:
-    """The connections of one event loop. Questions take idle ones; only `top_up` connects.
-
-    `wanted` is set when a question finds none idle. Raises: ConfigError for the url.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        pool = connection_pool(
-            setup.url,
-            connect_timeout_s=POLL_TIMEOUT_S,
-            timeout_s=POLL_TIMEOUT_S,
-            client_name=setup.client_name,
-        )
-        # One timeout around a whole exchange replaces those of redis-py for its parts.
-        given = parse_url(setup.url)
-        self._connection_class: Any = given.get("connection_class", Connection)
-        self._settings: dict[str, Any] = pool.connection_kwargs | {
-            "retry": Retry(NoBackoff(), 0),
-            "socket_timeout": None,
-        }
-        self.wanted = asyncio.Event()
-        self._idle: deque[AbstractConnection] = deque()
-        self._waiting: deque[asyncio.Future[AbstractConnection]] = deque()
-        self._open = 0
-        self._closed = False
-
-    async def connected(self) -> AbstractConnection:
-        """Connect outside the pool. Raises: what connecting raises."""
-        connection: AbstractConnection = self._connection_class(**self._settings)
-        try:
-            async with asyncio.timeout(POLL_TIMEOUT_S):
-                await connection.connect()  # type: ignore[no-untyped-call]
-        except BaseException:
-            _abort(connection)
-            raise
-        return connection
-
-    async def call(self, command: Command) -> Reply:
-        """Ask over an idle connection, which does not come back where asking fails."""
-        connection = await self._taken()
-        try:
-            reply = await _asked(connection, command)
-        except BaseException:
-            self._drop(connection)
-            raise
-        self._give(connection)
-        return reply
-
-    async def top_up(self) -> None:
-        """Connect while questions wait in vain or too few are ready. Raises: as `connected`."""
-        self.wanted.clear()
-        while self._open < MAX_CONNECTIONS and (self._open < READY or self._waiting):
-            connection = await self.connected()
-            self._open += 1
-            self._give(connection)
-
-    def close(self) -> None:
-        """Close the idle connections now and those in use when they come back."""
-        self._closed = True
-        while self._idle:
-            self._drop(self._idle.pop())
-
-    async def _taken(self) -> AbstractConnection:
-        while True:
-            connection = self._idle.pop() if self._idle else await self._awaited()
-            try:
-                if not await connection.can_read():
-                    return connection
-            except BaseException:
-                self._drop(connection)
-                raise
-            self._drop(connection)
-
-    async def _awaited(self) -> AbstractConnection:
-        future: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        self.wanted.set()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._give(future.result())
-            raise
-        finally:
-            with suppress(ValueError):
-                self._waiting.remove(future)
-
-    def _give(self, connection: AbstractConnection) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(connection)
-                return
-        if self._closed:
-            self._drop(connection)
-        else:
-            self._idle.append(connection)
-
-    def _drop(self, connection: AbstractConnection) -> None:
-        self._open -= 1
-        _abort(connection)
-
-
-async def _asked(connection: AbstractConnection, command: Command) -> Reply:
-    """One command and its reply. Raises: RedisError; StoreUnavailable."""
-    await connection.send_packed_command([packed(command)], check_health=False)
-    reply = await connection.read_response(disable_decoding=True)
-    if not isinstance(reply, list) or not all(isinstance(value, bytes | None) for value in reply):
-        raise StoreUnavailable(f"malformed reply {reply!r:.80}")
-    require_answer(command, reply)
-    return reply
-
-
-def _abort(connection: AbstractConnection) -> None:
-    """Close at once, whatever is under way; nothing of it can be awaited when cancelled."""
-    connection._close()  # type: ignore[no-untyped-call]
+def _wires(setup: Setup, core: Core) -> AsyncWires | AsyncShards:
+    """The connections to the server, or to the Cluster, that the url names."""
+    cluster = cluster_url(setup.url)
+    if cluster is None:
+        return AsyncWires(setup.url, client_name=setup.client_name)
+    return AsyncShards(
+        cluster,
+        core.keys.live,
+        deadline_s=setup.deadline_s,
+        client_name=setup.client_name,
+        lost=core.lost,
+    )

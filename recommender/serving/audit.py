@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from redis import Redis
-
-from recommender.serving.connection import store_errors
+from recommender.serving.connection import Store, store_errors
 from recommender.serving.generations import Generations
 from recommender.serving.keys import Keys
+from recommender.serving.lists import Lists
 
 BATCH = 1000
 
@@ -20,7 +19,7 @@ class Audit:
     found: int
 
 
-def audit(store: Redis, shop: str) -> Audit | None:
+def audit(store: Store, shop: str) -> Audit | None:
     """Count the lists of the full generation that is live, None where there is none.
 
     Goes through all keys of the server, a thousand at a time. Raises: StoreUnavailable.
@@ -32,9 +31,9 @@ def audit(store: Redis, shop: str) -> Audit | None:
         generation = generations.described(pointer.generation) if pointer else None
         if generation is None:
             return None
-        names = store.scan_iter(match=keys.related_lists(generation.id), count=BATCH)
+        matching = Lists(store).matching(keys.related_lists(generation.id), BATCH)
         return Audit(
             generation.id,
             generation.n_lists + len(generation.placements),  # with each one's best sellers
-            len(set(names)),
+            len({name for names in matching for name in names}),
         )

@@ -5,17 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionPool, parse_url
-from redis.exceptions import RedisError
+from redis.cluster import ClusterNode
+from redis.connection import ConnectionPool, SSLConnection, parse_url
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from recommender.errors import ConfigError, StoreUnavailable
+from recommender.serving.cluster_url import ClusterUrl, read_cluster_url
+
+Store = Redis | RedisCluster
+"""What publishers and commands write to and read from."""
+
+STORE_ERRORS = (RedisError, RedisClusterException)
+"""What a store raises: redis-py's errors of a Cluster are no errors of Redis."""
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 10.0
+POLL_TIMEOUT_S = 2.0
+"""Of a lookup's commands that no shopper waits for, and of connecting for them."""
 MAX_CONNECTIONS = 512
+OTHER_NODES = 5
+"""How many more nodes of a Cluster are tried when it is opened."""
 
 
 def connection_pool(
@@ -43,23 +55,58 @@ def connection_pool(
         pool.connection_class(**pool.connection_kwargs)
     except (TypeError, ValueError, RedisError) as error:
         raise ConfigError(
-            f"store url {redacted(url)!r}: not redis://, rediss:// or unix:// with known options"
+            f"store url {redacted(url)!r}: not redis://, rediss://, redis+cluster://, "
+            "rediss+cluster:// or unix:// with known options"
         ) from error
     return pool
 
 
-def open_store(url: str) -> Redis:
-    """Connect for publishing and commands, and see that the server answers.
+def open_store(url: str) -> Store:
+    """Connect for publishing and commands, and see that the server, or the Cluster, answers.
 
     Raises: ConfigError for a URL that names no Redis; StoreUnavailable.
     """
-    pool = connection_pool(
+    cluster = cluster_url(url)
+    with store_errors(f"store {redacted(url)}", "start the server or correct the url"):
+        if cluster is not None:
+            return _open_cluster(cluster)
+        store = Redis.from_pool(_publishers_pool(url))
+        store.ping()
+        return store
+
+
+def _open_cluster(url: ClusterUrl) -> RedisCluster:
+    """A client of the whole Cluster, with our timeouts for every node and no retries."""
+    pool = _publishers_pool(url.node(url.seeds[0]))
+    given = {"host", "port", "db", "retry", "retry_on_timeout"}
+    settings = {name: value for name, value in pool.connection_kwargs.items() if name not in given}
+    store = RedisCluster(
+        startup_nodes=[ClusterNode(*seed) for seed in url.seeds],  # type: ignore[no-untyped-call]
+        # It asks one node for the commands that there are: where that one is dead, another.
+        retry=Retry(NoBackoff(), OTHER_NODES),
+        require_full_coverage=False,
+        max_connections=MAX_CONNECTIONS,
+        ssl=issubclass(pool.connection_class, SSLConnection),
+        **settings,
+    )
+    store.set_retry(pool.connection_kwargs["retry"])
+    return store
+
+
+def _publishers_pool(url: str) -> ConnectionPool:
+    return connection_pool(
         url, connect_timeout_s=CONNECT_TIMEOUT_S, timeout_s=TIMEOUT_S, client_name="recommender"
     )
-    store = Redis.from_pool(pool)
-    with store_errors(f"store {redacted(url)}", "start the server or correct the url"):
-        store.ping()
-    return store
+
+
+def cluster_url(url: str) -> ClusterUrl | None:
+    """The parts of a Cluster's URL, None for a URL that names one server. Raises: ConfigError."""
+    try:
+        return read_cluster_url(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"store url {redacted(url)!r}: {error}; write redis+cluster://host:port,host:port"
+        ) from error
 
 
 @contextmanager
@@ -70,7 +117,7 @@ def store_errors(what: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except RedisError as error:
+    except STORE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreUnavailable(f"{what}: {reason}; {remedy}") from error
 

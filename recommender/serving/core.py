@@ -27,6 +27,7 @@ from recommender.serving.known import (
     BestSellers,
     Command,
     Known,
+    NotRead,
     Reply,
     first_found,
     list_keys,
@@ -129,6 +130,10 @@ class Core:
     def failed(self, event: str, error: BaseException) -> None:
         """Take that a poll or a read failed."""
         self.breaker.failed()
+        self.lost(event, error)
+
+    def lost(self, event: str, error: BaseException) -> None:
+        """Take that one node of a Cluster failed, which is no reason to spare the others."""
         self._count(event)
         self._complaints.add(event, error)
 
@@ -163,6 +168,8 @@ class Core:
         for row, item in enumerate(question.wanted):
             try:
                 found = first_found(fence, view, reply[row * depth : (row + 1) * depth], item)
+            except NotRead:
+                continue
             except ValueError as error:
                 self._complaints.add("list_unreadable", error)
                 continue

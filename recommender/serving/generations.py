@@ -1,17 +1,17 @@
 """The generations that a shop has in Redis: which there are, which is live, which may go."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import cast
-
-from redis import Redis
 
 from recommender.generation import Generation, Role
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
+from recommender.serving.connection import Store
 from recommender.serving.keys import Keys
+from recommender.serving.lists import Lists
 from recommender.serving.scripts import RETIRE, Scripts
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Generations:
     """Reads and deletes the generations of one shop. Its errors are those of redis-py."""
 
-    store: Redis
+    store: Store
     keys: Keys
     batch: int
 
@@ -95,22 +95,21 @@ class Generations:
 
     def delete(self, number: int, tick: Callable[[], None] = lambda: None) -> None:
         """Unlink the lists of one generation, then its description; `tick` after every batch."""
-        for keys in self._list_keys(number):
-            self.store.unlink(*keys)
+        lists = Lists(self.store)
+        for keys in self._list_keys(lists, number):
+            lists.unlink(keys)
             tick()
         # One by one: Redis queues no transaction at full memory, which is when deleting matters.
         self.store.unlink(self.keys.generation(number), self.keys.overlay(number))
         self.store.zrem(self.keys.generations, str(number))
 
-    def _list_keys(self, number: int) -> Iterator[list[str]]:
+    def _list_keys(self, lists: Lists, number: int) -> Iterator[Sequence[str | bytes]]:
         if self.store.exists(self.keys.overlay(number)):
             prefix = self.keys.prefix(number)
             for names in self.names(number):
                 yield [prefix + name for name in names]
-            return
-        found = self.store.scan_iter(match=self.keys.related_lists(number), count=self.batch)
-        while keys := list(islice(found, self.batch)):
-            yield keys
+        else:
+            yield from lists.matching(self.keys.related_lists(number), self.batch)
 
     def _pointer(self, key: str) -> Pointer | None:
         raw = self.store.get(key)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
 
-from redis import Redis
-
 from recommender import item_id
 from recommender.errors import DataError
-from recommender.serving.connection import store_errors
+from recommender.serving.connection import Store, store_errors
 from recommender.serving.keys import Keys
+from recommender.serving.nodes import server_of
 from recommender.serving.scripts import CHANGE_HIDDEN, TRIM_HIDDEN, Scripts
 
 BATCH = 250
@@ -27,7 +26,7 @@ class Hidden:
     Raises: ConfigError for the shop; all its actions raise StoreUnavailable.
     """
 
-    store: Redis
+    store: Store
     shop: str
     _keys: Keys = field(init=False, repr=False)
 
@@ -64,7 +63,7 @@ class Hidden:
     def _trim(self) -> None:
         keys = [self._keys.hidden, self._keys.hidden_floor]
         with self._errors("trimming"):
-            seconds, _ = self.store.time()
+            seconds, _ = server_of(self.store, self._keys.hidden).time()
             oldest = seconds * 1000 - TRACE_MS
             traces = (
                 member

@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
-from redis.exceptions import RedisError
-
 from recommender.errors import StoreUnavailable
+from recommender.serving.connection import STORE_ERRORS
 from recommender.serving.scripts import RELEASE_LEASE, RENEW_LEASE, TAKE_LEASE, Scripts
 
 POLL_S = 0.1
@@ -55,7 +54,7 @@ def held_lease(scripts: Scripts, key: str, duration_s: float) -> Iterator[Lease]
     try:
         yield Lease(scripts, key, owner, duration_s, taken_at)
     finally:
-        with suppress(RedisError):
+        with suppress(*STORE_ERRORS):
             scripts.run(RELEASE_LEASE, [key], [owner])
 
 

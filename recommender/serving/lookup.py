@@ -15,16 +15,16 @@ from pathlib import Path
 
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.related import RelatedList
+from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
 from recommender.serving.core import Core, Kept, Question
 from recommender.serving.keys import Keys
 from recommender.serving.known import Known, poll
-from recommender.serving.transport import Wire, Wires, packed, require_answer
+from recommender.serving.shards import Shards
+from recommender.serving.transport import Wire, Wires
 from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
 
 POLL_INTERVAL_S = 0.5
 PROBE_INTERVAL_S = 1.0
-POLL_TIMEOUT_S = 2.0
-"""Of a command that no shopper waits for, and of connecting."""
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class RelatedItems:
 
     def stats(self) -> Mapping[str, int]:
         """Counters of this process: answers by status, cache hits, reads, the breaker's state."""
-        return self._reader().core.stats()
+        return self._reader().stats()
 
     def close(self) -> None:
         """End the thread and its connections; later questions get what is at hand without Redis."""
@@ -193,7 +193,7 @@ class _Reader:
     def __init__(self, setup: Setup) -> None:
         self.core = setup.core()
         self._deadline_s = setup.deadline_s
-        self._wires = Wires(setup.url, timeout_s=POLL_TIMEOUT_S, client_name=setup.client_name)
+        self._wires = _wires(setup, self.core)
         self._control: Wire | None = None
         self._pid = os.getpid()
         self._stopped = False
@@ -246,6 +246,10 @@ class _Reader:
                 core.failed("read_failures", error)
         return question
 
+    def stats(self) -> Mapping[str, int]:
+        """The counters of the core, and those of the connections."""
+        return {**self.core.stats(), **self._wires.counts()}
+
     @property
     def _reading(self) -> bool:
         return not (self._stopped or self.core.breaker.open)
@@ -284,8 +288,7 @@ class _Reader:
             self._wires.sweep()
             self._control = self._control or self._wires.connected()
             asked_at = time.monotonic()
-            known = self._read(self._control)
-            took_s = time.monotonic() - asked_at
+            known, took_s = self._read(self._control)
             self._wires.top_up()
         except Exception as error:
             self._hang_up()
@@ -298,18 +301,34 @@ class _Reader:
             polled, self._polled = self._polled, threading.Event()
             polled.set()
 
-    def _read(self, wire: Wire) -> Known:
+    def _read(self, wire: Wire) -> tuple[Known, float]:
+        """What is known then, and the seconds that the first reply took."""
         polling = poll(self.core.keys, self.core.known)
         command = next(polling)
+        asked_at, took_s = time.monotonic(), 0.0
         while True:
-            reply = wire.ask(packed(command), time.monotonic() + POLL_TIMEOUT_S)
-            require_answer(command, reply)
+            reply = self._wires.reply(wire, command, time.monotonic() + POLL_TIMEOUT_S)
+            took_s = took_s or time.monotonic() - asked_at
             try:
                 command = polling.send(reply)
             except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
+                return done.value, took_s
 
     def _hang_up(self) -> None:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _wires(setup: Setup, core: Core) -> Wires | Shards:
+    """The connections to the server, or to the Cluster, that the url names."""
+    cluster = cluster_url(setup.url)
+    if cluster is None:
+        return Wires(setup.url, timeout_s=POLL_TIMEOUT_S, client_name=setup.client_name)
+    return Shards(
+        cluster,
+        core.keys.live,
+        deadline_s=setup.deadline_s,
+        client_name=setup.client_name,
+        lost=core.lost,
+    )

@@ -2,13 +2,11 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
-
-from redis import Redis
-from redis.exceptions import RedisError
 
 from recommender import failpoints
 from recommender.errors import ConfigError, DataError, StoreUnavailable
@@ -18,10 +16,12 @@ from recommender.neighbours import RelatedLists
 from recommender.progress import Progress, silent
 from recommender.serving import codec, memory
 from recommender.serving.codec import Pointer, View
-from recommender.serving.connection import store_errors
+from recommender.serving.connection import STORE_ERRORS, Store, store_errors
 from recommender.serving.generations import Generations
 from recommender.serving.keys import Keys
 from recommender.serving.lease import Lease, held_lease
+from recommender.serving.lists import Lists
+from recommender.serving.nodes import server_of
 from recommender.serving.overlay import ItemLists, Overlay
 from recommender.serving.scripts import COMPLETE, NEXT_FENCE, SWAP, Scripts
 from recommender.serving.staging import Staged, Staging
@@ -49,7 +49,7 @@ class Publisher:
     Raises: ConfigError for a parameter out of range.
     """
 
-    store: Redis
+    store: Store
     shop: str
     lease_s: float = 30.0
     batch: int = 200
@@ -254,9 +254,7 @@ class Publisher:
         for number in seen.live.layers[:-1]:
             prefix = self.keys.prefix(number)
             for names in self._generations.names(number):
-                stored = cast(
-                    "list[bytes | None]", self.store.mget([prefix + name for name in names])
-                )
+                stored = Lists(self.store).read([prefix + name for name in names])
                 values |= {
                     name: value
                     for name, value in zip(names, stored, strict=True)
@@ -283,7 +281,7 @@ class Publisher:
         return Generation(
             id=number or self._next_fence(lease.scripts, floor),
             state="staging",
-            created_at=self.store.time()[0],
+            created_at=server_of(self.store, self.keys.live).time()[0],
             recipe_digest=recipe_digest,
             lists_key=lists_key,
             n_items=staging.n_items,
@@ -316,7 +314,7 @@ class Publisher:
     def written(self, lease: Lease, values: dict[str, bytes]) -> int:
         """Write one batch of lists under a lease that is held; returns how many."""
         lease.keep()
-        self.store.mset(values)
+        Lists(self.store).write(values)
         failpoints.hit("publish.staged")
         return len(values)
 
@@ -349,16 +347,20 @@ class Publisher:
                 advance(self.written(lease, values))
 
     def _verify(self, lease: Lease, staging: Staged) -> None:
-        found = 0
+        lists = Lists(self.store)
+        sample = staging.sample(VERIFIED_LISTS, seed=staging.generation)
+        lists.require_replicated(sample)
+        missing: Counter[str] = Counter()
         for names in staging.names(self.batch):
             lease.keep()
-            found += self.store.exists(*names)
-        sample = staging.sample(VERIFIED_LISTS, seed=staging.generation)
-        stored = self.store.mget(list(sample))
+            missing += lists.missing(names)
+        stored = lists.read(list(sample))
         differing = sum(wrote != read for wrote, read in zip(sample.values(), stored, strict=True))
-        if found != staging.n_keys or differing:
+        if missing or differing:
+            lost = ", ".join(f"{count} on {name}" for name, count in missing.items() if name)
             raise StoreUnavailable(
-                f"shop {self.shop}: of {staging.n_keys} lists written {found} are there, and "
+                f"shop {self.shop}: of {staging.n_keys} lists written "
+                f"{staging.n_keys - missing.total()} are there{lost and f' ({lost} are not)'}, and "
                 f"{differing} of {len(sample)} looked at differ; something else deletes or writes "
                 f"keys rec:{self.shop}:*"
             )
@@ -378,7 +380,7 @@ class Publisher:
             arguments.append(move.seen.fence)
         try:
             outcome = scripts.run(SWAP, keys, arguments)
-        except RedisError:
+        except STORE_ERRORS:
             # The answer may be lost although the pointer was moved.
             if self._generations.live() != pointer:
                 raise
@@ -397,7 +399,7 @@ class Publisher:
 
     def take_back(self, lease: Lease, number: int) -> None:
         """Delete what the holder of the lease has staged, unless it is live."""
-        with suppress(RedisError):
+        with suppress(*STORE_ERRORS):
             for retired in self._generations.retire(lease.scripts, [number], lease.owner):
                 self._generations.delete(retired)
 

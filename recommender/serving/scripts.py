@@ -10,6 +10,8 @@ from typing import cast
 
 from redis import Redis
 
+from recommender.serving.connection import Store
+
 ALLOW_OOM = "#!lua flags=allow-oom\n"
 """Lets a script write when maxmemory is reached; servers before version 7 do not know it."""
 
@@ -158,14 +160,19 @@ Kept are the layers of what is live, of its canary, and of what was live before.
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
-    """Runs scripts on one server, at full memory too where the server can."""
+    """Runs scripts on the server that has their keys, at full memory too where it can."""
 
-    store: Redis
+    store: Store
     prefix: str
 
     @classmethod
-    def on(cls, store: Redis) -> "Scripts":
-        """Ask the server for its version. Valkey tells the Redis version it is compatible with."""
+    def on(cls, store: Store) -> "Scripts":
+        """Ask the server for its version; Valkey tells the Redis that it matches.
+
+        A Cluster has to be of version 7: its nodes may differ, and any may get the keys.
+        """
+        if not isinstance(store, Redis):
+            return cls(store, ALLOW_OOM)
         version = str(store.info("server")["redis_version"])
         return cls(store, ALLOW_OOM if int(version.partition(".")[0]) >= 7 else "")
 

@@ -1,4 +1,4 @@
-"""One round trip to Redis within a deadline: connections, and the replies that lookups get.
+"""One round trip to a server within a deadline, over connections that are kept ready.
 
 redis-py connects, with its TLS and its handshake. It then applies a timeout to each recv alone,
 so that a reply which dribbles in never ends; here one deadline bounds the whole exchange.
@@ -8,100 +8,29 @@ import select
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from redis.connection import AbstractConnection
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import connection_pool
 from recommender.serving.known import Command, Reply
+from recommender.serving.resp import ReplyReader, packed, require_answer
 
 CHUNK = 65536
-MAX_BYTES = 64 * 2**20
-"""Of one value. Redis allows 512 MiB; a related list has a few kB."""
-MAX_LINE = 1024
 MAX_CONNECTIONS = 128
 READY = 2
 """Idle connections that are kept ready."""
 
 
-def packed(command: Command) -> bytes:
-    """Write a command as RESP."""
-    parts = [b"*%d\r\n" % len(command)]
-    for word in command:
-        raw = word.encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)
-
-
-def require_answer(command: Command, reply: Reply) -> None:
-    """Refuse a reply to another command. Raises: StoreUnavailable."""
-    if command[0] == "MGET" and len(reply) != len(command) - 1:
-        raise StoreUnavailable(f"{len(reply)} values for {len(command) - 1} keys")
-
-
-class ReplyReader:
-    """Takes one reply in RESP2 as it arrives: an array of strings and nils, or an error."""
-
-    def __init__(self) -> None:
-        self.values: list[bytes | None] = []
-        self._rest = b""
-        self._missing = -1
+class Feeding(Protocol):
+    """Takes replies as they arrive."""
 
     def feed(self, data: bytes) -> bool:
-        """Take what arrived; True once the reply is complete.
-
-        Raises: StoreUnavailable for an error, another kind of reply, or bytes behind its end.
-        """
-        if self._rest:
-            data = self._rest + data
-        place = 0
-        if self._missing < 0:
-            header = _header(data, 0, b"*")
-            if header is None:
-                self._rest = data
-                return False
-            self._missing, place = header
-        place = self._take(data, place)
-        self._rest = data[place:]
-        if self._rest and not self._missing:
-            raise StoreUnavailable(f"bytes behind a reply: {self._rest!r:.80}")
-        return not self._missing
-
-    def _take(self, data: bytes, place: int) -> int:
-        while self._missing:
-            header = _header(data, place, b"$")
-            if header is None:
-                break
-            size, start = header
-            stop = start + size
-            if size < 0:
-                self.values.append(None)
-                place = start
-            elif len(data) < stop + 2:
-                break
-            else:
-                self.values.append(data[start:stop])
-                place = stop + 2
-            self._missing -= 1
-        return place
-
-
-def _header(data: bytes, place: int, kind: bytes) -> tuple[int, int] | None:
-    """The number that a line of `kind` holds and where the next begins, None before its end."""
-    end = data.find(b"\r\n", place)
-    if end < 0:
-        if len(data) - place > MAX_LINE:
-            raise StoreUnavailable(f"malformed reply {data[place : place + 80]!r}")
-        return None
-    number = data[place + 1 : end]
-    if data[place : place + 1] == kind:
-        if number.isdigit() and len(number) < 10 and int(number) <= MAX_BYTES:
-            return int(number), end + 2
-        if number == b"-1" and kind == b"$":
-            return -1, end + 2
-    raise StoreUnavailable(f"refused or malformed reply {data[place : min(end, place + 160)]!r}")
+        """Take what arrived; True once it is complete."""
 
 
 class Wire:
@@ -113,7 +42,7 @@ class Wire:
         socket = connection._get_socket()
         if socket is None:
             raise StoreUnavailable("no socket")
-        self._socket = socket
+        self.socket = socket
         self._readable: select.poll | None = None
         if not isinstance(socket, ssl.SSLSocket):
             self._readable = select.poll()
@@ -132,17 +61,22 @@ class Wire:
         After an exception the connection is out of step and must be closed. Raises: OSError;
         StoreUnavailable.
         """
-        socket = self._socket
-        socket.settimeout(_left(until))
-        socket.sendall(command)
         reader = ReplyReader()
+        self.exchange(command, reader, until)
+        return reader.values
+
+    def exchange(self, message: bytes, reader: Feeding, until: float) -> None:
+        """Send a message and feed `reader` until that is complete. Raises: as `ask`."""
+        socket = self.socket
+        socket.settimeout(left(until))
+        socket.sendall(message)
         while True:
-            socket.settimeout(_left(until))
+            socket.settimeout(left(until))
             data = socket.recv(CHUNK)
             if not data:
                 raise StoreUnavailable("the server hung up")
             if reader.feed(data):
-                return reader.values
+                return
 
     def close(self) -> None:
         """Close the connection; in a forked child without the parent's noticing."""
@@ -171,20 +105,30 @@ class Wires:
         """Connect outside the pool. Raises: what connecting raises."""
         return Wire(self._pool.connection_class(**self._pool.connection_kwargs))
 
+    def reply(self, wire: Wire, command: Command, until: float) -> Reply:
+        """The reply to a command of a poll. Raises: as `Wire.ask`."""
+        reply = wire.ask(packed(command), until)
+        require_answer(command, reply)
+        return reply
+
+    def counts(self) -> Mapping[str, int]:
+        """How many connections are open."""
+        return {"connections": self._open}
+
     def call(self, command: Command, until: float) -> list[bytes | None]:
         """Ask over an idle connection, which does not come back where asking fails.
 
         Raises: OSError; StoreUnavailable.
         """
         message = packed(command)
-        wire = self._taken(until)
+        wire = self.taken(until)
         try:
             reply = wire.ask(message, until)
             require_answer(command, reply)
         except BaseException:
-            self._drop(wire)
+            self.drop(wire)
             raise
-        self._give(wire)
+        self.give(wire)
         return reply
 
     def top_up(self) -> None:
@@ -194,7 +138,7 @@ class Wires:
             wire = self.connected()
             with self._lock:
                 self._open += 1
-            self._give(wire)
+            self.give(wire)
 
     def sweep(self) -> None:
         """Close the idle connections that broke."""
@@ -204,16 +148,16 @@ class Wires:
             except Empty:
                 return
             if wire.usable():
-                self._give(wire)
+                self.give(wire)
             else:
-                self._drop(wire)
+                self.drop(wire)
 
     def close(self) -> None:
         """Close the idle connections now and those in use when they come back."""
         self._closed = True
         while True:
             try:
-                self._drop(self._idle.get_nowait())
+                self.drop(self._idle.get_nowait())
             except Empty:
                 return
 
@@ -223,41 +167,56 @@ class Wires:
                 return False
             return self._open < READY or (self._waiting > 0 and self._idle.empty())
 
-    def _taken(self, until: float) -> Wire:
+    def idle(self) -> Wire | None:
+        """An idle connection, None where there is none. It must come back by `give` or `drop`."""
         while True:
             try:
                 wire = self._idle.get_nowait()
             except Empty:
-                wire = self._awaited(until)
+                return None
             if wire.usable():
                 return wire
-            self._drop(wire)
+            self.drop(wire)
+
+    def taken(self, until: float) -> Wire:
+        """As `idle`, but waits for one. Raises: StoreUnavailable."""
+        while True:
+            wire = self.idle()
+            if wire is not None:
+                return wire
+            wire = self._awaited(until)
+            if wire.usable():
+                return wire
+            self.drop(wire)
+
+    def give(self, wire: Wire) -> None:
+        """Take back a connection that is in step."""
+        self._idle.put(wire)
+        if self._closed:
+            self.close()
+
+    def drop(self, wire: Wire) -> None:
+        """Close a connection that is not."""
+        with self._lock:
+            self._open -= 1
+        wire.close()
 
     def _awaited(self, until: float) -> Wire:
         with self._lock:
             self._waiting += 1
         self.wanted.set()
         try:
-            return self._idle.get(timeout=_left(until))
+            return self._idle.get(timeout=left(until))
         except Empty:
             raise StoreUnavailable("no connection was free before the deadline") from None
         finally:
             with self._lock:
                 self._waiting -= 1
 
-    def _give(self, wire: Wire) -> None:
-        self._idle.put(wire)
-        if self._closed:
-            self.close()
 
-    def _drop(self, wire: Wire) -> None:
-        with self._lock:
-            self._open -= 1
-        wire.close()
-
-
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
+def left(until: float) -> float:
+    """The seconds until then. Raises: StoreUnavailable where none are left."""
+    seconds = until - time.monotonic()
+    if seconds <= 0:
         raise StoreUnavailable("deadline passed")
-    return left
+    return seconds

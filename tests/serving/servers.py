@@ -89,6 +89,7 @@ def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 def emptied(url: str) -> Redis:
     """A client of a server that holds nothing and has its default limits."""
     store = open_store(url)
+    assert isinstance(store, Redis)
     store.config_set("maxmemory", "0")
     store.config_set("maxmemory-policy", "noeviction")
     store.flushall()

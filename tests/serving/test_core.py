@@ -15,7 +15,7 @@ from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.core import Core, drawn
 from recommender.serving.keys import Keys
 from recommender.serving.known import Known, changed, poll
-from recommender.serving.transport import ReplyReader, packed
+from recommender.serving.resp import ReplyReader, packed
 from recommender.serving.wish import checked_wish
 
 ITEMS = [f"i{number}" for number in range(12)]
