@@ -12,7 +12,7 @@ from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.runs import Run
 from recommender.serving.connection import redacted
 from recommender.settings_file import CONFIG_VARIABLE, find_file, find_files, load
-from workers import runs, tasks, watching
+from workers import metrics, runs, tasks, watching
 from workers.course import shop_at_work
 from workers.shops import configured
 
@@ -46,6 +46,10 @@ def _parser() -> Parser:
     reindex.set_defaults(run=_reindex)
     status = commands.add_parser("status", help="what runs, at which stage, on which worker")
     status.set_defaults(run=_status)
+    served = commands.add_parser("metrics", help="serve metrics of all shops to Prometheus")
+    served.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
+    served.add_argument("--port", type=int, default=9465, help="default 9465")
+    served.set_defaults(run=_metrics)
     for name, act, what in (
         ("resume", _resume, "go on with a run that failed or was cancelled"),
         ("cancel", _cancel, "end a run"),
@@ -88,6 +92,12 @@ def _status(_: argparse.Namespace) -> int:
         newest = runs.newest(settings)
         told = watching.told(newest.id) if newest else [f"{settings.shop}: no run yet"]
         sys.stdout.write("\n".join(told) + "\n")
+    return 0
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    configured()
+    metrics.serve(options.host, options.port)
     return 0
 
 

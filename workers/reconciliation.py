@@ -32,6 +32,7 @@ def reconcile(shop: str, send: Send, begin: Begin, waiting: Callable[[], int]) -
     """
     with shop_at_work(shop) as (settings, publisher):
         store = settings.artifact_store()
+        _sign(publisher)
         recent = list(_recent(store))
         working = [run for run in recent if run.state == "running"]
         for job in schedule.due(settings.schedule, publisher, datetime.now(UTC)):
@@ -93,6 +94,23 @@ def _missing(store: ArtifactStore, publisher: Publisher, live: Generation) -> in
     ]
     with publisher.errors("looking at lists"):
         return len(names) - int(publisher.store.exists(*names))
+
+
+def signed_s_ago(publisher: Publisher) -> float | None:
+    """How long ago a worker reconciled the shop, by the clock of its Redis; None where never."""
+    with publisher.errors("reading"):
+        signed = publisher.store.get(_signature(publisher))
+        now = publisher.store.time()[0]
+    return None if signed is None else float(now - int(signed))
+
+
+def _sign(publisher: Publisher) -> None:
+    with publisher.errors("reconciling"):
+        publisher.store.set(_signature(publisher), publisher.store.time()[0])
+
+
+def _signature(publisher: Publisher) -> str:
+    return f"rec:{{{publisher.shop}}}:fleet:reconciled"
 
 
 def audited(shop: str) -> Run | None:

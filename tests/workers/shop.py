@@ -1,5 +1,6 @@
 """A shop that real workers reindex: its servers, its runs, and what was made of them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kombu.connection import Connection
 from redis import Redis
 
 from recommender.artifacts import ArtifactStore
@@ -21,12 +23,14 @@ from tests.workers.fleet import (
     REPOSITORY,
     Server,
     Worker,
+    call,
     envelope,
     environment,
     headers,
     server,
     worker,
 )
+from workers.celery import QUEUES
 
 ITEMS = ["20000", "20037"]
 LEASE_S = 3.0
@@ -91,7 +95,12 @@ class Shop:
 
     def reconcile(self) -> None:
         """What beat sends every minute."""
-        with Redis.from_url(self.broker.url) as queue:
+        url = load(self.config).broker.url
+        if url.startswith("amqp"):
+            with Connection(url) as broker, broker.SimpleQueue(QUEUES["cpu"]) as waiting:  # type: ignore[no-untyped-call]
+                waiting.put(json.loads(call("acme")), headers=headers(task="workers.reconcile"))
+            return
+        with Redis.from_url(url) as queue:
             queue.lpush(QUEUE, envelope(["acme"], head=headers(task="workers.reconcile")))
 
     def ends(self, number: int, state: str = "published", timeout_s: float = 90) -> Run:

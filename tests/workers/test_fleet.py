@@ -4,13 +4,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from redis import Redis
 
 from recommender.settings_file import load
 from tests.serving.servers import until
-from tests.workers.fleet import REPOSITORY, environment
+from tests.workers.fleet import REPOSITORY, environment, free_port
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
 from workers.process import ONE_THREAD
@@ -31,12 +33,43 @@ def begin(shop: Shop, *arguments: str) -> int:
     return int(begun.stdout.removeprefix("acme."))
 
 
+def assert_measured(shop: Shop) -> None:
+    """What Prometheus is told, over HTTP."""
+    port = free_port()
+    command = [sys.executable, "-m", "workers", "metrics", "--port", str(port)]
+    shop.reconcile()
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(shop.config)) as process:
+        try:
+            until(lambda: "recommender_reconciled_seconds_ago" in scraped(port))
+            found = scraped(port)
+        finally:
+            process.terminate()
+    for line in (
+        'recommender_up{part="broker"} 1',
+        'recommender_up{part="shop",shop="acme"} 1',
+        'recommender_live_generation{shop="acme"} 1',
+        'recommender_newest_run{shop="acme",state="published"} 1',
+        'recommender_step_shards_made{shop="acme",step="choose.related"} 15',
+        'recommender_shards_that_died{shop="acme"} 0',
+    ):
+        assert line in found.splitlines()
+
+
+def scraped(port: int) -> str:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            return str(answer.read().decode())
+    except URLError:
+        return ""
+
+
 def test_four_workers_make_what_one_process_makes(shop: Shop, tmp_path: Path) -> None:
     with shop.workers("four", processes=4):
         waited = shop.command("reindex", "--wait")
         assert waited.returncode == 0, waited.stderr
         assert "acme.1 published" in waited.stderr
         assert "encode texts" in waited.stderr
+        assert_measured(shop)
         again = shop.command("reindex", "--wait")
         assert again.stdout == "nothing changed; what is live of acme stays live\n"
     assert set(shop.made().values()) == {1}
