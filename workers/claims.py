@@ -104,9 +104,9 @@ class Claims:
             found = self.publisher.store.mget([self._claim(claim) for claim in claims])
         return [(holder or b"").decode(errors="replace") for holder in cast("list[bytes]", found)]
 
-    def first(self, step: str) -> bool:
-        """Whether nobody has sent the tasks of a step yet; from now on somebody has."""
-        return self._set(f"sent:{step}", "1")
+    def first(self, name: str, for_s: int = KEPT_S) -> bool:
+        """Whether nobody has said so yet; from now on, for a while, somebody has."""
+        return self._set(name, "1", for_s)
 
     def mark(self, name: str) -> None:
         """Remember something of the run."""
@@ -134,11 +134,9 @@ class Claims:
     def _lease_ms(self) -> int:
         return round(self.lease_s * 1000)
 
-    def _set(self, name: str, value: str) -> bool:
+    def _set(self, name: str, value: str, for_s: int = KEPT_S) -> bool:
         with self.publisher.errors("writing marks"):
-            return bool(
-                self.publisher.store.set(self._mark(name), value, nx=True, px=KEPT_S * 1000)
-            )
+            return bool(self.publisher.store.set(self._mark(name), value, nx=True, ex=for_s))
 
     def _run(self, script: str, keys: Iterable[str], arguments: Sequence[str | int]) -> object:
         with self.publisher.errors("claiming"):

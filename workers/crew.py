@@ -242,7 +242,7 @@ def _unsent(course: Course, tasks: list[Task], *, again: bool) -> list[Task]:
         held = course.claims.holders([courses.claim_of(course, task) for task in tasks])
         return [task for task, holder in zip(tasks, held, strict=True) if not holder]
     steps = {task.step for task in tasks}
-    first = {step for step in sorted(steps) if course.claims.first(step)}
+    first = {step for step in sorted(steps) if course.claims.first(f"sent:{step}")}
     return [task for task in tasks if task.step in first]
 
 

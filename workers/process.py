@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recommender.errors import RecommenderError
+from recommender.errors import RecommenderError, StoreUnavailable
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 HEAVY = ("torch", "faiss", "implicit", "lightgbm", "sklearn", "sentence_transformers")
 MEBIBYTE = 1024 * 1024
 LONGEST_ERROR = 500
+WATCHED_S = 60.0
+"""How often to look after work that holds no claim."""
 
 Tell = Callable[..., None]
 """Called with `event` and what belongs to it, by name."""
@@ -42,6 +44,13 @@ class Ended:
     exit_code: int
     seconds: float
     peak_bytes: int
+
+    def check(self) -> None:
+        """See that it ended well. Raises: RecommenderError, StoreUnavailable where it was that."""
+        if self.kind == StoreUnavailable.__name__:
+            raise StoreUnavailable(self.error)
+        if self.signal or self.kind:
+            raise RecommenderError(self.error or f"ended by signal {self.signal}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from recommender.artifacts import ArtifactStore
 from recommender.builds import find_build, placements, read_ids, related_lists
@@ -14,13 +15,16 @@ from recommender.serving.codec import BEST_SELLERS
 from recommender.serving.publisher import Publisher
 from recommender.serving.staging import Staging
 from workers import crew, schedule
+from workers.claims import Claims
 from workers.course import course_of, shop_at_work, successor
 from workers.crew import Send
+from workers.process import WATCHED_S, Ended, Process, Tell
 
 Begin = Callable[[str, str], object]
 RECENT = 20
 """Among so many last runs the one is looked for that is at work, or was published."""
 LOOKED_AT = 200
+RUNG_AGAIN_S = 600
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +42,12 @@ def reconcile(shop: str, send: Send, begin: Begin, waiting: Callable[[], int]) -
         for job in schedule.due(settings.schedule, publisher, datetime.now(UTC)):
             _begin(job, shop, working, begin)
         broken = None if working else _broken(store, publisher, recent)
+        for run in working:
+            # Where messages wait, they may be those of others: a busy queue hides a loss.
+            lost = not waiting() or Claims(publisher, run.number).first("rung", RUNG_AGAIN_S)
+            crew.advance(run.id, send, again=lost)
     if broken is not None:
         restore(broken.id, send)
-    for run in working:
-        crew.advance(run.id, send, again=not waiting())
 
 
 def _begin(job: str, shop: str, working: list[Run], begin: Begin) -> None:
@@ -113,13 +119,29 @@ def _signature(publisher: Publisher) -> str:
     return f"rec:{{{publisher.shop}}}:fleet:reconciled"
 
 
-def audited(shop: str) -> Run | None:
-    """Compare every live list with the artifacts; the run that has to go live again, if any."""
+def audited(shop: str) -> str:
+    """Compare every live list with the artifacts, in a process of its own.
+
+    Returns the run that has to go live again, "" for none. Raises: RecommenderError.
+    """
+    with shop_at_work(shop):
+        pass
+    broken = ""
+    for event in Process(partial(_audit, shop), lambda: True, WATCHED_S).events():
+        if not isinstance(event, Ended):
+            log.info("event=audited %s", " ".join(f"{k}={v}" for k, v in event.items()))
+            broken = event["run"] if event["differing"] else ""
+        else:
+            event.check()
+    return broken
+
+
+def _audit(shop: str, tell: Tell) -> None:
     with shop_at_work(shop) as (settings, publisher):
         store, live = settings.artifact_store(), publisher.live()
         run = find_run(store, live.id) if live else None
         if live is None or run is None:
-            return None
+            return
         build = find_build(store, live.lists_key)
         staging = Staging(
             publisher.keys, live.id, read_ids(store, build), related_lists(store, build)
@@ -131,8 +153,7 @@ def audited(shop: str) -> Run | None:
                 differing += sum(
                     value != found for value, found in zip(values.values(), stored, strict=True)
                 )
-        log.info("event=audited run=%s lists=%d differing=%d", run.id, staging.n_keys, differing)
-        return run if differing else None
+        tell("compared", run=run.id, lists=staging.n_keys, differing=differing)
 
 
 def restore(run_id: str, send: Send) -> None:

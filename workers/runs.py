@@ -2,14 +2,14 @@
 
 from recommender import pipeline
 from recommender.builds import BUILD
-from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
+from recommender.errors import ConfigError
 from recommender.gates import Gates, golden_pairs
 from recommender.runs import Run, find_run
 from recommender.serving.publisher import Publisher
 from recommender.settings import Settings
 from workers.claims import Claims
 from workers.course import course_of, shop_at_work, successor
-from workers.process import Ended, Process, Tell
+from workers.process import WATCHED_S, Ended, Process, Tell
 
 OPEN_GATES = Gates(
     items_share_min=0,
@@ -50,11 +50,11 @@ def begin_apart(shop: str) -> str:
             tell("begun", run=run.id if run else "")
 
     begun = ""
-    for event in Process(work, lambda: True, 60.0).events():
-        if not isinstance(event, Ended):
+    for event in Process(work, lambda: True, WATCHED_S).events():
+        if isinstance(event, Ended):
+            event.check()
+        else:
             begun = event["run"]
-        elif event.signal or event.kind:
-            raise _error(event)
     return begun
 
 
@@ -84,11 +84,3 @@ def newest(settings: Settings) -> Run | None:
     store = settings.artifact_store()
     number = store.highest_run()
     return find_run(store, number) if number else None
-
-
-def _error(ended: Ended) -> RecommenderError:
-    if ended.kind == StoreUnavailable.__name__:
-        return StoreUnavailable(ended.error)
-    if ended.signal:
-        return RecommenderError(f"ended by signal {ended.signal}")
-    return RecommenderError(ended.error)

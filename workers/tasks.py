@@ -78,8 +78,8 @@ def evaluation(shop: str) -> None:
 def audit(shop: str) -> None:
     """Compare the live lists of a shop with the artifacts; where they differ, publish anew."""
     broken = reconciliation.audited(shop)
-    if broken is not None:
-        reconciliation.restore(broken.id, send)
+    if broken:
+        reconciliation.restore(broken, send)
 
 
 def begin(job: str, shop: str) -> None:

@@ -29,14 +29,15 @@ def follow(run_id: str) -> Run:
     shown: list[str] = []
     while True:
         with course_of(run_id) as course:
-            run = course.run
+            run, newest = course.run, course.store.highest_run()
         lines = told(run_id)
         new = [line for line in lines if line not in shown]
         if new:
             sys.stderr.write("\n".join(new) + "\n")
         shown = lines
         if run.state == "superseded":
-            return run
+            run_id = f"{run.shop}.{newest}"
+            continue
         if run.state != "running":
             return run
         time.sleep(POLL_S)

@@ -15,6 +15,8 @@ from redis import Redis
 
 from recommender.artifacts import ArtifactStore
 from recommender.runs import Run, all_runs, find_run
+from recommender.serving.generations import Generations
+from recommender.serving.keys import Keys
 from recommender.settings_file import load
 from tests.serving.servers import until
 from tests.shop_files import write_small_shop
@@ -95,13 +97,17 @@ class Shop:
 
     def reconcile(self) -> None:
         """What beat sends every minute."""
+        self.ring("workers.reconcile")
+
+    def ring(self, task: str) -> None:
+        """Send one of the tasks that take a shop."""
         url = load(self.config).broker.url
         if url.startswith("amqp"):
             with Connection(url) as broker, broker.SimpleQueue(QUEUES["cpu"]) as waiting:  # type: ignore[no-untyped-call]
-                waiting.put(json.loads(call("acme")), headers=headers(task="workers.reconcile"))
+                waiting.put(json.loads(call("acme")), headers=headers(task=task))
             return
         with Redis.from_url(url) as queue:
-            queue.lpush(QUEUE, envelope(["acme"], head=headers(task="workers.reconcile")))
+            queue.lpush(QUEUE, envelope(["acme"], head=headers(task=task)))
 
     def ends(self, number: int, state: str = "published", timeout_s: float = 90) -> Run:
         """Wait for the end of a run, reconciling as beat does, and see how it ended."""
@@ -153,5 +159,7 @@ def artifacts_of(folder: Path) -> dict[Path, bytes]:
 def lists_of(store: Server) -> dict[bytes, bytes]:
     """All lists that are live, without the number of their generation in their names."""
     with Redis.from_url(f"{store.url}/0") as client:
-        names = list(client.scan_iter(match="rec:acme:*", count=1000))
+        live = Generations(client, Keys("acme"), 100).live()
+        assert live is not None
+        names = list(client.scan_iter(match=f"rec:acme:{live.generation}:*", count=1000))
         return {name.split(b":", 3)[3]: client.get(name) or b"" for name in names}

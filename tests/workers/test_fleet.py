@@ -162,6 +162,12 @@ def test_what_redis_lost_is_published_again_without_encoding(shop: Shop) -> None
         until(lambda: shop.newest().number == 3, 60)
         shop.ends(3)
         assert lists_of(shop.store) == lists
+        with Redis.from_url(f"{shop.store.url}/0") as store:
+            store.set("rec:acme:3:related:20000", b"20000\n20037\nb\nRe")
+        shop.ring("workers.audit")
+        until(lambda: shop.newest().number == 4, 60)
+        shop.ends(4)
+        assert lists_of(shop.store) == lists
     again = {step for step, _ in shop.made() - made}
     assert again == {"gate", "stage.related", "activate"}
 

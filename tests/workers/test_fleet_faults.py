@@ -92,21 +92,31 @@ def ringing(shop: Shop) -> bool:
 def test_a_worker_that_was_paused_writes_nothing_that_is_read(shop: Shop) -> None:
     with storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen:
         stop = "publish.before_swap=stop@1"
-        with shop.workers("paused", failpoint=stop) as paused:
+        with shop.workers("paused", processes=1, failpoint=stop) as paused:
             first = begin(shop)
             paused.said("event=began step=activate", timeout_s=90)
             with Redis.from_url(f"{shop.store.url}/0") as store:
                 until(lambda: not store.exists("rec:{acme}:lease"), 20)
-            paused.kill()
-        assert seen.generations == [1]
-        with shop.workers("later"):
-            shop.ends(first, "superseded", 60)
-            later = shop.newest()
-            ends_well(shop, later.number, seen)
+            assert seen.generations == [1]
+            with shop.workers("later"):
+                shop.ends(first, "superseded", 60)
+                later = shop.newest()
+                ends_well(shop, later.number, seen)
+                start = len(paused.log)
+                owner = re.search(OWNER, paused.log[paused.log.index("began step=activate") :])
+                assert owner is not None
+                for pid in children_of(int(owner[1])):
+                    os.kill(pid, signal.SIGCONT)
+                paused.said("event=died", after=start)
+                until(lambda: seen.statuses.total() > 0)
     seen.check()
     assert seen.generations == [1, later.number]
     with Redis.from_url(f"{shop.store.url}/0") as store:
         assert not list(store.scan_iter(match=f"rec:acme:{first}:*"))
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_two_beats_begin_one_run(shop: Shop) -> None:
