@@ -115,24 +115,32 @@ def ready(course: Course) -> list[Task]:
     return steps.ready(goal) or _going_live(course)
 
 
+def goes_live(task: Task) -> bool:
+    """Whether a task stands behind those of the plan."""
+    return task in {GATE, ACTIVATE} or task.step.startswith(STAGE)
+
+
 def exists(course: Course, task: Task) -> bool:
     """Whether a task is done already. Raises: ArtifactError for one that there is not."""
-    if not _is_of_plan(task) or not course.run.artifacts:
+    if goes_live(task) or not course.run.artifacts:
         return task not in ready(course)
-    missing = steps.named(course.goal, task.step).missing()
-    return missing is not None and task.shard not in missing
+    step = steps.named(course.goal, task.step)
+    keys = step.keys()
+    if keys is None or task.shard >= len(keys):
+        return keys is not None
+    return course.store.find(step.folder, keys[task.shard]) is not None
 
 
 def work_of(course: Course, task: Task) -> Work:
     """Which kind of worker a task is for."""
-    if _is_of_plan(task) and task != READ:
+    if not goes_live(task) and task != READ:
         return steps.named(course.goal, task.step).work
     return "cpu"
 
 
 def claim_of(course: Course, task: Task) -> str:
     """What whoever performs a task has to hold: the same for runs that share an artifact."""
-    if _is_of_plan(task):
+    if not goes_live(task):
         step = steps.named(course.goal, task.step)
         keys = step.keys()
         if keys is not None and task.shard < len(keys):
@@ -175,10 +183,6 @@ def successor(course: Course, state: str = "running") -> Run:
         told = f"its publication was interrupted; {run.id} goes on"
         course.run.save(course.store, state="superseded", error=told)
     return run
-
-
-def _is_of_plan(task: Task) -> bool:
-    return task not in {GATE, ACTIVATE} and not task.step.startswith(STAGE)
 
 
 def _going_live(course: Course) -> list[Task]:

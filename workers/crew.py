@@ -26,7 +26,7 @@ from recommender.runs import require_run
 from recommender.steps import Task, Work
 from workers import course as courses
 from workers.claims import Claims
-from workers.course import ACTIVATE, GATE, STAGE, Course, PublicationLost, course_of, ready
+from workers.course import Course, PublicationLost, course_of, ready
 from workers.process import MEBIBYTE, Ended, Process, Tell
 
 ATTEMPTS = 3
@@ -147,24 +147,28 @@ def _following(course: Course, task: Task, until: float) -> Iterator[Task]:
     """The task, then others of its step for a while; a publication is seen through to its end."""
     yield task
     passed = {task}
-    while True:
-        run = require_run(course.store, course.run.number)
-        course = dataclasses.replace(course, run=run)
-        if run.state != "running":
-            return
-        publishing = task in {GATE, ACTIVATE} or task.step.startswith(STAGE)
-        if not publishing and time.monotonic() > until:
-            return
-        try:
-            near = [other for other in ready(course) if other not in passed]
-        except PublicationLost:
-            return
-        if not publishing:
-            near = [other for other in near if other.step == task.step]
-        if not near:
-            return
-        passed.add(near[0])
-        yield near[0]
+    publishing = courses.goes_live(task)
+    while near := _near(course, task, passed):
+        for other in near:
+            if not publishing and time.monotonic() > until:
+                return
+            passed.add(other)
+            yield other
+
+
+def _near(course: Course, task: Task, passed: set[Task]) -> list[Task]:
+    """What is ready beside a task; each worker begins behind its own, so that few meet."""
+    run = require_run(course.store, course.run.number)
+    if run.state != "running":
+        return []
+    try:
+        tasks = ready(dataclasses.replace(course, run=run))
+    except PublicationLost:
+        return []
+    if not courses.goes_live(task):
+        tasks = [other for other in tasks if other.step == task.step]
+    left = [other for other in tasks if other not in passed]
+    return sorted(left, key=lambda other: (other.shard < task.shard, other.shard))
 
 
 def _claimed(course: Course, task: Task, hold: Hold, tell: Tell) -> bool:
