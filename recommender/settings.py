@@ -163,11 +163,28 @@ class ArtifactSettings(_Table):
 
 
 class LimitSettings(_Table):
-    """What may be wrong before a run stops, and how much one task of a fleet carries."""
+    """What may be wrong before a run stops, how much a task of a fleet carries and may take.
+
+    `memory_mb` is the ceiling of a worker's step, 0 for none; it is that of the machine.
+    """
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
     shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
     shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
+    memory_mb: int = Field(default=0, ge=0)
+
+
+class ScheduleSettings(_Table):
+    """When workers do what, as cron expressions of five fields in `time_zone`; empty, never.
+
+    `reindex` all lists, `evaluation` of the recipe, `audit` of the live lists against the
+    artifacts.
+    """
+
+    reindex: str = ""
+    evaluation: str = ""
+    audit: str = ""
+    time_zone: str = "UTC"
 
 
 class EvaluationSettings(_Table):
@@ -197,6 +214,7 @@ class Settings(_Table):
     gates: Gates = Gates()
     evaluation: EvaluationSettings = EvaluationSettings()
     limits: LimitSettings = LimitSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
     def source(self) -> Source:
         """What reading depends on."""

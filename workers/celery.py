@@ -1,8 +1,8 @@
 """The Celery app, where `celery -A workers worker` finds it.
 
 `$RECOMMENDER_CONFIG` names one settings file per shop, `:`-separated; they are read when the
-app's settings are first needed, and never again. A reindex may take hours and is acknowledged at
-its end: RabbitMQ's `consumer_timeout` has to allow for that.
+app's settings are first needed, and never again. A job is acknowledged at its end; where its broker
+hands it out twice, the second worker finds the claim of the first.
 """
 
 import ssl
@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from celery import Celery
 from celery.signals import celeryd_init
+from kombu.entity import Queue
 
 from recommender.errors import ConfigError
-from workers.command import LONGEST_RUN_S
+from recommender.steps import Work
 from workers.shops import Shops, configured
 
 JSON_ONLY: dict[str, object] = {
@@ -25,8 +26,11 @@ JSON_ONLY: dict[str, object] = {
 }
 TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
-REDELIVERY_S = 3 * LONGEST_RUN_S
-"""After this time Redis hands a job that nobody acknowledged to another worker."""
+REDELIVERY_S = 3600
+"""After this time Redis hands a job that nobody acknowledged to another worker; nothing waits for
+it, and a second copy of a job finds the claim of the first."""
+QUEUES: dict[Work, str] = {"cpu": "recommender", "encode": "recommender-encode"}
+RECONCILED_S = 60.0
 
 
 def configuration(shops: Shops) -> dict[str, Any]:
@@ -34,9 +38,19 @@ def configuration(shops: Shops) -> dict[str, Any]:
     common = JSON_ONLY | {
         "broker_url": shops.broker_url,
         "broker_connection_retry_on_startup": True,
-        "task_default_queue": "recommender",
+        "task_default_queue": QUEUES["cpu"],
         "task_ignore_result": True,
         "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_queues": [_queue(name) for name in QUEUES.values()],
+        "beat_schedule": {
+            f"reconcile {shop}": {
+                "task": "workers.reconcile",
+                "schedule": RECONCILED_S,
+                "args": (shop,),
+            }
+            for shop in shops.files
+        },
         "worker_consumer": "workers.consumer:ScreenedConsumer",
         "worker_enable_remote_control": False,
         "worker_hijack_root_logger": False,
@@ -50,6 +64,10 @@ def require_json_only(app: Celery) -> None:
     for name, required in JSON_ONLY.items():
         if app.conf[name] != required:
             raise ConfigError(f"{name} = {app.conf[name]!r}: workers take {required!r} alone")
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def _transport(scheme: str) -> dict[str, Any]:

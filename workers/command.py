@@ -22,8 +22,8 @@ class CommandFailed(RecommenderError):
         return f"exit code {self.code}: {self.message}"
 
 
-def run(*arguments: str, longest_s: float = LONGEST_RUN_S) -> None:
-    """Run `recommender ARGUMENTS` to its end; after `longest_s` it is killed.
+def run(*arguments: str, longest_s: float = LONGEST_RUN_S) -> str:
+    """Run `recommender ARGUMENTS` to its end; returns its output. After `longest_s` it is killed.
 
     Raises: StoreUnavailable where the command says so; CommandFailed for every other failure.
     """
@@ -31,8 +31,7 @@ def run(*arguments: str, longest_s: float = LONGEST_RUN_S) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "recommender.cli", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             errors="replace",
             timeout=longest_s,
@@ -48,6 +47,7 @@ def run(*arguments: str, longest_s: float = LONGEST_RUN_S) -> None:
         raise CommandFailed(done.returncode, f"ended by {_signal_name(-done.returncode)}")
     if done.returncode:
         raise CommandFailed(done.returncode, _last_line(done.stderr))
+    return done.stdout
 
 
 def _last_line(text: str) -> str:

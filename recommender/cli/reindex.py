@@ -35,7 +35,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
             settings.gates,
             force=force,
             canary_share=canary_share,
-            judge=_judge(settings.evaluation),
+            judge=judge_of(settings.evaluation),
         )
         if outcome.published and settings.store.url == EMBEDDED:
             save(shop.store)
@@ -59,7 +59,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     return outcome
 
 
-def _judge(evaluation: EvaluationSettings) -> pipeline.Judge:
+def judge_of(evaluation: EvaluationSettings) -> pipeline.Judge:
     """What judges a recipe for its gate: the window before the test period, nothing made cold."""
 
     def judge(job: Job) -> float | None:

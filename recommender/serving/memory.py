@@ -63,8 +63,8 @@ def named_shortage(store: Store, need: Callable[[], int]) -> Iterator[None]:
         name, used, limit = min(map(_use, servers(store)), key=_room)
         raise StoreUnavailable(
             f"{name}: memory ran out while the related lists were written: they need about "
-            f"{need()} bytes, {used} were in use when maxmemory {limit} was reached; something else fills "
-            "this server, or maxmemory was lowered: raise it and publish again"
+            f"{need()} bytes, {used} were in use when maxmemory {limit} was reached; something "
+            "else fills this server, or maxmemory was lowered: raise it and publish again"
         ) from error
 
 

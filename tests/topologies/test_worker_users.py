@@ -27,7 +27,8 @@ def test_a_job_is_taken_and_its_lists_are_read() -> None:
         with node(folder / "server", url("admin"), str(acl), "--port", str(port)) as admin:
             with fleet.worker(folder, [config], url("broker")) as worker:
                 worker.queue.lpush(fleet.QUEUE, fleet.envelope(["acme"]))
-                worker.said("succeeded")
+                worker.said("event=published", timeout_s=60)
+                worker.said("event=made step=activate", timeout_s=60)
             lookup = RelatedItems(url("reader"), "acme", deadline_s=5.0)
             assert lookup.get("a", n=1).generation == 1
             lookup.close()

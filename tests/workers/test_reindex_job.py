@@ -1,13 +1,12 @@
 """The task itself, without a broker."""
 
 import logging
-import subprocess
+import os
 
 import pytest
 
-from recommender.errors import ConfigError, StoreUnavailable
-from workers import command, tasks
-from workers.command import CommandFailed
+from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
+from workers import command, runs, tasks
 from workers.shops import configured
 
 
@@ -18,11 +17,10 @@ from workers.shops import configured
 def test_odd_shops_start_no_process(
     shop: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def no_process(*_: object, **__: object) -> None:
+    def no_process() -> int:
         pytest.fail("a process was started")
 
-    monkeypatch.setattr(subprocess, "run", no_process)
-    monkeypatch.setattr(subprocess, "Popen", no_process)
+    monkeypatch.setattr(os, "fork", no_process)
     with caplog.at_level(logging.WARNING), pytest.raises(ConfigError):
         tasks.reindex(shop)
     assert len(caplog.messages) == 1
@@ -30,34 +28,50 @@ def test_odd_shops_start_no_process(
     assert len(caplog.messages[0]) < 200
 
 
-def test_a_configured_shop_is_reindexed_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[str, ...]] = []
-    monkeypatch.setattr(command, "run", lambda *arguments: given.append(arguments))
-    tasks.reindex("acme")
-    assert given == [("reindex", "--config", str(configured().file("acme")))]
-
-
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [
         (StoreUnavailable("off"), 4),
-        (CommandFailed(3, "config"), 1),
-        (CommandFailed(4, "data"), 1),
-        (CommandFailed(5, "artifact"), 1),
-        (CommandFailed(6, "held"), 1),
+        (ConfigError("config"), 1),
+        (DataError("data"), 1),
+        (ArtifactError("artifact"), 1),
     ],
 )
 def test_only_a_store_that_is_off_is_tried_again(
     error: Exception, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[str, ...]] = []
+    given: list[str] = []
 
-    def failing(*arguments: str) -> None:
-        given.append(arguments)
+    def failing(shop: str) -> str:
+        given.append(shop)
         raise error
 
-    monkeypatch.setattr(command, "run", failing)
+    monkeypatch.setattr(runs, "begin_apart", failing)
     result = tasks.reindex.apply(args=("acme",))
     assert result.state == "FAILURE"
     assert result.result is error
-    assert len(given) == attempts
+    assert given == ["acme"] * attempts
+
+
+def test_an_evaluation_is_a_command_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: list[tuple[str, ...]] = []
+
+    def told(*arguments: str) -> str:
+        given.append(arguments)
+        return '{"ndcg": 0.2}'
+
+    monkeypatch.setattr(command, "run", told)
+    with caplog.at_level(logging.INFO):
+        tasks.evaluation("acme")
+    assert given == [("evaluate", "--json", "--config", str(configured().file("acme")))]
+    assert 'event=evaluated shop=acme table={"ndcg": 0.2}' in caplog.text
+
+
+@pytest.mark.parametrize("step", ["read", "../x", "", 7, None, ["read"]])
+@pytest.mark.parametrize("shard", [-1, True, "0", None, 1.5, 10**30])
+@pytest.mark.parametrize("run_id", ["acme.1", "../../etc/passwd", "acme.1/x", "acme.1\n", 7, None])
+def test_odd_tasks_are_refused(run_id: object, step: object, shard: object) -> None:
+    result = tasks.perform.apply(args=(run_id, step, shard), retries=3)
+    assert isinstance(result.result, ConfigError | StoreUnavailable)

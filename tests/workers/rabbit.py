@@ -1,0 +1,73 @@
+"""A RabbitMQ of its own on the loopback, with a node name, port and folder that nobody shares."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.workers.fleet import free_port
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+
+@contextmanager
+def rabbit(folder: Path) -> Iterator[str]:
+    """The URL of a RabbitMQ that runs while the block does; a skip on a laptop without one."""
+    if not SERVER.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("rabbitmq-server is not installed")
+        pytest.skip("rabbitmq-server is not installed")
+    folder.mkdir(parents=True)
+    port, names_port = free_port(), free_port()
+    settings = folder / "rabbitmq.conf"
+    settings.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+    env = os.environ | {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"recommender-{port}@localhost",
+        "RABBITMQ_CONFIG_FILE": str(settings),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(names_port),
+    }
+    with (
+        (folder / "out").open("wb") as out,
+        subprocess.Popen(
+            [SERVER], env=env, stdout=out, stderr=out, start_new_session=True
+        ) as process,
+    ):
+        try:
+            _wait(port, process)
+            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            epmd = shutil.which("epmd")
+            if epmd:
+                subprocess.run(
+                    [epmd, "-port", str(names_port), "-kill"], capture_output=True, check=False
+                )
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert process.poll() is None, "RabbitMQ ended"
+            assert time.monotonic() < deadline, "RabbitMQ does not start"
+            time.sleep(0.2)
+        else:
+            return
