@@ -11,11 +11,11 @@ from recommender.doctor import (
     examine_folder,
     examine_inputs,
     examine_parts,
-    examine_store,
+    examine_servers,
 )
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.readers.sources import paths
-from recommender.serving.inspection import inspect
+from recommender.serving.inspection import inspect_servers, uncovered_slots
 from recommender.settings import Settings
 
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _store(settings: Settings) -> tuple[list[Finding], bool]:
     try:
         with connection(settings) as store:
-            return examine_store(inspect(store)), True
+            return examine_servers(inspect_servers(store), uncovered_slots(store)), True
     except StoreUnavailable as error:
         return [Finding("store", "fault", str(error))], False
 
