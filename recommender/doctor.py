@@ -3,8 +3,8 @@
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -123,8 +123,45 @@ def examine_lists(audit: Audit | None) -> Finding:
     return Finding("lists", "ok", f"all {audit.found} of generation {audit.generation}")
 
 
+def examine_servers(
+    servers: Mapping[str, ServerFacts | str], uncovered: str | None
+) -> list[Finding]:
+    """Whether each server is as it has to be; on a Cluster, whether every slot has one.
+
+    `servers` are by name, with the reason of those that tell nothing; `uncovered` names the slots
+    that nobody has, and is None where there is no Cluster.
+    """
+    findings = [] if uncovered is None else [_slots(len(servers), uncovered)]
+    for name, facts in servers.items():
+        if isinstance(facts, str):
+            found = [Finding("server", "fault", facts)]
+        else:
+            found = [*examine_store(facts), *_membership(facts, alone=uncovered is None)]
+        findings += [replace(one, what=f"{one.what} {name}".rstrip()) for one in found]
+    return findings
+
+
+def _slots(n_nodes: int, uncovered: str) -> Finding:
+    if uncovered:
+        text = f"no node has slots {uncovered}: their lists are lost; see redis-cli --cluster check"
+        return Finding("cluster", "fault", text)
+    return Finding("cluster", "ok", f"{n_nodes} primaries, every slot covered")
+
+
+def _membership(facts: ServerFacts, *, alone: bool) -> list[Finding]:
+    if facts.in_cluster and alone:
+        text = "it is a node of a Cluster; write store.url as redis+cluster://"
+        return [Finding("cluster", "fault", text)]
+    if facts.all_or_nothing and not alone:
+        text = "cluster-require-full-coverage yes: one lost shard stops all of them; set it to no"
+        return [Finding("coverage", "warning", text)]
+    return []
+
+
 def _version(facts: ServerFacts) -> Finding:
     told = f"{facts.name} {'.'.join(map(str, facts.version))}"
+    if facts.version < (OLD_SERVER,) and facts.in_cluster:
+        return Finding("server", "fault", f"{told}: a Cluster has to be of version 7 or newer")
     if facts.version < (OLD_SERVER,):
         text = f"{told} cannot swap at full memory; use Redis 7, Valkey or newer"
         return Finding("server", "warning", text)

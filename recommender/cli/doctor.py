@@ -13,12 +13,13 @@ from recommender.doctor import (
     examine_inputs,
     examine_lists,
     examine_parts,
-    examine_store,
+    examine_servers,
 )
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.readers.sources import paths
 from recommender.serving.audit import audit
-from recommender.serving.inspection import inspect
+from recommender.serving.connection import Store
+from recommender.serving.inspection import inspect_servers, uncovered_slots
 from recommender.settings import Settings
 
 
@@ -48,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
 def _store(settings: Settings) -> tuple[list[Finding], bool]:
     try:
         with connection(settings) as store:
-            findings = examine_store(inspect(store))
-            return [*findings, examine_lists(audit(store, settings.shop))], True
+            findings = examine_servers(inspect_servers(store), uncovered_slots(store))
+            return [*findings, _lists(store, settings.shop)], True
     except StoreUnavailable as error:
         return [Finding("store", "fault", str(error))], False
 
@@ -68,3 +69,10 @@ def _input_paths(settings: Settings) -> list[str]:
     for source in settings.interactions:
         places += paths(source.path)
     return places
+
+
+def _lists(store: Store, shop: str) -> Finding:
+    try:
+        return examine_lists(audit(store, shop))
+    except StoreUnavailable as error:
+        return Finding("lists", "fault", str(error))

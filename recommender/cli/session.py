@@ -4,9 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import redis
-
-from recommender.serving.connection import open_store
+from recommender.serving.connection import Store, open_store
 from recommender.serving.embedded import Embedded
 from recommender.serving.publisher import Publisher
 from recommender.settings import EMBEDDED, Settings
@@ -34,7 +32,7 @@ def store_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def connection(settings: Settings) -> Iterator[redis.Redis]:
+def connection(settings: Settings) -> Iterator[Store]:
     """A connection to the store. Raises: StoreUnavailable."""
     with store_url(settings) as url, open_store(url) as store:
         yield store

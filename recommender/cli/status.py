@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
+from recommender.serving.connection import Store
+from recommender.serving.inspection import uncovered_slots
+from recommender.serving.nodes import servers
 
 
 def run(options: argparse.Namespace) -> int:
@@ -12,9 +15,10 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
         generations = shop.generations()
+        cluster = _cluster(shop.store)
     by_role = {generation.role: generation for generation in generations if generation.role}
     live, previous = by_role.get("live"), by_role.get("previous")
-    rows = [("shop", settings.shop)]
+    rows = [("shop", settings.shop), *cluster]
     if live is None:
         rows.append(("live", "nothing; run recommender reindex"))
     else:
@@ -36,3 +40,11 @@ def run(options: argparse.Namespace) -> int:
         rows.append(("being written", ", ".join(staging)))
     console().print(table([("", "left"), ("", "left")], rows))
     return 0
+
+
+def _cluster(store: Store) -> list[tuple[str, str]]:
+    lost = uncovered_slots(store)
+    if lost is None:
+        return []
+    covered = f"no node has slots {lost}" if lost else "every slot covered"
+    return [("store", f"Cluster of {len(servers(store))} primaries, {covered}")]

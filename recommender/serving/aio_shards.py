@@ -106,7 +106,7 @@ class AsyncShards:
         self._wires_to(url.seeds[0])
         self._topology: Topology | None = None
         self._nodes: dict[Address, AsyncNode] = {}
-        self._told = asyncio.Event()
+        self._tried = asyncio.Event()
         self._outdated = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -194,7 +194,7 @@ class AsyncShards:
     async def _pointing(self) -> AsyncNode:
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_TIMEOUT_S):
-                await self._told.wait()
+                await self._tried.wait()
         topology = self._topology
         address = topology.node_of(self._control) if topology else None
         node = self._nodes.get(address) if address else None
@@ -211,6 +211,7 @@ class AsyncShards:
             except Exception as error:
                 self._lost("topology_failures", error)
                 self._outdated.set()
+            self._tried.set()
             await asyncio.sleep(REFRESH_INTERVAL_S * random.uniform(1, 1.5))
 
     async def _asked(self) -> Topology:
@@ -243,7 +244,6 @@ class AsyncShards:
             address: before.get(address) or self._node(address) for address in topology.nodes
         }
         self._topology = topology
-        self._told.set()
         for address, node in before.items():
             if address not in self._nodes:
                 node.stop()

@@ -45,7 +45,7 @@ def read_cluster_url(url: str) -> ClusterUrl | None:
     login, at, hosts = parts.netloc.rpartition("@")
     options = f"?{parts.query}" if parts.query else ""
     asked = parse_url(f"redis://h{parts.path}{options}")  # type: ignore[no-untyped-call]
-    if asked.get("db", 0):
+    if asked.get("db", 0) or parts.path not in ("", "/", "/0"):
         raise ValueError("a Cluster has database 0 alone")
     seeds = tuple(_seed(text) for text in hosts.split(","))
     return ClusterUrl(SCHEMES[scheme], login + at, seeds, options)

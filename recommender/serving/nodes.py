@@ -56,11 +56,10 @@ def by_server(store: RedisCluster, keys: Iterable[Key]) -> dict[str, list[Key]]:
     return grouped
 
 
-def uncovered(store: Store) -> list[int]:
+def uncovered(store: RedisCluster) -> list[int]:
     """The slots of a Cluster that no server has, in order."""
-    if isinstance(store, Redis):
-        return []
-    return [slot for slot in range(SLOTS) if slot not in _owners(store)]
+    owners = _owners(store)
+    return [slot for slot in range(SLOTS) if slot not in owners]
 
 
 def _owners(store: RedisCluster) -> dict[int, ClusterNode]:

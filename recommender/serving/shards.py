@@ -126,7 +126,7 @@ class Shards:
         self._topology: Topology | None = None
         self._nodes: dict[Address, Node] = {}
         self._changing = threading.Lock()
-        self._told = threading.Event()
+        self._tried = threading.Event()
         self._outdated = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(
@@ -179,7 +179,7 @@ class Shards:
             nodes, self._nodes = self._nodes, {}
         for node in nodes.values():
             node.stop()
-        for event in (self._outdated, self._told):
+        for event in (self._outdated, self._tried):
             event.set()
 
     def counts(self) -> Mapping[str, int]:
@@ -235,7 +235,7 @@ class Shards:
                 self._lost("read_failures", StoreUnavailable(refused.reason))
 
     def _pointing(self) -> Node:
-        self._told.wait(POLL_TIMEOUT_S)
+        self._tried.wait(POLL_TIMEOUT_S)
         topology = self._topology
         address = topology.node_of(self._control) if topology else None
         node = self._nodes.get(address) if address else None
@@ -257,6 +257,7 @@ class Shards:
             except Exception as error:
                 self._lost("topology_failures", error)
                 self._outdated.set()
+            self._tried.set()
             self._ended.wait(REFRESH_INTERVAL_S * random.uniform(1, 1.5))
 
     def _asked(self) -> Topology:
@@ -287,7 +288,6 @@ class Shards:
             self._topology = topology
             for node in new:
                 node.start()
-        self._told.set()
         for node in gone:
             node.stop()
 

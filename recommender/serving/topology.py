@@ -3,9 +3,9 @@
 Nothing here speaks to a network: threads and asyncio share it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import NamedTuple
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
@@ -15,6 +15,7 @@ from recommender.serving.cluster_url import Address
 from recommender.serving.known import UNREAD
 
 NOBODY = -1
+REDIRECTION = re.compile(r"(?P<word>MOVED|ASK) [0-9]+ (?P<host>\S*):(?P<port>[0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,6 @@ class Topology:
         """The node that has a key, None where none has its slot."""
         owner = self.owners[key_slot(key.encode())]
         return None if owner == NOBODY else self.nodes[owner]
-
-    def uncovered(self) -> str:
-        """The slots that no node has, as `0-99, 16383`; empty where all are covered."""
-        runs: list[str] = []
-        for owner, slots in groupby(range(SLOTS), self.owners.__getitem__):
-            if owner == NOBODY:
-                first, *rest = slots
-                runs.append(f"{first}-{rest[-1]}" if rest else str(first))
-        return ", ".join(runs)
 
 
 def read_topology(reply: object, asked: Address) -> Topology:
@@ -67,13 +59,11 @@ class Refusal(NamedTuple):
 
 def refusal(line: str, asked: Address) -> Refusal:
     """Read an error line of `asked`, such as `MOVED 3999 host:6381`."""
-    word, _, rest = line.partition(" ")
-    if word not in ("MOVED", "ASK"):
+    found = REDIRECTION.fullmatch(line)
+    if found is None:
         return Refusal(line)
-    host, _, port = rest.rpartition(" ")[2].rpartition(":")
-    if not port.isdigit():
-        return Refusal(line)
-    return Refusal(line, (host or asked[0], int(port)), asking=word == "ASK")
+    address = (found["host"] or asked[0], int(found["port"]))
+    return Refusal(line, address, asking=found["word"] == "ASK")
 
 
 @dataclass(slots=True)

@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from recommender.doctor import Finding, examine_folder, examine_inputs, examine_store
+from recommender.doctor import (
+    Finding,
+    examine_folder,
+    examine_inputs,
+    examine_servers,
+    examine_store,
+)
 from recommender.serving.inspection import ServerFacts, inspect
 
 WELL = ServerFacts("Redis", (8, 2, 2), "noeviction", 1 << 30, False, False, ("127.0.0.1",))
@@ -35,6 +41,34 @@ def test_servers_that_are_not(facts: ServerFacts, verdict: str, told: str) -> No
     assert told in worst(examine_store(facts))[verdict]
 
 
+IN_CLUSTER = replace(WELL, in_cluster=True, all_or_nothing=False)
+
+
+def test_a_cluster_that_is_well() -> None:
+    findings = examine_servers({"a:1": IN_CLUSTER, "b:1": IN_CLUSTER}, "")
+    assert {finding.verdict for finding in findings} == {"ok"}
+    assert findings[0].detail == "2 primaries, every slot covered"
+    assert {finding.what for finding in findings} >= {"server a:1", "server b:1"}
+
+
+@pytest.mark.parametrize(
+    ("servers", "uncovered", "verdict", "told"),
+    [
+        ({"a:1": IN_CLUSTER}, "0-99", "fault", "no node has slots 0-99"),
+        ({"a:1": IN_CLUSTER, "b:1": "refused"}, "", "fault", "refused"),
+        ({"a:1": replace(IN_CLUSTER, version=(6, 2))}, "", "fault", "of version 7 or newer"),
+        ({"a:1": replace(IN_CLUSTER, policy="allkeys-lru")}, "", "fault", "would be forgotten"),
+        ({"a:1": replace(IN_CLUSTER, all_or_nothing=True)}, "", "warning", "full-coverage yes"),
+        ({"": IN_CLUSTER}, None, "fault", "store.url as redis+cluster://"),
+        ({"": "refused"}, None, "fault", "refused"),
+    ],
+)
+def test_clusters_that_are_not(
+    servers: dict[str, ServerFacts | str], uncovered: str | None, verdict: str, told: str
+) -> None:
+    assert told in worst(examine_servers(servers, uncovered))[verdict]
+
+
 @pytest.mark.server
 def test_facts_of_a_real_server(store: Redis) -> None:
     facts = inspect(store)
@@ -42,6 +76,7 @@ def test_facts_of_a_real_server(store: Redis) -> None:
     assert facts.policy == "noeviction"
     assert facts.open_to_all is True
     assert facts.addresses == ()
+    assert facts.in_cluster is False
 
 
 def test_folders_and_inputs(tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ TIMEOUT_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The ports of its nodes, the primaries first, and a client of each."""
+    """The ports of its nodes, the primaries first, and a client of each, with its `login`."""
 
     ports: tuple[int, ...]
     clients: tuple[Redis, ...]
+    login: str = ""
     primaries: int = 3
 
     def url(self, login: str = "", *, seeds: Sequence[int] = (), options: str = "") -> str:
@@ -69,9 +70,11 @@ class Cluster:
         asked(self.clients[target], "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
         asked(self.clients[source], "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
         yield
+        user, _, password = self.login.removesuffix("@").partition(":")
+        login = ("AUTH2", user, password) if user else ()
         port = self.ports[target]
         while keys := asked(self.clients[source], "CLUSTER", "GETKEYSINSLOT", slot, 1):
-            asked(self.clients[source], "MIGRATE", "127.0.0.1", port, keys[0], 0, 5000)
+            asked(self.clients[source], "MIGRATE", "127.0.0.1", port, keys[0], 0, 5000, *login)
             yield
         for number in (target, source, *set(range(self.primaries)) - {source, target}):
             asked(self.clients[number], "CLUSTER", "SETSLOT", slot, "NODE", ids[target])
@@ -132,7 +135,7 @@ def cluster(
             )
             for port in ports
         )
-        found = Cluster(ports, clients)
+        found = Cluster(ports, clients, login)
         form(found)
         yield found
 

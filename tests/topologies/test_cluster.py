@@ -1,6 +1,8 @@
 """A Cluster of three primaries: published, read, hidden, rolled back, and hurt."""
 
 import asyncio
+import os
+import random
 import threading
 import time
 from collections import Counter
@@ -486,3 +488,82 @@ def test_what_names_no_cluster_is_one_line() -> None:
         assert lookup.get("item-0").status == "degraded"
     assert slowest(lookup, 100) < 0.02
     lookup.close()
+
+
+# Processes and loops
+
+
+def test_a_fork_after_use_crosses_no_answers(site: Cluster) -> None:
+    def wrong(lookup: RelatedItems) -> int:
+        lookup.get("nothing")
+        pages = [lookup.get_many(ITEMS[row::7], n=3) for row in range(7) for _ in range(20)]
+        return sum(answer.status != "ok" or not right(answer) for page in pages for answer in page)
+
+    with publishing(site) as publisher, reading(site, cache_items=5) as lookup:
+        builds.publish(publisher, 1)
+        servers.until(lambda: wrong(lookup) == 0)
+        children = []
+        for _ in range(4):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    code = int(wrong(lookup) > 0)
+                finally:
+                    os._exit(code)
+            children.append(child)
+        assert wrong(lookup) == 0
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+        assert wrong(lookup) == 0
+
+
+def test_cancelled_pages_cross_no_answers(site: Cluster) -> None:
+    moments = random.Random(8)
+
+    async def storm() -> tuple[int, int, int]:
+        reader = AsyncRelatedItems(site.url(), SHOP, deadline_s=5.0, cache_items=0)
+        await reader.get("nothing")
+        cancelled = answered = wrong = 0
+
+        async def one() -> None:
+            nonlocal cancelled, answered, wrong
+            page = asyncio.create_task(reader.get_many(moments.sample(ITEMS, 9), n=3))
+            if moments.random() < 0.7:
+                await asyncio.sleep(moments.uniform(0, 0.01))
+                page.cancel()
+            try:
+                answers = await page
+            except asyncio.CancelledError:
+                cancelled += 1
+                return
+            answered += 1
+            wrong += sum(answer.status != "ok" or not right(answer) for answer in answers)
+
+        while cancelled < 500:
+            await asyncio.gather(*(one() for _ in range(30)))
+        assert "read_failures" not in reader.stats()
+        # What was cancelled gave its connections back, or closed them.
+        assert {answer.status for answer in await reader.get_many(ITEMS)} == {"ok"}
+        await reader.aclose()
+        return cancelled, answered, wrong
+
+    with publishing(site) as publisher:
+        builds.publish(publisher, 1)
+    cancelled, answered, wrong = asyncio.run(storm())
+    assert (cancelled >= 500, answered > 50, wrong) == (True, True, 0)
+
+
+def test_threads_and_topology_end_with_the_lookup(site: Cluster) -> None:
+    def ours() -> set[str]:
+        return {
+            thread.name
+            for thread in threading.enumerate()
+            if thread.name.startswith("recommender-lookup")
+        }
+
+    with reading(site) as lookup:
+        servers.until(lambda: lookup.stats()["connections"] == 6)
+        assert len(ours()) == 5
+    servers.until(lambda: ours() == set())
+    assert lookup.stats()["connections"] == 0
+    assert lookup.get("item-0").status == "degraded"
