@@ -137,7 +137,8 @@ def examine_servers(
             found = [Finding("server", "fault", facts)]
         else:
             found = [*examine_store(facts), *_membership(facts, alone=uncovered is None)]
-        findings += [replace(one, what=f"{one.what} {name}".rstrip()) for one in found]
+        where = f"{name}: " if name else ""
+        findings += [replace(one, detail=where + one.detail) for one in found]
     return findings
 
 

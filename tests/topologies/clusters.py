@@ -111,11 +111,14 @@ def cluster(
     replicas: int = 0,
     options: Sequence[str] = (),
     login: str = "",
+    tls: bool = False,
 ) -> Iterator[Cluster]:
     """Run three primaries of `server`, and `replicas` of the first of them.
 
-    `arguments` are a configuration file, `options` follow; `login` is that of the admin.
+    `arguments` are a configuration file, `options` follow; `login` is that of the admin. With `tls`
+    that is all they speak.
     """
+    scheme, query = ("rediss", "?ssl_cert_reqs=none") if tls else ("redis", "")
     ports = free_ports(3 + replicas)
     common = [*options, "--cluster-enabled", "yes", "--cluster-node-timeout", str(TIMEOUT_MS)]
     common += ["--cluster-require-full-coverage", "no", "--cluster-allow-reads-when-down", "yes"]
@@ -125,10 +128,10 @@ def cluster(
             running.enter_context(
                 node(
                     Path(folder, str(port)),
-                    f"redis://{login}127.0.0.1:{port}",
+                    f"{scheme}://{login}127.0.0.1:{port}{query}",
                     *arguments,
                     *common,
-                    "--port",
+                    *(("--port", "0", "--tls-port") if tls else ("--port",)),
                     str(port),
                     server=server,
                 )

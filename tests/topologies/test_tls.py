@@ -1,19 +1,22 @@
 """Redis over TLS, with certificates made here: trusted is what the URL says, and nothing else."""
 
+import asyncio
 import logging
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from recommender.errors import StoreUnavailable
+from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
 from recommender.serving.publisher import Publisher
 from tests.serving import builds
+from tests.topologies.clusters import cluster
 from tests.topologies.nodes import PASSWORD, free_port, node, program
 
 pytestmark = pytest.mark.server
@@ -75,6 +78,17 @@ def server(folder: Path, name: str) -> Iterator[str]:
         yield f"{url}?ssl_ca_certs={folder}/ca.crt"
 
 
+@contextmanager
+def tls_cluster(folder: Path) -> Iterator[str]:
+    """Run a Cluster with the valid certificate; yields its URL."""
+    options = ["--tls-cluster", "yes", "--tls-replication", "yes", "--tls-auth-clients", "no"]
+    options += ["--tls-cert-file", str(folder / "valid.crt")]
+    options += ["--tls-key-file", str(folder / "valid.key")]
+    options += ["--tls-ca-cert-file", str(folder / "ca.crt")]
+    with cluster("redis-server", options=options, tls=True) as found:
+        yield f"rediss+cluster://127.0.0.1:{found.ports[0]}?ssl_ca_certs={folder}/ca.crt"
+
+
 def asked(url: str) -> str:
     lookup = RelatedItems(url, "acme", deadline_s=5.0)
     answer = lookup.get("item-0", n=3)
@@ -110,3 +124,29 @@ def test_an_expired_certificate_leaves_the_page_without_lists_but_up(
             open_store(url)
     assert PASSWORD not in str(failure.value)
     assert PASSWORD not in caplog.text
+
+
+def test_a_cluster_speaks_tls_with_every_node(folder: Path) -> None:
+    with tls_cluster(folder) as url:
+        with open_store(url) as store:
+            lists = [builds.related_lists(40)]
+            publisher = Publisher(store, "acme", grace_s=0.0)
+            publisher.publish(builds.item_ids(40), lists, lists_key="l", recipe_digest="d")
+        with closing(RelatedItems(url, "acme", deadline_s=5.0, cache_items=0)) as lookup:
+            lookup.get("nothing")
+            for _ in range(20):
+                answers = lookup.get_many(list(builds.item_ids(40)), n=3)
+                assert {answer.status for answer in answers} == {"ok"}
+            assert "read_failures" not in lookup.stats()
+
+        async def ask() -> str:
+            reader = AsyncRelatedItems(url, "acme", deadline_s=5.0)
+            answer = await reader.get("item-7", n=3)
+            await reader.aclose()
+            return answer.status
+
+        assert asyncio.run(ask()) == "ok"
+        untrusted = url.replace("/ca.crt", "/other.crt")
+        assert asked(untrusted) == "degraded"
+        with pytest.raises(StoreUnavailable, match="certificate"):
+            open_store(untrusted)
