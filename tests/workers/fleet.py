@@ -124,6 +124,15 @@ class Worker:
     def lives(self) -> bool:
         return self.process.poll() is None
 
+    def ends(self, timeout_s: float = 30) -> None:
+        """Wait for its end; where it hangs, say where all of its processes are."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGABRT)
+            self.process.wait()
+            raise AssertionError(f"the worker hangs: {self.log[-12_000:]}") from None
+
     def kill(self) -> None:
         """SIGKILL to the worker and all of its children."""
         with suppress(ProcessLookupError):
@@ -175,14 +184,18 @@ def worker(
             running.said(" ready.")
             yield running
             process.terminate()
-            process.wait(30)
+            running.ends()
         finally:
             running.kill()
 
 
 def environment(*configs: Path) -> dict[str, str]:
     """The environment of a worker that serves these settings files."""
-    named = {"RECOMMENDER_CONFIG": ":".join(map(str, configs)), "C_FORCE_ROOT": "true"}
+    named = {
+        "RECOMMENDER_CONFIG": ":".join(map(str, configs)),
+        "C_FORCE_ROOT": "true",
+        "PYTHONFAULTHANDLER": "1",
+    }
     return {k: v for k, v in os.environ.items() if not k.startswith("CELERY_")} | named
 
 

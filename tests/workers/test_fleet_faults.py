@@ -37,7 +37,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def ends_well(shop: Shop, number: int, seen: Storefront) -> None:
-    shop.ends(number, timeout_s=150)
+    """The run, or the one that goes on with it, is live."""
+    until(lambda: not ringing(shop), 150)
+    newest = shop.newest()
+    assert newest.state == "published", newest.error
+    assert newest.number >= number
     until(lambda: bool(seen.generations) and seen.generations[-1] >= number, 30)
 
 
@@ -74,10 +78,7 @@ def test_the_store_is_killed_and_empty(shop: Shop, stage: str) -> None:
         shop.store.kill()
         until(lambda: seen.statuses.total() > seen.statuses["ok"], 30)
         shop.store.start()
-        until(lambda: shop.run(number).state != "running" or not ringing(shop), 150)
-        newest = shop.newest()
-        assert newest.state == "published", newest.error
-        until(lambda: seen.generations[-1] >= number, 60)
+        ends_well(shop, number, seen)
     seen.check()
     assert set((shop.encoded() - before).values()) == {1}
 
