@@ -1,7 +1,6 @@
 """A RabbitMQ of its own on the loopback, with a node name, port and folder that nobody shares."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -42,8 +41,11 @@ def rabbit(folder: Path) -> Iterator[str]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(names_port),
     }
+    # RabbitMQ would start this name server itself, and leave it running.
+    names = ["epmd", "-address", "127.0.0.1", "-port", str(names_port)]
     with (
         (folder / "out").open("wb") as out,
+        subprocess.Popen(names, stdout=out, stderr=out) as name_server,
         subprocess.Popen(
             [SERVER], env=env, stdout=out, stderr=out, start_new_session=True
         ) as process,
@@ -53,11 +55,7 @@ def rabbit(folder: Path) -> Iterator[str]:
             yield f"amqp://guest:guest@127.0.0.1:{port}//"
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            epmd = shutil.which("epmd")
-            if epmd:
-                subprocess.run(
-                    [epmd, "-port", str(names_port), "-kill"], capture_output=True, check=False
-                )
+            name_server.kill()
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
