@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -80,20 +81,26 @@ class SentenceTransformerEncoder:
         return unit_rows(vectors)
 
     def _load(self) -> SentenceTransformer:
-        try:
-            from sentence_transformers import SentenceTransformer
-            from transformers.utils.logging import disable_progress_bar
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                "sentence-transformers is not installed: pip install 'recommender[text]'"
-            ) from error
         folder: Path = model_folder.find(self.model, self.revision, download=self.download)
-        model_folder.check(folder)
-        cast("Callable[[], None]", disable_progress_bar)()
-        _log.info("model=%s folder=%s", self.model, folder)
-        return SentenceTransformer(
-            str(folder),
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True},
-        )
+        return _loaded(folder, model_folder.digest(folder))
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path, _digest: str) -> SentenceTransformer:
+    """The model of a folder, kept for the next shard of texts while its files stay the same."""
+    try:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "sentence-transformers is not installed: pip install 'recommender[text]'"
+        ) from error
+    model_folder.check(folder)
+    cast("Callable[[], None]", disable_progress_bar)()
+    _log.info("model=%s", folder)
+    return SentenceTransformer(
+        str(folder),
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": True},
+    )

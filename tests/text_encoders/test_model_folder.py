@@ -12,7 +12,7 @@ import pytest
 
 from recommender.errors import ArtifactError, ConfigError
 from recommender.progress import silent
-from recommender.text_encoders import model_folder
+from recommender.text_encoders import model_folder, sentence_transformer
 from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
 
 
@@ -134,3 +134,12 @@ def test_fingerprint_imports_nothing_heavy() -> None:
         "assert not {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.model
+def test_one_load_serves_all_shards_of_texts() -> None:
+    encoder = SentenceTransformerEncoder()
+    first = encoder.encode(["red mug", "blue mug"], silent)
+    loads = sentence_transformer._loaded.cache_info().misses
+    assert (encoder.encode(["red mug", "blue mug"], silent) == first).all()
+    assert sentence_transformer._loaded.cache_info().misses == loads
