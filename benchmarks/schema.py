@@ -5,7 +5,7 @@
 Lists have 36 entries with ids of 8 characters, scores and evidence. A layout is a key per item, or
 hashes of about a hundred items; an encoding is text in lines, JSON, msgpack or packed binary. Each
 runs on a server of its own with default settings: the embedded Valkey, and redis-server where it
-is installed.
+is installed. Last, how evenly each layout spreads over a Cluster: a third of the slots is a node's.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from typing import Any
 import msgpack
 import numpy as np
 from redis import Redis
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
+from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from benchmarks.machine import Row, report
@@ -32,6 +34,7 @@ from recommender.related import EVIDENCE, RelatedItem
 from recommender.serving.embedded import server_binary
 
 ENTRIES, SHOWN, BUCKET, BATCH, READS = 36, 12, 100, 500, 2000
+LAYOUTS = ("key", "bucket")
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 SCORES = {pair: (number + 1) / 4096 for number, pair in enumerate(PAIRS)}
@@ -129,10 +132,47 @@ def main() -> None:
     for server, binary in servers().items():
         for encoding in ENCODINGS:
             values = dict(lists(options.items, encoding))
-            for layout in ("key", "bucket"):
+            for layout in LAYOUTS:
                 with running(binary) as store:
                     rows += measured(store, f"{server} {layout} {encoding.name}", values, encoding)
+    items = [item for item, _ in lists(options.items, ENCODINGS[0])]
+    for layout in LAYOUTS:
+        rows += spread(layout, items)
     report(rows, as_json=options.json)
+
+
+def spread(layout: str, items: list[str]) -> list[Row]:
+    """How the lists of a layout fall on the slots of a Cluster, and on three nodes."""
+    place = placing(layout, len(items))
+    slots = np.bincount([key_slot(place(item).encode()) for item in items], minlength=SLOTS)
+    nodes = [int(part.sum()) for part in np.array_split(slots, 3)]
+    slots_used = float(np.count_nonzero(slots))
+    return [
+        Row(
+            f"cluster {layout}: lists on the fullest of three nodes",
+            max(nodes),
+            "lists",
+            len(items) / 3,
+        ),
+        Row(
+            f"cluster {layout}: lists on the fullest slot",
+            float(slots.max()),
+            "lists",
+            len(items) / SLOTS,
+        ),
+        Row(f"cluster {layout}: slots that have lists", slots_used, "slots", float(SLOTS)),
+    ]
+
+
+def placing(layout: str, n_items: int) -> Callable[[str], str]:
+    """The key under which a layout has an item's list."""
+    n_buckets = max(1, n_items // BUCKET)
+
+    def place(item: str) -> str:
+        number = zlib.crc32(item.encode()) % n_buckets
+        return f"rec:acme:12:related:{number if layout == 'bucket' else item}"
+
+    return place
 
 
 def lists(n_items: int, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
@@ -148,12 +188,7 @@ def lists(n_items: int, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
 def measured(store: "Redis", name: str, values: dict[str, bytes], encoding: Encoding) -> list[Row]:
     """Bytes an item, publish and delete rate, and latency of one and of fifty."""
     bucketed = " bucket " in name
-    n_buckets = max(1, len(values) // BUCKET)
-
-    def place(item: str) -> str:
-        number = zlib.crc32(item.encode()) % n_buckets
-        return f"rec:acme:12:related:{number if bucketed else item}"
-
+    place = placing("bucket" if bucketed else "key", len(values))
     before = int(store.info("memory")["used_memory"])
     started = time.perf_counter()
     write(store, values, place, bucketed=bucketed)

@@ -129,7 +129,7 @@ class StateSettings(_Table):
 
 
 class StoreSettings(_Table):
-    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server.
+    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server or Cluster.
 
     A publisher that stops renewing its lease for `lease_s` seconds has lost it.
     """

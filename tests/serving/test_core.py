@@ -1,6 +1,7 @@
 import itertools
 import time
 from contextlib import suppress
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from recommender.serving.cache import Found, ListCache
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.core import Core, drawn
 from recommender.serving.keys import Keys
-from recommender.serving.known import Known, changed, poll
+from recommender.serving.known import UNREAD, Known, changed, poll
 from recommender.serving.resp import ReplyReader, packed
 from recommender.serving.wish import checked_wish
 
@@ -187,6 +188,34 @@ def test_a_poll_reads_only_what_changed() -> None:
     changes = poll(keys, known)
     next(changes)
     assert changes.send([raw, b"9", b"7"]) == ("ZRANGEBYSCORE", keys.hidden, "(7", "+inf")
+
+
+def test_best_sellers_that_were_not_told_are_asked_for_again() -> None:
+    """Until a node tells them, those of the pointer before stand in."""
+    keys, view = Keys("acme"), View((1,), ("related",))
+
+    def polled(known: Known, fence: int, answer: bytes) -> Known:
+        polling = poll(keys, known)
+        next(polling)
+        view_now = View((fence,), view.placements)
+        command = polling.send([codec.encode_pointer(Pointer(fence, view_now)), None, None])
+        assert command == ("MGET", keys.related_list(fence, "related", ""))
+        with pytest.raises(StopIteration) as stopped:
+            polling.send([answer])
+        return cast("Known", stopped.value.value)
+
+    told = codec.encode_list("", ["p"], [0.5], [3])
+    first = polled(Known(version=0), 1, told)
+    second = polled(first, 2, UNREAD)
+    assert second.pointer is not None
+    assert (second.pointer.generation, second.best["related"].generation) == (2, 1)
+    third = polled(second, 2, told)
+    assert third.best["related"].generation == 2
+    again = poll(keys, third)
+    next(again)
+    with pytest.raises(StopIteration):
+        again.send([third.raw, None, None])
+    assert polled(Known(version=0), 3, UNREAD).best == {}
 
 
 @pytest.mark.parametrize(("version", "floor"), [(b"9", b"8"), (b"3", None), (None, None)])
