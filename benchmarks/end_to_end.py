@@ -1,6 +1,6 @@
 """A whole reindex of an example shop, cold and unchanged, and what importing the lookup costs.
 
-    python -m benchmarks.end_to_end [--config FILE ...] [--json]
+    python -m benchmarks.end_to_end [--config FILE ...] [--set NAME=VALUE ...] [--json]
 
 Every run has a state folder of its own, so nothing is reused; peak memory is that of the whole
 process tree with the embedded store, sampled ten times a second.
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import Row, report
@@ -26,20 +27,22 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="A whole reindex, cold and unchanged.")
     parser.add_argument("--config", action="append", type=Path, help="default: the demo")
+    parser.add_argument("--set", action="append", default=[], dest="assignments")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = import_rows()
     for config in options.config or [EXAMPLES / "demo.toml"]:
-        rows += reindex_rows(config)
+        rows += reindex_rows(config, options.assignments)
     report(rows, as_json=options.json)
 
 
-def reindex_rows(config: Path) -> list[Row]:
+def reindex_rows(config: Path, assignments: Sequence[str]) -> list[Row]:
     """Seconds and peak memory of a cold run, seconds of an unchanged one."""
     with tempfile.TemporaryDirectory() as state:
         command = [
             *(sys.executable, "-m", "recommender.cli", "reindex"),
             *("--config", str(config), "--set", f"state.folder={state}"),
+            *(part for assignment in assignments for part in ("--set", assignment)),
         ]
         cold_s, peak = timed(command)
         unchanged_s, _ = timed(command)
