@@ -1,0 +1,106 @@
+"""A process for one piece of work: how it ends, what it tells, and what it dies of."""
+
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recommender.errors import ConfigError
+from tests.serving.servers import until
+from workers.process import ONE_THREAD, Ended, Process, Tell
+
+MEBIBYTE = 1024 * 1024
+
+
+def ended(work: Callable[[Tell], None], **changed: object) -> tuple[list[object], Ended]:
+    options = {"watch": lambda: True, "every_s": 0.05} | changed
+    *events, last = Process(work, **options).events()  # type: ignore[arg-type]
+    assert isinstance(last, Ended)
+    return list(events), last
+
+
+def test_work_that_is_done_and_told() -> None:
+    events, end = ended(lambda tell: tell("made", shard=3))
+    assert events == [{"event": "made", "shard": 3}]
+    assert (end.signal, end.kind, end.exit_code) == (0, "", 0)
+
+
+def test_an_error_is_told_in_one_line() -> None:
+    def work(_: Tell) -> None:
+        raise ConfigError("a\nb")
+
+    assert ended(work)[1].error == "a b"
+    assert (ended(work)[1].kind, ended(work)[1].exit_code) == ("ConfigError", 3)
+
+
+def test_what_breaks_is_told_too() -> None:
+    def work(_: Tell) -> None:
+        raise ZeroDivisionError
+
+    end = ended(work)[1]
+    assert (end.kind, end.error, end.exit_code) == ("ZeroDivisionError", "ZeroDivisionError", 1)
+
+
+def test_a_signal_and_the_peak_of_memory() -> None:
+    def work(_: Tell) -> None:
+        block = bytearray(200 * MEBIBYTE)
+        block[::1024] = b"x" * len(block[::1024])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    end = ended(work)[1]
+    assert end.signal == signal.SIGKILL
+    assert 200 * MEBIBYTE < end.peak_bytes < 2000 * MEBIBYTE
+
+
+def test_the_ceiling_of_memory() -> None:
+    def work(tell: Tell) -> None:
+        tell("made", size=len(bytearray(600 * MEBIBYTE)))
+
+    assert ended(work, memory_mb=500)[1].kind == "MemoryError"
+    assert ended(work)[0] == [{"event": "made", "size": 600 * MEBIBYTE}]
+
+
+def test_a_claim_that_is_lost_ends_the_process() -> None:
+    end = ended(lambda _: time.sleep(30), watch=lambda: False)[1]
+    assert end.signal == signal.SIGKILL
+    assert end.seconds < 10
+
+
+def test_one_thread_for_each_library() -> None:
+    def work(tell: Tell) -> None:
+        from threadpoolctl import threadpool_info
+
+        import faiss  # noqa: F401  # isort: skip
+
+        threads = sorted({pool["num_threads"] for pool in threadpool_info()})
+        tell("made", threads=threads, environment=[os.environ[name] for name in ONE_THREAD])
+
+    assert ended(work)[0] == [{"event": "made", "threads": [1], "environment": ["1"] * 4}]
+
+
+def test_where_a_library_was_loaded_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", types.ModuleType("faiss"))
+    with pytest.raises(RuntimeError, match="faiss imported in a worker"):
+        ended(lambda _: None)
+
+
+def test_it_dies_with_who_started_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    def work(_: Tell) -> None:
+        told.write_text(str(os.getpid()))
+        time.sleep(60)
+
+    parent = os.fork()
+    if parent == 0:
+        ended(work)
+        os._exit(0)
+    until(lambda: told.exists() and bool(told.read_text()))
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    until(lambda: not Path(f"/proc/{told.read_text()}").exists(), 5)
