@@ -21,7 +21,6 @@ def test_every_product_sold_has_its_list(
     assert fixtures(["complete-journey", "--out", str(tmp_path)]) == 0
     options = [
         *("--config", str(CONFIG)),
-        *("--set", "recipe=../recipes/quick.toml"),
         *("--set", f"catalogue.path={tmp_path / 'catalogue.parquet'}"),
         *("--set", f"interactions.path={tmp_path / 'orders.parquet'}"),
         *("--set", f"state.folder={tmp_path / 'state'}"),
