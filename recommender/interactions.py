@@ -60,7 +60,7 @@ class Interactions:
 
         Units with no event of positive weight are left out; the others keep their order.
         """
-        units, strength = self._units(unit), self._strength()
+        units, strength = self.units_of(unit), self._strength()
         seen = (units >= 0) & (strength > 0)
         distinct, rows = np.unique(units[seen], return_inverse=True)
         place = rows.astype(np.int64) * self.n_items + self.item[seen]
@@ -73,17 +73,26 @@ class Interactions:
 
     def unit_times(self, unit: Unit = "auto") -> npt.NDArray[np.int64]:
         """Time of the newest event of each unit (u,), in the order of `matrix`."""
-        units = self._units(unit)
+        units = self.units_of(unit)
         seen = (units >= 0) & (self._strength() > 0)
         distinct, rows = np.unique(units[seen], return_inverse=True)
         times = np.zeros(len(distinct), dtype=np.int64)
         np.maximum.at(times, rows, self.time[seen])
         return times
 
+    def began(self) -> npt.NDArray[np.int64]:
+        """Time of the earliest event of each event's basket, or session, else its own (m,)."""
+        units = self.basket if (self.basket >= 0).any() else self.session
+        known = units >= 0
+        starts = np.full(int(units.max(initial=0)) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(starts, units[known], self.time[known])
+        return np.where(known, starts[units], self.time)
+
     def _strength(self) -> npt.NDArray[np.float32]:
         return np.asarray(self.weights, dtype=np.float32)[self.kind]
 
-    def _units(self, unit: Unit) -> Rows:
+    def units_of(self, unit: Unit = "auto") -> Rows:
+        """The number of each event's unit (m,), -1 where it has none."""
         columns = {"basket": self.basket, "session": self.session, "user": self.user}
         return columns[self._finest_unit() if unit == "auto" else unit]
 

@@ -136,31 +136,13 @@ def _late(interactions: Interactions) -> NDArray[np.bool_]:
     Events without a unit finer than their user count one by one; without times, a seeded fifth
     of the units is taken.
     """
-    began = _began(interactions)
+    began = interactions.began()
     if began.min(initial=0) == began.max(initial=0):
-        drawn = np.random.default_rng(SEED).permutation(len(np.unique(_unit(interactions))))
-        _, numbers = np.unique(_unit(interactions), return_inverse=True)
+        distinct, numbers = np.unique(interactions.units_of(), return_inverse=True)
+        drawn = np.random.default_rng(SEED).permutation(len(distinct))
         return np.asarray(drawn[numbers] < LATER_SHARE * len(drawn))
     newest = interactions.newest - LATER_DAYS * DAY_S
     return np.asarray(began >= max(newest, np.quantile(began, 1 - LATER_SHARE)))
-
-
-def _unit(interactions: Interactions) -> Rows:
-    for unit in (interactions.basket, interactions.session):
-        if (unit >= 0).any():
-            return unit
-    return interactions.user
-
-
-def _began(interactions: Interactions) -> NDArray[np.int64]:
-    """Time of the earliest event of each event's basket or session (m,)."""
-    unit = _unit(interactions)
-    if unit is interactions.user or not (unit >= 0).any():
-        return interactions.time
-    starts = np.full(int(unit.max()) + 1, np.iinfo(np.int64).max)
-    known = unit >= 0
-    np.minimum.at(starts, unit[known], interactions.time[known])
-    return np.where(known, starts[unit], interactions.time)
 
 
 def _without(origin: Embeddings, gone: NDArray[np.bool_]) -> Embeddings:

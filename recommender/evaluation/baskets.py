@@ -76,7 +76,7 @@ def window(interactions: Interactions, *, until: int, days: int) -> Window:
     Raises: DataError where there are no baskets with times on both sides.
     """
     units = interactions.basket if (interactions.basket >= 0).any() else interactions.session
-    times = _times(units, interactions.time)
+    times = interactions.began()
     start = until - days * DAY_S
     train = interactions.select(times < start)
     inside = (times >= start) & (times < until)
@@ -91,14 +91,6 @@ def window(interactions: Interactions, *, until: int, days: int) -> Window:
         )
     later = interactions.select(inside)
     return Window(train, later, kept, len(distinct) - len(kept), start, until)
-
-
-def _times(units: Rows, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The time of each event (m,): that of the earliest event of its unit, else its own."""
-    known = units >= 0
-    starts = np.full(int(units.max(initial=0)) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(starts, units[known], times[known])
-    return np.where(known, starts[units], times)
 
 
 def _baskets(units: Rows, items: Rows, n_items: int) -> list[Rows]:
