@@ -182,6 +182,17 @@ class ArtifactStore:
         content = self.storage.read(path, MAX_MANIFEST_BYTES)
         return None if content is None else self._verified(path, content)
 
+    def end(self, ledger: str) -> int:
+        """How many entries a ledger has, in a number of looks that grows with its logarithm."""
+        high = 1
+        while self.entry(ledger, high - 1) is not None:
+            high *= 2
+        low = high // 2
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self.entry(ledger, middle) else (low, middle)
+        return low
+
     def append(self, ledger: str, number: int, entry: Mapping[str, Any]) -> bool:
         """Write entry `number` of a ledger; False where another writer has written that one."""
         path = self._entry(ledger, number)

@@ -204,7 +204,7 @@ class Bench:
 
 
 def bench(job: Job, terms: Terms) -> Bench:
-    """Prepare a bench of a shop's files.
+    """Prepare a bench of a shop's files; without a catalogue, titles are those before the test.
 
     Raises: DataError where there are no baskets with times on both sides of the cut; for the
     next-item protocol, where no user has a history and a next item.
@@ -212,6 +212,9 @@ def bench(job: Job, terms: Terms) -> Bench:
     read, catalogue, interactions = read_shop_columns(job)
     until, days = terms.period(interactions.newest)
     chosen = window(interactions, until=until, days=days)
+    if not job.source.catalogue.path:
+        source = replace(job.source, titles_before=chosen.start)
+        read, catalogue, _ = read_shop_columns(replace(job, source=source))
     text = text_embeddings(job, read)
     return bench_of(catalogue, chosen, text, terms, job.progress)
 

@@ -16,7 +16,7 @@ from recommender.ids import ItemIds
 from recommender.interactions import Interactions
 from recommender.neighbours import Neighbours, RelatedLists
 
-READ = ("read", 2)
+READ = ("read", 3)
 LISTS = ("lists", 3)
 BUILD = ("build", 2)
 _CATALOGUE = "catalogue."

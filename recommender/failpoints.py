@@ -2,12 +2,13 @@
 
 `RECOMMENDER_FAILPOINTS="publish.before_swap=kill@1;artifact.write=enospc@2"`: at the second
 `artifact.write` of the process the disk is full. Actions: `kill` (SIGKILL),
-`stop` (SIGSTOP, until someone sends SIGCONT), `enospc`, `eio`.
+`stop` (SIGSTOP, until someone sends SIGCONT), `hang` (go no further), `enospc`, `eio`.
 """
 
 import errno
 import os
 import signal
+import time
 from collections import Counter
 
 from recommender.errors import ConfigError
@@ -22,8 +23,9 @@ NAMES = frozenset(
         "publish.after_swap",
     }
 )
-ACTIONS = frozenset({"kill", "stop", "enospc", "eio"})
+ACTIONS = frozenset({"kill", "stop", "hang", "enospc", "eio"})
 VARIABLE = "RECOMMENDER_FAILPOINTS"
+HANG_S = 3600
 
 _hits: Counter[str] = Counter()
 
@@ -60,5 +62,7 @@ def _act(name: str, action: str) -> None:
     if action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
         return
+    if action == "hang":
+        time.sleep(HANG_S)
     code = errno.ENOSPC if action == "enospc" else errno.EIO
     raise OSError(code, f"{os.strerror(code)} (failpoint {name})")

@@ -42,6 +42,7 @@ from recommender.chooser import choose_rows, prepare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
+from recommender.forgotten import Forgotten
 from recommender.gates import Gates, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
@@ -50,6 +51,7 @@ from recommender.neighbours import Neighbours, RelatedLists
 from recommender.progress import Progress, part_of, silent
 from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
+from recommender.readers.users import Users
 from recommender.recipe import TEXT, Choice, Placement, Recipe
 from recommender.runs import Run
 from recommender.serving.publisher import Publisher
@@ -72,13 +74,14 @@ SHARD_ITEMS = 65_536
 class Pins:
     """What is fixed when a run begins, so that all who work on it mean the same artifacts.
 
-    The checksums of its files, the fingerprint of its text encoder, and how many entries of that
-    encoder's ledger count as known.
+    The checksums of its files, the fingerprint of its text encoder, how many entries of that
+    encoder's ledger count as known, and how many of the ledger of forgotten users.
     """
 
     inputs: Mapping[str, str]
     encoder: str
     ledger_end: int
+    forgotten_end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +152,10 @@ def reindex(
             generation = publish(job.artifacts, run, publisher, canary_share, job.progress)
     except GateHeld:
         raise
-    except RecommenderError as error:
+    except (RecommenderError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
         with suppress(ArtifactError):  # a full disk takes no record either; its error is told
-            run.save(job.artifacts, state="failed", error=str(error), stages=_costs(job))
+            run.save(job.artifacts, state="failed", error=why, stages=_costs(job))
         raise
     run.save(
         job.artifacts,
@@ -170,9 +174,9 @@ def pinned(job: Job) -> Job:
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
     encoder = registry.text_encoder(job.recipe.text).fingerprint()
-    return dataclasses.replace(
-        job, pins=Pins(inputs, encoder, Ledger(job.artifacts, encoder).end())
-    )
+    ledger_end = Ledger(job.artifacts, encoder).end()
+    pins = Pins(inputs, encoder, ledger_end, _forgotten(job).end())
+    return dataclasses.replace(job, pins=pins)
 
 
 def begin(job: Job, publisher: Publisher) -> Run:
@@ -297,11 +301,13 @@ def kept(goal: Step) -> list[list[str]]:
 
 def _read(job: Job) -> Step:
     inputs = dict(_pins(job).inputs)
+    forgotten = _forgotten(job).hashes(_pins(job).forgotten_end)
     key = artifact_key(
         *READ,
         {
             "source": parameters(job.source),
             "user_key": hashlib.sha256(job.user_key).hexdigest(),
+            "forgotten": sorted(forgotten),
             "documents": document_text.FORMAT,
         },
         inputs,
@@ -310,7 +316,7 @@ def _read(job: Job) -> Step:
     def make() -> Made:
         shop = read_shop(
             job.source,
-            user_key=job.user_key,
+            Users(job.user_key, forgotten),
             quarantine=job.quarantine,
             progress=job.progress,
         )
@@ -627,6 +633,10 @@ def _pins(job: Job) -> Pins:
 
 def _ledger(job: Job) -> Ledger:
     return Ledger(job.artifacts, _pins(job).encoder)
+
+
+def _forgotten(job: Job) -> Forgotten:
+    return Forgotten(job.artifacts, job.user_key)
 
 
 def _encoder(job: Job) -> TextEncoder:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from recommender.artifacts import ArtifactStore
 from recommender.errors import ConfigError
+from recommender.forgotten import Forgotten
 from recommender.gates import Gates
 from recommender.pipeline import SHARD_ITEMS, Job
 from recommender.progress import Progress, silent
@@ -165,10 +166,12 @@ class ArtifactSettings(_Table):
 class LimitSettings(_Table):
     """What may be wrong before a run stops, how much a task of a fleet carries and may take.
 
-    `memory_mb` is the ceiling of a worker's step, 0 for none; it is that of the machine.
+    `memory_mb` is the ceiling of a worker's step, 0 for none; it is that of the machine. Events
+    that are more than `retention_days` older than the newest are not read; 0 reads all.
     """
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
+    retention_days: int = Field(default=0, ge=0)
     shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
     shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
     memory_mb: int = Field(default=0, ge=0)
@@ -222,6 +225,7 @@ class Settings(_Table):
             catalogue=self.catalogue,
             interactions=self.interactions,
             refused_share_max=self.limits.refused_share_max,
+            retention_days=self.limits.retention_days,
         )
 
     def artifact_store(self) -> ArtifactStore:
@@ -232,6 +236,10 @@ class Settings(_Table):
             cache=self.state.folder / "cache",
             signing_key=self.artifacts.signing_key.get_secret_value().encode(),
         )
+
+    def forgotten(self) -> Forgotten:
+        """The users whose events no build reads any more."""
+        return Forgotten(self.artifact_store(), self._user_key())
 
     def job(self, progress: Progress = silent) -> Job:
         """Everything that a reindex of this shop needs."""

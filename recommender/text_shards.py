@@ -41,15 +41,8 @@ class Ledger:
         return artifact_key("ledger", 1, {"encoder": self.encoder}, {})
 
     def end(self) -> int:
-        """How many entries there are, found in a number of looks that grows with its logarithm."""
-        high = 1
-        while self._has(high - 1):
-            high *= 2
-        low = high // 2
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self._has(middle) else (low, middle)
-        return low
+        """How many entries there are."""
+        return self.artifacts.end(self.name)
 
     def keys(self, end: int) -> list[str]:
         """The keys of all shards in the first `end` entries, oldest first."""
@@ -79,9 +72,6 @@ class Ledger:
         """The key of the shard of these documents."""
         documents = hashlib.sha256(np.ascontiguousarray(hashes).tobytes()).hexdigest()
         return artifact_key(*SHARD, {"encoder": self.encoder}, {"documents": documents})
-
-    def _has(self, number: int) -> bool:
-        return self.artifacts.entry(self.name, number) is not None
 
 
 def planned(

@@ -80,6 +80,7 @@ def test_manifest_says_neither_when_nor_where(store: ArtifactStore, written: Art
     assert str(folder_of(written, store)) not in json.dumps(manifest)
 
 
+@pytest.mark.fault(17, "S10")
 @pytest.mark.parametrize("seed", range(40))
 def test_a_flipped_bit_is_found(store: ArtifactStore, written: Artifact, seed: int) -> None:
     rng = random.Random(seed)
@@ -107,6 +108,7 @@ def test_a_flipped_bit_of_the_manifest_is_found(
         store.find("text", KEY)
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 def test_a_cut_file_is_found(store: ArtifactStore, written: Artifact, share: float) -> None:
     path = folder_of(written, store) / "matrix.npy"
@@ -116,6 +118,7 @@ def test_a_cut_file_is_found(store: ArtifactStore, written: Artifact, share: flo
         written.columns()
 
 
+@pytest.mark.fault("S11")
 @pytest.mark.parametrize("name", ["../x.npy", "/etc/passwd", "a/b.npy", "A.npy", "", ".hidden"])
 def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, name: str) -> None:
     path = folder_of(written, store) / MANIFEST
@@ -126,6 +129,7 @@ def test_manifest_cannot_lead_outside(store: ArtifactStore, written: Artifact, n
         store.find("text", KEY)
 
 
+@pytest.mark.fault("S11")
 def test_links_are_not_followed(store: ArtifactStore, written: Artifact, tmp_path: Path) -> None:
     path = folder_of(written, store) / "matrix.npy"
     secret = path.rename(tmp_path / "elsewhere.npy")
@@ -138,6 +142,7 @@ def test_links_are_not_followed(store: ArtifactStore, written: Artifact, tmp_pat
         store.find("text", KEY)
 
 
+@pytest.mark.fault("S10")
 def test_pickled_arrays_are_not_loaded(store: ArtifactStore, written: Artifact) -> None:
     path = folder_of(written, store) / "matrix.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
@@ -217,6 +222,7 @@ def signing(store: ArtifactStore, key: bytes = b"0123456789abcdef") -> ArtifactS
     return ArtifactStore(store.root, store.shop, signing_key=key)
 
 
+@pytest.mark.fault("S10")
 def test_signed_artifacts_are_read_and_forged_ones_refused(store: ArtifactStore) -> None:
     trusted = signing(store)
     trusted.write("text", KEY, {"matrix": np.ones(3)}, {"dimensions": 1})

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -140,6 +142,7 @@ def places(expected: dict[str, Expected], numbers: int) -> list[str]:
     return chosen
 
 
+@pytest.mark.fault(1, 13, 15, 16)
 def test_a_run_that_was_cut_off_is_as_if_it_had_not_been(
     shop: Shop, expected: dict[str, Expected]
 ) -> None:
@@ -181,6 +184,7 @@ def test_two_at_once_leave_one_whole_generation(shop: Shop, expected: dict[str, 
         assert shop.served()[1] == expected["one"].lists
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("place", ["publish.staged", "publish.before_swap"])
 def test_one_that_is_paused_past_its_lease_changes_nothing(
     shop: Shop, expected: dict[str, Expected], place: str
@@ -211,3 +215,38 @@ def test_one_that_is_paused_past_its_lease_changes_nothing(
 def state(pid: int | None) -> str:
     """The state of a process, T where it is stopped."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("place", ["artifact.before_manifest", "publish.staged"])
+def test_one_that_is_asked_to_end_takes_back_what_it_staged(
+    shop: Shop, expected: dict[str, Expected], place: str
+) -> None:
+    shop.sell("one")
+    assert command(["reindex", *shop.where, "--force"]) == 0
+    live, lists = shop.served()
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "recommender.cli", "reindex", *shop.where, "--force"],
+        env=os.environ | {failpoints.VARIABLE: f"{place}=hang@1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with asked, closing(Redis.from_url(shop.url)) as store:
+        shop.sell("two")
+        record = shop.artifacts / "runs" / f"acme.{live + 1}.json"
+        servers.until(record.exists, timeout_s=60)
+        if place == "publish.staged":
+            servers.until(lambda: any(store.scan_iter(f"rec:acme:{live + 1}:*")), timeout_s=60)
+        else:
+            servers.until(lambda: any(shop.artifacts.glob("read/.tmp-*/*")), timeout_s=60)
+        asked.terminate()
+        told = asked.communicate(timeout=20)[1]
+        assert asked.returncode == 128 + signal.SIGTERM
+        assert "interrupted; what was live stays live" in told
+        assert not any(store.scan_iter(f"rec:acme:{live + 1}:*"))
+        assert not store.exists("rec:{acme}:lease")
+    assert shop.served() == (live, lists)
+    assert not list(shop.artifacts.glob("*/.tmp-*"))
+    found = json.loads(record.read_text())
+    assert (found["state"], found["error"]) == ("failed", "interrupted")
+    assert command(["reindex", *shop.where]) == 0

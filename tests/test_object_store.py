@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ import pytest
 from recommender.artifacts import ArtifactStore, artifact_key
 from recommender.cli.main import run
 from recommender.errors import ArtifactError
+from recommender.storage import ObjectStorage, _file_system
+from tests.bad_objects import Door, door_to
 from tests.objects import CREDENTIALS, Client, client_of, running_s3
 from tests.shop_files import orders, write_shop
 
@@ -148,3 +151,88 @@ def test_a_shop_is_built_and_served_from_a_bucket(
     assert "Nothing changed" in capsys.readouterr().out
     assert any(name.startswith("prefix/acme/runs/acme.") for name in names(bucket))
     assert run(["doctor", *where]) == 0
+
+
+@pytest.fixture
+def door(s3: str, bucket: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """What stands between the artifact store and the server from here on."""
+    with door_to(s3) as door:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", door.url)
+        _file_system.cache_clear()
+        yield door
+    _file_system.cache_clear()
+
+
+def published(tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, object]:
+    """Reindex from a bucket; returns the list of one item."""
+    config = tmp_path / "recommender.toml"
+    where = ["--config", str(config), "--set", f"artifacts.url={URL}", *more]
+    assert run(["reindex", *where]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    assert run(["related", "a", *where, "--json"]) == 0
+    shown: dict[str, object] = json.loads(capsys.readouterr().out)
+    return shown
+
+
+@pytest.mark.fault(59)
+@pytest.mark.parametrize("fault", ["busy", "cut"])
+def test_a_store_that_fails_now_and_then_is_asked_again(
+    door: Door, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    door.fault = lambda number: fault if number % 5 == 2 else "ok"
+    found = published(tmp_path, capsys)
+    assert door.failed > 5
+    door.fault = lambda _: "ok"
+    shutil.rmtree(tmp_path / ".recommender")
+    again = published(tmp_path, capsys, "--set", "artifacts.url=")
+    assert found["items"] == again["items"]
+
+
+@pytest.mark.fault(59)
+def test_a_slow_store_is_waited_for(
+    door: Door, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    door.fault = lambda number: "slow" if number % 40 == 0 else "ok"
+    assert published(tmp_path, capsys)["status"] in {"ok", "topped_up"}
+    assert door.failed > 1
+
+
+@pytest.mark.fault(59)
+def test_a_store_that_stays_busy_ends_the_run_and_what_was_live_stays(
+    door: Door, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_shop(tmp_path, orders(*BASKETS))
+    before = published(tmp_path, capsys)
+    write_shop(tmp_path, orders(*BASKETS, ("a", "c"), ("a", "c")))
+    where = ["--config", str(config), "--set", f"artifacts.url={URL}"]
+    door.asked = 0
+    door.fault = lambda number: "busy" if number > 20 else "ok"
+    assert run(["reindex", *where]) == 5
+    told = capsys.readouterr().err
+    assert URL in told
+    assert "reduce your request rate" in told
+    door.fault = lambda _: "ok"
+    assert run(["related", "a", *where, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == before["items"]
+    after = published(tmp_path, capsys)
+    assert after["items"] != before["items"]
+
+
+@pytest.mark.fault(59)
+def test_a_list_that_is_cut_short_hides_no_artifact(
+    bucket: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    published(tmp_path, capsys)
+    monkeypatch.setattr(ObjectStorage, "names", lambda *_: [])
+    where = ["--config", str(tmp_path / "recommender.toml"), "--set", f"artifacts.url={URL}"]
+    assert run(["reindex", *where]) == 0
+    assert "Nothing changed" in capsys.readouterr().out
+    (tmp_path / "orders.csv").write_text(orders(*BASKETS, ("a", "c")))
+    assert run(["reindex", *where]) == 0
+    assert "Generation 2 of acme is live" in capsys.readouterr().out

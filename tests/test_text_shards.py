@@ -172,6 +172,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("seed", range(60))
 def test_a_bit_that_flips_anywhere_in_a_build_is_noticed(
     whole_build: tuple[Job, dict[str, bytes]], seed: int

@@ -199,3 +199,23 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 run records removed" in capsys.readouterr().out
     assert run(["gc", *where]) == 0
     assert "0 artifacts and 0 run records removed" in capsys.readouterr().out
+
+
+@pytest.mark.fault(27)
+def test_a_clock_that_jumps_changes_no_order_and_removes_nothing(
+    folder: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, numbers = time.time, []
+    for count, jump_s in enumerate((0, 86_400, -86_400, 3_600), 1):
+        monkeypatch.setattr(time, "time", lambda jump_s=jump_s: honest() + jump_s)
+        numbers.append(published(folder, publisher, *[("a", "d")] * count))
+        tidy(job(folder).artifacts, publisher, keep_runs=1, dry_run=False)
+        live = publisher.live()
+        assert live is not None
+        assert live.id == numbers[-1]
+        assert abs(live.created_at - honest()) < 60
+        assert related_lists(
+            job(folder).artifacts, find_build(job(folder).artifacts, live.lists_key)
+        )
+    assert numbers == sorted(set(numbers))
+    assert publisher.rollback().id == numbers[-2]

@@ -10,11 +10,12 @@ import sys
 from typing import Any, NoReturn
 
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, worker_shutting_down
 from kombu.entity import Queue
 
 from recommender.errors import ConfigError
 from recommender.steps import Work
+from workers import leaving
 from workers.shops import Shops, configured
 
 JSON_ONLY: dict[str, object] = {
@@ -106,6 +107,10 @@ def _at_start(*, instance: Any, **_: object) -> None:  # noqa: ANN401
         _leave(error)
 
 
+def _at_end(**_: object) -> None:
+    leaving.leave()
+
+
 def _leave(error: ConfigError) -> NoReturn:
     """End the command in one line: Celery would log the error of a signal and go on."""
     sys.stderr.write(f"workers: {error}\n")
@@ -115,3 +120,4 @@ def _leave(error: ConfigError) -> NoReturn:
 app = Celery("workers", include=["workers.tasks"])
 app.add_defaults(_at_first_need)
 celeryd_init.connect(_at_start)
+worker_shutting_down.connect(_at_end)

@@ -27,7 +27,8 @@ from recommender.steps import Task, Work
 from workers import course as courses
 from workers.claims import Claims
 from workers.course import Course, PublicationLost, course_of, ready
-from workers.process import MEBIBYTE, Ended, Process, Tell
+from workers.leaving import leaving
+from workers.process import LEFT, MEBIBYTE, Ended, Process, Tell
 
 ATTEMPTS = 3
 TOGETHER_S = 60.0
@@ -38,6 +39,14 @@ Send = Callable[[str, Task, Work], None]
 """Sends a task of a run to the queue of its kind of work."""
 
 log = logging.getLogger(__name__)
+
+
+class StepLeft(RecommenderError):
+    """The worker was asked to end before `task` was done; another is to do it."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        super().__init__(f"step {task.step}, shard {task.shard}: its worker leaves")
 
 
 class StepDied(RecommenderError):
@@ -88,9 +97,11 @@ def perform(run_id: str, task: Task) -> str:
     """Do a task, and what may be done with it, in a process of its own.
 
     Returns who holds the claim where that is another; "" otherwise.
-    Raises: StepDied, StoreUnavailable; PublicationLost where the run needs another number;
-    ConfigError and ArtifactError for a run or step that there is not.
+    Raises: StepLeft, StepDied, StoreUnavailable; PublicationLost where the run needs another
+    number; ConfigError and ArtifactError for a run or step that there is not.
     """
+    if leaving():
+        raise StepLeft(task)
     with course_of(run_id) as course:
         if course.run.state != "running" or courses.exists(course, task):
             return ""
@@ -144,13 +155,16 @@ def _work(run_id: str, task: Task, hold: Hold) -> Callable[[Tell], None]:
 
 
 def _following(course: Course, task: Task, until: float) -> Iterator[Task]:
-    """The task, then others of its step for a while; a publication is seen through to its end."""
+    """The task, then others of its step for a while; a publication is seen through to its end.
+
+    No others where the worker leaves.
+    """
     yield task
     passed = {task}
     publishing = courses.goes_live(task)
     while near := _near(course, task, passed):
         for other in near:
-            if not publishing and time.monotonic() > until:
+            if leaving() or (not publishing and time.monotonic() > until):
                 return
             passed.add(other)
             yield other
@@ -202,10 +216,17 @@ def _made(course: Course, task: Task, owner: str, seconds: float, tell: Tell) ->
 def _settle(run_id: str, task: Task, owner: str, ended: Ended) -> None:
     """After a process has ended: nothing, or a death or an error written down, or a failed run.
 
-    Raises: StoreUnavailable where that was its error; StepDied where another attempt is left.
+    Raises: StoreUnavailable where that was its error; StepLeft; StepDied where another attempt is
+    left.
     """
     if not ended.signal and not ended.kind:
         return
+    if ended.kind == LEFT:
+        with course_of(run_id) as course:
+            course.claims.forget_attempts(task)
+            course.claims.release(courses.claim_of(course, task), owner)
+        log.info("event=left run=%s step=%s shard=%d", run_id, task.step, task.shard)
+        raise StepLeft(task)
     how = _signal_name(ended.signal) if ended.signal else ended.error
     peak = round(ended.peak_bytes / MEBIBYTE)
     log.error(

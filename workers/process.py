@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recommender.errors import RecommenderError, StoreUnavailable
+from workers.leaving import GRACE_S, leaving
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 HEAVY = ("torch", "faiss", "implicit", "lightgbm", "sklearn", "sentence_transformers")
@@ -25,6 +26,9 @@ MEBIBYTE = 1024 * 1024
 LONGEST_ERROR = 500
 WATCHED_S = 60.0
 """How often to look after work that holds no claim."""
+LOOK_S = 0.5
+LEFT = "Left"
+"""How a process ends whose worker leaves: neither done nor failed."""
 
 Tell = Callable[..., None]
 """Called with `event` and what belongs to it, by name."""
@@ -55,7 +59,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`work` in a process of its own, with `watch` beside it every `every_s` seconds."""
+    """`work` in a process of its own, with `watch` beside it every `every_s` seconds.
+
+    Where the worker was asked to end, the process does so within `GRACE_S`, done or not.
+    """
 
     work: Callable[[Tell], None]
     watch: Watch
@@ -106,7 +113,8 @@ class Process:
                     pipe.write(json.dumps({"event": event, **known}) + "\n")
 
                 self._limit()
-                watcher = threading.Thread(target=self._stand_by, args=(watched,), daemon=True)
+                pipes = (watched, telling)
+                watcher = threading.Thread(target=self._stand_by, args=pipes, daemon=True)
                 watcher.start()
                 status = _done(self.work, tell)
         finally:
@@ -122,15 +130,26 @@ class Process:
             ceiling = self.memory_mb * MEBIBYTE
             resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
 
-    def _stand_by(self, watched: int) -> None:
+    def _stand_by(self, watched: int, telling: int) -> None:
         """Die with the pool child, whose end of the pipe then closes; else watch."""
-        while not select.select([watched], [], [], self.every_s)[0]:
-            try:
-                if not self.watch():
-                    break
-            except RecommenderError as error:
-                log.warning("event=claim_not_renewed error=%s", error)
+        watched_at = asked_at = time.monotonic()
+        while not select.select([watched], [], [], min(LOOK_S, self.every_s))[0]:
+            now = time.monotonic()
+            asked_at = asked_at if leaving() else now
+            if now - asked_at >= GRACE_S:
+                os.write(telling, json.dumps({"event": "ended", "kind": LEFT}).encode() + b"\n")
+                os._exit(0)
+            if now - watched_at >= self.every_s and not self._kept():
+                break
+            watched_at = now if now - watched_at >= self.every_s else watched_at
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _kept(self) -> bool:
+        try:
+            return self.watch()
+        except RecommenderError as error:
+            log.warning("event=claim_not_renewed error=%s", error)
+            return True
 
 
 def refuse_heavy() -> None:

@@ -8,7 +8,7 @@ from recommender.steps import Task, Work
 from workers import command, crew, reconciliation, runs
 from workers.celery import QUEUES, app
 from workers.course import PublicationLost
-from workers.crew import StepDied
+from workers.crew import StepDied, StepLeft
 from workers.messages import MAX_RETRIES
 from workers.shops import configured
 
@@ -53,6 +53,10 @@ def perform(self: Any, run_id: str, step: str, shard: int) -> None:  # noqa: ANN
         holder = crew.perform(run_id, Task(step, shard))
     except PublicationLost:
         holder = ""
+    except StepLeft as error:
+        again = (run_id, error.task.step, error.task.shard)
+        perform.apply_async(again, queue=self.request.delivery_info["routing_key"])
+        return
     except StepDied as error:
         raise self.retry(exc=error, countdown=AGAIN_S) from error
     if holder and self.request.delivery_info.get("redelivered") and not self.request.retries:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recommender import item_id
+from recommender.cli.listed import listed
 from recommender.cli.session import connection, settings_of
 from recommender.errors import ConfigError, DataError
 from recommender.serving.embedded import save
@@ -36,18 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _listed(path: Path | None) -> Iterator[str]:
     """The ids of a file, one per line. Raises: DataError naming the file and the line."""
-    if path is None:
-        return
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
-    for number, line in enumerate(lines, 1):
-        value = line.removesuffix("\r")
-        if not value:
-            continue
+    for number, value in listed(path):
         if reason := item_id.fault(value):
             raise DataError(f"{path}: line {number}: item id {value!r:.60}: {reason}")
         yield value

@@ -1,12 +1,13 @@
 """The entry point: the command line, its errors and exit codes. Standard library only.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 configuration, 4 data, 5 artifact, 6 held by a gate,
-7 store unavailable.
+7 store unavailable; 130 and 143 where SIGINT or SIGTERM ended it.
 """
 
 import argparse
 import difflib
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -38,7 +39,8 @@ EXTRAS = {
     "s3": ("fsspec", "s3fs"),
 }
 
-USAGE, CONFIGURATION, INTERNAL, INTERRUPTED = 2, 3, 1, 130
+USAGE, CONFIGURATION, INTERNAL = 2, 3, 1
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,9 +59,18 @@ class Parser(argparse.ArgumentParser):
             self.error(f"there is no {value!r}; {hint}there are {', '.join(names)}")
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, by SIGTERM."""
+
+
 def main() -> NoReturn:
     """Run the command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     raise SystemExit(run(sys.argv[1:]))
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,9 +86,9 @@ def run(arguments: Sequence[str]) -> int:
         return _report(error, str(error), error.exit_code, debug=options.debug)
     except ModuleNotFoundError as error:
         return _report_missing(error, debug=options.debug)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         sys.stderr.write("recommender: interrupted; what was live stays live\n")
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -140,6 +151,11 @@ def build_parser() -> Parser:
         hide = command(action, help_text, "hide")
         hide.set_defaults(action=action)
         _add_items(hide)
+    forget = command(
+        "forget-user", "Leave all events of some users out from now on.", "forget_user"
+    )
+    forget.add_argument("users", nargs="*", metavar="USER", help="user ids as in the files")
+    forget.add_argument("--file", type=Path, metavar="F", help="a text file, one id per line")
     serve = command("serve", "Answer over HTTP for one or several shops.")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8080, help="default 8080")

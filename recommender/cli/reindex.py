@@ -106,6 +106,7 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("replaced by a later row of the same id", report["duplicate_ids"]),
         ("texts cut", report["shortened"]),
         ("out of scope", report["out_of_scope"]),
+        ("events older than limits.retention_days", report["too_old"]),
     ]
     told = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
     shown.print(", ".join(told) + ".\n")

@@ -49,6 +49,7 @@ def assembled(
         duplicate_ids=n_rows - len(known),
         shortened=int(ordered.numbers["cut"].sum()),
         out_of_scope=len(places) - len(chosen),
+        too_old=events.too_old,
     )
     return catalogue, interactions, report
 

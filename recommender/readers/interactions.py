@@ -20,6 +20,7 @@ from recommender.readers.titles import Titles
 from recommender.readers.users import Users
 from recommender.readers.values import Clock, Distinct
 
+DAY_S = 86_400
 _TYPES = {
     "item": np.int32,
     "basket": np.int32,
@@ -35,7 +36,7 @@ class Events:
     """m kept events; `columns` are those of `Interactions`, but `item` (m,) indexes `items`.
 
     `items` are ids by first appearance, with the `titles` that the events give them, and whether
-    a title was `cut`.
+    a title was `cut`; `too_old` counts the events that were left out for their age.
     """
 
     items: tuple[str, ...]
@@ -43,21 +44,45 @@ class Events:
     cut: NDArray[np.bool_]
     columns: Mapping[str, NDArray[Any]]
     users: NDArray[np.uint64]
+    too_old: int = 0
+
+    def within(self, days: int) -> "Events":
+        """Those of the last `days` before the newest, or of unknown time; 0 keeps all.
+
+        Items and users that have no event left go with their events.
+        """
+        time = self.columns["time"]
+        if not (days and len(time)):
+            return self
+        young = (time == 0) | (time >= time.max() - days * DAY_S)
+        columns = {name: column[young] for name, column in self.columns.items()}
+        items, columns["item"] = np.unique(columns["item"], return_inverse=True)
+        users, codes = np.unique(columns["user"], return_inverse=True)
+        users, codes = users[users >= 0], codes - int((users < 0).sum())
+        return Events(
+            items=tuple(self.items[number] for number in items.tolist()),
+            titles=[self.titles[number] for number in items.tolist()],
+            cut=self.cut[items],
+            columns=columns
+            | {"item": columns["item"].astype(np.int32), "user": codes.astype(np.int32)},
+            users=self.users[users],
+            too_old=int((~young).sum()),
+        )
 
 
 class EventLog:
     """The kept events of all sources, growing by blocks.
 
     Items and users keep one numbering over all sources; a basket or session belongs to its
-    source. Raises: ConfigError where `user_key` is unfit.
+    source.
     """
 
-    def __init__(self, user_key: bytes) -> None:
+    def __init__(self, users: Users, titles: Titles) -> None:
         self._items = Numbering()
-        self._users = Users(user_key)
+        self.users = users
         self._baskets = Numbering()
         self._sessions = Numbering()
-        self._titles = Titles()
+        self._titles = titles
         self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _TYPES}
 
     def begin_source(self) -> None:
@@ -69,12 +94,12 @@ class EventLog:
         """Append the kept rows of a block."""
         item = self._items.numbers(kept.item.texts)[kept.item.codes]
         if kept.title is not None:
-            self._titles.add(item, kept.title)
+            self._titles.add(item, kept.title, kept.time)
         part: dict[str, NDArray[Any]] = {
             "item": item,
             "basket": _numbered(self._baskets, kept.basket, len(item)),
             "session": _numbered(self._sessions, kept.session, len(item)),
-            "user": _numbered(self._users, kept.user, len(item)),
+            "user": _numbered(self.users, kept.user, len(item)),
             "kind": kept.kind,
             "time": kept.time,
         }
@@ -89,7 +114,7 @@ class EventLog:
             name: np.concatenate([np.empty(0, dtype), *self._parts[name]])
             for name, dtype in _TYPES.items()
         }
-        return Events(items, titles, cut, columns, self._users.hashes())
+        return Events(items, titles, cut, columns, self.users.hashes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +141,7 @@ class EventReader:
             if not opened.header.columns:
                 return
             names = event_names(opened.header, source, file.setting, derives=self.derives)
-            screen = Screen(source, names, clock, self.kinds)
+            screen = Screen(source, names, clock, self.kinds, self.log.users)
             for block in opened.blocks(names.wanted(), names.ids()):
                 self.log.add(screen.kept(block, opened.ledger))
 

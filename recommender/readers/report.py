@@ -42,7 +42,7 @@ class ReadReport:
     Of the n items, `cold_items` have no interaction of positive weight, `absent_from_catalogue`
     stand in interactions alone, and `shortened` had a text that was cut. `out_of_scope` counts
     the items that the scope left out, `duplicate_ids` the catalogue rows that a later one
-    replaced.
+    replaced, `too_old` the kept rows that retention left out in the end.
     """
 
     files: tuple[FileReport, ...]
@@ -53,6 +53,7 @@ class ReadReport:
     duplicate_ids: int
     shortened: int
     out_of_scope: int
+    too_old: int
 
     def plain(self) -> dict[str, Any]:
         """The report as JSON knows it."""

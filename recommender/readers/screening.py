@@ -11,6 +11,7 @@ from recommender.readers.blocks import Block
 from recommender.readers.event_names import EventNames
 from recommender.readers.ledger import Ledger, Verdicts
 from recommender.readers.sources import InteractionSource
+from recommender.readers.users import Users
 from recommender.readers.values import Clock, Distinct, id_faults, numbers
 
 MAX_KIND = 40
@@ -36,18 +37,20 @@ class Kept:
 class Screen:
     """What a source keeps of a file; `kinds` are the codes of all kinds.
 
-    A row falls for the first reason of: cancelled, item id, item pattern, kind, quantity, price,
-    time.
+    A row falls for the first reason of: forgotten user, cancelled, item id, item pattern,
+    kind, quantity, price, time.
     """
 
     source: InteractionSource
     names: EventNames
     clock: Clock
     kinds: Mapping[str, int]
+    users: Users
 
     def kept(self, block: Block, ledger: Ledger) -> Kept:
         """Judge the rows of a block, enter them into the ledger and return those that are kept."""
         verdicts = Verdicts(block.lines, ledger)
+        self._judge_users(block, verdicts)
         self._judge_cancelled(block, verdicts)
         self._judge_items(block, verdicts)
         kind = self._judged_kinds(block, verdicts)
@@ -65,6 +68,13 @@ class Screen:
             kind=kind[rows],
             time=time[rows],
         )
+
+    def _judge_users(self, block: Block, verdicts: Verdicts) -> None:
+        if not self.names.user:
+            return
+        cells = Distinct.of(block.cells[self.names.user])
+        forgotten = self.users.forgotten(cells.texts)
+        verdicts.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
     def _judge_cancelled(self, block: Block, verdicts: Verdicts) -> None:
         if self.source.cancelled is None:

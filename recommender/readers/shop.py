@@ -13,8 +13,9 @@ from recommender.readers.files import InputFile, fingerprint, located, require_f
 from recommender.readers.quarantine import quarantine_at
 from recommender.readers.report import ReadReport
 from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.readers.users import Users
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same files and settings come to read differently."""
 
 
@@ -22,12 +23,17 @@ FORMAT = 1
 class Source:
     """Everything that reading depends on; paths are relative to `base`.
 
+    Events that are more than `retention_days` older than the newest are left out; 0 keeps all.
+    Without a catalogue, titles are those of events before `titles_before` (epoch seconds; 0: all).
+
     Raises: ConfigError where there is nothing to read, or a number is out of range.
     """
 
     catalogue: CatalogueSource
     interactions: tuple[InteractionSource, ...]
     refused_share_max: float = 0.02
+    retention_days: int = 0
+    titles_before: int = 0
     base: Path = Path()
 
     def __post_init__(self) -> None:
@@ -35,6 +41,8 @@ class Source:
             raise ConfigError("nothing to read: set catalogue.path, interactions.path or both")
         if not 0 <= self.refused_share_max <= 1:
             raise ConfigError(f"refused_share_max {self.refused_share_max!r}: give 0 to 1")
+        if self.retention_days < 0:
+            raise ConfigError(f"retention_days {self.retention_days}: give 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class ShopData:
 
 
 def parameters(source: Source) -> dict[str, object]:
-    """Everything but the files' bytes and the user key that decides the result, as JSON knows it.
+    """Everything but the files' bytes and the users that decides the result, as JSON knows it.
 
     Of the files' places only the formats count. Raises: ConfigError for an unknown format.
     """
@@ -56,6 +64,8 @@ def parameters(source: Source) -> dict[str, object]:
         "format": FORMAT,
         "documents_format": documents.FORMAT,
         "refused_share_max": source.refused_share_max,
+        "retention_days": source.retention_days,
+        "titles_before": source.titles_before,
         "catalogue": asdict(source.catalogue) | {"path": _formats(catalogue)},
         "interactions": [
             asdict(part) | {"path": _formats(files)}
@@ -74,24 +84,25 @@ def input_digests(source: Source) -> dict[str, str]:
     return {file.key: fingerprint(file).sha256 for file in _all_files(source)}
 
 
-def read_shop(source: Source, *, user_key: bytes, quarantine: Path, progress: Progress) -> ShopData:
+def read_shop(source: Source, users: Users, *, quarantine: Path, progress: Progress) -> ShopData:
     """Read everything; refused rows go to the file `quarantine`, where there are any.
 
     Progress counts bytes of the files as they lie. Raises: ConfigError where a setting does not
-    fit the files or the key is unfit; DataError where a file is unusable, changes while it is
-    read or has too many refused rows, and where there are no items.
+    fit the files; DataError where a file is unusable, changes while it is read or has too many
+    refused rows, and where there are no items.
     """
     # A run without change reads nothing, and need not load pandas and pyarrow.
     from recommender.readers.assembly import assembled
     from recommender.readers.catalogue import read_items
     from recommender.readers.interactions import EventLog, EventReader, kind_weights
     from recommender.readers.tables import Intake
+    from recommender.readers.titles import Titles
 
     catalogue_files, interaction_files = _files(source)
     every = _all_files(source)
     require_files(every)
     weights = kind_weights(source.interactions)
-    log = EventLog(user_key)
+    log = EventLog(users, Titles(source.titles_before))
     total = sum(file.path.stat().st_size for file in every)
     with quarantine_at(quarantine) as refused, progress("read", total) as advance:
         intake = Intake(refused, advance, source.refused_share_max)
@@ -101,7 +112,13 @@ def read_shop(source: Source, *, user_key: bytes, quarantine: Path, progress: Pr
         for part, files in zip(source.interactions, interaction_files, strict=True):
             reader.read(part, files)
     return ShopData(
-        *assembled(items, log.events(), weights, source.catalogue.scope, intake.reports)
+        *assembled(
+            items,
+            log.events().within(source.retention_days),
+            weights,
+            source.catalogue.scope,
+            intake.reports,
+        )
     )
 
 

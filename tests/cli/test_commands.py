@@ -144,6 +144,7 @@ def test_nothing_published_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str
     failed(capsys, ["rollback", "--config", str(config)], 3)
 
 
+@pytest.mark.fault(39)
 def test_shrunk_catalogue_is_held(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (live.parent / "orders.csv").write_text(orders(("a", "b"), ("a", "b")))
     said = failed(capsys, ["reindex", "--config", str(live)], 6)
@@ -288,6 +289,7 @@ BAD_ORDERS = {
 }
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("name", sorted(BAD_ORDERS))
 def test_bad_input_leaves_live_what_was(
     live: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -316,11 +318,13 @@ GOOD_SHOPS = {
     "one item": (orders(("a",), ("a",)), None, 1),
     "all items identical": ("order_id,item_id,title\n", "same", 40),
     "no interactions": (HEADER.decode(), "distinct", 40),
+    "one who bought everything": (orders(tuple(f"i{row}" for row in range(40))), "distinct", 40),
     "titles of 1 MB": (orders(*BASKETS).replace("Title of a", "long " * 200_000), None, 6),
     "duplicate ids": (orders(*BASKETS), "item_id,title\na,first\nb,other\na,second\n", 6),
 }
 
 
+@pytest.mark.fault(36, 37, 38, 40)
 @pytest.mark.parametrize("name", sorted(GOOD_SHOPS))
 def test_odd_shops_are_published(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -346,6 +350,7 @@ def test_odd_shops_are_published(
         assert "1 texts cut" in said
 
 
+@pytest.mark.fault("S15")
 def test_customers_are_nowhere_to_be_found(live: Path) -> None:
     for path in live.parent.rglob("*"):
         if path.is_file() and path.name != "orders.csv":

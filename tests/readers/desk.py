@@ -1,8 +1,9 @@
 """A desk to read shops at: a folder of files, and what became of their rows."""
 
+import dataclasses
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from recommender.progress import Progress, silent
 from recommender.readers.shop import ShopData, Source, read_shop
 from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.readers.users import Users, user_hash
 
 KEY = b"sixteen bytes or more"
 
@@ -34,6 +36,7 @@ class Desk:
         catalogue: CatalogueSource | str | None = None,
         interactions: Sequence[InteractionSource] | InteractionSource | str = (),
         refused_share_max: float = 0.02,
+        retention_days: int = 0,
     ) -> Source:
         if catalogue is None or isinstance(catalogue, str):
             catalogue = CatalogueSource(path=catalogue or "")
@@ -41,7 +44,9 @@ class Desk:
             interactions = InteractionSource(path=interactions)
         if isinstance(interactions, InteractionSource):
             interactions = (interactions,)
-        return Source(catalogue, tuple(interactions), refused_share_max, self.folder)
+        return Source(
+            catalogue, tuple(interactions), refused_share_max, retention_days, base=self.folder
+        )
 
     def read(
         self,
@@ -49,9 +54,15 @@ class Desk:
         interactions: Sequence[InteractionSource] | InteractionSource | str = (),
         refused_share_max: float = 1.0,
         progress: Progress = silent,
+        *,
+        retention_days: int = 0,
+        titles_before: int = 0,
+        forgotten: Collection[str] = (),
     ) -> ShopData:
-        source = self.source(catalogue, interactions, refused_share_max)
-        return read_shop(source, user_key=KEY, quarantine=self.quarantine, progress=progress)
+        source = self.source(catalogue, interactions, refused_share_max, retention_days)
+        source = dataclasses.replace(source, titles_before=titles_before)
+        users = Users(KEY, frozenset(user_hash(raw, KEY) for raw in forgotten))
+        return read_shop(source, users, quarantine=self.quarantine, progress=progress)
 
     def refused(self) -> list[dict[str, Any]]:
         if not self.quarantine.exists():

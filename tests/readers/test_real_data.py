@@ -15,6 +15,7 @@ from recommender.readers.sources import (
     InteractionColumns,
     InteractionSource,
 )
+from recommender.readers.users import Users
 from tests.readers.desk import KEY
 
 pytestmark = pytest.mark.data
@@ -65,7 +66,7 @@ def read(path: Path, folder: Path) -> ShopData:
     )
     source = Source(CatalogueSource(), (events,), refused_share_max=0.0)
     quarantine = folder / "quarantine.jsonl"
-    data = read_shop(source, user_key=KEY, quarantine=quarantine, progress=silent)
+    data = read_shop(source, Users(KEY), quarantine=quarantine, progress=silent)
     assert not quarantine.exists()
     return data
 

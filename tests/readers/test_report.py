@@ -14,7 +14,7 @@ ROW = RefusedRow(3, "price is empty", "price", "")
 
 def test_a_report_survives_json() -> None:
     file = FileReport("catalogue.0", "c.csv", "ab", 3, 1, {"cancelled": 1}, {ROW.reason: 1}, (ROW,))
-    report = ReadReport((file,), 1, 2, 3, 4, 5, 6, 7)
+    report = ReadReport((file,), 1, 2, 3, 4, 5, 6, 7, 8)
     assert ReadReport.from_plain(json.loads(json.dumps(report.plain()))) == report
 
 

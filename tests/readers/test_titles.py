@@ -78,3 +78,25 @@ def test_no_kept_row_is_no_item(desk: Desk) -> None:
     desk.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
     with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
         desk.read(interactions="a.csv")
+
+
+def test_titles_of_a_time_before_are_the_most_frequent_then_or_the_first(desk: Desk) -> None:
+    rows = [
+        "a,1,Ant,2026-01-01",
+        "a,2,Aunt,2026-01-02",
+        "a,3,Aunt,2026-01-03",
+        "a,4,Later,2026-02-01",
+        "a,5,Later,2026-02-02",
+        "a,6,Later,2026-02-03",
+        "b,5,Second,2026-02-02",
+        "b,6,Second,2026-02-03",
+        "b,4,First,2026-02-01",
+        "c,1,,2026-01-01",
+        "c,4,Cat,2026-02-01",
+        "d,1,,2026-01-01",
+    ]
+    for order in (rows, rows[::-1]):
+        desk.put("a.csv", "item_id,order_id,title,time\n" + "\n".join(order))
+        assert desk.read(interactions="a.csv").catalogue.title == ("Later", "Second", "Cat", "")
+        found = desk.read(interactions="a.csv", titles_before=1_769_904_000)  # 2026-02-01
+        assert found.catalogue.title == ("Aunt", "First", "Cat", "")

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.progress import silent
-from recommender.readers.shop import read_shop
 from recommender.readers.sources import Cancelled, InteractionColumns, InteractionSource
 from recommender.readers.users import Users, user_hash
 from tests.readers.desk import KEY, Desk, all_bytes
@@ -29,11 +27,9 @@ def test_the_hash_is_keyed_and_has_64_bits() -> None:
 
 
 @pytest.mark.parametrize("key", [b"", b"short", b"x" * 65])
-def test_an_unfit_key_is_refused_before_anything_is_read(desk: Desk, key: bytes) -> None:
-    desk.put("a.csv", "item_id,order_id\na,1\n")
-    source = desk.source(interactions="a.csv")
+def test_an_unfit_key_is_refused(key: bytes) -> None:
     with pytest.raises(ConfigError, match=rf"user key has {len(key)} bytes; give 16 to 64"):
-        read_shop(source, user_key=key, quarantine=desk.quarantine, progress=silent)
+        Users(key)
 
 
 def test_users_keep_their_number_over_files_and_sources(desk: Desk) -> None:
@@ -106,3 +102,56 @@ def test_the_user_may_be_the_basket_or_the_session(desk: Desk) -> None:
     columns = InteractionColumns(basket="user_id", session="user_id")
     interactions = desk.read(interactions=InteractionSource("a.csv", columns=columns)).interactions
     assert interactions.basket.tolist() == interactions.session.tolist() == [0, 0]
+
+
+def test_rows_of_forgotten_users_are_left_out_and_counted(desk: Desk) -> None:
+    desk.put(
+        "a.csv", "item_id,order_id,user_id,title\na,1,u,Ada's lamp\nb,1,v,Lamp\nb,2,u,\n,3,u,\n"
+    )
+    data = desk.read(interactions="a.csv", forgotten=["u"])
+    assert data.interactions.item.tolist() == [0]
+    assert data.interactions.users.tolist() == [user_hash("v", KEY)]
+    assert data.catalogue.title == ("Lamp",)
+    assert data.report.files[0].left_out == {"user is forgotten": 3}
+    assert not desk.refused()
+
+
+DAY = "2026-03-{:02d}"
+
+
+def dated(*events: tuple[str, str, str]) -> str:
+    return "\n".join(["item_id,user_id,time", *(",".join(event) for event in events)])
+
+
+def test_events_older_than_the_retention_go_with_their_items_and_users(desk: Desk) -> None:
+    events = [("a", "u", DAY.format(1)), ("b", "v", DAY.format(5)), ("c", "u", DAY.format(15))]
+    desk.put("a.csv", dated(*events))
+    data = desk.read(interactions="a.csv", retention_days=10)
+    assert [*data.catalogue.ids] == ["b", "c"]
+    assert data.interactions.item.tolist() == [0, 1]
+    assert data.interactions.user.tolist() == [1, 0]
+    assert data.interactions.users.tolist() == [user_hash(raw, KEY) for raw in "uv"]
+    assert data.report.too_old == 1
+    assert data.report.n_interactions == 2
+
+
+def test_retention_keeps_the_items_of_a_catalogue_and_events_without_time(desk: Desk) -> None:
+    desk.put("items.csv", "item_id,title\na,Lamp\nb,Bowl\n")
+    desk.put("a.csv", dated(("a", "u", DAY.format(1)), ("b", "", DAY.format(20))))
+    desk.put("b.csv", "item_id,user_id\na,w\n")
+    data = desk.read(
+        catalogue="items.csv",
+        interactions=[InteractionSource("a.csv"), InteractionSource("b.csv")],
+        retention_days=3,
+    )
+    assert [*data.catalogue.ids] == ["a", "b"]
+    assert data.interactions.item.tolist() == [1, 0]
+    assert data.interactions.user.tolist() == [-1, 0]
+    assert data.interactions.users.tolist() == [user_hash("w", KEY)]
+
+
+def test_no_retention_keeps_everything(desk: Desk) -> None:
+    desk.put("a.csv", dated(("a", "u", "1999-01-01"), ("b", "v", DAY.format(5))))
+    data = desk.read(interactions="a.csv")
+    assert len(data.interactions) == 2
+    assert data.report.too_old == 0

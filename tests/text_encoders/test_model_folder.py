@@ -52,6 +52,7 @@ def test_other_weights_in_the_offline_package_are_refused(
         SentenceTransformerEncoder().encode(["a"], silent)
 
 
+@pytest.mark.fault("S9")
 @pytest.mark.parametrize("name", ["modeling.py", "pytorch_model.bin", "x.pkl", "sub/y.PT", "z.so"])
 def test_files_that_can_run_code_are_refused(folder: Path, name: str) -> None:
     sentinel = folder.parent / "it ran"
@@ -63,12 +64,14 @@ def test_files_that_can_run_code_are_refused(folder: Path, name: str) -> None:
     assert not sentinel.exists()
 
 
+@pytest.mark.fault("S9")
 def test_modules_of_ones_own_are_refused(folder: Path) -> None:
     (folder / "modules.json").write_text(json.dumps([{"type": "os.system"}]))
     with pytest.raises(ConfigError, match=r"names 'os\.system', which is code of its own"):
         SentenceTransformerEncoder(model=str(folder)).encode(["a"], silent)
 
 
+@pytest.mark.fault("S9")
 def test_configuration_that_asks_for_code_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "x--y.Z"}}))
     with pytest.raises(ConfigError, match="asks for code of its own"):

@@ -270,6 +270,7 @@ def slowest(lookup: RelatedItems, times: int) -> float:
     return max(took)
 
 
+@pytest.mark.fault(52)
 def test_a_dead_shard_takes_only_its_own_lists(own: Cluster) -> None:
     dead = other_than(own.owner(KEYS.live))
     with publishing(own) as publisher:
@@ -420,6 +421,7 @@ def test_a_slot_moves_while_a_loop_reads(site: Cluster, *, control: bool) -> Non
     asyncio.run(ask())
 
 
+@pytest.mark.fault(51)
 def test_a_replica_takes_over_with_every_list() -> None:
     with cluster("redis-server", replicas=1) as found:
         with publishing(found) as publisher, reading(found, cache_items=0) as lookup:

@@ -5,14 +5,15 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from recommender.errors import ConfigError
 from tests.serving.servers import until
-from workers.process import ONE_THREAD, Ended, Process, Tell
+from workers.leaving import leave, stay
+from workers.process import LEFT, ONE_THREAD, Ended, Process, Tell
 
 MEBIBYTE = 1024 * 1024
 
@@ -69,6 +70,24 @@ def test_a_claim_that_is_lost_ends_the_process() -> None:
     end = ended(lambda _: time.sleep(30), watch=lambda: False)[1]
     assert end.signal == signal.SIGKILL
     assert end.seconds < 10
+
+
+@pytest.fixture
+def asked_to_leave(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("workers.process.GRACE_S", 0.3)
+    leave()
+    yield
+    stay()
+
+
+@pytest.mark.usefixtures("asked_to_leave")
+def test_it_ends_with_the_worker_that_leaves_done_or_not() -> None:
+    end = ended(lambda _: time.sleep(30), every_s=30)[1]
+    assert (end.signal, end.kind, end.exit_code) == (0, LEFT, 0)
+    assert end.seconds < 10
+    events, done = ended(lambda tell: tell("made", shard=3))
+    assert events == [{"event": "made", "shard": 3}]
+    assert done.kind == ""
 
 
 def test_one_thread_for_each_library() -> None:

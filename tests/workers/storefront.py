@@ -14,12 +14,16 @@ Seen = dict[tuple[int, str], set[tuple[str, ...]]]
 
 @dataclass
 class Storefront:
-    """Which lists each generation showed, how often there was which status, and every fault."""
+    """Which lists each generation showed, how often there was which status, and every fault.
+
+    `odd` holds when an answer was anything but the item's own list, by the monotonic clock.
+    """
 
     lists: Seen = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     generations: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    odd: list[float] = field(default_factory=list)
 
     def check(self) -> None:
         """No exception, no answer of two generations, no list that changed within one."""
@@ -34,6 +38,8 @@ class Storefront:
             self.faults.append("one answer of two generations")
         for answer in answers:
             self.statuses[answer.status] += 1
+            if answer.status != "ok":
+                self.odd.append(time.monotonic())
         for answer in found:
             if self.generations[-1:] != [answer.generation]:
                 self.generations.append(answer.generation)

@@ -84,6 +84,7 @@ def test_every_scheme_leads_to_a_connection(scheme: str, *, tls: bool) -> None:
             connection.connect()
 
 
+@pytest.mark.fault(26)
 def test_the_app_is_light(config: Path) -> None:
     code = (
         "import sys, workers.celery, workers.tasks, workers.consumer, workers.transport\n"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -12,7 +13,7 @@ from redis import Redis
 
 from recommender.settings_file import load
 from tests.serving.servers import until
-from tests.workers.fleet import REPOSITORY, environment, free_port
+from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
 from workers.process import ONE_THREAD
@@ -90,6 +91,7 @@ def test_four_workers_make_what_one_process_makes(shop: Shop, tmp_path: Path) ->
     assert shop.command("status").stdout == "acme.1 published\n"
 
 
+@pytest.mark.fault(4)
 def test_a_step_that_keeps_killing_its_worker_ends_the_run(shop: Shop) -> None:
     number = begin(shop)
     with shop.workers("killed", processes=1, failpoint="artifact.before_manifest=kill@1") as worker:
@@ -105,6 +107,24 @@ def test_a_step_that_keeps_killing_its_worker_ends_the_run(shop: Shop) -> None:
         shop.ends(2)
 
 
+@pytest.mark.fault(3)
+def test_a_worker_that_is_asked_to_end_leaves_its_step_to_another(shop: Shop) -> None:
+    number = begin(shop)
+    hang = "artifact.before_manifest=hang@2"  # the second shard that one process encodes
+    with shop.workers("left", processes=1, failpoint=hang) as worker:
+        worker.said("event=began step=encode shard=1 ", timeout_s=60)
+        asked = time.monotonic()
+    assert worker.process.returncode == 0
+    assert time.monotonic() - asked < 20
+    assert f"event=left run=acme.{number} step=encode shard=1" in worker.log
+    assert shop.run(number).state == "running"
+    with shop.workers("next"):
+        shop.ends(number)
+    assert set(shop.made().values()) == {1}
+    assert "event=died" not in worker.log
+
+
+@pytest.mark.fault(2, 8)
 @pytest.mark.long
 def test_a_worker_and_the_queue_are_lost(shop: Shop) -> None:
     with shop.workers("first"):
@@ -131,6 +151,27 @@ def test_a_worker_and_the_queue_are_lost(shop: Shop) -> None:
     assert set((shop.encoded() - before).values()) <= {1}
 
 
+@pytest.mark.fault(30)
+def test_a_task_that_comes_several_times_is_done_once(shop: Shop) -> None:
+    number = begin(shop)
+
+    def ring_again(step: str) -> None:
+        head = headers(task="workers.perform")
+        with Redis.from_url(shop.broker.url) as queue:
+            for _ in range(3):
+                queue.lpush(QUEUE, envelope([f"acme.{number}", step, 0], head=head))
+
+    ring_again("read")
+    with shop.workers("twice", processes=3) as worker:
+        worker.said("event=made step=text-plan", timeout_s=60)
+        ring_again("encode")
+        shop.ends(number)
+        ring_again("activate")
+        until(lambda: worker.log.count("Task workers.perform") > 6)
+    assert set(shop.made().values()) == {1}
+    assert "event=died" not in worker.log
+
+
 @pytest.mark.long
 def test_of_two_reindexes_the_later_wins(shop: Shop) -> None:
     first, second = begin(shop), begin(shop)
@@ -143,6 +184,7 @@ def test_of_two_reindexes_the_later_wins(shop: Shop) -> None:
         assert not list(store.scan_iter(match="rec:acme:1:*"))
 
 
+@pytest.mark.fault(7, 12)
 def test_what_redis_lost_is_published_again_without_encoding(shop: Shop) -> None:
     with shop.workers("fleet") as worker:
         begin(shop)

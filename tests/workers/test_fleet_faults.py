@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,20 @@ from tests.workers.test_fleet import begin
 
 pytestmark = [pytest.mark.server, pytest.mark.long]
 
-STAGES = ["read", "text-plan", "encode", "fit.behaviour", "choose.related", "gate", "stage.related"]
+STAGES = [
+    "read",
+    "text-plan",
+    "encode",
+    "text",
+    "fit.behaviour",
+    "fuse.related",
+    "index.related",
+    "choose.related",
+    "build",
+    "gate",
+    "stage.related",
+    "activate",
+]
 OWNER = r"owner=\S+?:(\d+):"
 
 
@@ -45,6 +59,7 @@ def ends_well(shop: Shop, number: int, seen: Storefront) -> None:
     until(lambda: bool(seen.generations) and seen.generations[-1] >= number, 30)
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_pool_child_is_killed(shop: Shop, stage: str) -> None:
     before = shop.encoded()
@@ -61,11 +76,46 @@ def test_a_pool_child_is_killed(shop: Shop, stage: str) -> None:
         ends_well(shop, number, seen)
         assert worker.lives
     seen.check()
-    assert set(seen.statuses) == {"ok"}
+    assert not seen.odd
     assert set((shop.encoded() - before).values()) == {1}
 
 
-@pytest.mark.parametrize("stage", ["encode", "choose.related", "gate"])
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_whole_worker_is_killed(shop: Shop, stage: str) -> None:
+    before = shop.encoded()
+    with storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen:
+        with shop.workers("killed") as worker:
+            number = begin(shop)
+            worker.said(f"event=began step={stage} ", timeout_s=60)
+            worker.kill()
+        with shop.workers("next"):
+            ends_well(shop, number, seen)
+    seen.check()
+    assert not seen.odd
+    assert set((shop.encoded() - before).values()) == {1}
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_broker_is_killed_and_its_queue_lost(shop: Shop, stage: str) -> None:
+    before = shop.encoded()
+    with (
+        storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen,
+        shop.workers("unheard") as worker,
+    ):
+        number = begin(shop)
+        worker.said(f"event=began step={stage} ", timeout_s=60)
+        shop.broker.kill()
+        shop.broker.start()
+        ends_well(shop, number, seen)
+    seen.check()
+    assert not seen.odd
+    assert set((shop.encoded() - before).values()) == {1}
+
+
+@pytest.mark.fault(5, 6)
+@pytest.mark.parametrize("stage", STAGES)
 def test_the_store_is_killed_and_empty(shop: Shop, stage: str) -> None:
     before = shop.encoded()
     with (
@@ -75,11 +125,16 @@ def test_the_store_is_killed_and_empty(shop: Shop, stage: str) -> None:
         until(lambda: seen.statuses["ok"] > 0)
         number = begin(shop)
         worker.said(f"event=began step={stage} ", timeout_s=60)
+        assert not seen.odd
+        outage = time.monotonic()
         shop.store.kill()
-        until(lambda: seen.statuses.total() > seen.statuses["ok"], 30)
+        until(lambda: bool(seen.odd), 30)
         shop.store.start()
         ends_well(shop, number, seen)
+        over, read = time.monotonic(), seen.statuses["ok"]
+        until(lambda: seen.statuses["ok"] > read + 100)
     seen.check()
+    assert all(outage <= at <= over for at in seen.odd)
     assert set((shop.encoded() - before).values()) == {1}
 
 
@@ -90,6 +145,7 @@ def ringing(shop: Shop) -> bool:
     return shop.newest().state == "running"
 
 
+@pytest.mark.fault(28)
 def test_a_worker_that_was_paused_writes_nothing_that_is_read(shop: Shop) -> None:
     with storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen:
         stop = "publish.before_swap=stop@1"
@@ -120,6 +176,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.fault(29)
 def test_two_beats_begin_one_run(shop: Shop) -> None:
     text = shop.config.read_text()
     shop.config.write_text(text + '\n[schedule]\nreindex = "* * * * *"\n')

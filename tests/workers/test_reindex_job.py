@@ -69,6 +69,7 @@ def test_an_evaluation_is_a_command_of_its_own(
     assert 'event=evaluated shop=acme table={"ndcg": 0.2}' in caplog.text
 
 
+@pytest.mark.fault("S8")
 @pytest.mark.parametrize("step", ["read", "../x", "", 7, None, ["read"]])
 @pytest.mark.parametrize("shard", [-1, True, "0", None, 1.5, 10**30])
 @pytest.mark.parametrize("run_id", ["acme.1", "../../etc/passwd", "acme.1/x", "acme.1\n", 7, None])

@@ -128,6 +128,7 @@ def test_a_reindex_through_the_queue_is_live(running: Worker, url: str) -> None:
     shop.close()
 
 
+@pytest.mark.fault(31, "S7")
 def test_a_pickle_is_never_opened(running: Worker, tmp_path: Path) -> None:
     created = tmp_path / "created"
     body = pickle.dumps(CreatesAFile(created))
@@ -139,6 +140,7 @@ def test_a_pickle_is_never_opened(running: Worker, tmp_path: Path) -> None:
     assert created.exists()
 
 
+@pytest.mark.fault(31, "S7")
 @pytest.mark.parametrize("kind", FORGED)
 def test_what_is_forged_takes_one_line(running: Worker, kind: str) -> None:
     told = running.told_of(FORGED[kind])
@@ -148,6 +150,7 @@ def test_what_is_forged_takes_one_line(running: Worker, kind: str) -> None:
     assert running.lives
 
 
+@pytest.mark.fault("S8")
 @pytest.mark.parametrize("shop", ODD_SHOPS, ids=lambda shop: repr(shop)[:20])
 def test_odd_shops_are_refused(running: Worker, shop: object) -> None:
     head = headers()
