@@ -9,13 +9,14 @@ import ssl
 import sys
 from typing import Any, NoReturn
 
+import billiard.pool
 from celery import Celery
 from celery.signals import celeryd_init, worker_shutting_down
 from kombu.entity import Queue
 
 from recommender.errors import ConfigError
 from recommender.steps import Work
-from workers import leaving
+from workers.leaving import GRACE_S, leave
 from workers.shops import Shops, configured
 
 JSON_ONLY: dict[str, object] = {
@@ -108,7 +109,7 @@ def _at_start(*, instance: Any, **_: object) -> None:  # noqa: ANN401
 
 
 def _at_end(**_: object) -> None:
-    leaving.leave()
+    leave()
 
 
 def _leave(error: ConfigError) -> NoReturn:
@@ -116,6 +117,12 @@ def _leave(error: ConfigError) -> NoReturn:
     sys.stderr.write(f"workers: {error}\n")
     raise SystemExit(error.exit_code)
 
+
+# A pool child that ends waits until the worker has counted its last result, and the worker may have
+# stopped counting: for 30 seconds, unless told otherwise. A result is of no account here.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = round(
+    GRACE_S / billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_INTERVAL
+)
 
 app = Celery("workers", include=["workers.tasks"])
 app.add_defaults(_at_first_need)

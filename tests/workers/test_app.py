@@ -1,14 +1,17 @@
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from billiard import pool
 from celery import Celery
 from celery.app.utils import find_app
 
 from recommender.errors import ConfigError
 from tests.workers.fleet import CLOSED, PASSWORD, REPOSITORY, environment, write_tiny_shop
 from workers.celery import JSON_ONLY, app, configuration, require_json_only
+from workers.leaving import GRACE_S
 from workers.shops import Shops
 
 
@@ -35,6 +38,16 @@ def test_celery_finds_the_app(name: str) -> None:
     assert find_app(name) is app
     app.loader.import_default_modules()
     assert "workers.reindex" in app.tasks
+
+
+def test_the_end_of_a_worker_is_not_waited_for_long() -> None:
+    waits_s = (
+        pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT
+        * pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_INTERVAL
+    )
+    assert waits_s == GRACE_S
+    waited = inspect.getsource(pool.Worker._ensure_messages_consumed)
+    assert "range(GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT)" in waited
 
 
 def test_json_and_nothing_else() -> None:
