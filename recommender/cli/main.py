@@ -28,6 +28,7 @@ EXTRAS = {
         "implicit",
         "faiss",
         "threadpoolctl",
+        "yaml",
         "pydantic",
         "rich",
         "tomli_w",

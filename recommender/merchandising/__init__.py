@@ -1,0 +1,1 @@
+"""Merchandisers' rules: a reviewed file that pins, boosts, buries, excludes and replaces."""

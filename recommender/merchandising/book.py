@@ -1,0 +1,148 @@
+"""Rule book: what merchandisers want, as a file says it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from typing import Any, Literal, get_args
+
+Action = Literal["pin", "boost", "bury", "exclude", "replace"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+Pair = tuple[str, str]
+Season = Literal["valid", "expired", "not yet valid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Items of a catalogue: those that meet every part given, each by any one of its values.
+
+    `items` are ids; `categories` are paths or beginnings of paths, written `Garden > Tools`.
+    Where no part is given it means every item.
+    """
+
+    items: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Whether it means every item."""
+        return not (self.items or self.brands or self.categories)
+
+    def __str__(self) -> str:
+        parts = (("", self.items), ("brand ", self.brands), ("category ", self.categories))
+        return " and ".join(what + _some(names) for what, names in parts if names) or "all lists"
+
+
+@dataclass(frozen=True, slots=True)
+class MerchandisingRule:
+    """One rule: an action, what it moves, and in whose lists.
+
+    It moves `what` in the lists of `lists_of`, or the second item of each of `pairs` in the list
+    of the first; in the named `placements`, all where there is none; from the day `first` to the
+    day `last`, both included. `position` counts from 1 and belongs to pin, `by` (more than 1) to
+    boost and bury, `substitute` to replace. `line` is where it stands in its file.
+    """
+
+    name: str
+    action: Action
+    what: Selection = Selection()
+    pairs: tuple[Pair, ...] = ()
+    lists_of: Selection = Selection()
+    placements: tuple[str, ...] = ()
+    first: date | None = None
+    last: date | None = None
+    position: int = 0
+    by: float = 1.0
+    substitute: str = ""
+    line: int = field(default=0, compare=False)
+
+    @property
+    def in_every_list(self) -> bool:
+        """Whether it is for the lists of all items."""
+        return self.lists_of.everything and not self.pairs
+
+    def season(self, today: date) -> Season:
+        """Whether it is valid on a day."""
+        if self.last is not None and today > self.last:
+            return "expired"
+        return "not yet valid" if self.first is not None and today < self.first else "valid"
+
+    def meant_for(self, placement: str) -> bool:
+        """Whether it is for the lists of a placement."""
+        return not self.placements or placement in self.placements
+
+    def plain(self) -> dict[str, Any]:
+        """The rule as JSON knows it, without its line and its dates."""
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("line", "first", "last"):
+            del content[name]
+        for name in ("what", "lists_of"):
+            content[name] = {f.name: list(getattr(content[name], f.name)) for f in _PARTS}
+        return {**content, "pairs": [list(pair) for pair in self.pairs]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "MerchandisingRule":
+        """Undo `plain`."""
+        given = dict(plain)
+        for name in ("what", "lists_of"):
+            given[name] = Selection(**{part: tuple(ids) for part, ids in given[name].items()})
+        given["pairs"] = tuple((owner, other) for owner, other in given["pairs"])
+        given["placements"] = tuple(given["placements"])
+        return cls(**given)
+
+    def __str__(self) -> str:
+        moved = ", ".join(f"{other} in the list of {owner}" for owner, other in self.pairs[:2])
+        if self.pairs:
+            moved += f" and {len(self.pairs) - 2} more" if len(self.pairs) > 2 else ""
+        else:
+            moved = str(self.what)
+        how = {
+            "pin": f" to {self.position}",
+            "replace": f" with {self.substitute}",
+            "boost": f" by {self.by:g}",
+            "bury": f" by {self.by:g}",
+        }
+        return f"{self.action} {moved}{how.get(self.action, '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """The rules of one file, in their order; their days are days in `time_zone`."""
+
+    rules: tuple[MerchandisingRule, ...] = ()
+    time_zone: str = "UTC"
+
+    def on(self, today: date) -> "RuleBook":
+        """The rules that are valid on a day, which then have no dates any more."""
+        valid = [rule for rule in self.rules if rule.season(today) == "valid"]
+        return RuleBook(tuple(replace(rule, first=None, last=None) for rule in valid))
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The rules as JSON knows them, without dates."""
+        return [rule.plain() for rule in self.rules]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Mapping[str, Any]]) -> "RuleBook":
+        """Undo `plain`."""
+        return cls(tuple(MerchandisingRule.from_plain(rule) for rule in plain))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the rules do, hexadecimal; "" where there is none.
+
+        Names count, lines and dates do not: a file that grew a comment is the same.
+        """
+        if not self.rules:
+            return ""
+        text = json.dumps(self.plain(), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_PARTS = fields(Selection)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
