@@ -78,6 +78,34 @@ class Catalogue:
             available_from=np.zeros(len(ids), dtype=np.int64),
         )
 
+    def drawn(self, others: "Catalogue", places: NDArray[np.integer[Any]]) -> "Catalogue":
+        """The items at `places` (k,) among these and, behind them, the others.
+
+        Attributes are those of this catalogue, empty where the others lack one.
+        """
+        at = places.tolist()
+        blank = ("",) * len(others)
+
+        def texts(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
+            both = (*ours, *theirs)
+            return tuple(both[place] for place in at)
+
+        return Catalogue(
+            ItemIds(texts(self.ids.ids, others.ids.ids)),
+            title=texts(self.title, others.title),
+            description=texts(self.description, others.description),
+            brand=texts(self.brand, others.brand),
+            category=texts(self.category, others.category),
+            group=texts(self.group, others.group),
+            price=np.concatenate([self.price, others.price])[places],
+            in_stock=np.concatenate([self.in_stock, others.in_stock])[places],
+            available_from=np.concatenate([self.available_from, others.available_from])[places],
+            attributes={
+                name: texts(column, others.attributes.get(name, blank))
+                for name, column in self.attributes.items()
+            },
+        )
+
     def columns(self) -> Columns:
         """The catalogue as arrays."""
         columns = self.ids.columns()

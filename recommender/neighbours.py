@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +111,10 @@ class RelatedLists:
         """How many entries each list has (n,)."""
         return np.diff(self.offsets)
 
+    def places(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+        """Where the entries of some lists stand among all, one list after another."""
+        return places(self.offsets, rows)
+
     @classmethod
     def of_blocks(
         cls,
@@ -145,3 +150,12 @@ class RelatedLists:
     def from_columns(cls, placement: str, columns: Columns) -> "RelatedLists":
         """Undo `columns`."""
         return cls(placement, *(columns[name] for name in (*COLUMNS, "best_sellers")))
+
+
+def places(
+    offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.int64]:
+    """The places from `offsets[row]` to `offsets[row + 1]` of some rows, one row after another."""
+    starts, sizes = offsets[rows], offsets[rows + 1] - offsets[rows]
+    before = np.cumsum(sizes) - sizes
+    return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)

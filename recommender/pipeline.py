@@ -62,7 +62,7 @@ from recommender.vectors import Embeddings, ItemVectors
 
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
-_VECTORS = ("vectors", 1)
+_VECTORS = ("vectors", 2)
 _INDEX = ("index", 1)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)

@@ -59,6 +59,9 @@ class Fusion(Protocol):
     ) -> FittedFusion:
         """Fit to one shop. Raises: ConfigError where it needs embeddings that are not there."""
 
+    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> FittedFusion:
+        """Undo `columns` of a fusion that was fitted to embeddings of these names."""
+
 
 class VectorIndex(Protocol):
     """Finds the targets with the largest inner product."""

@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 from recommender.artifacts import ArtifactStore
 from recommender.builds import BUILD, LISTS, READ
 from recommender.errors import ArtifactError
+from recommender.overlays import OVERLAY
 from recommender.runs import UNFINISHED, Run, all_runs, run_id
 from recommender.serving.publisher import Publisher
 from recommender.storage import TEMPORARY, LocalStorage
 from recommender.text_shards import PLAN, SHARD
 
-STEPS = (BUILD[0], LISTS[0], "index", "vectors", "interactions", "text", PLAN[0], SHARD[0], READ[0])
+STEPS = (
+    *(BUILD[0], OVERLAY[0], LISTS[0], "ranker", "near", "index", "vectors", "interactions", "text"),
+    *(PLAN[0], SHARD[0], READ[0]),
+)
 UNFINISHED_FOR_S = 24 * 3600
 """What nobody has written to for so long, while no run is at work, a killed writer left."""
 
@@ -101,10 +105,10 @@ def _kept(store: ArtifactStore, needed: Iterable[Run], builds: Iterable[str]) ->
 
 
 def _of_build(store: ArtifactStore, key: str) -> set[Key]:
-    """What lists can be shown, compared and published again from."""
+    """What lists can be shown, compared and published again from, also those of an overlay."""
     build = store.find(BUILD[0], key)
     if build is None:
-        return set()
+        return {(OVERLAY[0], key)}
     lists = build.summary["lists"].values()
     shards = [key for keys in lists for key in ([keys] if isinstance(keys, str) else keys)]
     return {(BUILD[0], key), (READ[0], build.summary["read"])} | {

@@ -40,6 +40,13 @@ class Concatenation:
         total = sum(weights.values())
         return FittedConcatenation({name: weight / total for name, weight in weights.items()})
 
+    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedConcatenation":
+        """Undo `columns`; the order in which vectors are joined is that of the fit."""
+        shares = dict(zip(sorted(self.weights or embeddings), columns["shares"], strict=True))
+        return FittedConcatenation(
+            {name: float(shares[name]) for name in self.weights or embeddings}
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FittedConcatenation:

@@ -8,7 +8,13 @@ import numpy as np
 from recommender.arrays import Columns, FloatVector
 from recommender.catalogue import Catalogue
 from recommender.errors import ConfigError
-from recommender.fusion.weights import named, side_by_side, target_lengths, the_behaviour
+from recommender.fusion.weights import (
+    named,
+    shortest_target,
+    side_by_side,
+    target_lengths,
+    the_behaviour,
+)
 from recommender.interactions import Interactions
 from recommender.recipe import TEXT
 from recommender.vectors import Embeddings, ItemVectors
@@ -44,16 +50,24 @@ class Gated:
         """Check the names. Raises: ConfigError where it is unclear which behaviour is meant."""
         named(embeddings, TEXT, "gated")
         behaviour = the_behaviour(embeddings, self.behaviour, "gated")
-        return FittedGate(self.text_share, self.half_support, behaviour)
+        shortest = shortest_target(embeddings[behaviour])
+        return FittedGate(self.text_share, self.half_support, behaviour, shortest)
+
+    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedGate":
+        """Undo `columns`."""
+        behaviour = the_behaviour(embeddings, self.behaviour, "gated")
+        text_share, half_support, shortest = columns["gate"].tolist()
+        return FittedGate(text_share, half_support, behaviour, shortest)
 
 
 @dataclass(frozen=True, slots=True)
 class FittedGate:
-    """The gate for one shop."""
+    """The gate for one shop; targets that the behaviour does not know are `shortest`."""
 
     text_share: float
     half_support: float
     behaviour: str
+    shortest: float
 
     def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
         """Queries and targets (n, d of text + d of behaviour); scores are at most 1."""
@@ -63,15 +77,15 @@ class FittedGate:
         ones = np.ones(len(catalogue), dtype=np.float32)
         found = text.matrix if text.targets is None else text.targets
         bought = behaviour.matrix if behaviour.targets is None else behaviour.targets
-        popular = target_lengths(behaviour)
+        popular = target_lengths(behaviour, self.shortest)
         return ItemVectors(
             queries=side_by_side([(1 - weight, text.matrix), (weight, behaviour.matrix)]),
             targets=side_by_side([(popular, found), (ones, bought)]),
         )
 
     def columns(self) -> Columns:
-        """The two numbers of the gate."""
-        return {"gate": np.array([self.text_share, self.half_support])}
+        """The three numbers of the gate."""
+        return {"gate": np.array([self.text_share, self.half_support, self.shortest])}
 
     def _behaviour_weight(self, text: Embeddings, behaviour: Embeddings) -> FloatVector:
         support = behaviour.support

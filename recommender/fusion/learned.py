@@ -1,7 +1,7 @@
 """A fusion that is learned: two towers, distilled from a teacher that is no vectors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,12 @@ from recommender.fusion.sides import WIDTH, price_scale, side_columns
 from recommender.fusion.teacher import Counts
 from recommender.fusion.towers import Inputs, Parameters, first_parameters, queries, targets
 from recommender.fusion.training import Training
-from recommender.fusion.weights import named, target_lengths, the_behaviour
+from recommender.fusion.weights import named, shortest_target, target_lengths, the_behaviour
 from recommender.interactions import Interactions
 from recommender.recipe import TEXT
 from recommender.vectors import Embeddings, ItemVectors
+
+_OF_SHOP = ("prices", "shortest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +69,34 @@ class Learned:
             self.hidden,
             self.seed,
         )
-        untaught = FittedTowers(behaviour, first, price_scale(catalogue))
+        shortest = shortest_target(embeddings[behaviour])
+        untaught = FittedTowers(behaviour, first, price_scale(catalogue), shortest)
         counts = Counts.of(interactions, self.half_life_days)
         if np.count_nonzero(counts.total) < 2:
             return untaught
         training = Training(self.steps, self.cold_share, self.seed)
         taught = training.run(untaught.inputs(embeddings, catalogue), first, counts)
-        return FittedTowers(behaviour, taught, untaught.prices)
+        return replace(untaught, parameters=taught)
+
+    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedTowers":
+        """Undo `columns`."""
+        behaviour = the_behaviour(embeddings, self.behaviour, "learned")
+        parameters = {name: array for name, array in columns.items() if name not in _OF_SHOP}
+        centre, spread = columns["prices"].tolist()
+        return FittedTowers(behaviour, parameters, (centre, spread), float(columns["shortest"]))
 
 
 @dataclass(frozen=True, slots=True)
 class FittedTowers:
-    """The towers of one shop; `prices` are median and spread of the log prices."""
+    """The towers of one shop; `prices` are median and spread of the log prices.
+
+    Targets that the behaviour does not know are as long as the `shortest` of those it knows.
+    """
 
     behaviour: str
     parameters: Parameters
     prices: tuple[float, float]
+    shortest: float
 
     def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
         """Queries and targets (n, d of text + d of behaviour); scores are at most 1.
@@ -98,15 +112,11 @@ class FittedTowers:
         return ItemVectors(asking, found)
 
     def columns(self) -> Columns:
-        """The parameters of the towers and the scale of prices."""
-        return dict(self.parameters) | {"prices": np.array(self.prices, dtype=np.float64)}
-
-    @classmethod
-    def from_columns(cls, behaviour: str, columns: Columns) -> "FittedTowers":
-        """Undo `columns`; `behaviour` names the embeddings that it was fitted to."""
-        parameters = {name: array for name, array in columns.items() if name != "prices"}
-        centre, spread = columns["prices"].tolist()
-        return cls(behaviour, parameters, (centre, spread))
+        """The parameters of the towers, the scale of prices and the shortest target."""
+        return dict(self.parameters) | {
+            "prices": np.array(self.prices, dtype=np.float64),
+            "shortest": np.array(self.shortest, dtype=np.float64),
+        }
 
     def inputs(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> Inputs:
         """What the towers see."""
@@ -117,5 +127,5 @@ class FittedTowers:
             sides=side_columns(catalogue, self.prices),
             behaviour=behaviour.matrix,
             support=behaviour.support[:, None],
-            length=np.minimum(target_lengths(behaviour), 1)[:, None],
+            length=np.minimum(target_lengths(behaviour, self.shortest), 1)[:, None],
         )

@@ -39,14 +39,21 @@ def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:
     return np.hstack([weight[:, None] * matrix for weight, matrix in parts]).astype(np.float32)
 
 
-def target_lengths(behaviour: Embeddings) -> FloatVector:
+def target_lengths(behaviour: Embeddings, shortest: float) -> FloatVector:
     """How long each target is (n,), by popularity as a rule; one where a model has no targets.
 
-    An item without a target, having no support, has the shortest length there is.
+    An item without a target, having no support, has the `shortest` length of the fit.
     """
     if behaviour.targets is None:
         return np.ones(len(behaviour.matrix), dtype=np.float32)
     lengths: FloatVector = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
-    known = lengths > 0
-    shortest = lengths[known].min() if known.any() else np.float32(1)
-    return np.where(known, lengths, shortest).astype(np.float32)
+    return np.where(lengths > 0, lengths, np.float32(shortest)).astype(np.float32)
+
+
+def shortest_target(behaviour: Embeddings) -> float:
+    """The length of the shortest target that there is, 1 without any."""
+    if behaviour.targets is None:
+        return 1.0
+    lengths = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
+    known = lengths[lengths > 0]
+    return float(known.min()) if len(known) else 1.0

@@ -8,7 +8,7 @@ characters, so nothing needs escaping, and `sed -n 2p` reads a list.
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -65,6 +65,12 @@ class Pointer:
     def generation(self) -> int:
         """The full generation that is live."""
         return self.live.layers[-1]
+
+    def covered(self, overlay: int) -> "Pointer":
+        """The pointer with an overlay, under whose number it is moved, over what is live."""
+        return replace(
+            self, fence=overlay, live=replace(self.live, layers=(overlay, self.generation))
+        )
 
 
 class StoredList(NamedTuple):

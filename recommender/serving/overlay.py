@@ -7,10 +7,14 @@ from functools import cached_property
 from itertools import islice, pairwise
 
 from recommender import item_id
+from recommender.arrays import Rows
 from recommender.errors import DataError
+from recommender.ids import ItemIds
+from recommender.neighbours import RelatedLists
 from recommender.related import EVIDENCE, RelatedItem
 from recommender.serving import codec
 from recommender.serving.keys import Keys, check_placement, list_name
+from recommender.serving.staging import encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,19 @@ class ItemLists:
             )
             for item, entries in self.lists.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SomeLists:
+    """The lists of some `rows` of a placement, as columns; they name any item of `ids`."""
+
+    ids: ItemIds
+    lists: RelatedLists
+    rows: Rows
+
+    def encoded(self) -> dict[str, bytes]:
+        """The value of each list by its name."""
+        return dict(encoded(self.ids, self.lists, self.rows))
 
 
 @dataclass(frozen=True)

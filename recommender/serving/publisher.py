@@ -22,7 +22,7 @@ from recommender.serving.keys import Keys
 from recommender.serving.lease import Lease, held_lease
 from recommender.serving.lists import Lists
 from recommender.serving.nodes import server_of
-from recommender.serving.overlay import ItemLists, Overlay
+from recommender.serving.overlay import ItemLists, Overlay, SomeLists
 from recommender.serving.scripts import COMPLETE, NEXT_FENCE, SWAP, Scripts
 from recommender.serving.staging import Staged, Staging
 
@@ -132,15 +132,54 @@ class Publisher:
             _check_placements(overlay, seen)
             base = seen.generation
             generation = self.drawn_up(lease, overlay, lists_key, recipe_digest, base=base)
-            pointer = replace(
-                seen,
-                fence=generation.id,
-                live=replace(seen.live, layers=(generation.id, base)),
-            )
             overlay = replace(overlay, generation=generation.id)
-            self._put_live(lease, generation, overlay, Move(pointer, seen), progress)
+            move = Move(seen.covered(generation.id), seen)
+            self._put_live(lease, generation, overlay, move, progress)
         self.collect_replaced()
         return replace(generation, state="complete", role="overlay")
+
+    def lay_over(
+        self,
+        lists: Sequence[SomeLists],
+        *,
+        seen: Pointer,
+        lists_key: str,
+        progress: Progress = silent,
+    ) -> Generation:
+        """Let exactly these lists lie over the full generation that `seen` points to.
+
+        An overlay that lies there already is replaced; without any list it is taken away. Returns
+        the overlay, or the full generation that lies bare.
+
+        Raises: DataError for lists that cannot be published; StoreUnavailable, also where the
+        pointer was moved since it was seen.
+        """
+        values: dict[str, bytes] = {}
+        for some in lists:
+            values |= some.encoded()
+        with self._at_work() as lease:
+            if not values:
+                return self._bared(lease.scripts, seen)
+            overlay = Overlay(self.keys, 0, values)
+            _check_placements(overlay, seen)
+            base = seen.generation
+            generation = self.drawn_up(lease, overlay, lists_key, "", base=base)
+            overlay = replace(overlay, generation=generation.id)
+            move = Move(seen.covered(generation.id), seen)
+            self._put_live(lease, generation, overlay, move, progress)
+        self.collect_replaced()
+        return replace(generation, state="complete", role="overlay")
+
+    def layers(self) -> tuple[Pointer, tuple[Generation, ...]]:
+        """The live pointer and the generations that it reads, newest first.
+
+        Raises: DataError where nothing is live; StoreUnavailable.
+        """
+        with self.errors("reading"):
+            seen = self.seen()
+            found = [self._generations.described(number) for number in seen.live.layers]
+            full = self._described(seen)
+        return seen, (*(overlay for overlay in found[:-1] if overlay), full)
 
     def reserve(self, floor: int = 0) -> int:
         """A number above `floor` for a generation to come: its fence from the first step on.
@@ -238,6 +277,14 @@ class Publisher:
         if pointer is None:
             raise DataError(f"shop {self.shop}: nothing is live yet; publish all lists first")
         return pointer
+
+    def _bared(self, scripts: Scripts, seen: Pointer) -> Generation:
+        """The full generation, without the overlay that lay over it."""
+        if len(seen.live.layers) > 1 or self.seen() != seen:
+            bare = replace(seen.live, layers=seen.live.layers[-1:])
+            pointer = replace(seen, fence=self._next_fence(scripts), live=bare)
+            self._swap(scripts, Move(pointer, seen))
+        return self._described(seen)
 
     def _described(self, pointer: Pointer) -> Generation:
         generation = self._generations.described(pointer.generation)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import FloatVector, blocks
+from recommender.arrays import FloatVector, Rows, blocks
 from recommender.errors import DataError
 from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
@@ -141,21 +141,10 @@ class Staging:
         return values
 
     def values(self, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
-        """The values of a block, as `codec.encode_list` writes each, made from whole columns."""
-        offsets = lists.offsets[rows.start : rows.stop + 1]
-        entries = slice(int(offsets[0]), int(offsets[-1]))
-        names = self.ids.ids
-        others = [names[row] for row in lists.rows[entries].tolist()]
-        letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
-        codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
-        values = {}
-        prefix, placement = self.keys.prefix(self.generation), lists.placement
-        bounds = (offsets - offsets[0]).tolist()
-        for item, (start, end) in zip(names[rows], pairwise(bounds), strict=True):
-            ids = "\t".join(others[start:end])
-            value = f"{item}\n{ids}\n{letters[start:end]}\n{codes[2 * start : 2 * end]}"
-            values[prefix + list_name(placement, item)] = value.encode()
-        return values
+        """The keys and values of a block of rows."""
+        prefix = self.keys.prefix(self.generation)
+        named = encoded(self.ids, lists, np.arange(rows.start, rows.stop, dtype=np.int32))
+        return {prefix + name: value for name, value in named}
 
     def best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
         """The list of those for whom there is none."""
@@ -165,6 +154,26 @@ class Staging:
         popular = [EVIDENCE.index("popular")] * len(ids)
         key = self.keys.related_list(self.generation, lists.placement, item)
         return {key: codec.encode_list(item, ids, scores, popular)}
+
+
+def encoded(ids: ItemIds, lists: RelatedLists, rows: Rows) -> Iterator[tuple[str, bytes]]:
+    """Name and value of some lists, as `codec.encode_list` writes each, made from whole columns."""
+    entries = lists.places(rows)
+    names = ids.ids
+    others = [names[row] for row in lists.rows[entries].tolist()]
+    letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
+    codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
+    ends = np.cumsum(lists.sizes[rows]).tolist()
+    for row, (start, end) in zip(rows.tolist(), pairwise([0, *ends]), strict=True):
+        value = "\n".join(
+            (
+                names[row],
+                "\t".join(others[start:end]),
+                letters[start:end],
+                codes[2 * start : 2 * end],
+            )
+        )
+        yield list_name(lists.placement, names[row]), value.encode()
 
 
 _LETTERS = np.frombuffer(codec.LETTERS.encode(), dtype=np.uint8)

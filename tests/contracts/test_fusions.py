@@ -6,6 +6,7 @@ import pytest
 from recommender import registry
 from recommender.catalogue import Catalogue
 from recommender.errors import ConfigError
+from recommender.ids import ItemIds
 from recommender.interactions import Interactions
 from recommender.progress import silent
 from recommender.protocols import FittedFusion, Fusion
@@ -75,12 +76,50 @@ def test_applies_to_items_that_were_not_in_the_fit(
     fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
 ) -> None:
     embeddings, _, _ = shop
+    chosen = np.arange(N_ITEMS - 5, N_ITEMS)
     few = {
-        name: Embeddings(origin.matrix[:5], origin.support[:5])
+        name: Embeddings(
+            origin.matrix[chosen],
+            origin.support[chosen],
+            None if origin.targets is None else origin.targets[chosen],
+        )
         for name, origin in embeddings.items()
     }
-    whole = fitted.apply(embeddings, catalogue(N_ITEMS))
-    assert fitted.apply(few, catalogue(5)).queries == pytest.approx(whole.queries[:5])
+    items = catalogue(N_ITEMS)
+    whole = fitted.apply(embeddings, items)
+    some = fitted.apply(few, Catalogue.of_titles(ItemIds(items.ids.ids[-5:]), items.title[-5:]))
+    assert some.queries == pytest.approx(whole.queries[chosen], abs=1e-6)
+    assert some.targets == pytest.approx(whole.targets[chosen], abs=1e-6)
+    assert some.bound == whole.bound
+
+
+def test_a_cold_item_alone_is_what_it_is_among_others(
+    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+) -> None:
+    embeddings, items, _ = shop
+    alone = {
+        name: Embeddings(
+            origin.matrix[-1:],
+            origin.support[-1:],
+            None if origin.targets is None else origin.targets[-1:],
+        )
+        for name, origin in embeddings.items()
+    }
+    last = Catalogue.of_titles(ItemIds(items.ids.ids[-1:]), items.title[-1:])
+    whole, made = fitted.apply(embeddings, items), fitted.apply(alone, last)
+    assert made.targets == pytest.approx(whole.targets[-1:], abs=1e-6)
+    assert made.queries == pytest.approx(whole.queries[-1:], abs=1e-6)
+
+
+def test_columns_bring_the_fitted_fusion_back(
+    fusion: Fusion,
+    fitted: FittedFusion,
+    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+) -> None:
+    loaded = fusion.load(fitted.columns(), shop[0])
+    one, two = (each.apply(shop[0], shop[1]) for each in (fitted, loaded))
+    assert (one.queries == two.queries).all()
+    assert (one.targets == two.targets).all()
 
 
 def test_learned_columns_are_arrays(fitted: FittedFusion) -> None:

@@ -108,7 +108,7 @@ def test_same_seed_same_bytes_and_another_seed_others(shop: Shop, fitted: Fitted
 
 
 def test_columns_bring_the_fitted_fusion_back(shop: Shop, fitted: FittedTowers) -> None:
-    loaded = FittedTowers.from_columns("behaviour", fitted.columns())
+    loaded = Learned().load(fitted.columns(), shop[0])
     one, two = (towers.apply(shop[0], shop[1]) for towers in (fitted, loaded))
     assert (one.queries == two.queries).all()
     assert (one.targets == two.targets).all()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from redis import Redis
 
@@ -14,7 +15,7 @@ from recommender.serving.codec import View
 from recommender.serving.connection import open_store
 from recommender.serving.generations import Generations
 from recommender.serving.keys import Keys
-from recommender.serving.overlay import ItemLists
+from recommender.serving.overlay import ItemLists, SomeLists
 from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.serving.builds import N, publish
@@ -262,6 +263,53 @@ def test_what_was_lost_of_an_overlay_is_not_carried_over(
     publisher.publish_overlay([some("item-0", "item-1")])
     store.delete(Keys(shop).related_list(2, "related", "item-0"))
     assert publisher.publish_overlay([some("item-2")]).n_lists == 2
+
+
+def rows_of(*rows: int, build: int = 3) -> SomeLists:
+    """The lists that some items have in another build, as columns."""
+    ids, lists = builds.item_ids(N), builds.related_lists(N, build=build)
+    return SomeLists(ids, lists, np.array(rows, dtype=np.int32))
+
+
+def test_exactly_these_lists_lie_over_what_is_live(
+    publisher: Publisher, server_url: str, shop: str
+) -> None:
+    publish(publisher, build=1)
+    publisher.lay_over([rows_of(3, 5)], seen=publisher.layers()[0], lists_key="one")
+    generation = publisher.lay_over([rows_of(5, 0)], seen=publisher.layers()[0], lists_key="two")
+    assert (generation.id, generation.base, generation.n_lists) == (3, 1, 2)
+    assert found(server_url, shop, 0, 3, 5) == [
+        builds.expected(0, N, build=3),
+        builds.expected(3, N, build=1),
+        builds.expected(5, N, build=3),
+    ]
+    seen, layers = publisher.layers()
+    assert [(layer.id, layer.lists_key) for layer in layers] == [(3, "two"), (1, "lists-1")]
+    assert seen.live.layers == (3, 1)
+
+
+def test_without_lists_an_overlay_is_taken_away(
+    publisher: Publisher, server_url: str, shop: str
+) -> None:
+    publish(publisher, build=1)
+    assert publisher.lay_over([], seen=publisher.layers()[0], lists_key="none").id == 1
+    publisher.lay_over([rows_of(3)], seen=publisher.layers()[0], lists_key="one")
+    assert publisher.lay_over([], seen=publisher.layers()[0], lists_key="none").id == 1
+    assert builds.live_pointer(server_url, shop).live.layers == (1,)
+    assert found(server_url, shop, 3) == [builds.expected(3, N)]
+
+
+def test_what_was_composed_over_another_pointer_is_not_laid(
+    publisher: Publisher, server_url: str, shop: str
+) -> None:
+    publish(publisher, build=1)
+    seen, _ = publisher.layers()
+    publisher.lay_over([rows_of(3)], seen=seen, lists_key="one")
+    for lists in ([rows_of(5)], []):
+        with pytest.raises(StoreUnavailable, match="superseded"):
+            publisher.lay_over(lists, seen=seen, lists_key="other")
+    assert builds.live_pointer(server_url, shop).live.layers == (2, 1)
+    assert [g.id for g in publisher.generations()] == [2, 1]
 
 
 def test_an_overlay_of_awkward_ids(publisher: Publisher, server_url: str, shop: str) -> None:
