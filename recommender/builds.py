@@ -19,6 +19,7 @@ from recommender.neighbours import Neighbours, RelatedLists
 READ = ("read", 3)
 LISTS = ("lists", 3)
 BUILD = ("build", 2)
+RULE_BOOK = ("rule-book", 1)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
 _LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
@@ -51,9 +52,24 @@ def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedList
     return [read_lists(artifacts, build, name) for name in placements(build)]
 
 
+def chosen_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
+    """The lists of a build as they were before merchandisers' rules. Raises: ArtifactError."""
+    keys = chosen_keys(build)
+    return [_joined(artifacts, keys[name], name) for name in placements(build)]
+
+
+def chosen_keys(build: Artifact) -> Mapping[str, Sequence[str]]:
+    """The keys of the shards of each placement's lists before merchandisers' rules."""
+    keys: Mapping[str, Sequence[str]] = build.summary.get("chosen", build.summary["lists"])
+    return keys
+
+
 def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
     """The lists of one placement. Raises: ArtifactError where they are no longer there."""
-    keys = build.summary["lists"][placement]
+    return _joined(artifacts, build.summary["lists"][placement], placement)
+
+
+def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> RelatedLists:
     parts = [artifacts.require(LISTS[0], key).columns() for key in keys]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
     offsets = _offsets(columns.pop("sizes"))
@@ -66,8 +82,15 @@ def part_of_lists(
     """One shard of a placement's lists, all others empty, and the rows that it holds."""
     part = artifacts.require(LISTS[0], build.summary["lists"][placement][shard]).columns()
     start = shard * build.summary["shard_items"]
+    return shard_of_lists(placement, part, start, build.summary["n_items"])
+
+
+def shard_of_lists(
+    placement: str, part: Columns, start: int, n_items: int
+) -> tuple[RelatedLists, range]:
+    """The columns of a shard that begins at row `start`, all other lists empty, and its rows."""
     rows = range(start, start + len(part["sizes"]))
-    sizes = np.zeros(build.summary["n_items"], dtype=np.int64)
+    sizes = np.zeros(n_items, dtype=np.int64)
     sizes[rows.start : rows.stop] = part["sizes"]
     columns = [part[name] for name in (*_LIST_COLUMNS[1:], "best_sellers")]
     return RelatedLists(placement, _offsets(sizes), *columns), rows

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from recommender.arrays import Columns, Rows
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
-from recommender.builds import find_build, read_ids, related_lists
+from recommender.builds import (
+    chosen_lists,
+    find_build,
+    read_catalogue,
+    read_ids,
+    read_interactions,
+    related_lists,
+)
 from recommender.catalogue import Catalogue
 from recommender.comparison import Lists
 from recommender.errors import ArtifactError
@@ -26,6 +33,7 @@ from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
 from recommender.patches import Patch, patched
 from recommender.progress import Progress, silent
+from recommender.rewriting import Rewriting, book_in_force, placements_of
 from recommender.serving.codec import Pointer
 from recommender.serving.overlay import SomeLists
 from recommender.serving.publisher import Publisher
@@ -185,7 +193,10 @@ def composed(
 
 def changed(base: Lists, made: Lists) -> SomeLists:
     """The lists that are not those of the build, which are what an overlay holds."""
-    return SomeLists(made.ids, made.lists, _differing(base.lists, made.lists))
+    was, now = base.lists.best_sellers, made.lists.best_sellers
+    return SomeLists(
+        made.ids, made.lists, _differing(base.lists, made.lists), not np.array_equal(was, now)
+    )
 
 
 def lay(
@@ -194,7 +205,6 @@ def lay(
     record: OverlayRecord,
     *,
     seen: Pointer,
-    rewrite: Rewrite | None = None,
     progress: Progress = silent,
 ) -> Generation:
     """Publish what a record holds over the full generation that `seen` points to.
@@ -208,15 +218,43 @@ def lay(
     build = find_build(store, record.base)
     ids = read_ids(store, build)
     base = [Lists(ids, lists) for lists in related_lists(store, build)]
-    made = composed(base, record, rewrite)
+    chosen = [Lists(ids, lists) for lists in chosen_lists(store, build)]
+    made = composed(chosen, record, _rewrite(store, build, record))
     differing = [changed(*pair) for pair in zip(base, made, strict=True)]
     written = record.write(store)
     return publisher.lay_over(
-        [some for some in differing if len(some.rows)],
+        [some for some in differing if len(some)],
         seen=seen,
         lists_key=written.key,
         progress=progress,
     )
+
+
+def rewriting_in_force(
+    store: ArtifactStore, build: Artifact, record: OverlayRecord
+) -> Rewriting | None:
+    """The merchandisers' rules over a build and what was refreshed; None where there are none.
+
+    Raises: ArtifactError where what was read for the build is no longer there.
+    """
+    book = book_in_force(build, record.rules)
+    if not book.rules:
+        return None
+    catalogue = combined_catalogue(read_catalogue(store, build), record)
+    return Rewriting.of(book, catalogue, read_interactions(store, build))
+
+
+def _rewrite(store: ArtifactStore, build: Artifact, record: OverlayRecord) -> Rewrite | None:
+    rewriting = rewriting_in_force(store, build, record)
+    if rewriting is None:
+        return None
+    placements = placements_of(build)
+
+    def rewrite(lists: Lists) -> Lists:
+        placement = placements[lists.lists.placement]
+        return Lists(lists.ids, rewriting.rewritten(placement, lists).lists)
+
+    return rewrite
 
 
 def overlaid(base: Catalogue, items: Catalogue) -> Catalogue:

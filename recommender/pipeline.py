@@ -1,7 +1,7 @@
 """The flow, top to bottom: files in, related lists live.
 
-    read -> embed text, fit interactions -> fuse -> index -> learn to rank -> choose -> gates
-         -> publish
+    read -> embed text, fit interactions -> fuse -> index -> learn to rank -> choose
+         -> merchandisers' rules, where there are some -> gates -> publish
 
 Each stage but the last two is a step that writes artifacts, whose keys cover everything that
 decides their bytes; what exists is not made again. So a run that was killed goes on where it was by
@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +29,7 @@ from recommender.builds import (
     BUILD,
     LISTS,
     READ,
+    RULE_BOOK,
     catalogue_of,
     counted,
     find_build,
@@ -36,6 +38,7 @@ from recommender.builds import (
     read_columns,
     read_ids,
     related_lists,
+    shard_of_lists,
 )
 from recommender.catalogue import Catalogue
 from recommender.chooser import choose_rows, prepare
@@ -47,12 +50,16 @@ from recommender.gates import Gates, golden_pairs
 from recommender.generation import Generation
 from recommender.interactions import Interactions
 from recommender.learning import KIN, Past, fit_ranker, near_by_text, reads_near_by_text
+from recommender.merchandising.matching import Shelves
+from recommender.merchandising.rule_file import required_rules
+from recommender.merchandising.whole_lists import worked
 from recommender.neighbours import Neighbours, RelatedLists
 from recommender.progress import Progress, part_of, silent
 from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.readers.users import Users
 from recommender.recipe import TEXT, Choice, Placement, Recipe
+from recommender.rewriting import Rewriting, book_of, snapshot, today_of
 from recommender.runs import Run
 from recommender.serving.publisher import Publisher
 from recommender.steps import Made, Step, complete, single, steps_of
@@ -66,6 +73,7 @@ _VECTORS = ("vectors", 2)
 _INDEX = ("index", 1)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)
+MERCHANDISED = ("merchandised", 1)
 
 SHARD_ITEMS = 65_536
 
@@ -75,20 +83,24 @@ class Pins:
     """What is fixed when a run begins, so that all who work on it mean the same artifacts.
 
     The checksums of its files, the fingerprint of its text encoder, how many entries of that
-    encoder's ledger count as known, and how many of the ledger of forgotten users.
+    encoder's ledger count as known, and how many of the ledger of forgotten users. The digest of
+    the merchandisers' rules that are valid on the day `rules_on`, "" where none is.
     """
 
     inputs: Mapping[str, str]
     encoder: str
     ledger_end: int
     forgotten_end: int = 0
+    rules: str = ""
+    rules_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One shop's input, recipe and places; `settings`, without secrets, are for the record.
 
-    A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    A shard holds at most `shard_texts` texts or the lists of `shard_items` items. `rule_file` is
+    the merchandisers', read as of `today`, which is the day on which the run begins if not given.
     """
 
     shop: str
@@ -102,6 +114,8 @@ class Job:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     shard_texts: int = SHARD_TEXTS
     shard_items: int = SHARD_ITEMS
+    rule_file: Path | None = None
+    today: date | None = None
     pins: Pins | None = None
 
 
@@ -175,7 +189,7 @@ def pinned(job: Job) -> Job:
         inputs = input_digests(job.source)
     encoder = registry.text_encoder(job.recipe.text).fingerprint()
     ledger_end = Ledger(job.artifacts, encoder).end()
-    pins = Pins(inputs, encoder, ledger_end, _forgotten(job).end())
+    pins = Pins(inputs, encoder, ledger_end, _forgotten(job).end(), *_valid_rules(job))
     return dataclasses.replace(job, pins=pins)
 
 
@@ -273,7 +287,7 @@ def plan(job: Job) -> Step:
     near = _near(job, origins[TEXT])
     past = cache(lambda: _past(job, read, origins, near))
     indexes: dict[str, tuple[Step, Step]] = {}
-    lists = []
+    chosen = []
     for placement in job.recipe.placements:
         fused = _digest(placement.fusion.plain())
         if fused not in indexes:
@@ -281,8 +295,13 @@ def plan(job: Job) -> Step:
             indexes[fused] = vectors, _index(job, vectors, placement)
         chosen_from = ChosenFrom(read, origins, *indexes[fused], near)
         ranker = _learn(job, chosen_from, placement, past)
-        lists.append(_choose(job, chosen_from, ranker, placement))
-    return _build(job, read, lists)
+        chosen.append(_choose(job, chosen_from, ranker, placement))
+    if not _pins(job).rules:
+        return _build(job, read, chosen)
+    book = _rule_book(job, read)
+    placed = zip(job.recipe.placements, chosen, strict=True)
+    lists = [_merchandise(job, (read, book, step), placement) for placement, step in placed]
+    return _build(job, read, lists, (book, chosen))
 
 
 def kept(goal: Step) -> list[list[str]]:
@@ -545,15 +564,81 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
     )
 
 
-def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
+def _rule_book(job: Job, read: Step) -> Step:
+    """The merchandisers' rules that are valid, and how many of their names are unknown."""
+    pins = _pins(job)
+    key = artifact_key(*RULE_BOOK, {"rules": pins.rules}, {"read": read.key})
+
+    def make() -> Made:
+        if job.rule_file is None:
+            raise ArtifactError("the rules of this run are not set on this machine")
+        book = required_rules(job.rule_file).on(date.fromisoformat(pins.rules_on))
+        if book.digest != pins.rules:
+            raise DataError(f"{job.rule_file} was replaced since the run began; run again")
+        shelves = Shelves(catalogue_of(read.artifact()))
+        unknown = sum(1 for rule in book.rules for _ in shelves.unknown(rule))
+        return {}, {**snapshot(book), "unknown": unknown}
+
+    return _step(job, RULE_BOOK, "read rules", key, (read,), single(make))
+
+
+def _merchandise(job: Job, needs: tuple[Step, Step, Step], placement: Placement) -> Step:
+    """The lists of a placement after the merchandisers' rules, in the shards of the chosen."""
+    read, book, chosen = needs
+    inputs = {"read": read.key, "rules": book.key}
+    keys = tuple(
+        artifact_key(*MERCHANDISED, {"placement": placement.plain()}, inputs | {"chosen": key})
+        for key in chosen.keys() or ()
+    )
+
+    def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        catalogue = catalogue_of(read.artifact())
+        rewriting = Rewriting.of(
+            book_of(book.artifact().summary), catalogue, interactions_of(read.artifact())
+        )
+        merchandiser, parts = rewriting.merchandiser(placement), chosen.parts()
+        with job.progress(f"apply rules {placement.name}", len(shards)) as advance:
+            for shard in shards:
+                start = shard * job.shard_items
+                part = parts[shard].columns()
+                lists, rows = shard_of_lists(placement.name, part, start, len(catalogue))
+                done = worked(merchandiser, lists, rows)
+                columns = list_columns((block.lists, block.evidence) for block in done)
+                columns["best_sellers"] = merchandiser.left_of(lists.best_sellers)
+                yield shard, (columns, {"entries": len(columns["rows"])})
+                advance(1)
+
+    return Step(
+        job.artifacts,
+        f"merchandise.{placement.name}",
+        f"apply rules {placement.name}",
+        LISTS[0],
+        needs,
+        lambda: keys,
+        make,
+    )
+
+
+def _build(
+    job: Job,
+    read: Step,
+    lists: Sequence[Step],
+    merchandised: tuple[Step, Sequence[Step]] | None = None,
+) -> Step:
+    """The end of the plan; with merchandisers' rules, also which, and the lists before them."""
     names = [placement.name for placement in job.recipe.placements]
-    keys = {name: list(step.keys() or ()) for name, step in zip(names, lists, strict=True)}
+    keys = _keys_by_name(names, lists)
     inputs = {f"{name}.{shard}": key for name in names for shard, key in enumerate(keys[name])}
     key = artifact_key(*BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
 
     def make() -> Made:
         found = read.artifact().summary
-        report = found["report"]
+        report, beside = found["report"], {}
+        if merchandised is not None:
+            book, chosen = merchandised[0].artifact().summary, merchandised[1]
+            told = {"rules": len(book["rules"]), "unknown": book["unknown"]}
+            report = report | {"merchandising": told}
+            beside = {"merchandising": book, "chosen": _keys_by_name(names, chosen)}
         return {}, {
             "read": read.key,
             "lists": keys,
@@ -564,9 +649,14 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
             "measures": counted(
                 [step.parts() for step in lists], report["n_items"], found["n_events"]
             ),
+            **beside,
         }
 
     return _step(job, BUILD, "build", key, tuple(lists), single(make))
+
+
+def _keys_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, list[str]]:
+    return {name: list(step.keys() or ()) for name, step in zip(names, steps, strict=True)}
 
 
 # For those who judge recipes
@@ -594,6 +684,15 @@ def text_embeddings(job: Job, read: Artifact) -> Embeddings:
 
 
 # Records
+
+
+def _valid_rules(job: Job) -> tuple[str, str]:
+    """The digest of the merchandisers' rules, and the day on which they are looked at."""
+    if job.rule_file is None:
+        return "", ""
+    book = required_rules(job.rule_file)
+    today = today_of(book, job.today)
+    return book.on(today).digest, today.isoformat()
 
 
 def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:

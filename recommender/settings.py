@@ -190,6 +190,12 @@ class ScheduleSettings(_Table):
     time_zone: str = "UTC"
 
 
+class MerchandisingSettings(_Table):
+    """The merchandisers' rules that every reindex applies: a YAML file, none where empty."""
+
+    rules: str = ""
+
+
 class EvaluationSettings(_Table):
     """What evaluation tests on: the last `days`, or everything from the day `test_from` (UTC)."""
 
@@ -214,6 +220,7 @@ class Settings(_Table):
     catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
     interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
     recipe: RecipeSettings = RecipeSettings()
+    merchandising: MerchandisingSettings = MerchandisingSettings()
     gates: Gates = Gates()
     evaluation: EvaluationSettings = EvaluationSettings()
     limits: LimitSettings = LimitSettings()
@@ -227,6 +234,10 @@ class Settings(_Table):
             refused_share_max=self.limits.refused_share_max,
             retention_days=self.limits.retention_days,
         )
+
+    def rule_file(self) -> Path | None:
+        """The merchandisers' rules, None where there are none."""
+        return Path(self.merchandising.rules) if self.merchandising.rules else None
 
     def artifact_store(self) -> ArtifactStore:
         """Where this shop's artifacts lie."""
@@ -254,6 +265,7 @@ class Settings(_Table):
             progress=progress,
             shard_texts=self.limits.shard_texts,
             shard_items=self.limits.shard_items,
+            rule_file=self.rule_file(),
         )
 
     def frozen_as(self, run: Mapping[str, Any]) -> "Settings":

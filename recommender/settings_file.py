@@ -98,10 +98,10 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(artifacts.get("url"), str) and "://" not in artifacts["url"] and artifacts["url"]:
         artifacts["url"] = str(_resolved(base, artifacts["url"]))
     resolved["artifacts"] = artifacts
-    gates = dict(_mapping(tree.get("gates", {})))
-    if isinstance(gates.get("golden"), str) and gates["golden"]:
-        gates["golden"] = str(_resolved(base, gates["golden"]))
-    resolved["gates"] = gates
+    for table, name in (("gates", "golden"), ("merchandising", "rules")):
+        resolved[table] = dict(_mapping(tree.get(table, {})))
+        if isinstance(given := resolved[table].get(name), str) and given:
+            resolved[table][name] = str(_resolved(base, given))
     if "catalogue" in tree:
         resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
     if "interactions" in tree:

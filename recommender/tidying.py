@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recommender.artifacts import ArtifactStore
-from recommender.builds import BUILD, LISTS, READ
+from recommender.builds import BUILD, LISTS, READ, RULE_BOOK, chosen_keys
 from recommender.errors import ArtifactError
 from recommender.overlays import OVERLAY
 from recommender.runs import UNFINISHED, Run, all_runs, run_id
@@ -23,7 +23,7 @@ from recommender.text_shards import PLAN, SHARD
 
 STEPS = (
     *(BUILD[0], OVERLAY[0], LISTS[0], "ranker", "near", "index", "vectors", "interactions", "text"),
-    *(PLAN[0], SHARD[0], READ[0]),
+    *(PLAN[0], SHARD[0], RULE_BOOK[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
 """What nobody has written to for so long, while no run is at work, a killed writer left."""
@@ -109,7 +109,7 @@ def _of_build(store: ArtifactStore, key: str) -> set[Key]:
     build = store.find(BUILD[0], key)
     if build is None:
         return {(OVERLAY[0], key)}
-    lists = build.summary["lists"].values()
+    lists = [*build.summary["lists"].values(), *chosen_keys(build).values()]
     shards = [key for keys in lists for key in ([keys] if isinstance(keys, str) else keys)]
     return {(BUILD[0], key), (READ[0], build.summary["read"])} | {
         (LISTS[0], shard) for shard in shards

@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import date
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -166,6 +167,7 @@ def build_parser() -> Parser:
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))
+    _add_rules(commands)
     _add_store(commands)
     return parser
 
@@ -214,6 +216,38 @@ def _add_tune(tune: Parser) -> None:
     tune.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the recipe file to write"
     )
+
+
+def _add_rules(commands: "argparse._SubParsersAction[Parser]") -> None:
+    rules = commands.add_parser("rules", help="Check, preview or apply merchandisers' rules.")
+    actions = rules.add_subparsers(metavar="check|preview|apply", required=True, dest="action")
+    for name, help_text in (
+        ("check", "Check a rule file against the catalogue and the live lists."),
+        ("preview", "Show lists before and after the rules."),
+        ("apply", "Put the rules in force now, over what is live."),
+    ):
+        action = actions.add_parser(name, help=help_text, description=help_text)
+        action.set_defaults(module="rules")
+        action.add_argument(
+            "file", nargs="?", type=Path, metavar="FILE", help="default: merchandising.rules"
+        )
+        _add_common(action)
+        if name == "apply":
+            action.add_argument(
+                "--skip-unknown", action="store_true", help="apply although names are unknown"
+            )
+            continue
+        action.add_argument(
+            "--date", type=date.fromisoformat, metavar="DAY", help="as of this day, 2026-12-24"
+        )
+        if name == "check":
+            action.add_argument("--json", action="store_true", help="print JSON")
+            continue
+        action.add_argument(
+            "--item", action="append", default=[], metavar="ITEM", help="this list (repeatable)"
+        )
+        action.add_argument("--placement", default="", metavar="P", help="default: the first")
+        action.add_argument("--html", type=Path, metavar="FILE", help="write a page of more lists")
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:

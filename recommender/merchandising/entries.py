@@ -39,9 +39,9 @@ class Entries:
         starts, ends = self._spans(matched.targets)
         if len(asked) * self.width <= int((ends - starts).sum()):
             places = (asked[:, None] * self.width + np.arange(self.width)).ravel()
-            return places[_within(self.rows.ravel()[places], matched.targets)]
+            return places[within(self.rows.ravel()[places], matched.targets)]
         places = self._spanned(starts, ends)
-        return places[_within(self.owners[places // self.width], matched.owners)]
+        return places[within(self.owners[places // self.width], matched.owners)]
 
     def seats(self, matched: Matched) -> tuple[Places, Rows]:
         """Where a rule would put what it moves: numbers of lists, and a row for each."""
@@ -60,7 +60,7 @@ class Entries:
     def _near_pairs(self, pairs: NDArray[np.int32]) -> tuple[Places, Rows]:
         low, high = self._bounds(pairs[:, 0])
         near = pairs[low:high]
-        near = near[_within(near[:, 0], self.owners)]
+        near = near[within(near[:, 0], self.owners)]
         return _positions(self.owners, near[:, 0]), near[:, 1]
 
     def _of_targets(self, targets: Rows) -> Places:
@@ -69,7 +69,7 @@ class Entries:
     def _lists_of(self, owners: Rows) -> Places:
         low, high = self._bounds(owners)
         near = owners[low:high]
-        return _positions(self.owners, near[_within(near, self.owners)])
+        return _positions(self.owners, near[within(near, self.owners)])
 
     def _bounds(self, owners: Rows) -> tuple[int, int]:
         """Which of some owners, rising, can be among those of the block."""
@@ -102,7 +102,7 @@ class Entries:
         return places
 
 
-def _within(values: Rows, rising: Rows) -> NDArray[np.bool_]:
+def within(values: Rows, rising: Rows) -> NDArray[np.bool_]:
     """Which values stand among some rising ones."""
     if not len(rising):
         return np.zeros(len(values), dtype=bool)

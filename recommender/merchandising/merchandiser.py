@@ -26,7 +26,7 @@ from recommender.merchandising.drafts import (
     Kept,
 )
 from recommender.merchandising.entries import Entries, Places
-from recommender.merchandising.matching import Matched
+from recommender.merchandising.matching import NOTHING, Matched
 from recommender.merchandising.pins import Pins
 from recommender.merchandising.reserve import Reserve
 from recommender.neighbours import NONE, Neighbours
@@ -54,15 +54,16 @@ class Merchandised:
 class Merchandiser:
     """Applies rules to the lists of one placement, which have at most `depth` entries.
 
-    `may_stand` (n,) says which items a rule may bring in; `passes` (b rows, their candidates) is
-    which candidates the placement's own rules let through where a list is filled up.
+    `may_stand` (n,) says which items a rule may bring in. `kept_by_recipe` are the candidates of b
+    rows that the placement's own rules keep, where a list is filled up; so many (b, 1) that come
+    first stay in any case.
     """
 
     rules: tuple[Matched, ...]
     depth: int
     may_stand: Flags
     reserve: Reserve
-    passes: Callable[[Rows, Neighbours], Flags]
+    kept_by_recipe: Callable[[Rows, Neighbours, Places], Neighbours]
 
     def apply(self, owners: Rows, lists: Neighbours, evidence: Codes) -> Merchandised:
         """The lists (b, k) of b owners, which rise, after the rules; k may grow to `depth`.
@@ -83,6 +84,10 @@ class Merchandiser:
         self._fill(kept, wanted)
         pins.part(touched).put_into(kept, self.depth)
         return _merged(draft, kept, touched, pins)
+
+    def left_of(self, best_sellers: Rows) -> Rows:
+        """The shop's best sellers (s,) less those that no list may show."""
+        return best_sellers[~np.isin(best_sellers, excluded_everywhere(self.rules))]
 
     def _of(self, *actions: str) -> Iterator[Matched]:
         return (matched for matched in self.rules if matched.rule.action in actions)
@@ -140,17 +145,16 @@ class Merchandiser:
 
     def _fill_block(self, kept: Kept, lists: Places, wanted: NDArray[np.int64], k: int) -> None:
         owners, width = kept.owners[lists], kept.rows.shape[1]
-        own = (kept.rows[lists] != NONE).sum(axis=1)
+        own = (kept.rows[lists] != NONE).sum(axis=1, keepdims=True)
         beside = self.reserve.beside(owners, k)
         beside[self._barred(Entries(owners, beside), ("exclude", "replace"))] = NONE
         joined = np.hstack([kept.rows[lists], beside])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
         once = first_of_each(joined) & (joined != owners[:, None])
         candidates = Neighbours(joined, scores).keep(once, joined.shape[1])
-        behind = np.arange(joined.shape[1]) >= own[:, None]
-        chosen = candidates.keep(self.passes(owners, candidates) | ~behind, width)
+        chosen = self.kept_by_recipe(owners, candidates, own).keep_first(width)
         place = np.arange(width)
-        new = chosen.found & (place >= own[:, None]) & (place < wanted[:, None])
+        new = chosen.found & (place >= own) & (place < wanted[:, None])
         rows, scored, evidence = kept.rows[lists], kept.scores[lists], kept.evidence[lists]
         rows[new], scored[new], evidence[new] = chosen.rows[new], LOWEST_SCORE, POPULAR
         kept.rows[lists], kept.scores[lists], kept.evidence[lists] = rows, scored, evidence
@@ -162,6 +166,16 @@ class Merchandiser:
         pins = Pins.gathered(owners, wanted, self.depth)
         barred = self._barred(Entries(owners, pins.rows), ("exclude",)) | ~self.may_stand[pins.rows]
         return pins.without(barred).seated(self.depth)
+
+
+def excluded_everywhere(rules: Sequence[Matched]) -> Rows:
+    """The rows that these rules exclude from every list, rising."""
+    parts = [
+        matched.targets
+        for matched in rules
+        if matched.rule.action == "exclude" and matched.owners is None
+    ]
+    return np.unique(np.concatenate([NOTHING, *parts]))
 
 
 def _merged(draft: Draft, kept: Kept, touched: Places, pins: Pins) -> Merchandised:

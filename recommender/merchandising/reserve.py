@@ -1,13 +1,13 @@
 """Reserve: what fills a list up that rules have shortened."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.arrays import Rows, text_codes
 from recommender.catalogue import Catalogue
-from recommender.interactions import Interactions, support
 from recommender.neighbours import NONE
 
 DEPTH = 10_000
@@ -29,10 +29,9 @@ class Reserve:
 
     @classmethod
     def of(
-        cls, catalogue: Catalogue, interactions: Interactions, allowed: NDArray[np.bool_]
+        cls, catalogue: Catalogue, sold: NDArray[np.floating[Any]], allowed: NDArray[np.bool_]
     ) -> "Reserve":
-        """What was sold and is `allowed` (n,), by falling support; equal items in row order."""
-        sold = support(interactions.matrix())
+        """What was `sold` (n,) and is `allowed` (n,), by falling sales; equals in row order."""
         ranked = np.argsort(-sold, kind="stable").astype(np.int32)
         ranked = ranked[(sold[ranked] > 0) & allowed[ranked] & catalogue.in_stock[ranked]]
         codes, names = text_codes(catalogue.category)

@@ -334,8 +334,8 @@ def _mapping(node: yaml.Node, allowed: Iterable[str], what: str) -> dict[str, ya
         name = _text(key)
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise _Wrong(key, f"unknown key {name!r:.40}; {hint}{what} has {', '.join(names)}")
+            hint = f"did you mean {near[0]!r}?" if near else f"{what} has {', '.join(names)}"
+            raise _Wrong(key, f"unknown key {name!r:.40}; {hint}")
         if name in fields:
             raise _Wrong(key, f"{name} stands twice")
         fields[name] = value

@@ -14,7 +14,7 @@ from recommender.neighbours import RelatedLists
 from recommender.related import EVIDENCE, RelatedItem
 from recommender.serving import codec
 from recommender.serving.keys import Keys, check_placement, list_name
-from recommender.serving.staging import encoded
+from recommender.serving.staging import encoded, encoded_best_sellers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,26 @@ class ItemLists:
 
 @dataclass(frozen=True, slots=True)
 class SomeLists:
-    """The lists of some `rows` of a placement, as columns; they name any item of `ids`."""
+    """The lists of some `rows` of a placement, as columns; they name any item of `ids`.
+
+    With `best_sellers` also those of the shop, which are shown where there is no list.
+    """
 
     ids: ItemIds
     lists: RelatedLists
     rows: Rows
+    best_sellers: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows) + self.best_sellers
 
     def encoded(self) -> dict[str, bytes]:
         """The value of each list by its name."""
-        return dict(encoded(self.ids, self.lists, self.rows))
+        values = dict(encoded(self.ids, self.lists, self.rows))
+        if self.best_sellers:
+            name = list_name(self.lists.placement, codec.BEST_SELLERS)
+            values[name] = encoded_best_sellers(self.ids, self.lists)
+        return values
 
 
 @dataclass(frozen=True)

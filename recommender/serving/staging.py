@@ -148,12 +148,16 @@ class Staging:
 
     def best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
         """The list of those for whom there is none."""
-        item = codec.BEST_SELLERS
-        ids = [self.ids.ids[row] for row in lists.best_sellers.tolist()]
-        scores = np.linspace(1, 1 / codec.LEVELS, len(ids)).tolist()
-        popular = [EVIDENCE.index("popular")] * len(ids)
-        key = self.keys.related_list(self.generation, lists.placement, item)
-        return {key: codec.encode_list(item, ids, scores, popular)}
+        key = self.keys.related_list(self.generation, lists.placement, codec.BEST_SELLERS)
+        return {key: encoded_best_sellers(self.ids, lists)}
+
+
+def encoded_best_sellers(ids: ItemIds, lists: RelatedLists) -> bytes:
+    """The value of a placement's best sellers."""
+    named = [ids.ids[row] for row in lists.best_sellers.tolist()]
+    scores = np.linspace(1, 1 / codec.LEVELS, len(named)).tolist()
+    popular = [EVIDENCE.index("popular")] * len(named)
+    return codec.encode_list(codec.BEST_SELLERS, named, scores, popular)
 
 
 def encoded(ids: ItemIds, lists: RelatedLists, rows: Rows) -> Iterator[tuple[str, bytes]]:

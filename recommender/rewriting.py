@@ -1,0 +1,134 @@
+"""Rewriting: what a rule book makes of the lists of a build.
+
+The book in force over a build is the snapshot that an overlay's record holds, else the book that
+was folded into the build, which may be none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import registry
+from recommender.arrays import Rows
+from recommender.artifacts import Artifact
+from recommender.catalogue import Catalogue
+from recommender.comparison import Lists
+from recommender.interactions import Interactions, support
+from recommender.merchandising.book import RuleBook
+from recommender.merchandising.matching import Matched, Shelves
+from recommender.merchandising.merchandiser import Merchandiser, excluded_everywhere
+from recommender.merchandising.reserve import Reserve
+from recommender.merchandising.whole_lists import Rewritten, rewritten
+from recommender.neighbours import Neighbours
+from recommender.protocols import Rule
+from recommender.recipe import Choice, Placement
+
+IN_STOCK = "in-stock"
+RULES = "rules"
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A rule book over the items and sales (n,) of a build, refreshed items included."""
+
+    book: RuleBook
+    catalogue: Catalogue
+    sold: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, book: RuleBook, catalogue: Catalogue, interactions: Interactions) -> "Rewriting":
+        """The rewriting of one build; items that its interactions do not know were never sold."""
+        sold = np.zeros(len(catalogue), dtype=np.float32)
+        sold[: interactions.n_items] = support(interactions.matrix())
+        return cls(book, catalogue, sold)
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """The catalogue by id, brand and category."""
+        return Shelves(self.catalogue)
+
+    @cached_property
+    def matched(self) -> tuple[Matched, ...]:
+        """Every rule of the book as rows."""
+        return tuple(
+            self.shelves.matched(number, rule) for number, rule in enumerate(self.book.rules)
+        )
+
+    def merchandiser(self, placement: Placement) -> Merchandiser:
+        """What applies the book to the lists of one placement."""
+        rules = tuple(
+            matched
+            for matched in self.matched
+            if matched.rule.meant_for(placement.name) and not matched.moves_nothing
+        )
+        stocked = any(choice.use == IN_STOCK for choice in placement.rules)
+        may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
+        allowed = may_stand.copy()
+        allowed[excluded_everywhere(rules)] = False
+        own = _RecipeRules(tuple(map(registry.rule, placement.rules)), self.catalogue)
+        reserve = Reserve.of(self.catalogue, self.sold, allowed)
+        return Merchandiser(rules, placement.depth, may_stand, reserve, own.keep)
+
+    def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
+        """The lists of one placement after the rules, and what these did."""
+        return rewritten(self.merchandiser(placement), lists.lists)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecipeRules:
+    rules: tuple[Rule, ...]
+    catalogue: Catalogue
+
+    def keep(self, rows: Rows, candidates: Neighbours, own: NDArray[np.int64]) -> Neighbours:
+        width = candidates.rows.shape[1]
+        first = np.arange(width) < own
+        for rule in self.rules:
+            kept = rule.keep(rows, candidates, self.catalogue)
+            candidates = candidates.keep(kept | first, width)
+        return candidates
+
+
+def snapshot(book: RuleBook) -> dict[str, Any]:
+    """A book that is in force, as plain JSON; not empty, even where the book has no rule."""
+    return {"digest": book.digest, RULES: book.plain()}
+
+
+def book_of(plain: Mapping[str, Any]) -> RuleBook:
+    """Undo `snapshot`; an empty book where there is none."""
+    return RuleBook.from_plain(plain.get(RULES, ()))
+
+
+def book_in_force(build: Artifact, laid_over: Mapping[str, Any]) -> RuleBook:
+    """The book that applies to a build: of what was laid over it, else of the build itself."""
+    return book_of(laid_over or build.summary.get("merchandising", {}))
+
+
+def today_of(book: RuleBook, given: date | None = None) -> date:
+    """The day on which a book is looked at: as given, else today in its time zone."""
+    return datetime.now(ZoneInfo(book.time_zone)).date() if given is None else given
+
+
+def placements_of(build: Artifact) -> dict[str, Placement]:
+    """The placements of a build's recipe, by name."""
+    return {
+        plain["name"]: Placement(
+            **plain
+            | {
+                "fusion": _choice(plain["fusion"]),
+                "ranker": _choice(plain["ranker"]),
+                "candidates": tuple(map(_choice, plain["candidates"])),
+                "rules": tuple(map(_choice, plain["rules"])),
+            }
+        )
+        for plain in build.summary["recipe"]["placements"]
+    }
+
+
+def _choice(plain: Mapping[str, Any]) -> Choice:
+    return Choice(plain["use"], {name: plain[name] for name in plain if name != "use"})
