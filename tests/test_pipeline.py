@@ -1,10 +1,14 @@
 """The line as a library: what is reused, what is refused."""
 
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from recommender import pipeline
+from recommender.builds import chosen_lists, read_ids, related_lists
 from recommender.errors import DataError
 from recommender.pipeline import Job, make
 from recommender.settings_file import load
@@ -126,3 +130,73 @@ def test_what_a_ranker_learned_is_an_artifact_of_its_own(tmp_path: Path) -> None
     by_vectors = job(tmp_path, LEARNED, "recipe.placements.0.ranker='identity'")
     assert bytes_of_lists(by_vectors) != ranked
     assert "learn to rank related" not in stages(by_vectors)
+
+
+RULES = """
+rules:
+- {name: no-b, exclude: b, until: 2026-06-30}
+- {name: first-c, pin: c, position: 1, from: 2026-06-01}
+"""
+
+
+def with_rules(folder: Path, day: str, *assignments: str) -> Job:
+    made = job(folder, "merchandising.rules=rules.yaml", *assignments)
+    return replace(made, today=date.fromisoformat(day))
+
+
+def lists_by_item(made: Job) -> dict[str, list[str]]:
+    build, lists = make(made)
+    ids, (related,) = read_ids(made.artifacts, build).ids, lists()
+    names = [ids[row] for row in related.rows.tolist()]
+    bounds = pairwise(related.offsets.tolist())
+    return {item: names[start:end] for item, (start, end) in zip(ids, bounds, strict=True)}
+
+
+def test_rules_are_those_of_the_day_on_which_a_run_begins(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS, ("c", "d")))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    spring = lists_by_item(with_rules(tmp_path, "2026-05-31"))
+    assert not any("b" in rows for rows in spring.values())
+    june = lists_by_item(with_rules(tmp_path, "2026-06-15"))
+    assert not any("b" in rows for rows in june.values())
+    assert june["a"][0] == "c"
+    summer = lists_by_item(with_rules(tmp_path, "2026-07-01"))
+    assert "b" in summer["a"]
+    assert summer["a"][0] == "c"
+    assert lists_by_item(job(tmp_path))["a"] != summer["a"]
+
+
+def test_a_build_changes_only_when_other_rules_become_valid(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    plain, _ = make(job(tmp_path))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    first, _ = make(with_rules(tmp_path, "2026-05-01"))
+    again = with_rules(tmp_path, "2026-05-02")
+    assert make(again)[0].key == first.key != plain.key
+    assert stages(again)["apply rules related"]
+    later = with_rules(tmp_path, "2026-06-01")
+    assert make(later)[0].key != first.key
+    assert stages(later)["search and choose related"]
+    assert not stages(later)["apply rules related"]
+    (tmp_path / "rules.yaml").write_text("rules: []")
+    assert make(with_rules(tmp_path, "2026-05-01"))[0].key == plain.key
+
+
+def test_shards_make_the_lists_that_one_process_makes(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS, ("c", "d"), ("d", "e"), ("e", "a")))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    whole = lists_by_item(with_rules(tmp_path, "2026-06-15"))
+    parts = with_rules(tmp_path, "2026-06-15", "limits.shard_items=2")
+    assert lists_by_item(parts) == whole
+    build, _ = make(parts)
+    before = chosen_lists(parts.artifacts, build)[0]
+    assert before.rows.tolist() != related_lists(parts.artifacts, build)[0].rows.tolist()
+
+
+def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    begun = pipeline.pinned(with_rules(tmp_path, "2026-06-15"))
+    (tmp_path / "rules.yaml").write_text(RULES.replace("exclude: b", "exclude: c"))
+    with pytest.raises(DataError, match=r"rules\.yaml was replaced since the run began"):
+        make(begun)

@@ -109,7 +109,13 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("events older than limits.retention_days", report["too_old"]),
     ]
     told = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
-    shown.print(", ".join(told) + ".\n")
+    shown.print(", ".join(told) + ".")
+    if rules := report.get("merchandising"):
+        unknown = f"; {rules['unknown']:,} unknown names, see recommender rules check"
+        shown.print(
+            f"{rules['rules']:,} merchandisers' rules{unknown if rules['unknown'] else ''}."
+        )
+    shown.print()
 
 
 def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:

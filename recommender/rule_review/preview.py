@@ -102,7 +102,8 @@ def _new(was: Rows, now: Rows) -> NDArray[np.int64]:
     known = np.zeros(now.shape, dtype=bool)
     for column in range(was.shape[1]):
         known |= now == was[:, column, None]
-    return ((now != NONE) & ~known).sum(axis=1)
+    new: NDArray[np.int64] = ((now != NONE) & ~known).sum(axis=1)
+    return new
 
 
 def _top(lists: RelatedLists, shown: int) -> Rows:
