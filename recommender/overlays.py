@@ -25,8 +25,7 @@ from recommender.generation import Generation
 from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
 from recommender.patches import Patch, patched
-from recommender.progress import Progress, silent
-from recommender.serving.codec import Pointer
+from recommender.serving.codec import LEVELS, Pointer
 from recommender.serving.overlay import SomeLists
 from recommender.serving.publisher import Publisher
 from recommender.vectors import Embeddings
@@ -150,6 +149,13 @@ def live_record(store: ArtifactStore, layers: Sequence[Generation]) -> OverlayRe
     return OverlayRecord.read(store, overlays[0].lists_key)
 
 
+def base_lists(store: ArtifactStore, record: OverlayRecord) -> list[Lists]:
+    """The lists of the build below, by placement. Raises: ArtifactError."""
+    build = find_build(store, record.base)
+    ids = read_ids(store, build)
+    return [Lists(ids, lists) for lists in related_lists(store, build)]
+
+
 def combined_ids(base: ItemIds, record: OverlayRecord) -> ItemIds:
     """The items of the build, then those that were refreshed and are new."""
     if record.refreshed is None:
@@ -162,7 +168,7 @@ def combined_catalogue(base: Catalogue, record: OverlayRecord) -> Catalogue:
     """What is known of all items, in the order of `combined_ids`; a refreshed item's row is new."""
     if record.refreshed is None:
         return base
-    return overlaid(base, record.refreshed.items)
+    return base.overlaid(record.refreshed.items)
 
 
 def composed(
@@ -193,50 +199,38 @@ def lay(
     publisher: Publisher,
     record: OverlayRecord,
     *,
+    base: Sequence[Lists],
     seen: Pointer,
     rewrite: Rewrite | None = None,
-    progress: Progress = silent,
-) -> Generation:
+) -> tuple[Generation, list[Lists]]:
     """Publish what a record holds over the full generation that `seen` points to.
 
-    Where nothing differs from that, an overlay that lies there is taken away. Returns the overlay
-    or, where there is none, the full generation.
+    `base` are the lists of that, of which only what differs is laid over it. Where nothing does, an
+    overlay that lies there is taken away. Returns the overlay or, without one, the full generation,
+    and the lists of all items.
 
-    Raises: ArtifactError where the build is no longer there; StoreUnavailable where the pointer
-    was moved since it was seen: what was live stays live.
+    Raises: ArtifactError where the record cannot be written; StoreUnavailable, also where the
+    pointer was moved since it was seen: what was live stays live.
     """
-    build = find_build(store, record.base)
-    ids = read_ids(store, build)
-    base = [Lists(ids, lists) for lists in related_lists(store, build)]
     made = composed(base, record, rewrite)
     differing = [changed(*pair) for pair in zip(base, made, strict=True)]
     written = record.write(store)
-    return publisher.lay_over(
-        [some for some in differing if len(some.rows)],
-        seen=seen,
-        lists_key=written.key,
-        progress=progress,
+    generation = publisher.lay_over(
+        [some for some in differing if len(some.rows)], seen=seen, lists_key=written.key
     )
-
-
-def overlaid(base: Catalogue, items: Catalogue) -> Catalogue:
-    """The catalogue with some items replaced, and those that are new behind it."""
-    behind = np.arange(len(base), len(base) + len(items))
-    rows = base.ids.rows(items.ids)
-    places = np.arange(len(base))
-    places[rows[rows >= 0]] = behind[rows >= 0]
-    return base.drawn(items, np.concatenate([places, behind[rows < 0]]))
+    return generation, made
 
 
 def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
-    """The rows (r,) whose lists differ, and those that only the second has."""
+    """The rows (r,) whose lists differ as they are published, and those only the second has."""
     differs = np.ones(len(made), dtype=bool)
     differs[: len(base)] = base.sizes != made.sizes[: len(base)]
     alike = np.flatnonzero(~differs)
     ours, theirs = base.places(alike), made.places(alike)
     other = np.zeros(len(ours), dtype=bool)
-    for name in ("rows", "scores", "evidence"):
+    for name in ("rows", "evidence"):
         other |= getattr(base, name)[ours] != getattr(made, name)[theirs]
+    other |= np.rint(LEVELS * base.scores[ours]) != np.rint(LEVELS * made.scores[theirs])
     owners = np.repeat(alike, base.sizes[alike])
     differs[owners[other]] = True
     return np.flatnonzero(differs).astype(np.int32)
