@@ -36,6 +36,9 @@ def require_finite(matrix: NDArray[Any], what: str) -> None:
 
     Raises: DataError naming `what` and the first row that is not finite.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(matrix.sum()):
+            return
     finite = np.isfinite(matrix).reshape(len(matrix), -1).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))

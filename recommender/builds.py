@@ -58,6 +58,11 @@ def chosen_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists
     return [_joined(artifacts, keys[name], name) for name in placements(build)]
 
 
+def folded(build: Artifact) -> bool:
+    """Whether merchandisers' rules were applied to the lists of a build."""
+    return "chosen" in build.summary
+
+
 def chosen_keys(build: Artifact) -> Mapping[str, Sequence[str]]:
     """The keys of the shards of each placement's lists before merchandisers' rules."""
     keys: Mapping[str, Sequence[str]] = build.summary.get("chosen", build.summary["lists"])

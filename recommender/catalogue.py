@@ -106,6 +106,14 @@ class Catalogue:
             },
         )
 
+    def overlaid(self, items: "Catalogue") -> "Catalogue":
+        """The catalogue with some items replaced, and those that are new behind it."""
+        behind = np.arange(len(self), len(self) + len(items))
+        rows = self.ids.rows(items.ids)
+        places = np.arange(len(self))
+        places[rows[rows >= 0]] = behind[rows >= 0]
+        return self.drawn(items, np.concatenate([places, behind[rows < 0]]))
+
     def columns(self) -> Columns:
         """The catalogue as arrays."""
         columns = self.ids.columns()

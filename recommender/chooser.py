@@ -101,7 +101,7 @@ class Chooser:
         joined = np.hstack([chosen.rows[short], beside])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
         scores[:, :depth] = chosen.scores[short]
-        both = self._ruled(rows[short], Neighbours(joined, scores)).keep_first(depth)
+        both = self.ruled(rows[short], Neighbours(joined, scores)).keep_first(depth)
         filled_rows, filled_scores, filled_codes = (
             chosen.rows.copy(),
             chosen.scores.copy(),
@@ -117,9 +117,9 @@ class Chooser:
         """The list of each row, and where more candidates than k may exist (b,)."""
         candidates, more = self.proposals.of(rows, k)
         ranked = self.order.rank(rows, candidates)
-        return self._ruled(rows, ranked).keep_first(self.placement.depth), more
+        return self.ruled(rows, ranked).keep_first(self.placement.depth), more
 
-    def _ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+    def ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
         """The candidates that are not the item itself, stand once, and pass the rules."""
         width = candidates.rows.shape[1]
         once = first_of_each(candidates.rows) & (candidates.rows != rows[:, None])

@@ -17,14 +17,7 @@ from numpy.typing import NDArray
 
 from recommender.arrays import Columns, Rows
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
-from recommender.builds import (
-    chosen_lists,
-    find_build,
-    read_catalogue,
-    read_ids,
-    read_interactions,
-    related_lists,
-)
+from recommender.builds import chosen_lists, find_build, folded, read_ids, related_lists
 from recommender.catalogue import Catalogue
 from recommender.comparison import Lists
 from recommender.errors import ArtifactError
@@ -32,9 +25,7 @@ from recommender.generation import Generation
 from recommender.ids import ItemIds
 from recommender.neighbours import RelatedLists
 from recommender.patches import Patch, patched
-from recommender.progress import Progress, silent
-from recommender.rewriting import Rewriting, book_in_force, placements_of
-from recommender.serving.codec import Pointer
+from recommender.serving.codec import LEVELS, Pointer
 from recommender.serving.overlay import SomeLists
 from recommender.serving.publisher import Publisher
 from recommender.vectors import Embeddings
@@ -158,6 +149,13 @@ def live_record(store: ArtifactStore, layers: Sequence[Generation]) -> OverlayRe
     return OverlayRecord.read(store, overlays[0].lists_key)
 
 
+def base_lists(store: ArtifactStore, record: OverlayRecord) -> list[Lists]:
+    """The lists that were chosen for the build below, before rules. Raises: ArtifactError."""
+    build = find_build(store, record.base)
+    ids = read_ids(store, build)
+    return [Lists(ids, lists) for lists in chosen_lists(store, build)]
+
+
 def combined_ids(base: ItemIds, record: OverlayRecord) -> ItemIds:
     """The items of the build, then those that were refreshed and are new."""
     if record.refreshed is None:
@@ -170,7 +168,7 @@ def combined_catalogue(base: Catalogue, record: OverlayRecord) -> Catalogue:
     """What is known of all items, in the order of `combined_ids`; a refreshed item's row is new."""
     if record.refreshed is None:
         return base
-    return overlaid(base, record.refreshed.items)
+    return base.overlaid(record.refreshed.items)
 
 
 def composed(
@@ -204,77 +202,50 @@ def lay(
     publisher: Publisher,
     record: OverlayRecord,
     *,
+    base: Sequence[Lists],
     seen: Pointer,
-    progress: Progress = silent,
-) -> Generation:
+    rewrite: Rewrite | None = None,
+) -> tuple[Generation, list[Lists]]:
     """Publish what a record holds over the full generation that `seen` points to.
 
-    Where nothing differs from that, an overlay that lies there is taken away. Returns the overlay
-    or, where there is none, the full generation.
+    `base` are the lists that were chosen for that, as `base_lists` reads them. Only what differs
+    from what it was published with is laid over it. Where nothing does, an overlay that lies there
+    is taken away. Returns the overlay or, without one, the full generation, and the lists of all
+    items.
 
-    Raises: ArtifactError where the build is no longer there; StoreUnavailable where the pointer
-    was moved since it was seen: what was live stays live.
+    Raises: ArtifactError where the record cannot be written; StoreUnavailable, also where the
+    pointer was moved since it was seen: what was live stays live.
     """
-    build = find_build(store, record.base)
-    ids = read_ids(store, build)
-    base = [Lists(ids, lists) for lists in related_lists(store, build)]
-    chosen = [Lists(ids, lists) for lists in chosen_lists(store, build)]
-    made = composed(chosen, record, _rewrite(store, build, record))
-    differing = [changed(*pair) for pair in zip(base, made, strict=True)]
+    made = composed(base, record, rewrite)
+    below = _published(store, find_build(store, record.base), base)
+    differing = [changed(*pair) for pair in zip(below, made, strict=True)]
     written = record.write(store)
-    return publisher.lay_over(
+    generation = publisher.lay_over(
         [some for some in differing if len(some)],
         seen=seen,
         lists_key=written.key,
-        progress=progress,
     )
+    return generation, made
 
 
-def rewriting_in_force(
-    store: ArtifactStore, build: Artifact, record: OverlayRecord
-) -> Rewriting | None:
-    """The merchandisers' rules over a build and what was refreshed; None where there are none.
-
-    Raises: ArtifactError where what was read for the build is no longer there.
-    """
-    book = book_in_force(build, record.rules)
-    if not book.rules:
-        return None
-    catalogue = combined_catalogue(read_catalogue(store, build), record)
-    return Rewriting.of(book, catalogue, read_interactions(store, build))
-
-
-def _rewrite(store: ArtifactStore, build: Artifact, record: OverlayRecord) -> Rewrite | None:
-    rewriting = rewriting_in_force(store, build, record)
-    if rewriting is None:
-        return None
-    placements = placements_of(build)
-
-    def rewrite(lists: Lists) -> Lists:
-        placement = placements[lists.lists.placement]
-        return Lists(lists.ids, rewriting.rewritten(placement, lists).lists)
-
-    return rewrite
-
-
-def overlaid(base: Catalogue, items: Catalogue) -> Catalogue:
-    """The catalogue with some items replaced, and those that are new behind it."""
-    behind = np.arange(len(base), len(base) + len(items))
-    rows = base.ids.rows(items.ids)
-    places = np.arange(len(base))
-    places[rows[rows >= 0]] = behind[rows >= 0]
-    return base.drawn(items, np.concatenate([places, behind[rows < 0]]))
+def _published(store: ArtifactStore, build: Artifact, chosen: Sequence[Lists]) -> Sequence[Lists]:
+    """What the build was published with: the chosen lists, or what its rules made of them."""
+    if not folded(build):
+        return chosen
+    ids = chosen[0].ids
+    return [Lists(ids, lists) for lists in related_lists(store, build)]
 
 
 def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
-    """The rows (r,) whose lists differ, and those that only the second has."""
+    """The rows (r,) whose lists differ as they are published, and those only the second has."""
     differs = np.ones(len(made), dtype=bool)
     differs[: len(base)] = base.sizes != made.sizes[: len(base)]
     alike = np.flatnonzero(~differs)
     ours, theirs = base.places(alike), made.places(alike)
     other = np.zeros(len(ours), dtype=bool)
-    for name in ("rows", "scores", "evidence"):
+    for name in ("rows", "evidence"):
         other |= getattr(base, name)[ours] != getattr(made, name)[theirs]
+    other |= np.rint(LEVELS * base.scores[ours]) != np.rint(LEVELS * made.scores[theirs])
     owners = np.repeat(alike, base.sizes[alike])
     differs[owners[other]] = True
     return np.flatnonzero(differs).astype(np.int32)

@@ -87,6 +87,8 @@ class Entries:
 class Patch:
     """What the refreshed `items` (k,) change in a placement whose lists have `shown` and `depth`.
 
+    They leave all lists; where one that is not `sold_out` (k,) fills lists up, it does so still.
+
     `own` are the entries of their own lists, best first; `entering` where they enter other lists.
     Of these, `provisional` (e,) are of items without interactions; `given` (e,) have the place
     `shown` even where they score below it, so that a new product is seen by somebody.
@@ -96,14 +98,15 @@ class Patch:
     shown: int
     depth: int
     items: tuple[str, ...]
+    sold_out: NDArray[np.bool_]
     own: Entries
     entering: Entries
     provisional: NDArray[np.bool_]
     given: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "provisional", frozen(self.provisional))
-        object.__setattr__(self, "given", frozen(self.given))
+        for name in ("sold_out", "provisional", "given"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def joined(self, later: "Patch") -> "Patch":
         """Both patches; whatever the earlier one says of the items of the later one is gone."""
@@ -116,9 +119,11 @@ class Patch:
             holder not in fresh and item not in fresh
             for holder, item in zip(self.entering.holders, self.entering.items, strict=True)
         ]
+        kept = [item not in fresh for item in self.items]
         return replace(
             later,
-            items=(*(item for item in self.items if item not in fresh), *later.items),
+            items=(*compress(self.items, kept), *later.items),
+            sold_out=np.concatenate([self.sold_out[kept], later.sold_out]),
             own=self.own.select(own).joined(later.own),
             entering=self.entering.select(entering).joined(later.entering),
             provisional=np.concatenate([self.provisional[entering], later.provisional]),
@@ -135,7 +140,9 @@ class Patch:
         for part in ("own", "entering"):
             entries: Entries = getattr(self, part)
             columns |= {f"{part}.{name}": array for name, array in entries.columns().items()}
-        return columns | {"provisional": self.provisional, "given": self.given}
+        return columns | {
+            name: getattr(self, name) for name in ("sold_out", "provisional", "given")
+        }
 
     @classmethod
     def from_columns(cls, plain: Mapping[str, Any], columns: Columns) -> "Patch":
@@ -150,6 +157,7 @@ class Patch:
         return cls(
             **plain,
             items=unpack_texts("refreshed", columns),
+            sold_out=columns["sold_out"],
             own=entries("own"),
             entering=entries("entering"),
             provisional=columns["provisional"],
@@ -170,16 +178,21 @@ def patched(base: Lists, ids: ItemIds, patch: Patch | None) -> RelatedLists:
         return replace(lists, offsets=_offsets(sizes))
     refreshed = np.zeros(len(ids), dtype=bool)
     refreshed[ids.rows(patch.items)] = True
+    sold_out = refreshed.copy()
+    sold_out[ids.rows(patch.items)] = patch.sold_out
     touched = refreshed.copy()
     touched[ids.rows(patch.entering.holders)] = True
     owners = np.repeat(np.arange(len(lists), dtype=np.int32), lists.sizes)
-    touched[owners[refreshed[lists.rows]]] = True
-    stays = np.flatnonzero(touched[owners] & ~refreshed[owners] & ~refreshed[lists.rows])
+    fills = (lists.evidence == _POPULAR) & ~sold_out[lists.rows]
+    leaves = refreshed[lists.rows] & ~fills
+    touched[owners[leaves]] = True
+    stays = np.flatnonzero(touched[owners] & ~refreshed[owners] & ~leaves)
     own = patch.own
     settled = _Table.of_build(lists, owners, stays).joined(
         _Table.of(own, ids, np.full(len(own), _SETTLED), np.arange(len(own)))
     )
-    merged = settled.joined(_entering(patch, ids, settled)).ordered(patch.depth)
+    entering = _entering(patch, ids, settled)
+    merged = settled.without(entering).joined(entering).ordered(patch.depth)
     sizes[touched] = np.bincount(merged.owners, minlength=len(ids))[touched]
     return _replaced(lists, sizes, touched, merged)
 
@@ -258,6 +271,12 @@ class _Table:
         return _Table(
             *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in _COLUMNS)
         )
+
+    def without(self, others: "_Table") -> "_Table":
+        """The entries whose item does not stand in the same list among the others."""
+        width = np.int64(1) << 32
+        pairs = self.owners * width + self.rows
+        return self.select(~np.isin(pairs, others.owners * width + others.rows))
 
     def rank_in_list(self) -> NDArray[np.int64]:
         """The place (e,) of each entry in its list, by score, then by `order`."""

@@ -370,7 +370,7 @@ def _encode(job: Job, read: Step) -> tuple[Step, Step]:
         return None if found is None else tuple(found.summary["shards"])
 
     def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        encoder, found = _encoder(job), planning.artifact()
+        encoder, found = encoder_of(job), planning.artifact()
         todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
@@ -738,7 +738,7 @@ def _forgotten(job: Job) -> Forgotten:
     return Forgotten(job.artifacts, job.user_key)
 
 
-def _encoder(job: Job) -> TextEncoder:
+def encoder_of(job: Job) -> TextEncoder:
     """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
     encoder = registry.text_encoder(job.recipe.text)
     if encoder.fingerprint() != _pins(job).encoder:

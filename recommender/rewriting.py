@@ -4,7 +4,7 @@ The book in force over a build is the snapshot that an overlay's record holds, e
 was folded into the build, which may be none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -78,6 +78,17 @@ class Rewriting:
     def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
         """The lists of one placement after the rules, and what these did."""
         return rewritten(self.merchandiser(placement), lists.lists)
+
+    def rewriter(self, placements: Mapping[str, Placement]) -> Callable[[Lists], Lists] | None:
+        """What makes of the lists of any placement those after the rules; None without rules."""
+        if not self.book.rules:
+            return None
+
+        def rewrite(lists: Lists) -> Lists:
+            made = self.rewritten(placements[lists.lists.placement], lists)
+            return Lists(lists.ids, made.lists)
+
+        return rewrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def patch(own: ByItem, entering: ByItem, *, given_place: bool = False) -> Patch:
         SHOWN,
         DEPTH,
         tuple(own),
+        np.zeros(len(own), dtype=bool),
         entries(own),
         entries(there),
         np.ones(count, dtype=bool),

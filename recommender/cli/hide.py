@@ -17,7 +17,7 @@ from recommender.settings import EMBEDDED
 def run(options: argparse.Namespace) -> int:
     """Hide items, or show them again, and say how many that changed."""
     settings = settings_of(options)
-    ids = [*options.items, *_listed(options.file)]
+    ids = [*options.items, *listed_items(options.file)]
     if not ids:
         raise ConfigError("no item: name some, or a --file with one id per line")
     with connection(settings) as store:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _listed(path: Path | None) -> Iterator[str]:
+def listed_items(path: Path | None) -> Iterator[str]:
     """The ids of a file, one per line. Raises: DataError naming the file and the line."""
     for number, value in listed(path):
         if reason := item_id.fault(value):

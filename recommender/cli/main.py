@@ -153,6 +153,7 @@ def build_parser() -> Parser:
         hide = command(action, help_text, "hide")
         hide.set_defaults(action=action)
         _add_items(hide)
+    _add_items(command("refresh", "Give new or changed items their lists, without a reindex."))
     forget = command(
         "forget-user", "Leave all events of some users out from now on.", "forget_user"
     )

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from recommender.builds import find_build, read_catalogue
@@ -12,6 +12,8 @@ from recommender.catalogue import Catalogue
 from recommender.cli.session import settings_of, store_url
 from recommender.cli.terminal import console, table
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
+from recommender.generation import Generation
+from recommender.overlays import combined_catalogue, live_record
 from recommender.related import RelatedList
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
@@ -38,34 +40,39 @@ def show(
 
     Raises: DataError where nothing is published or the item is unknown; StoreUnavailable.
     """
-    answer, lists_key = _look_up(settings, item, placement or _placement(settings, ""), n)
-    catalogue = _catalogue(settings, lists_key)
+    answer, layers = _look_up(settings, item, placement or _placement(settings, ""), n)
+    catalogue, provisional = _known(settings, layers)
     titles = _titles(catalogue, answer)
     if as_json:
-        _print_json(settings.shop, answer, titles)
+        _print_json(settings.shop, answer, titles, provisional)
     if answer.status == "unknown_item":
         raise DataError(_unknown(item, answer.generation, catalogue))
     if not as_json:
-        _print_table(answer, titles)
+        _print_table(answer, titles, provisional)
 
 
-def _look_up(settings: Settings, item: str, placement: str, n: int) -> tuple[RelatedList, str]:
+def _look_up(
+    settings: Settings, item: str, placement: str, n: int
+) -> tuple[RelatedList, tuple[Generation, ...]]:
+    """The answer, and the generations that lookups read, newest first."""
     with store_url(settings) as url:
         with open_store(url) as store:
-            live = Publisher(store, settings.shop).live()
-        if live is None:
-            raise DataError(
-                f"nothing is published for shop {settings.shop} yet; run recommender reindex"
-            )
+            publisher = Publisher(store, settings.shop)
+            if publisher.live() is None:
+                raise DataError(
+                    f"nothing is published for shop {settings.shop} yet; run recommender reindex"
+                )
+            _, layers = publisher.layers()
         with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
             answer = lookup.get(item, placement, n)
     if answer.status in {"stale", "fallback", "degraded"}:
         raise StoreUnavailable(f"the lookup of {item!r:.80} failed; run recommender doctor")
     if answer.status == "unknown_placement":
         raise DataError(
-            f"the live generation {live.id} has no placement {placement!r}; run recommender reindex"
+            f"the live generation {layers[-1].id} has no placement {placement!r}; "
+            "run recommender reindex"
         )
-    return answer, live.lists_key
+    return answer, layers
 
 
 def _placement(settings: Settings, given: str) -> str:
@@ -75,13 +82,18 @@ def _placement(settings: Settings, given: str) -> str:
     return given or names[0]
 
 
-def _catalogue(settings: Settings, lists_key: str) -> Catalogue | None:
+def _known(
+    settings: Settings, layers: Sequence[Generation]
+) -> tuple[Catalogue | None, frozenset[str]]:
+    """The catalogue with what was refreshed since, and the items that stand provisionally."""
     artifacts = settings.artifact_store()
     try:
-        return read_catalogue(artifacts, find_build(artifacts, lists_key))
+        record = live_record(artifacts, layers)
+        base = read_catalogue(artifacts, find_build(artifacts, record.base))
+        return combined_catalogue(base, record), record.provisional
     except ArtifactError as error:
         sys.stderr.write(f"recommender: no titles: {error}\n")
-        return None
+        return None, frozenset()
 
 
 def _titles(catalogue: Catalogue | None, answer: RelatedList) -> dict[str, str]:
@@ -100,18 +112,22 @@ def _unknown(item: str, generation: int, catalogue: Catalogue | None) -> str:
     return f"item {item!r:.80} is not in the live generation {generation}{hint}"
 
 
-def _print_json(shop: str, answer: RelatedList, titles: Mapping[str, str]) -> None:
+def _print_json(
+    shop: str, answer: RelatedList, titles: Mapping[str, str], provisional: frozenset[str]
+) -> None:
     content = {
         "shop": shop,
         "item": answer.item,
         "placement": answer.placement,
         "generation": answer.generation,
         "status": answer.status,
+        "provisional": answer.item in provisional,
         "items": [
             {
                 "id": entry.id,
                 "score": entry.score,
                 "evidence": entry.evidence,
+                "provisional": entry.id in provisional,
                 "title": titles.get(entry.id, ""),
             }
             for entry in answer.items
@@ -120,12 +136,21 @@ def _print_json(shop: str, answer: RelatedList, titles: Mapping[str, str]) -> No
     sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def _print_table(answer: RelatedList, titles: Mapping[str, str]) -> None:
+def _print_table(
+    answer: RelatedList, titles: Mapping[str, str], provisional: frozenset[str]
+) -> None:
     shown = console()
     title = titles.get(answer.item, "")
-    shown.print(f"{answer.placement}: {answer.item}  {title}", markup=False, soft_wrap=False)
+    mark = "  (provisional)" if answer.item in provisional else ""
+    shown.print(f"{answer.placement}: {answer.item}  {title}{mark}", markup=False, soft_wrap=False)
     rows = [
-        (str(rank), entry.id, titles.get(entry.id, ""), f"{entry.score:.3f}", entry.evidence)
+        (
+            str(rank),
+            entry.id,
+            titles.get(entry.id, ""),
+            f"{entry.score:.3f}",
+            f"{entry.evidence}, provisional" if entry.id in provisional else entry.evidence,
+        )
         for rank, entry in enumerate(answer.items, 1)
     ]
     headings = [

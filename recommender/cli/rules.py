@@ -85,8 +85,9 @@ def _apply(settings: Settings, path: Path, *, skip_unknown: bool) -> int:
     valid = book.on(today_of(book))
     store = settings.artifact_store()
     with publisher(settings) as shop:
-        unknown = require_known(valid, live_scene(store, shop), skip_unknown=skip_unknown)
-        generation = apply(store, shop, valid, progress)
+        scene = live_scene(store, shop)
+        unknown = require_known(valid, scene, skip_unknown=skip_unknown)
+        generation = apply(scene, shop, valid)
         if settings.store.url == EMBEDDED:
             save(shop.store)
     _print_applied(console(), settings.shop, generation, len(valid.rules))

@@ -1,12 +1,13 @@
 """Shop: all files of a shop -> its catalogue, its interactions and what became of every row."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recommender import documents
 from recommender.catalogue import Catalogue
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.interactions import Interactions
 from recommender.progress import Progress
 from recommender.readers.files import InputFile, fingerprint, located, require_files
@@ -120,6 +121,37 @@ def read_shop(source: Source, users: Users, *, quarantine: Path, progress: Progr
             intake.reports,
         )
     )
+
+
+def read_catalogue(
+    source: Source, wanted: Collection[str], *, quarantine: Path, progress: Progress
+) -> Catalogue:
+    """The `wanted` items as the catalogue's files have them now; of several rows the last counts.
+
+    No interactions are read. Refused rows go to the file `quarantine`, where there are any.
+    Raises: ConfigError and DataError as `read_shop`; ConfigError where there is no catalogue;
+    DataError naming an item that no file has.
+    """
+    from recommender.readers.catalogue import read_items
+    from recommender.readers.tables import Intake
+
+    files, _ = _files(source)
+    if not files:
+        raise ConfigError("catalogue.path is not set: no file tells what a product is called")
+    require_files(files)
+    total = sum(file.path.stat().st_size for file in files)
+    with quarantine_at(quarantine) as refused, progress("read the catalogue", total) as advance:
+        intake = Intake(refused, advance, source.refused_share_max)
+        items = read_items(source.catalogue, files, intake)
+    asked = frozenset(wanted)
+    places = {item: place for place, item in enumerate(items.ids) if item in asked}
+    if missing := [item for item in wanted if item not in places]:
+        count = sum(sum(report.refused.values()) for report in intake.reports)
+        shown = ", ".join(file.shown for file in files)
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        hint = f"; {count} of its rows were refused, see {quarantine}" if count else ""
+        raise DataError(f"item {missing[0]!r:.60}{others}: not in {shown}{hint}")
+    return items.taken([places[item] for item in wanted]).catalogue()
 
 
 def _files(source: Source) -> tuple[tuple[InputFile, ...], list[tuple[InputFile, ...]]]:

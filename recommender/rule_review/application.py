@@ -1,29 +1,32 @@
 """Application: a rule book put in force over what is live, without a reindex."""
 
-from recommender.artifacts import ArtifactStore
 from recommender.errors import DataError
 from recommender.generation import Generation
 from recommender.merchandising.book import RuleBook
-from recommender.overlays import lay, live_record
-from recommender.progress import Progress, silent
+from recommender.overlays import base_lists, lay
 from recommender.rewriting import snapshot
 from recommender.rule_review.check import unknown_names
 from recommender.rule_review.scene import Scene
 from recommender.serving.publisher import Publisher
 
 
-def apply(
-    store: ArtifactStore, publisher: Publisher, book: RuleBook, progress: Progress = silent
-) -> Generation:
+def apply(scene: Scene, publisher: Publisher, book: RuleBook) -> Generation:
     """Lay the lists that a book changes over what is live; refreshed items stay.
 
     `book` holds the rules of the day. Returns the overlay or, where no list differs from those of
-    the full generation, that one. Raises: DataError where nothing is live; ArtifactError;
-    StoreUnavailable.
+    the full generation, that one. Raises: ArtifactError; StoreUnavailable, also where something
+    else went live since the scene was looked at.
     """
-    seen, layers = publisher.layers()
-    record = live_record(store, layers).with_rules(snapshot(book))
-    return lay(store, publisher, record, seen=seen, progress=progress)
+    record = scene.record.with_rules(snapshot(book))
+    generation, _ = lay(
+        scene.store,
+        publisher,
+        record,
+        base=base_lists(scene.store, record),
+        seen=scene.seen,
+        rewrite=scene.rewriting(book).rewriter(scene.placements),
+    )
+    return generation
 
 
 def require_known(book: RuleBook, scene: Scene, *, skip_unknown: bool) -> int:

@@ -4,28 +4,30 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from recommender.artifacts import Artifact, ArtifactStore
-from recommender.builds import chosen_lists, find_build, read_catalogue, read_ids, read_interactions
+from recommender.builds import find_build, read_catalogue, read_interactions
 from recommender.catalogue import Catalogue
 from recommender.comparison import Lists
 from recommender.merchandising.book import RuleBook
 from recommender.neighbours import RelatedLists
 from recommender.overlays import (
     OverlayRecord,
+    base_lists,
     combined_catalogue,
     composed,
     live_record,
-    rewriting_in_force,
 )
 from recommender.recipe import Placement
-from recommender.rewriting import Rewriting, placements_of
+from recommender.rewriting import Rewriting, book_in_force, placements_of
+from recommender.serving.codec import Pointer
 from recommender.serving.publisher import Publisher
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is live: the build, what lies over it, and the items of both."""
+    """What is live: the pointer, the build, what lies over it, and the items of both."""
 
     store: ArtifactStore
+    seen: Pointer
     build: Artifact
     record: OverlayRecord
 
@@ -42,8 +44,7 @@ class Scene:
     @cached_property
     def chosen(self) -> dict[str, Lists]:
         """The lists before any merchandisers' rule, by placement."""
-        ids = read_ids(self.store, self.build)
-        base = [Lists(ids, lists) for lists in chosen_lists(self.store, self.build)]
+        base = base_lists(self.store, self.record)
         return {lists.lists.placement: lists for lists in composed(base, self.record)}
 
     def rewriting(self, book: RuleBook) -> Rewriting:
@@ -52,14 +53,13 @@ class Scene:
 
     def live(self, placement: str) -> RelatedLists:
         """The lists of a placement as they are live."""
-        rewriting = rewriting_in_force(self.store, self.build, self.record)
-        lists = self.chosen[placement]
-        if rewriting is None:
+        lists, book = self.chosen[placement], book_in_force(self.build, self.record.rules)
+        if not book.rules:
             return lists.lists
-        return rewriting.rewritten(self.placements[placement], lists).lists
+        return self.rewriting(book).rewritten(self.placements[placement], lists).lists
 
 
 def live_scene(store: ArtifactStore, publisher: Publisher) -> Scene:
     """What is live. Raises: DataError where nothing is; ArtifactError; StoreUnavailable."""
-    _, layers = publisher.layers()
-    return Scene(store, find_build(store, layers[-1].lists_key), live_record(store, layers))
+    seen, layers = publisher.layers()
+    return Scene(store, seen, find_build(store, layers[-1].lists_key), live_record(store, layers))

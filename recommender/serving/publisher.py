@@ -144,7 +144,6 @@ class Publisher:
         *,
         seen: Pointer,
         lists_key: str,
-        progress: Progress = silent,
     ) -> Generation:
         """Let exactly these lists lie over the full generation that `seen` points to.
 
@@ -166,7 +165,7 @@ class Publisher:
             generation = self.drawn_up(lease, overlay, lists_key, "", base=base)
             overlay = replace(overlay, generation=generation.id)
             move = Move(seen.covered(generation.id), seen)
-            self._put_live(lease, generation, overlay, move, progress)
+            self._put_live(lease, generation, overlay, move, silent)
         self.collect_replaced()
         return replace(generation, state="complete", role="overlay")
 

@@ -87,13 +87,15 @@ def test_force_publishes_what_did_not_change(
 
 def test_related_json(small_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = related(small_shop, "20000", capsys)
-    assert set(answer) == {"shop", "item", "placement", "generation", "status", "items"}
+    assert set(answer) == {
+        *("shop", "item", "placement", "generation", "status", "provisional", "items")
+    }
     assert (answer["shop"], answer["item"], answer["status"]) == ("acme", "20000", "ok")
     items = answer["items"]
     assert isinstance(items, list)
     assert len(items) == 12
     for entry in items:
-        assert set(entry) == {"id", "score", "evidence", "title"}
+        assert set(entry) == {"id", "score", "evidence", "provisional", "title"}
         assert entry["title"]
         assert 0 < entry["score"] <= 1
 
