@@ -111,10 +111,9 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     told = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
     shown.print(", ".join(told) + ".")
     if rules := report.get("merchandising"):
-        unknown = f"; {rules['unknown']:,} unknown names, see recommender rules check"
-        shown.print(
-            f"{rules['rules']:,} merchandisers' rules{unknown if rules['unknown'] else ''}."
-        )
+        unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
+        told = unknown if rules["unknown"] else ""
+        shown.print(f"merchandisers' rules: {rules['rules']:,}{told}.")
     shown.print()
 
 

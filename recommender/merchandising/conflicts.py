@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.arrays import Rows
 from recommender.merchandising.entries import within
@@ -32,15 +32,47 @@ def conflicts(rules: Sequence[Matched]) -> Iterator[Conflict]:
     for matched in rules:
         if not matched.moves_nothing:
             by_action.setdefault(matched.rule.action, []).append(matched)
+    groups = {action: _Group.of(some) for action, some in by_action.items()}
     found: dict[tuple[int, int], Conflict] = {}
     for mine, theirs, finder in _FINDERS:
-        for one, other in product(by_action.get(mine, ()), by_action.get(theirs, ())):
-            pair = one.number, other.number
-            if one is other or pair in found or not _one_placement(one, other):
-                continue
-            if message := finder(one, other):
-                found[pair] = Conflict(*pair, message)
+        for one in by_action.get(mine, ()) if theirs in groups else ():
+            for other in groups[theirs].near(one):
+                pair = one.number, other.number
+                if one is other or pair in found or not _one_placement(one, other):
+                    continue
+                if message := finder(one, other):
+                    found[pair] = Conflict(*pair, message)
     yield from (found[pair] for pair in sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rules of one action by what they move: item (e,), rising, and the place of the rule."""
+
+    rules: tuple[Matched, ...]
+    items: Rows
+    places: NDArray[np.int64]
+    seats: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rules: Sequence[Matched]) -> "_Group":
+        moved = [_items(matched) for matched in rules]
+        items = np.concatenate(moved)
+        places = np.repeat(np.arange(len(rules)), [len(some) for some in moved])
+        order = np.argsort(items)
+        seats = np.array([matched.rule.position for matched in rules])
+        return cls(tuple(rules), items[order], places[order], seats)
+
+    def near(self, one: Matched) -> list[Matched]:
+        """The rules that move something that one moves or puts in, or pin to its position."""
+        asked = _items(one) if one.substitute < 0 else np.append(_items(one), one.substitute)
+        near = (self.seats == one.rule.position) & (self.seats > 0)
+        starts = np.searchsorted(self.items, asked, side="left")
+        sizes = np.searchsorted(self.items, asked, side="right") - starts
+        skipped = np.cumsum(sizes) - sizes
+        met = np.repeat(starts - skipped, sizes) + np.arange(int(sizes.sum()))
+        near[self.places[met]] = True
+        return [self.rules[place] for place in np.flatnonzero(near).tolist()]
 
 
 def _excluded_pin(pin: Matched, exclude: Matched) -> str:
@@ -132,7 +164,7 @@ def _puts_into(replace: Matched, other: Matched) -> bool:
     return _lists_meet(replace, other)
 
 
-def _moves(rule: Matched, owners: Rows, items: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _moves(rule: Matched, owners: Rows, items: Rows) -> NDArray[np.bool_]:
     """Which of some owners and items (p,) a rule moves."""
     if len(rule.pairs):
         width = np.int64(1 + max(int(rule.pairs.max()), int(items.max(initial=0))))

@@ -77,13 +77,18 @@ class Draft:
     def note(self, matched: Matched, places: Places) -> None:
         """Remember in which lists a rule acted."""
         if len(places):
-            lists = np.unique(places // self.rows.shape[1])
+            acted = np.zeros(len(self.rows), dtype=bool)
+            acted[places // self.rows.shape[1]] = True
+            lists = np.flatnonzero(acted)
             self.notes.append(np.column_stack([lists, np.full(len(lists), matched.number)]))
 
     @property
-    def touched(self) -> Places:
-        """The numbers of the lists in which a rule acted."""
-        return np.concatenate([np.zeros(0, np.int64), *(note[:, 0] for note in self.notes)])
+    def touched(self) -> Flags:
+        """In which lists (b,) a rule acted."""
+        touched = np.zeros(len(self.rows), dtype=bool)
+        for note in self.notes:
+            touched[note[:, 0]] = True
+        return touched
 
     def settled(self, touched: Places) -> Kept:
         """The lists in question with what is dropped left out, in the order of their scores."""

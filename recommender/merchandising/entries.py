@@ -80,7 +80,7 @@ class Entries:
 
     @cached_property
     def _order(self) -> Places:
-        return np.argsort(self.rows.ravel(), kind="stable")
+        return np.argsort(self.rows.ravel())
 
     @cached_property
     def _ordered(self) -> Rows:

@@ -33,6 +33,7 @@ from recommender.neighbours import NONE, Neighbours
 
 BLOCK = 16_384
 FILLED_ENTRIES = 4_000_000
+TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Merchandiser:
         self._exclude(draft, entries)
         self._weigh(draft, entries)
         pins = self._pins(owners)
-        touched = np.unique(np.concatenate([draft.touched, pins.lists]))
+        touched = np.flatnonzero(draft.touched | pins.found.any(axis=1))
         kept = draft.settled(touched)
         wanted = lists.found.sum(axis=1)[touched]
         self._fill(kept, wanted)
@@ -131,19 +132,23 @@ class Merchandiser:
         return barred.reshape(entries.rows.shape)
 
     def _fill(self, kept: Kept, wanted: NDArray[np.int64]) -> None:
-        """Put best sellers behind the lists that have fewer entries than `wanted` (t,)."""
+        """Put best sellers behind the lists that have fewer entries than `wanted` (t,).
+
+        A few are tried at first; a list that they do not fill is tried with more.
+        """
         short = np.flatnonzero((kept.rows != NONE).sum(axis=1) < wanted)
-        k = self.depth
+        k = TRIED
         while len(short):
             k = min(k, self.reserve.depth)
-            for block in blocks(len(short), max(1, FILLED_ENTRIES // k)):
+            unfinished = [
                 self._fill_block(kept, short[block], wanted[short[block]], k)
-            if k == self.reserve.depth:
-                return
-            short = short[(kept.rows[short] != NONE).sum(axis=1) < wanted[short]]
+                for block in blocks(len(short), max(1, FILLED_ENTRIES // k))
+            ]
+            short = np.concatenate(unfinished)
             k *= 4
 
-    def _fill_block(self, kept: Kept, lists: Places, wanted: NDArray[np.int64], k: int) -> None:
+    def _fill_block(self, kept: Kept, lists: Places, wanted: NDArray[np.int64], k: int) -> Places:
+        """Fill some lists up from k best sellers; returns those for which there may be more."""
         owners, width = kept.owners[lists], kept.rows.shape[1]
         own = (kept.rows[lists] != NONE).sum(axis=1, keepdims=True)
         beside = self.reserve.beside(owners, k)
@@ -155,9 +160,12 @@ class Merchandiser:
         chosen = self.kept_by_recipe(owners, candidates, own).keep_first(width)
         place = np.arange(width)
         new = chosen.found & (place >= own) & (place < wanted[:, None])
+        done = (own[:, 0] + new.sum(axis=1) >= wanted) | (k >= self.reserve.depth)
+        new &= done[:, None]
         rows, scored, evidence = kept.rows[lists], kept.scores[lists], kept.evidence[lists]
         rows[new], scored[new], evidence[new] = chosen.rows[new], LOWEST_SCORE, POPULAR
         kept.rows[lists], kept.scores[lists], kept.evidence[lists] = rows, scored, evidence
+        return lists[~done]
 
     def _pins(self, owners: Rows) -> Pins:
         """The pins of a block, those that an exclusion or the stock forbids apart."""
@@ -198,5 +206,7 @@ def _merged(draft: Draft, kept: Kept, touched: Places, pins: Pins) -> Merchandis
 def _acts(owners: Rows, notes: Sequence[Acts]) -> Acts:
     """Each list and rule once, lists by the rows of their owners."""
     joined = np.concatenate([np.zeros((0, 2), dtype=np.int64), *notes])
-    joined[:, 0] = owners[joined[:, 0]]
-    return np.unique(joined, axis=0)
+    width = int(joined[:, 1].max(initial=0)) + 1
+    keys = np.sort(joined[:, 0] * width + joined[:, 1])
+    lists, numbers = np.divmod(keys[np.flatnonzero(np.diff(keys, prepend=-1))], width)
+    return np.column_stack([owners[lists], numbers])

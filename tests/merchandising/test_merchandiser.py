@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recommender.catalogue import Catalogue
@@ -13,6 +13,7 @@ from recommender.related import EVIDENCE
 from tests.merchandising.books import BRANDS, CATEGORIES, goods, listed, placement, rewriting
 
 TEXT = EVIDENCE.index("text")
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 N, DEPTH = 12, 5
 
 
@@ -252,7 +253,7 @@ ALL = ("pin", "boost", "bury", "exclude", "replace")
 SCENE = scenes()
 
 
-@settings(max_examples=60)
+@settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_a_list_holds_no_own_item_nothing_twice_and_its_scores_fall(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -267,7 +268,7 @@ def test_a_list_holds_no_own_item_nothing_twice_and_its_scores_fall(
         assert made.lists.rows[owner, : len(rows)].tolist() == rows
 
 
-@settings(max_examples=60)
+@settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_every_entry_was_there_or_is_brought_in_by_a_rule_or_a_best_seller(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -291,7 +292,7 @@ def test_every_entry_was_there_or_is_brought_in_by_a_rule_or_a_best_seller(
                 assert row in before[owner]
 
 
-@settings(max_examples=60)
+@settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_lists_keep_their_length_where_the_catalogue_allows(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -308,7 +309,7 @@ def test_lists_keep_their_length_where_the_catalogue_allows(
         assert len(rows) >= min(len(before[owner]), len({*rows} | spare))
 
 
-@settings(max_examples=60)
+@settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_what_no_rule_moves_keeps_its_order(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -326,7 +327,7 @@ def test_what_no_rule_moves_keeps_its_order(
         assert kept == [row for row in before[owner] if row in kept]
 
 
-@settings(max_examples=40)
+@settings(SLOW, max_examples=40)
 @given(text=texts(ALL), scene=SCENE)
 def test_a_list_that_no_rule_touches_stays_as_it_is(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -338,7 +339,7 @@ def test_a_list_that_no_rule_touches_stays_as_it_is(
         assert (made.lists.scores[owner] == scene[0].scores[owner]).all()
 
 
-@settings(max_examples=40)
+@settings(SLOW, max_examples=40)
 @given(text=texts(ALL), scene=SCENE, size=st.integers(1, N))
 @example(
     text="- {name: r0, exclude: {brand: Acme}}",
@@ -358,7 +359,7 @@ def test_shards_make_what_the_whole_makes(
     assert parts == whole
 
 
-@settings(max_examples=40)
+@settings(SLOW, max_examples=40)
 @given(text=texts(("pin",)), scene=SCENE)
 def test_the_first_pin_of_a_list_stands_where_it_is_wanted(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
@@ -376,7 +377,7 @@ def test_the_first_pin_of_a_list_stands_where_it_is_wanted(
         assert place == wanted or (place < wanted and len(unpinned) < wanted)
 
 
-@settings(max_examples=40)
+@settings(SLOW, max_examples=40)
 @given(text=texts(("exclude", "boost", "bury", "replace")), scene=SCENE)
 def test_whole_lists_are_lists_again(
     text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]

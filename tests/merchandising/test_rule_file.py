@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
@@ -182,6 +182,7 @@ def test_a_digest_covers_what_the_rules_do_and_not_their_lines_or_days() -> None
     assert digest("- name: a\n  exclude: x\n  until: 2026-01-01") == ""
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     for given_text in (text, f"rules:\n  - name: {text}\n    exclude: {text}"):
@@ -209,6 +210,7 @@ def books(draw: st.DrawFn) -> RuleBook:
     return RuleBook(tuple(draw(st.lists(rules, max_size=4))))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books())
 def test_a_book_and_its_json_are_the_same(book: RuleBook) -> None:
     assert RuleBook.from_plain(book.plain()) == book
