@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ class Shop:
         with open_store(self.url) as store:
             assert isinstance(store, Redis)
             names = [b"rec:{acme}:live", *store.scan_iter(match="rec:acme:*")]
-            return {bytes(name): bytes(store.get(name) or b"") for name in names}
+            return dict(zip(names, cast("list[bytes]", store.mget(names)), strict=True))
 
 
 @pytest.fixture(scope="module")
