@@ -7,7 +7,7 @@ help: imports hold the interpreter.
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -57,18 +57,14 @@ def _serve(connection: Connection, choice: Choice) -> None:
     """Load the encoder, then encode what comes, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what it holds is given back
-    failed: RecommenderError | None = None
-    encoder = registry.text_encoder(choice)
-    try:
-        encoder.encode([], silent)
-    except RecommenderError as error:
-        failed = error
+    with suppress(RecommenderError):  # whoever asks is told
+        registry.text_encoder(choice).encode([], silent)
     while True:
         try:
             texts: list[str] = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            connection.send(failed or encoder.encode(texts, silent))
+            connection.send(registry.text_encoder(choice).encode(texts, silent))
         except RecommenderError as error:
             connection.send(error)
