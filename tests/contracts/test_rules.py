@@ -288,6 +288,8 @@ def test_not_alike_drops_just_what_is_near_to_the_asking_item(
         ("not-alike", {"cosine_max": -0.1}),
         ("one-per-group", {"variant": "cheapest"}),
         ("same-brand", {"unknown": "maybe"}),
+        ("one-way", {"dearer": 0.0}),
+        ("one-way", {"leads_below": -1.0}),
     ],
 )
 def test_parameters_that_may_not_be(name: str, parameters: dict[str, object]) -> None:
