@@ -190,14 +190,24 @@ def test_a_short_list_says_what_made_it_short(built: Job) -> None:
     assert shares["similar", "cheaper"] > 0.1
 
 
-def test_published_lists_of_any_placement_are_judged_without_best_sellers(built: Job) -> None:
+def test_what_is_listed_by_popularity_is_no_filling(built: Job) -> None:
     build, _ = make(built)
     lists, own = lists_and_own(built.artifacts, build, "trending")
     assert (lists.evidence == EVIDENCE.index("popular")).all()
-    assert 0 < own.sum() < len(own)
-    assert len(published_lists(built, build, "generation 1", "trending").item) == own.sum()
+    assert own.all()
+    assert len(published_lists(built, build, "generation 1", "trending").item) == len(own)
     with pytest.raises(ConfigError, match="placement 'related': generation 1 has similar"):
         published_lists(built, build, "generation 1", "related")
+
+
+def test_published_lists_are_judged_without_best_sellers(tmp_path: Path) -> None:
+    write_small_shop(tmp_path)
+    job = load(tmp_path / "recommender.toml", ["recipe.placements.0.min_score=0.5"]).job()
+    build, _ = make(job)
+    lists, own = lists_and_own(job.artifacts, build, "related")
+    assert 0 < own.sum() < len(own)
+    assert (own == (lists.evidence != EVIDENCE.index("popular"))).all()
+    assert len(published_lists(job, build, "generation 1").item) == own.sum()
 
 
 def test_health_is_told_in_two_tables(built: Job, capsys: pytest.CaptureFixture[str]) -> None:
