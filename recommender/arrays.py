@@ -13,6 +13,7 @@ FloatMatrix = NDArray[np.float32]
 FloatVector = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Columns = dict[str, NDArray[Any]]
+NUMBERS_AT_ONCE = 4_194_304
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -29,6 +30,15 @@ def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
     norms = np.linalg.norm(dense, axis=1, keepdims=True)
     units: FloatMatrix = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
     return units
+
+
+def inner_products(matrix: FloatMatrix, rows: Rows, found: Rows) -> FloatMatrix:
+    """Inner products (b, k) of rows (b,) of a matrix (n, d) with others of its rows (b, k)."""
+    products = np.empty(found.shape, dtype=np.float32)
+    size = max(1, NUMBERS_AT_ONCE // max(1, found.shape[1] * matrix.shape[1]))
+    for block in blocks(len(rows), size):
+        np.einsum("bd,bkd->bk", matrix[rows[block]], matrix[found[block]], out=products[block])
+    return products
 
 
 def require_finite(matrix: NDArray[Any], what: str) -> None:
@@ -63,6 +73,19 @@ def first_of_each(codes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     marked = np.empty_like(first)
     np.put_along_axis(marked, order, first, axis=1)
     return marked
+
+
+def place_among_equals(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """How many equal values stand before each place of its row; (b, k) as `codes`."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ordered = np.take_along_axis(codes, order, axis=1)
+    places = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
+    first = np.ones(codes.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    start = np.maximum.accumulate(np.where(first, places, 0), axis=1)
+    counted = np.empty(codes.shape, dtype=np.int64)
+    np.put_along_axis(counted, order, places - start, axis=1)
+    return counted
 
 
 def text_codes(texts: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:

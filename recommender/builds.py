@@ -2,27 +2,34 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Columns
+from recommender.arrays import Columns, Rows
 from recommender.artifacts import Artifact, ArtifactStore
 from recommender.catalogue import Catalogue
-from recommender.comparison import Lists
+from recommender.chooser import WIDER, Chosen, stages_of
+from recommender.comparison import K, Lists, shared
 from recommender.gates import Measures
+from recommender.hubs import Entries, most_lists
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
-from recommender.neighbours import Neighbours, RelatedLists
+from recommender.neighbours import NONE, Neighbours, RelatedLists
+from recommender.recipe import Placement, Recipe
 
 READ = ("read", 3)
-LISTS = ("lists", 3)
-BUILD = ("build", 2)
+LISTS = ("lists", 4)
+BUILD = ("build", 3)
 RULE_BOOK = ("rule-book", 1)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
 _LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
+Count = TypeVar("Count", int, float)
+_REASONS = ("own", "dropped")
+_PER_LIST = ("sizes", "own")
 
 
 def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
@@ -81,6 +88,20 @@ def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> Re
     return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
 
 
+def lists_and_own(
+    artifacts: ArtifactStore, build: Artifact, placement: str
+) -> tuple[RelatedLists, NDArray[np.bool_]]:
+    """The lists of one placement, and which entries (e,) are no best sellers behind a short one.
+
+    Raises: ArtifactError where they are no longer there.
+    """
+    lists = read_lists(artifacts, build, placement)
+    parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
+    own = np.concatenate([part.columns("own")["own"] for part in parts])
+    behind = Entries.of(lists.sizes, own, lists.rows).behind
+    return lists, ~behind
+
+
 def part_of_lists(
     artifacts: ArtifactStore, build: Artifact, placement: str, shard: int
 ) -> tuple[RelatedLists, range]:
@@ -127,6 +148,72 @@ def counted(lists: Iterable[Sequence[Artifact]], n_items: int, n_events: int) ->
     return dataclasses.asdict(Measures(n_items, n_events, entries, min(filled), min(coverage)))
 
 
+def health(
+    chosen: Mapping[str, Sequence[Artifact]],
+    lists: Mapping[str, Sequence[Artifact]],
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """What people should know of a build's placements, from the shards of their lists.
+
+    `chosen` are those before merchandisers' rules, `lists` those that are published.
+
+    `short`: by placement, how many lists have fewer entries of their own than the placement is
+    deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
+    placements, the mean share of the longer first ten that stands in the other's too.
+    """
+    short = {one.name: _short(chosen[one.name], stages_of(one)) for one in recipe.placements}
+    tops = {name: _tops(parts) for name, parts in lists.items()}
+    overlap = [
+        {"placements": [one, other], "share": round(shared(tops[one], tops[other]), 4)}
+        for one, other in combinations(tops, 2)
+    ]
+    return {"short": short, "overlap": overlap}
+
+
+def dropped_of(
+    artifacts: ArtifactStore, build: Artifact, placement: Placement, row: int
+) -> dict[str, int]:
+    """How many candidates of an item each stage dropped; empty where its list is not short.
+
+    Raises: ArtifactError where the lists are no longer there.
+    """
+    keys, size = chosen_keys(build)[placement.name], build.summary["shard_items"]
+    part = artifacts.require(LISTS[0], keys[row // size]).columns("own", "dropped")
+    is_short = part["own"] < placement.depth
+    if not is_short[row % size]:
+        return {}
+    dropped = part["dropped"][int(is_short[: row % size].sum())].tolist()
+    return _by_stage(stages_of(placement), dropped)
+
+
+def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
+    dropped = np.concatenate([part.columns("dropped")["dropped"] for part in parts])
+    means = (dropped.sum(axis=0) / max(len(dropped), 1)).round(2).tolist()
+    return {"lists": len(dropped), "by": _by_stage(stages, means)}
+
+
+def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count]:
+    """The counts that are above 0; a rule that stands twice counts as one."""
+    by: dict[str, Count] = {}
+    for stage, count in zip(stages, counts, strict=True):
+        if count > 0:
+            by[stage] = by[stage] + count if stage in by else count
+    return by
+
+
+def _tops(parts: Sequence[Artifact]) -> Rows:
+    """The first ten entries of every list (n, 10), best sellers behind it among them."""
+    tops = []
+    for part in parts:
+        columns = part.columns("sizes", "rows")
+        shown = np.arange(K) < np.minimum(columns["sizes"], K)[:, None]
+        places = _offsets(columns["sizes"])[:-1, None] + np.arange(K)
+        top = np.full(shown.shape, NONE, dtype=np.int32)
+        top[shown] = columns["rows"][places[shown]]
+        tops.append(top)
+    return np.concatenate(tops)
+
+
 def read_columns(catalogue: Catalogue, interactions: Interactions) -> Columns:
     """What was read as the columns of one artifact."""
     return {_CATALOGUE + name: array for name, array in catalogue.columns().items()} | {
@@ -144,16 +231,63 @@ def interactions_of(read: Artifact) -> Interactions:
     return Interactions.from_columns(_part(read, _INTERACTIONS))
 
 
-def list_columns(chosen: Iterator[tuple[Neighbours, NDArray[np.uint8]]]) -> Columns:
-    """Blocks of neighbours and their evidence as the columns of one shard."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _LIST_COLUMNS}
-    for neighbours, codes in chosen:
-        found = neighbours.found
+def list_columns(chosen: Iterator[tuple[Chosen, NDArray[np.uint8]]], depth: int) -> Columns:
+    """Blocks of lists and their evidence as the columns of one shard.
+
+    The first `own` (n,) entries of a list are no best sellers that fill it up; `dropped` (s,
+    stages) says for the lists with fewer than `depth` of them, in row order, how many of their
+    candidates each stage dropped.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_LIST_COLUMNS, *_REASONS)}
+    for block, codes in chosen:
+        found = block.neighbours.found
         parts["sizes"].append(found.sum(axis=1, dtype=np.int64))
-        parts["rows"].append(neighbours.rows[found])
-        parts["scores"].append(neighbours.scores[found])
+        parts["rows"].append(block.neighbours.rows[found])
+        parts["scores"].append(block.neighbours.scores[found])
         parts["evidence"].append(codes[found])
+        parts["own"].append(block.own)
+        parts["dropped"].append(block.dropped[block.own < depth])
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def merchandised_columns(lists: Iterable[tuple[Neighbours, NDArray[np.uint8]]]) -> Columns:
+    """Blocks of lists after merchandisers' rules, and their evidence, as columns of one shard."""
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _LIST_COLUMNS}
+    for block, codes in lists:
+        found = block.found
+        arrays = found.sum(axis=1, dtype=np.int64), block.rows, block.scores, codes
+        for name, array in zip(_LIST_COLUMNS, arrays, strict=True):
+            parts[name].append(array if name == "sizes" else array[found])
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> Iterator[Columns]:
+    """The columns of all shards of lists twice as deep, cut to `depth` and to the hub share."""
+    joined = {name: np.concatenate([part[name] for part in wide]) for name in ("rows", *_PER_LIST)}
+    entries = Entries.of(joined["sizes"], joined["own"], joined["rows"])
+    stays = entries.bounded(depth, most_lists(hub_share, len(joined["sizes"])))
+    place = 0
+    for part in wide:
+        kept = stays[place : place + len(part["rows"])]
+        place += len(kept)
+        yield _bounded(part, kept, depth)
+
+
+def _bounded(part: Columns, kept: NDArray[np.bool_], depth: int) -> Columns:
+    n_lists = len(part["sizes"])
+    entries = Entries.of(part["sizes"], part["own"], part["rows"])
+    sizes = np.bincount(entries.owner[kept], minlength=n_lists)
+    own = np.bincount(entries.owner[kept & ~entries.behind], minlength=n_lists)
+    dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
+    dropped[part["own"] < WIDER * depth] = part["dropped"]
+    dropped[:, -1] = part["own"] - own
+    return {
+        "sizes": sizes,
+        **{name: part[name][kept] for name in ("rows", "scores", "evidence")},
+        "own": own,
+        "dropped": dropped[own < depth],
+        "best_sellers": part["best_sellers"],
+    }
 
 
 def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

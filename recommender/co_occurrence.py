@@ -76,6 +76,13 @@ class CoOccurrence:
         counts.data[counts.indices == rows[asking]] = 0
         return _positive(counts)
 
+    def counts(self, rows: Rows) -> sp.csr_array:
+        """The weight of the units that each row shares with each item (b, n), not itself."""
+        counts = (self.by_item[rows] @ self.units).tocsr()
+        asking = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
+        counts.data[counts.indices == rows[asking]] = 0
+        return _positive(counts)
+
     @property
     def support(self) -> FloatVector:
         """In how many units each item stands (n,)."""

@@ -52,7 +52,7 @@ class Entering:
         ranked = self.chooser.order.rank(holders, candidates)
         enters = ranked.found & self._fitting(holders, ranked)
         enters &= ranked.scores >= self.chooser.placement.min_score
-        codes = self.scale.codes(holders, ranked)
+        codes = self.chooser.evidence(holders, ranked, self.scale)
         at = np.nonzero(enters)
         items = ranked.rows[at]
         new = np.zeros(len(self.lists.ids), dtype=bool)

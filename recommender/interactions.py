@@ -1,5 +1,6 @@
 """Interactions: who did what with which item, when."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -105,6 +106,13 @@ class Interactions:
         """The events where `chosen` (m,) holds; numbers of baskets, sessions and users stay."""
         columns = ("item", "basket", "session", "user", "kind", "time")
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
+
+    def of_kinds(self, kinds: Collection[str]) -> "Interactions":
+        """The events of some kinds; all of them where none is named."""
+        if not kinds:
+            return self
+        wanted = np.array([kind in kinds for kind in self.kinds], dtype=bool)
+        return self.select(wanted[self.kind])
 
     def columns(self) -> Columns:
         """The interactions as arrays."""

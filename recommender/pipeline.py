@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,18 +30,21 @@ from recommender.builds import (
     LISTS,
     READ,
     RULE_BOOK,
+    bounded_columns,
     catalogue_of,
     counted,
     find_build,
+    health,
     interactions_of,
     list_columns,
+    merchandised_columns,
     read_columns,
     read_ids,
     related_lists,
     shard_of_lists,
 )
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_rows, prepare
+from recommender.chooser import choose_with_reasons, prepare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
@@ -74,8 +77,12 @@ _INDEX = ("index", 1)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)
+_WIDE = ("wide", 1)
 
 SHARD_ITEMS = 65_536
+
+Kinds = tuple[str, ...]
+"""Kinds of interaction in sorted order; none stands for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,7 @@ def pinned(job: Job) -> Job:
     if job.pins is not None:
         return job
     registry.check(job.recipe)
+    _check_kinds(job)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
     encoder = registry.text_encoder(job.recipe.text).fingerprint()
@@ -230,7 +238,7 @@ def measured(job: Job, run: Run, judge: Judge | None = None) -> Run:
     return run.save(
         job.artifacts,
         measures=measures,
-        report=build.summary["report"],
+        report={**build.summary["report"], "health": build.summary["health"]},
         stages=_costs(job),
     )
 
@@ -280,22 +288,22 @@ def plan(job: Job) -> Step:
     read = _read(job)
     if read.missing():
         return read
-    encoded = _encode(job, read)
-    origins = {TEXT: _gather(job, encoded)}
-    for name, choice in job.recipe.interactions.items():
-        origins[name] = _fit(job, read, name, choice)
-    near = _near(job, origins[TEXT])
-    past = cache(lambda: _past(job, read, origins, near))
+    text = _gather(job, _encode(job, read))
+    near = _near(job, text)
+    origins = cache(lambda kinds: _origins(job, read, text, kinds))
+    past = cache(lambda kinds: _past(job, read, text, near, kinds))
     indexes: dict[str, tuple[Step, Step]] = {}
     chosen = []
     for placement in job.recipe.placements:
-        fused = _digest(placement.fusion.plain())
+        known = origins(placement.kinds)
+        fused = _digest([placement.fusion.plain(), placement.kinds])
         if fused not in indexes:
-            vectors = _fuse(job, read, origins, placement)
+            vectors = _fuse(job, read, known, placement)
             indexes[fused] = vectors, _index(job, vectors, placement)
-        chosen_from = ChosenFrom(read, origins, *indexes[fused], near)
-        ranker = _learn(job, chosen_from, placement, past)
-        chosen.append(_choose(job, chosen_from, ranker, placement))
+        chosen_from = ChosenFrom(read, placement.kinds, known, *indexes[fused], near)
+        ranker = _learn(job, chosen_from, placement, partial(past, placement.kinds))
+        found = _choose(job, chosen_from, ranker, placement)
+        chosen.append(_bound_hubs(job, found, placement) if placement.hub_share else found)
     if not _pins(job).rules:
         return _build(job, read, chosen)
     book = _rule_book(job, read)
@@ -396,16 +404,26 @@ def _gather(job: Job, encoded: tuple[Step, Step]) -> Step:
     return _step(job, _TEXT, "embed text", key, (planning, encoding), single(make))
 
 
-def _fit(job: Job, read: Step, name: str, choice: Choice) -> Step:
+def _origins(job: Job, read: Step, text: Step, kinds: Kinds) -> dict[str, Step]:
+    """The embeddings of all origins, of text and of some kinds of interaction."""
+    models = job.recipe.interactions
+    fitted = {name: _fit(job, read, name, choice, kinds) for name, choice in models.items()}
+    return {TEXT: text, **fitted}
+
+
+def _fit(job: Job, read: Step, name: str, choice: Choice, kinds: Kinds) -> Step:
     model = registry.interaction_model(choice)
-    key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
+    parameters = {"model": _resolved(choice, model)} | _of_kinds(kinds)
+    key = artifact_key(*_INTERACTIONS, parameters, {"read": read.key})
 
     def make() -> Made:
-        embeddings = model.fit(interactions_of(read.artifact()), job.progress)
+        events = interactions_of(read.artifact()).of_kinds(kinds)
+        embeddings = model.fit(events, job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
-    step = _step(job, _INTERACTIONS, f"fit {choice.use}", key, (read,), single(make))
-    return dataclasses.replace(step, name=f"fit.{name}")
+    label = " to ".join([f"fit {choice.use}", *(["+".join(kinds)] if kinds else [])])
+    step = _step(job, _INTERACTIONS, label, key, (read,), single(make))
+    return dataclasses.replace(step, name=".".join(["fit", name, *kinds]))
 
 
 def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placement) -> Step:
@@ -413,14 +431,15 @@ def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placemen
     fusion = registry.fusion(choice)
     key = artifact_key(
         *_VECTORS,
-        {"fusion": _resolved(choice, fusion)},
+        {"fusion": _resolved(choice, fusion)} | _of_kinds(placement.kinds),
         {"read": read.key} | {name: origin.key for name, origin in origins.items()},
     )
 
     def make() -> Made:
         embeddings = _embeddings(origins)
         catalogue = catalogue_of(read.artifact())
-        fitted = fusion.fuse(embeddings, catalogue, interactions_of(read.artifact()))
+        events = interactions_of(read.artifact()).of_kinds(placement.kinds)
+        fitted = fusion.fuse(embeddings, catalogue, events)
         vectors = fitted.apply(embeddings, catalogue)
         columns = vectors.columns()
         columns |= {f"fitted.{name}": array for name, array in fitted.columns().items()}
@@ -464,6 +483,7 @@ class ChosenFrom:
     """The steps whose artifacts the lists of a placement are chosen from."""
 
     read: Step
+    kinds: Kinds
     origins: Mapping[str, Step]
     vectors: Step
     index: Step
@@ -478,19 +498,19 @@ class ChosenFrom:
         """What they hold."""
         return Basis(
             catalogue=catalogue_of(self.read.artifact()),
-            interactions=interactions_of(self.read.artifact()),
+            interactions=interactions_of(self.read.artifact()).of_kinds(self.kinds),
             embeddings=_embeddings(self.origins),
             vectors=_vectors(self.vectors),
             near_by_text=cache(lambda: _neighbours(self.near)),
         )
 
 
-def _past(job: Job, read: Step, origins: Mapping[str, Step], near: Step) -> Past | None:
+def _past(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> Past | None:
     return Past.of(
         job.recipe,
         catalogue_of(read.artifact()),
-        interactions_of(read.artifact()),
-        Embeddings.from_columns(origins[TEXT].artifact().columns()),
+        interactions_of(read.artifact()).of_kinds(kinds),
+        Embeddings.from_columns(text.artifact().columns()),
         cache(lambda: _neighbours(near)),
         job.progress,
     )
@@ -529,13 +549,13 @@ def _learn(
 
 
 def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement) -> Step:
-    n_items = chosen_from.read.artifact().summary["report"]["n_items"]
-    ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
+    ranges = _ranges(job, chosen_from.read)
     needs = chosen_from.needs(placement) + (() if ranker is None else (ranker,))
     inputs = {step.name: step.key for step in needs}
+    kind = _WIDE if placement.hub_share else LISTS
     keys = tuple(
         artifact_key(
-            *LISTS, {"placement": placement.plain(), "rows": [rows.start, rows.stop]}, inputs
+            *kind, {"placement": placement.plain(), "rows": [rows.start, rows.stop]}, inputs
         )
         for rows in ranges
     )
@@ -549,15 +569,16 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
-                chosen = choose_rows(chooser, scale, ranges[shard], advance)
-                columns = list_columns(chosen) | {"best_sellers": chooser.best_sellers.shop}
+                chosen = choose_with_reasons(chooser, scale, ranges[shard], advance)
+                columns = list_columns(chosen, chooser.depth)
+                columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
 
     return Step(
         job.artifacts,
         f"choose.{placement.name}",
         f"search and choose {placement.name}",
-        LISTS[0],
+        kind[0],
         needs,
         lambda: keys,
         make,
@@ -603,7 +624,7 @@ def _merchandise(job: Job, needs: tuple[Step, Step, Step], placement: Placement)
                 part = parts[shard].columns()
                 lists, rows = shard_of_lists(placement.name, part, start, len(catalogue))
                 done = worked(merchandiser, lists, rows)
-                columns = list_columns((block.lists, block.evidence) for block in done)
+                columns = merchandised_columns((block.lists, block.evidence) for block in done)
                 columns["best_sellers"] = merchandiser.left_of(lists.best_sellers)
                 yield shard, (columns, {"entries": len(columns["rows"])})
                 advance(1)
@@ -617,6 +638,35 @@ def _merchandise(job: Job, needs: tuple[Step, Step, Step], placement: Placement)
         lambda: keys,
         make,
     )
+
+
+def _bound_hubs(job: Job, chosen: Step, placement: Placement) -> Step:
+    """Cut lists twice as deep, all of them seen at once, so that shards make no difference."""
+    inputs = {str(shard): key for shard, key in enumerate(chosen.keys() or ())}
+    parameters = {"depth": placement.depth, "hub_share": placement.hub_share}
+    keys = tuple(artifact_key(*LISTS, parameters | {"shard": shard}, inputs) for shard in inputs)
+
+    def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        wide = [part.columns() for part in chosen.parts()]
+        bounded = bounded_columns(wide, placement.depth, placement.hub_share)
+        for shard, columns in enumerate(bounded):
+            if shard in shards:
+                yield shard, (columns, {"entries": len(columns["rows"])})
+
+    return Step(
+        job.artifacts,
+        f"bound.{placement.name}",
+        f"bound hubs of {placement.name}",
+        LISTS[0],
+        (chosen,),
+        lambda: keys,
+        make,
+    )
+
+
+def _ranges(job: Job, read: Step) -> list[range]:
+    n_items = read.artifact().summary["report"]["n_items"]
+    return [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
 
 
 def _build(
@@ -633,12 +683,13 @@ def _build(
 
     def make() -> Made:
         found = read.artifact().summary
-        report, beside = found["report"], {}
+        report, chosen, beside = found["report"], lists, {}
         if merchandised is not None:
             book, chosen = merchandised[0].artifact().summary, merchandised[1]
             told = {"rules": len(book["rules"]), "unknown": book["unknown"]}
             report = report | {"merchandising": told}
             beside = {"merchandising": book, "chosen": _keys_by_name(names, chosen)}
+        parts = _parts_by_name(names, lists)
         return {}, {
             "read": read.key,
             "lists": keys,
@@ -646,9 +697,8 @@ def _build(
             "recipe": job.recipe.plain(),
             "report": report,
             "n_items": report["n_items"],
-            "measures": counted(
-                [step.parts() for step in lists], report["n_items"], found["n_events"]
-            ),
+            "measures": counted(parts.values(), report["n_items"], found["n_events"]),
+            "health": health(_parts_by_name(names, chosen), parts, job.recipe),
             **beside,
         }
 
@@ -657,6 +707,10 @@ def _build(
 
 def _keys_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, list[str]]:
     return {name: list(step.keys() or ()) for name, step in zip(names, steps, strict=True)}
+
+
+def _parts_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, Sequence[Artifact]]:
+    return {name: step.parts() for name, step in zip(names, steps, strict=True)}
 
 
 # For those who judge recipes
@@ -724,6 +778,19 @@ def _step(
     return Step(job.artifacts, kind[0], label, kind[0], needs, lambda: (key,), make)
 
 
+def _check_kinds(job: Job) -> None:
+    """Refuse kinds that no event can have. Raises: ConfigError."""
+    known = sorted({kind for source in job.source.interactions for kind in source.weights})
+    for placement in job.recipe.placements:
+        for kind in placement.kinds:
+            if kind not in known:
+                raise ConfigError(
+                    f"placement {placement.name}: kinds names {kind!r}; the interactions have "
+                    f"weights for {', '.join(known) or 'none'}. Add the kind, or leave the "
+                    "placement out"
+                )
+
+
 def _pins(job: Job) -> Pins:
     if job.pins is None:
         raise ArtifactError("a job is planned once it is pinned")
@@ -768,6 +835,11 @@ def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
         name: Embeddings.from_columns(origin.artifact().columns())
         for name, origin in origins.items()
     }
+
+
+def _of_kinds(kinds: Kinds) -> dict[str, Any]:
+    """The kinds as part of a key, where some are chosen."""
+    return {"kinds": list(kinds)} if kinds else {}
 
 
 def _resolved(choice: Choice, implementation: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ index, the rankers. What comes of it is laid over the full generation as an over
 reindex has read the items itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -40,7 +40,7 @@ from recommender.overlays import (
     live_record,
 )
 from recommender.patches import Entries, Patch, patched
-from recommender.pipeline import Job
+from recommender.pipeline import Job, Kinds
 from recommender.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.recipe import TEXT, Placement
 from recommender.rewriting import Rewriting, book_in_force
@@ -204,7 +204,7 @@ class _Build:
     before: Catalogue
     catalogue: Catalogue
     interactions: Interactions
-    counted: Counted
+    counted: Callable[[Kinds], Counted]
     embeddings: Mapping[str, Embeddings]
 
     @classmethod
@@ -219,7 +219,7 @@ class _Build:
             for step in steps_of(goal)
             if step.name == TEXT or step.name.startswith("fit.")
         }
-        counted = Counted.of(interactions)
+        counted = cache(lambda kinds: Counted.of(interactions.of_kinds(kinds)))
         return cls(job, goal, record, items, before, catalogue, interactions, counted, embeddings)
 
     def choice(self, placement: Placement) -> _Choice:
@@ -233,11 +233,11 @@ class _Build:
         columns = vectors.columns(*fitted)
         base = Basis(
             self.catalogue,
-            self.interactions,
+            self.interactions.of_kinds(placement.kinds),
             embeddings,
             ItemVectors.from_columns(vectors.columns("queries", "targets", "bound")),
             cache(lambda: _neighbours(of_kind.get("near"))),
-            self.counted,
+            self.counted(placement.kinds),
         )
         builder = registry.index_builder(self.job.recipe.index)
         ranker, learned = registry.ranker(placement.ranker), of_kind.get("learn")
@@ -275,10 +275,11 @@ class _Build:
         """What the fresh items change in one placement."""
         chooser, basis = choice.chooser(self._known(fresh))
         scale = EvidenceScale(basis.embeddings, EvidenceScale.measured(choice.base.embeddings).near)
-        ids = self.catalogue.ids
+        ids, depth = self.catalogue.ids, choice.placement.depth
         rows = ids.rows(self.items.ids)
         chosen = chooser.choose(rows)
-        own = _entries(ids, rows, *chooser.filled(rows, chosen, scale.codes(rows, chosen)))
+        found, codes = chooser.filled(rows, chosen, chooser.evidence(rows, chosen, scale))
+        own = _entries(ids, rows, found.keep_first(depth), codes[:, :depth])
         before = Lists(ids, patched(lists, ids, self._earlier(choice.placement)))
         entrances = Entering(chooser, basis.vectors, scale, before, rows).entrances(
             fresh.provisional

@@ -60,18 +60,36 @@ CANDIDATES: Names = MappingProxyType(
         "co-occurrence": "recommender.candidates.co_occurrence:CoOccurrence",
         "text-back-off": "recommender.candidates.text_back_off:TextBackOff",
         "best-sellers": "recommender.candidates.best_sellers:BestSellers",
+        "by-category": "recommender.candidates.by_category:ByCategory",
+        "same-brand": "recommender.candidates.same_label:SameBrand",
+        "same-category": "recommender.candidates.same_label:SameCategory",
+        "trending": "recommender.candidates.trending:Trending",
     }
 )
 RANKERS: Names = MappingProxyType(
     {
         "identity": "recommender.rankers.identity:Identity",
         "learned": "recommender.rankers.learned:Learned",
+        "complements": "recommender.rankers.complements:Complements",
+        "substitutes": "recommender.rankers.substitutes:Substitutes",
+        "trending": "recommender.rankers.trending:Trending",
     }
 )
 RULES: Names = MappingProxyType(
     {
         "in-stock": "recommender.rules.in_stock:InStock",
         "one-per-group": "recommender.rules.one_per_group:OnePerGroup",
+        "same-category": "recommender.rules.shared:SameCategory",
+        "other-category": "recommender.rules.shared:OtherCategory",
+        "same-brand": "recommender.rules.shared:SameBrand",
+        "other-brand": "recommender.rules.shared:OtherBrand",
+        "price-band": "recommender.rules.price_band:PriceBand",
+        "minimum-support": "recommender.rules.minimum_support:MinimumSupport",
+        "at-most-per-brand": "recommender.rules.at_most:AtMostPerBrand",
+        "at-most-per-category": "recommender.rules.at_most:AtMostPerCategory",
+        "diverse": "recommender.rules.unlike:Diverse",
+        "one-way": "recommender.rules.one_way:OneWay",
+        "not-alike": "recommender.rules.unlike:NotAlike",
     }
 )
 

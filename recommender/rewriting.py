@@ -5,7 +5,7 @@ was folded into the build, which may be none.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.arrays import Rows
 from recommender.artifacts import Artifact
+from recommender.basis import Basis
 from recommender.catalogue import Catalogue
 from recommender.comparison import Lists
+from recommender.errors import ConfigError
 from recommender.interactions import Interactions, support
 from recommender.merchandising.book import RuleBook
 from recommender.merchandising.matching import Matched, Shelves
@@ -26,8 +28,9 @@ from recommender.merchandising.merchandiser import Merchandiser, excluded_everyw
 from recommender.merchandising.reserve import Reserve
 from recommender.merchandising.whole_lists import Rewritten, rewritten
 from recommender.neighbours import Neighbours
-from recommender.protocols import Rule
+from recommender.protocols import Sieve
 from recommender.recipe import Choice, Placement
+from recommender.vectors import ItemVectors
 
 IN_STOCK = "in-stock"
 RULES = "rules"
@@ -39,14 +42,14 @@ class Rewriting:
 
     book: RuleBook
     catalogue: Catalogue
+    interactions: Interactions
     sold: NDArray[np.float32]
 
     @classmethod
     def of(cls, book: RuleBook, catalogue: Catalogue, interactions: Interactions) -> "Rewriting":
         """The rewriting of one build; items that its interactions do not know were never sold."""
-        sold = np.zeros(len(catalogue), dtype=np.float32)
-        sold[: interactions.n_items] = support(interactions.matrix())
-        return cls(book, catalogue, sold)
+        known = replace(interactions, n_items=len(catalogue))
+        return cls(book, catalogue, known, support(known.matrix()))
 
     @cached_property
     def shelves(self) -> Shelves:
@@ -71,9 +74,22 @@ class Rewriting:
         may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
         allowed = may_stand.copy()
         allowed[excluded_everywhere(rules)] = False
-        own = _RecipeRules(tuple(map(registry.rule, placement.rules)), self.catalogue)
+        own = _RecipeRules(self._sieves(placement))
         reserve = Reserve.of(self.catalogue, self.sold, allowed)
         return Merchandiser(rules, placement.depth, may_stand, reserve, own.keep)
+
+    def _sieves(self, placement: Placement) -> tuple[Sieve, ...]:
+        """The recipe's rules but those by likeness, which is not asked of what fills a list up."""
+        blank = np.zeros((len(self.catalogue), 1), dtype=np.float32)
+        facts = Basis(
+            catalogue=self.catalogue,
+            interactions=self.interactions.of_kinds(placement.kinds),
+            embeddings={},
+            vectors=ItemVectors(blank, blank),
+            near_by_text=_nobody,
+        )
+        rules = map(registry.rule, placement.rules)
+        return tuple(rule.prepare(facts) for rule in rules if not rule.by_likeness)
 
     def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
         """The lists of one placement after the rules, and what these did."""
@@ -93,16 +109,19 @@ class Rewriting:
 
 @dataclass(frozen=True, slots=True)
 class _RecipeRules:
-    rules: tuple[Rule, ...]
-    catalogue: Catalogue
+    sieves: tuple[Sieve, ...]
 
     def keep(self, rows: Rows, candidates: Neighbours, own: NDArray[np.int64]) -> Neighbours:
         width = candidates.rows.shape[1]
         first = np.arange(width) < own
-        for rule in self.rules:
-            kept = rule.keep(rows, candidates, self.catalogue)
+        for sieve in self.sieves:
+            kept = sieve.keep(rows, candidates)
             candidates = candidates.keep(kept | first, width)
         return candidates
+
+
+def _nobody() -> Neighbours:
+    raise ConfigError("a rule that reads which items are near by text needs embeddings")
 
 
 def snapshot(book: RuleBook) -> dict[str, Any]:
@@ -135,6 +154,7 @@ def placements_of(build: Artifact) -> dict[str, Placement]:
                 "ranker": _choice(plain["ranker"]),
                 "candidates": tuple(map(_choice, plain["candidates"])),
                 "rules": tuple(map(_choice, plain["rules"])),
+                "kinds": tuple(plain.get("kinds", ())),
             }
         )
         for plain in build.summary["recipe"]["placements"]

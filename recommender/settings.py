@@ -89,6 +89,8 @@ class PlacementSettings(_Table):
     shown: int = 12
     depth: int = 36
     min_score: float = 0.0
+    kinds: tuple[str, ...] = ()
+    hub_share: float = 0.0
 
 
 class RecipeSettings(_Table):

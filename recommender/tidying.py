@@ -22,7 +22,18 @@ from recommender.storage import TEMPORARY, LocalStorage
 from recommender.text_shards import PLAN, SHARD
 
 STEPS = (
-    *(BUILD[0], OVERLAY[0], LISTS[0], "ranker", "near", "index", "vectors", "interactions", "text"),
+    *(
+        BUILD[0],
+        OVERLAY[0],
+        LISTS[0],
+        "wide",
+        "ranker",
+        "near",
+        "index",
+        "vectors",
+        "interactions",
+        "text",
+    ),
     *(PLAN[0], SHARD[0], RULE_BOOK[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600

@@ -49,6 +49,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
         return outcome
     _print_rows(shown, outcome.report)
     _print_costs(shown, job.stopwatch.costs)
+    print_health(shown, outcome.report.get("health", {}))
     state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
     shown.print(
         f"Generation {generation.id} of {settings.shop} is {state}: {generation.n_lists:,} related "
@@ -108,13 +109,50 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("out of scope", report["out_of_scope"]),
         ("events older than limits.retention_days", report["too_old"]),
     ]
-    told = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
-    shown.print(", ".join(told) + ".")
+    counts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
+    shown.print(", ".join(counts) + ".")
     if rules := report.get("merchandising"):
         unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
-        told = unknown if rules["unknown"] else ""
-        shown.print(f"merchandisers' rules: {rules['rules']:,}{told}.")
+        shown.print(
+            f"merchandisers' rules: {rules['rules']:,}{unknown if rules['unknown'] else ''}."
+        )
     shown.print()
+
+
+def print_health(shown: Console, health: Mapping[str, Any]) -> None:
+    """Say which lists are short, and why, and how much two placements have in common."""
+    rows = [
+        (name, f"{found['lists']:,}", _reasons(found["by"]))
+        for name, found in health.get("short", {}).items()
+        if found["lists"]
+    ]
+    if rows:
+        headings = [
+            ("placement", "left"),
+            ("short lists", "right"),
+            ("candidates dropped a list", "left"),
+        ]
+        shown.print(table(headings, rows))
+        shown.print()
+    if health.get("overlap"):
+        _print_overlap(shown, health["overlap"])
+
+
+def _print_overlap(shown: Console, overlap: Sequence[Mapping[str, Any]]) -> None:
+    shares = {tuple(pair["placements"]): f"{pair['share']:.0%}" for pair in overlap}
+    names = list(dict.fromkeys(name for pair in shares for name in pair))
+    rows = [
+        (f"{number} {name}", *(shares.get((other, name), "") for other in names[:-1]))
+        for number, name in enumerate(names, start=1)
+    ]
+    numbers = [(str(number), "right") for number in range(1, len(names))]
+    shown.print(table([("first ten in common", "left"), *numbers], rows))
+    shown.print()
+
+
+def _reasons(by: Mapping[str, float]) -> str:
+    ranked = sorted(by.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{stage} {count:,.1f}" for stage, count in ranked) or "few candidates"
 
 
 def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:

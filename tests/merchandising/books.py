@@ -9,7 +9,7 @@ from recommender.merchandising.rule_file import parsed
 from recommender.neighbours import NONE, Neighbours
 from recommender.recipe import Choice, Placement
 from recommender.rewriting import Rewriting
-from tests.shops import catalogue
+from tests.shops import catalogue, interactions
 
 BRANDS = ("Acme", "Bolt", "Core")
 CATEGORIES = ("Home > Lamps", "Home > Rakes", "Toys", "")
@@ -33,7 +33,8 @@ def rewriting(text: str, items: Catalogue, sold: np.ndarray | None = None) -> Re
     book, faults = parsed(f"rules:\n{text}")
     assert not faults, faults
     falling = np.arange(len(items), 0, -1, dtype=np.float32)
-    return Rewriting(book, items, falling if sold is None else sold)
+    nothing = interactions([], len(items))
+    return Rewriting(book, items, nothing, falling if sold is None else sold)
 
 
 def placement(depth: int, *rules: str, shown: int = 1) -> Placement:
