@@ -14,6 +14,7 @@ class Basis:
     """Catalogue, interactions, embeddings by name and the item vectors made of them.
 
     `near_by_text` finds the nearest items by text of all items (n, k), once, when first asked.
+    Only what `users_min` distinct users had together counts as behaviour of a pair.
     """
 
     catalogue: Catalogue
@@ -21,3 +22,4 @@ class Basis:
     embeddings: Mapping[str, Embeddings]
     vectors: ItemVectors
     near_by_text: Callable[[], Neighbours]
+    users_min: int = 1

@@ -267,6 +267,7 @@ def related_lists(
 ) -> dict[str, Neighbours]:
     """Every item's list (n, depth), by placement, without best sellers behind it."""
     catalogue, text, near = known
+    interactions = interactions.capped(recipe.trust.user_baskets)
     embeddings = fit_interactions(recipe, interactions, text, progress)
     scale = EvidenceScale.measured(embeddings)
     past = cache(lambda: Past.of(recipe, catalogue, interactions, text, near, progress))
@@ -274,7 +275,7 @@ def related_lists(
     for placement in recipe.placements:
         fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, interactions)
         vectors = fitted.apply(embeddings, catalogue)
-        basis = Basis(catalogue, interactions, embeddings, vectors, near)
+        basis = Basis(catalogue, interactions, embeddings, vectors, near, recipe.trust.users_min)
         index = registry.index_builder(recipe.index).build(vectors.targets)
         chooser = prepare(placement, basis, index, fit_ranker(placement, past))
         lists = RelatedLists.of_blocks(placement.name, choose_all(chooser, scale, progress))

@@ -34,7 +34,12 @@ class CoOccurrence:
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "CoOccurrenceProposer":
         """Weigh the units."""
-        rates = Rates.of(basis.interactions, self.unit, self.half_life_days)
+        rates = Rates.of(
+            basis.interactions,
+            self.unit,
+            self.half_life_days,
+            users_min=basis.users_min,
+        )
         return CoOccurrenceProposer(basis.vectors, rates)
 
 

@@ -36,7 +36,12 @@ class TextBackOff:
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "TextBackOffProposer":
         """Weigh the units and find who is near by text."""
-        rates = CoOccurrence.of(basis.interactions, self.unit, self.half_life_days)
+        rates = CoOccurrence.of(
+            basis.interactions,
+            self.unit,
+            self.half_life_days,
+            users_min=basis.users_min,
+        )
         return TextBackOffProposer(basis.vectors, rates, basis.near_by_text(), self.width)
 
 

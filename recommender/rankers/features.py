@@ -35,11 +35,14 @@ class Features:
     @classmethod
     def of(cls, basis: Basis) -> "Features":
         """Count what is counted once."""
-        events = basis.interactions
+        events, users_min = basis.interactions, basis.users_min
         rates = {
-            name: CoOccurrence.of(events, half_life_days=days) for name, days in HALF_LIVES.items()
+            name: CoOccurrence.of(events, half_life_days=days, users_min=users_min)
+            for name, days in HALF_LIVES.items()
         }
-        of_users = CoOccurrence.of(events, "user") if _beside_users(events) else None
+        of_users = None
+        if _beside_users(events):
+            of_users = CoOccurrence.of(events, "user", users_min=users_min)
         return cls(basis, rates, of_users, _items(events, rates), _labels(basis.catalogue))
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
