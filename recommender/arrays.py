@@ -62,6 +62,19 @@ def first_of_each(codes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     return marked
 
 
+def place_among_equals(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """How many equal values stand before each place of its row; (b, k) as `codes`."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ordered = np.take_along_axis(codes, order, axis=1)
+    places = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
+    first = np.ones(codes.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    start = np.maximum.accumulate(np.where(first, places, 0), axis=1)
+    counted = np.empty(codes.shape, dtype=np.int64)
+    np.put_along_axis(counted, order, places - start, axis=1)
+    return counted
+
+
 def text_codes(texts: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:
     """Number the distinct texts by first appearance: codes (n,) and the distinct texts."""
     numbers: dict[str, int] = {}

@@ -7,17 +7,17 @@ prepares one bench and judges every candidate on it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender import registry
-from recommender.arrays import Rows
+from recommender.arrays import Rows, blocks
 from recommender.basis import Basis
 from recommender.catalogue import Catalogue
-from recommender.chooser import POPULAR, choose_all, prepare
+from recommender.chooser import BLOCK, Chooser, prepare
 from recommender.errors import ConfigError
 from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval, Resamples
@@ -25,10 +25,10 @@ from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.next_item import Histories, histories
 from recommender.evaluation.report import Judged, Panel, Shelf, judged
 from recommender.evaluation.slices import COLD, by_category, by_support
-from recommender.evidence import EvidenceScale
+from recommender.hubs import Entries, most_lists
 from recommender.interactions import Interactions, support
 from recommender.learning import Past, fit_interactions, fit_ranker, near_by_text
-from recommender.neighbours import NONE, Neighbours, RelatedLists
+from recommender.neighbours import Neighbours
 from recommender.pipeline import Job, read_shop_columns, text_embeddings
 from recommender.progress import Progress, silent
 from recommender.recipe import Recipe
@@ -267,29 +267,39 @@ def related_lists(
 ) -> dict[str, Neighbours]:
     """Every item's list (n, depth), by placement, without best sellers behind it."""
     catalogue, text, near = known
-    interactions = interactions.capped(recipe.trust.user_baskets)
-    embeddings = fit_interactions(recipe, interactions, text, progress)
-    scale = EvidenceScale.measured(embeddings)
-    past = cache(lambda: Past.of(recipe, catalogue, interactions, text, near, progress))
+    capped = interactions.capped(recipe.trust.user_baskets)
+    events = cache(capped.of_kinds)
+    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
+    past = cache(lambda kinds: Past.of(recipe, catalogue, events(kinds), text, near, progress))
     made = {}
     for placement in recipe.placements:
-        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, interactions)
+        kinds = placement.kinds
+        embeddings = fitted_to(kinds)
+        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
         vectors = fitted.apply(embeddings, catalogue)
-        basis = Basis(catalogue, interactions, embeddings, vectors, near, recipe.trust.users_min)
+        basis = Basis(catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min)
         index = registry.index_builder(recipe.index).build(vectors.targets)
-        chooser = prepare(placement, basis, index, fit_ranker(placement, past))
-        lists = RelatedLists.of_blocks(placement.name, choose_all(chooser, scale, progress))
-        made[placement.name] = own_entries(lists, placement.depth)
+        chooser = prepare(placement, basis, index, fit_ranker(placement, partial(past, kinds)))
+        made[placement.name] = own_lists(chooser, progress)
     return made
 
 
-def own_entries(lists: RelatedLists, depth: int) -> Neighbours:
-    """The first `depth` entries of each list (n, depth), without best sellers behind it."""
-    rows = np.full((len(lists), depth), NONE, dtype=np.int32)
-    scores = np.full((len(lists), depth), -np.inf, dtype=np.float32)
-    columns = np.arange(depth)
-    own = columns < np.minimum(lists.sizes, depth)[:, None]
-    places = lists.offsets[:-1, None] + columns
-    own[own] = lists.evidence[places[own]] != POPULAR
-    rows[own], scores[own] = lists.rows[places[own]], lists.scores[places[own]]
-    return Neighbours(rows, scores)
+def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
+    """Every item's list (n, depth), hubs bounded, without best sellers behind it."""
+    placement, n_items = chooser.placement, len(chooser.catalogue)
+    parts = []
+    with progress(f"search and choose {placement.name}", n_items) as advance:
+        for block in blocks(n_items, BLOCK):
+            parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
+            advance(block.stop - block.start)
+    lists = Neighbours(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+    if not placement.hub_share:
+        return lists
+    sizes = lists.found.sum(axis=1)
+    entries = Entries.of(sizes, sizes, lists.rows[lists.found])
+    kept = lists.found.copy()
+    kept[kept] = entries.bounded(placement.depth, most_lists(placement.hub_share, n_items))
+    return lists.keep(kept, placement.depth)

@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from recommender.arrays import Columns
 from recommender.artifacts import Artifact, ArtifactStore
 from recommender.catalogue import Catalogue
+from recommender.chooser import WIDER, Chosen
 from recommender.comparison import Lists
 from recommender.gates import Measures
+from recommender.hubs import Entries, most_lists
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
-from recommender.neighbours import Neighbours, RelatedLists
+from recommender.neighbours import RelatedLists
 
 READ = ("read", 3)
-LISTS = ("lists", 3)
-BUILD = ("build", 2)
+LISTS = ("lists", 4)
+BUILD = ("build", 3)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
 _LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
+_REASONS = ("own", "dropped")
+_PER_LIST = ("sizes", "own")
 
 
 def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
@@ -116,16 +120,52 @@ def interactions_of(read: Artifact) -> Interactions:
     return Interactions.from_columns(_part(read, _INTERACTIONS))
 
 
-def list_columns(chosen: Iterator[tuple[Neighbours, NDArray[np.uint8]]]) -> Columns:
-    """Blocks of neighbours and their evidence as the columns of one shard."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _LIST_COLUMNS}
-    for neighbours, codes in chosen:
-        found = neighbours.found
+def list_columns(chosen: Iterator[tuple[Chosen, NDArray[np.uint8]]], depth: int) -> Columns:
+    """Blocks of lists and their evidence as the columns of one shard.
+
+    The first `own` (n,) entries of a list are no best sellers that fill it up; `dropped` (s,
+    stages) says for the lists with fewer than `depth` of them, in row order, how many of their
+    candidates each stage dropped.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_LIST_COLUMNS, *_REASONS)}
+    for block, codes in chosen:
+        found = block.neighbours.found
         parts["sizes"].append(found.sum(axis=1, dtype=np.int64))
-        parts["rows"].append(neighbours.rows[found])
-        parts["scores"].append(neighbours.scores[found])
+        parts["rows"].append(block.neighbours.rows[found])
+        parts["scores"].append(block.neighbours.scores[found])
         parts["evidence"].append(codes[found])
+        parts["own"].append(block.own)
+        parts["dropped"].append(block.dropped[block.own < depth])
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> Iterator[Columns]:
+    """The columns of all shards of lists twice as deep, cut to `depth` and to the hub share."""
+    joined = {name: np.concatenate([part[name] for part in wide]) for name in ("rows", *_PER_LIST)}
+    entries = Entries.of(joined["sizes"], joined["own"], joined["rows"])
+    stays = entries.bounded(depth, most_lists(hub_share, len(joined["sizes"])))
+    place = 0
+    for part in wide:
+        kept = stays[place : place + len(part["rows"])]
+        place += len(kept)
+        yield _bounded(part, kept, depth)
+
+
+def _bounded(part: Columns, kept: NDArray[np.bool_], depth: int) -> Columns:
+    n_lists = len(part["sizes"])
+    entries = Entries.of(part["sizes"], part["own"], part["rows"])
+    sizes = np.bincount(entries.owner[kept], minlength=n_lists)
+    own = np.bincount(entries.owner[kept & ~entries.behind], minlength=n_lists)
+    dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
+    dropped[part["own"] < WIDER * depth] = part["dropped"]
+    dropped[:, -1] = part["own"] - own
+    return {
+        "sizes": sizes,
+        **{name: part[name][kept] for name in ("rows", "scores", "evidence")},
+        "own": own,
+        "dropped": dropped[own < depth],
+        "best_sellers": part["best_sellers"],
+    }
 
 
 def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

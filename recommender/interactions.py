@@ -1,5 +1,6 @@
 """Interactions: who did what with which item, when."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -139,6 +140,13 @@ class Interactions:
         kept = np.ones(len(self), dtype=bool)
         kept[order] = place - place[~same][np.cumsum(~same) - 1] < most
         return self.select(kept)
+
+    def of_kinds(self, kinds: Collection[str]) -> "Interactions":
+        """The events of some kinds; all of them where none is named."""
+        if not kinds:
+            return self
+        wanted = np.array([kind in kinds for kind in self.kinds], dtype=bool)
+        return self.select(wanted[self.kind])
 
     def columns(self) -> Columns:
         """The interactions as arrays."""

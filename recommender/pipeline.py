@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from recommender.builds import (
     BUILD,
     LISTS,
     READ,
+    bounded_columns,
     catalogue_of,
     counted,
     find_build,
@@ -38,7 +39,7 @@ from recommender.builds import (
     related_lists,
 )
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_rows, prepare
+from recommender.chooser import choose_with_reasons, prepare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
@@ -66,8 +67,12 @@ _VECTORS = ("vectors", 1)
 _INDEX = ("index", 1)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)
+_WIDE = ("wide", 1)
 
 SHARD_ITEMS = 65_536
+
+Kinds = tuple[str, ...]
+"""Kinds of interaction in sorted order; none stands for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,22 +271,22 @@ def plan(job: Job) -> Step:
     read = _read(job)
     if read.missing():
         return read
-    encoded = _encode(job, read)
-    origins = {TEXT: _gather(job, encoded)}
-    for name, choice in job.recipe.interactions.items():
-        origins[name] = _fit(job, read, name, choice)
-    near = _near(job, origins[TEXT])
-    past = cache(lambda: _past(job, read, origins, near))
+    text = _gather(job, _encode(job, read))
+    near = _near(job, text)
+    origins = cache(lambda kinds: _origins(job, read, text, kinds))
+    past = cache(lambda kinds: _past(job, read, text, near, kinds))
     indexes: dict[str, tuple[Step, Step]] = {}
     lists = []
     for placement in job.recipe.placements:
-        fused = _digest(placement.fusion.plain())
+        known = origins(placement.kinds)
+        fused = _digest([placement.fusion.plain(), placement.kinds])
         if fused not in indexes:
-            vectors = _fuse(job, read, origins, placement)
+            vectors = _fuse(job, read, known, placement)
             indexes[fused] = vectors, _index(job, vectors, placement)
-        chosen_from = ChosenFrom(read, origins, *indexes[fused], near)
-        ranker = _learn(job, chosen_from, placement, past)
-        lists.append(_choose(job, chosen_from, ranker, placement))
+        chosen_from = ChosenFrom(job, read, placement.kinds, known, *indexes[fused], near)
+        ranker = _learn(job, chosen_from, placement, partial(past, placement.kinds))
+        chosen = _choose(job, chosen_from, ranker, placement)
+        lists.append(_bound_hubs(job, chosen, placement) if placement.hub_share else chosen)
     return _build(job, read, lists)
 
 
@@ -377,16 +382,26 @@ def _gather(job: Job, encoded: tuple[Step, Step]) -> Step:
     return _step(job, _TEXT, "embed text", key, (planning, encoding), single(make))
 
 
-def _fit(job: Job, read: Step, name: str, choice: Choice) -> Step:
+def _origins(job: Job, read: Step, text: Step, kinds: Kinds) -> dict[str, Step]:
+    """The embeddings of all origins, of text and of some kinds of interaction."""
+    models = job.recipe.interactions
+    fitted = {name: _fit(job, read, name, choice, kinds) for name, choice in models.items()}
+    return {TEXT: text, **fitted}
+
+
+def _fit(job: Job, read: Step, name: str, choice: Choice, kinds: Kinds) -> Step:
     model = registry.interaction_model(choice)
-    key = artifact_key(*_INTERACTIONS, {"model": _resolved(choice, model)}, {"read": read.key})
+    parameters = {"model": _resolved(choice, model)} | _of_events(job, kinds)
+    key = artifact_key(*_INTERACTIONS, parameters, {"read": read.key})
 
     def make() -> Made:
-        embeddings = model.fit(interactions_of(read.artifact()), job.progress)
+        events = _learned_from(job, read, kinds)
+        embeddings = model.fit(events, job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
-    step = _step(job, _INTERACTIONS, f"fit {choice.use}", key, (read,), single(make))
-    return dataclasses.replace(step, name=f"fit.{name}")
+    label = " to ".join([f"fit {choice.use}", *(["+".join(kinds)] if kinds else [])])
+    step = _step(job, _INTERACTIONS, label, key, (read,), single(make))
+    return dataclasses.replace(step, name=".".join(["fit", name, *kinds]))
 
 
 def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placement) -> Step:
@@ -394,14 +409,15 @@ def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placemen
     fusion = registry.fusion(choice)
     key = artifact_key(
         *_VECTORS,
-        {"fusion": _resolved(choice, fusion)},
+        {"fusion": _resolved(choice, fusion)} | _of_events(job, placement.kinds),
         {"read": read.key} | {name: origin.key for name, origin in origins.items()},
     )
 
     def make() -> Made:
         embeddings = _embeddings(origins)
         catalogue = catalogue_of(read.artifact())
-        fitted = fusion.fuse(embeddings, catalogue, interactions_of(read.artifact()))
+        events = _learned_from(job, read, placement.kinds)
+        fitted = fusion.fuse(embeddings, catalogue, events)
         vectors = fitted.apply(embeddings, catalogue)
         columns = vectors.columns()
         columns |= {f"fitted.{name}": array for name, array in fitted.columns().items()}
@@ -444,7 +460,9 @@ def _near(job: Job, text: Step) -> Step:
 class ChosenFrom:
     """The steps whose artifacts the lists of a placement are chosen from."""
 
+    job: Job
     read: Step
+    kinds: Kinds
     origins: Mapping[str, Step]
     vectors: Step
     index: Step
@@ -459,19 +477,20 @@ class ChosenFrom:
         """What they hold."""
         return Basis(
             catalogue=catalogue_of(self.read.artifact()),
-            interactions=interactions_of(self.read.artifact()),
+            interactions=_learned_from(self.job, self.read, self.kinds),
             embeddings=_embeddings(self.origins),
             vectors=_vectors(self.vectors),
             near_by_text=cache(lambda: _neighbours(self.near)),
+            users_min=self.job.recipe.trust.users_min,
         )
 
 
-def _past(job: Job, read: Step, origins: Mapping[str, Step], near: Step) -> Past | None:
+def _past(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> Past | None:
     return Past.of(
         job.recipe,
         catalogue_of(read.artifact()),
-        interactions_of(read.artifact()),
-        Embeddings.from_columns(origins[TEXT].artifact().columns()),
+        _learned_from(job, read, kinds),
+        Embeddings.from_columns(text.artifact().columns()),
         cache(lambda: _neighbours(near)),
         job.progress,
     )
@@ -493,7 +512,8 @@ def _learn(
             "ranker": _resolved(placement.ranker, ranker),
             "candidates": sources,
             "depth": placement.depth,
-        },
+        }
+        | _of_trust(job),
         {"vectors": chosen_from.vectors.key, "index": chosen_from.index.key}
         | {"near": chosen_from.near.key, "read": chosen_from.read.key},
     )
@@ -510,13 +530,15 @@ def _learn(
 
 
 def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement) -> Step:
-    n_items = chosen_from.read.artifact().summary["report"]["n_items"]
-    ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
+    ranges = _ranges(job, chosen_from.read)
     needs = chosen_from.needs(placement) + (() if ranker is None else (ranker,))
     inputs = {step.name: step.key for step in needs}
+    kind = _WIDE if placement.hub_share else LISTS
     keys = tuple(
         artifact_key(
-            *LISTS, {"placement": placement.plain(), "rows": [rows.start, rows.stop]}, inputs
+            *kind,
+            {"placement": placement.plain(), "rows": [rows.start, rows.stop]} | _of_trust(job),
+            inputs,
         )
         for rows in ranges
     )
@@ -530,19 +552,49 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
-                chosen = choose_rows(chooser, scale, ranges[shard], advance)
-                columns = list_columns(chosen) | {"best_sellers": chooser.best_sellers.shop}
+                chosen = choose_with_reasons(chooser, scale, ranges[shard], advance)
+                columns = list_columns(chosen, chooser.depth)
+                columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
 
     return Step(
         job.artifacts,
         f"choose.{placement.name}",
         f"search and choose {placement.name}",
-        LISTS[0],
+        kind[0],
         needs,
         lambda: keys,
         make,
     )
+
+
+def _bound_hubs(job: Job, chosen: Step, placement: Placement) -> Step:
+    """Cut lists twice as deep, all of them seen at once, so that shards make no difference."""
+    inputs = {str(shard): key for shard, key in enumerate(chosen.keys() or ())}
+    parameters = {"depth": placement.depth, "hub_share": placement.hub_share}
+    keys = tuple(artifact_key(*LISTS, parameters | {"shard": shard}, inputs) for shard in inputs)
+
+    def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        wide = [part.columns() for part in chosen.parts()]
+        bounded = bounded_columns(wide, placement.depth, placement.hub_share)
+        for shard, columns in enumerate(bounded):
+            if shard in shards:
+                yield shard, (columns, {"entries": len(columns["rows"])})
+
+    return Step(
+        job.artifacts,
+        f"bound.{placement.name}",
+        f"bound hubs of {placement.name}",
+        LISTS[0],
+        (chosen,),
+        lambda: keys,
+        make,
+    )
+
+
+def _ranges(job: Job, read: Step) -> list[range]:
+    n_items = read.artifact().summary["report"]["n_items"]
+    return [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
 
 
 def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
@@ -669,6 +721,25 @@ def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
         name: Embeddings.from_columns(origin.artifact().columns())
         for name, origin in origins.items()
     }
+
+
+def _learned_from(job: Job, read: Step, kinds: Kinds) -> Interactions:
+    """The events of some kinds, as far as the recipe trusts each user."""
+    trust = job.recipe.trust
+    return interactions_of(read.artifact()).of_kinds(kinds).capped(trust.user_baskets)
+
+
+def _of_events(job: Job, kinds: Kinds) -> dict[str, Any]:
+    """Which events are learned from, as part of a key, where it is not all of them."""
+    baskets = job.recipe.trust.user_baskets
+    capped = {"user_baskets": baskets} if baskets else {}
+    return capped | ({"kinds": list(kinds)} if kinds else {})
+
+
+def _of_trust(job: Job) -> dict[str, Any]:
+    """How far users are trusted, as part of a key, where it is not in everything."""
+    plain = job.recipe.trust.plain()
+    return {"trust": plain} if plain else {}
 
 
 def _resolved(choice: Choice, implementation: object) -> dict[str, Any]:

@@ -143,6 +143,9 @@ class Ranker(Protocol):
     learns: ClassVar[bool]
     """Whether `fit` wants a lesson; who learns also reads which items are near by text."""
 
+    by_popularity: ClassVar[bool]
+    """Whether its lists show what is popular, rather than what is near the asking item."""
+
     def fit(self, lesson: Lesson | None) -> FittedRanker:
         """Learn from a lesson; None where it does not learn, or the shop's history is too short."""
 
@@ -150,8 +153,19 @@ class Ranker(Protocol):
         """Undo `columns` of a fitted ranker."""
 
 
+class Sieve(Protocol):
+    """A rule that has seen what lists are chosen from."""
+
+    def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
+        """Which candidates (b, k) of the b rows stay; candidates come best first.
+
+        What stays obeys the rule, and so does each part of it; further candidates behind change
+        nothing of what stays before them.
+        """
+
+
 class Rule(Protocol):
     """Keeps or drops candidates."""
 
-    def keep(self, rows: Rows, candidates: Neighbours, catalogue: Catalogue) -> NDArray[np.bool_]:
-        """Which candidates (b, k) of the b rows stay; candidates come best first."""
+    def prepare(self, basis: Basis) -> Sieve:
+        """Make ready for one build."""

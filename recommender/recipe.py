@@ -31,7 +31,9 @@ class Placement:
     """A named slot on a page: its vectors, its order, its rules and its size.
 
     `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
-    be hidden on read; entries under `min_score` are not published.
+    be hidden on read; entries under `min_score` are not published. Its models, candidates and
+    ranker learn from the `kinds` of interaction that it names, from all where it names none. No
+    item stands in more than a `hub_share` of its lists; 0 sets no bound.
     """
 
     name: str
@@ -42,8 +44,11 @@ class Placement:
     shown: int = 12
     depth: int = 36
     min_score: float = 0.0
+    kinds: tuple[str, ...] = ()
+    hub_share: float = 0.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(sorted(set(self.kinds))))
         if not self.name or not all(c.isascii() and (c.isalnum() or c in "_-") for c in self.name):
             raise ConfigError(f"placement name {self.name!r}: use letters, digits, - and _")
         if not 1 <= self.shown <= self.depth <= 1000:
@@ -53,12 +58,17 @@ class Placement:
             )
         if not 0 <= self.min_score <= 1:
             raise ConfigError(f"placement {self.name}: min_score = {self.min_score} is not in 0..1")
+        if not 0 <= self.hub_share <= 1:
+            raise ConfigError(f"placement {self.name}: hub_share = {self.hub_share} is not in 0..1")
         if not self.candidates:
             raise ConfigError(f"placement {self.name}: candidates is empty; name at least one")
 
     def plain(self) -> dict[str, Any]:
-        """The placement as it stands in a recipe file."""
-        return {
+        """The placement as it stands in a recipe file, what is not set left out."""
+        given: dict[str, Any] = {"kinds": list(self.kinds)} if self.kinds else {}
+        if self.hub_share:
+            given["hub_share"] = self.hub_share
+        return given | {
             "name": self.name,
             "fusion": self.fusion.plain(),
             "candidates": [choice.plain() for choice in self.candidates],

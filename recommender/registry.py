@@ -72,6 +72,16 @@ RULES: Names = MappingProxyType(
     {
         "in-stock": "recommender.rules.in_stock:InStock",
         "one-per-group": "recommender.rules.one_per_group:OnePerGroup",
+        "same-category": "recommender.rules.shared:SameCategory",
+        "other-category": "recommender.rules.shared:OtherCategory",
+        "same-brand": "recommender.rules.shared:SameBrand",
+        "other-brand": "recommender.rules.shared:OtherBrand",
+        "price-band": "recommender.rules.price_band:PriceBand",
+        "minimum-support": "recommender.rules.minimum_support:MinimumSupport",
+        "at-most-per-brand": "recommender.rules.at_most:AtMostPerBrand",
+        "at-most-per-category": "recommender.rules.at_most:AtMostPerCategory",
+        "diverse": "recommender.rules.unlike:Diverse",
+        "not-alike": "recommender.rules.unlike:NotAlike",
     }
 )
 

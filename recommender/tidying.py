@@ -20,7 +20,10 @@ from recommender.serving.publisher import Publisher
 from recommender.storage import TEMPORARY, LocalStorage
 from recommender.text_shards import PLAN, SHARD
 
-STEPS = (BUILD[0], LISTS[0], "index", "vectors", "interactions", "text", PLAN[0], SHARD[0], READ[0])
+STEPS = (
+    *(BUILD[0], LISTS[0], "wide", "ranker", "near", "index", "vectors", "interactions", "text"),
+    *(PLAN[0], SHARD[0], READ[0]),
+)
 UNFINISHED_FOR_S = 24 * 3600
 """What nobody has written to for so long, while no run is at work, a killed writer left."""
 

@@ -18,6 +18,7 @@ class Identity:
     """Leaves candidates as they are: best inner product first."""
 
     learns: ClassVar[bool] = False
+    by_popularity: ClassVar[bool] = False
 
     def fit(self, lesson: Lesson | None) -> "Identity":
         """Itself."""

@@ -37,6 +37,7 @@ class Learned:
     """
 
     learns: ClassVar[bool] = True
+    by_popularity: ClassVar[bool] = False
 
     trees: int = 200
     leaves: int = 31

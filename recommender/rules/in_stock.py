@@ -2,18 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from recommender.arrays import Rows
-from recommender.catalogue import Catalogue
-from recommender.neighbours import Neighbours
+from recommender.basis import Basis
+from recommender.rules.allowed import Allowed
 
 
 @dataclass(frozen=True, slots=True)
 class InStock:
     """Drops items that the catalogue says are out of stock."""
 
-    def keep(self, rows: Rows, candidates: Neighbours, catalogue: Catalogue) -> NDArray[np.bool_]:
-        """Which candidates (b, k) are in stock."""
-        return candidates.found & catalogue.in_stock[candidates.rows]
+    def prepare(self, basis: Basis) -> Allowed:
+        """Look at the catalogue."""
+        return Allowed(basis.catalogue.in_stock)

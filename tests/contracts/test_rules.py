@@ -1,25 +1,71 @@
 """What every rule owes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender import registry
-from recommender.catalogue import Catalogue
+from recommender.arrays import unit_rows
+from recommender.basis import Basis
+from recommender.catalogue import PATH_SEPARATOR, Catalogue
+from recommender.errors import ConfigError
 from recommender.neighbours import NONE, Neighbours
-from recommender.recipe import Choice
-from tests.shops import catalogue
+from recommender.protocols import Sieve
+from recommender.recipe import TEXT, Choice
+from recommender.vectors import ItemVectors
+from tests.shops import basis, catalogue, interactions
 
 N_ITEMS = 15
 RULES = sorted(registry.RULES)
+VARIANTS = [
+    *(Choice(name) for name in RULES),
+    Choice("one-per-group", {"variant": "best-selling"}),
+    Choice("same-category", {"level": 1, "unknown": "keep"}),
+    Choice("other-category", {"level": 1}),
+    Choice("same-brand", {"unknown": "keep"}),
+    Choice("price-band", {"low": 0.0, "high": 0.9, "unknown": "keep"}),
+    Choice("minimum-support", {"least": 2}),
+    Choice("at-most-per-brand", {"most": 1}),
+    Choice("at-most-per-category", {"most": 2, "level": 1}),
+    Choice("diverse", {"cosine_max": 0.3}),
+    Choice("not-alike", {"cosine_max": 0.2, "by": "vectors"}),
+]
+Block = tuple[np.ndarray, Neighbours, Basis]
+
+
+def drawn(draw: st.DrawFn, values: list[str]) -> tuple[str, ...]:
+    return tuple(draw(st.lists(st.sampled_from(values), min_size=N_ITEMS, max_size=N_ITEMS)))
 
 
 @st.composite
-def blocks_of_candidates(draw: st.DrawFn) -> tuple[np.ndarray, Neighbours, Catalogue]:
-    groups = draw(
-        st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=N_ITEMS, max_size=N_ITEMS)
+def shops(draw: st.DrawFn) -> Basis:
+    items: Catalogue = dataclasses.replace(
+        catalogue(N_ITEMS, group=drawn(draw, ["", "a", "b", "c"])),
+        brand=drawn(draw, ["", "Acme", "Bolt"]),
+        category=drawn(draw, ["", "Garden", "Garden > Hoses", "Garden > Pots", "Home > Pots"]),
+        price=np.array(
+            draw(
+                st.lists(
+                    st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan]),
+                    min_size=N_ITEMS,
+                    max_size=N_ITEMS,
+                )
+            ),
+            dtype=np.float32,
+        ),
     )
+    baskets = draw(st.lists(st.sets(st.integers(0, N_ITEMS - 1), max_size=4), max_size=8))
+    vectors = np.random.default_rng(draw(st.integers(0, 9))).normal(size=(N_ITEMS, 3))
+    targets = vectors.astype(np.float32)
+    events = interactions([sorted(basket) for basket in baskets], N_ITEMS)
+    return basis(ItemVectors(targets, targets, bound=99), events, items)
+
+
+@st.composite
+def blocks_of_candidates(draw: st.DrawFn) -> Block:
     queries = draw(st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=4))
     width = draw(st.integers(1, N_ITEMS))
     rows = np.full((len(queries), width), NONE, dtype=np.int32)
@@ -29,57 +75,227 @@ def blocks_of_candidates(draw: st.DrawFn) -> tuple[np.ndarray, Neighbours, Catal
         found = draw(st.permutations(others))[: draw(st.integers(0, width))]
         rows[place, : len(found)] = found
         scores[place, : len(found)] = np.linspace(1, 0.1, len(found))
-    items = catalogue(N_ITEMS, group=tuple(groups))
-    return np.array(queries, dtype=np.int32), Neighbours(rows, scores), items
+    return np.array(queries, dtype=np.int32), Neighbours(rows, scores), draw(shops())
 
 
-@pytest.mark.parametrize("name", RULES)
+def sieve(choice: Choice, shop: Basis) -> Sieve:
+    return registry.rule(choice).prepare(shop)
+
+
+def left(choice: Choice, block: Block) -> Neighbours:
+    queries, candidates, shop = block
+    kept = sieve(choice, shop).keep(queries, candidates)
+    return candidates.keep(kept, candidates.rows.shape[1])
+
+
+def pairs(choice: Choice, block: Block) -> list[tuple[int, list[int], list[int]]]:
+    """Each query with its candidates and with those that stay."""
+    queries, candidates, _ = block
+    kept = left(choice, block)
+    return [
+        (query, before[before != NONE].tolist(), after[after != NONE].tolist())
+        for query, before, after in zip(queries.tolist(), candidates.rows, kept.rows, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("choice", VARIANTS, ids=str)
+@settings(max_examples=25)
 @given(block=blocks_of_candidates())
-def test_result_is_a_subset_in_the_same_order(
-    name: str, block: tuple[np.ndarray, Neighbours, Catalogue]
-) -> None:
-    queries, candidates, items = block
-    kept = registry.rule(Choice(name)).keep(queries, candidates, items)
+def test_result_is_a_subset_in_the_same_order(choice: Choice, block: Block) -> None:
+    queries, candidates, shop = block
+    kept = sieve(choice, shop).keep(queries, candidates)
     assert kept.shape == candidates.rows.shape
+    assert kept.dtype == bool
     assert not (kept & ~candidates.found).any()
-    left = candidates.keep(kept, candidates.rows.shape[1])
-    for before, after, mask in zip(candidates.rows, left.rows, kept, strict=True):
-        assert after[after != NONE].tolist() == before[mask].tolist()
+    after = candidates.keep(kept, candidates.rows.shape[1])
+    for before, rows, mask in zip(candidates.rows, after.rows, kept, strict=True):
+        assert rows[rows != NONE].tolist() == before[mask].tolist()
 
 
-@pytest.mark.parametrize("name", RULES)
-@given(block=blocks_of_candidates())
-def test_keeping_twice_changes_nothing(
-    name: str, block: tuple[np.ndarray, Neighbours, Catalogue]
+@pytest.mark.parametrize("choice", VARIANTS, ids=str)
+@settings(max_examples=25)
+@given(block=blocks_of_candidates(), gone=st.sets(st.integers(0, N_ITEMS - 1)))
+def test_each_part_of_what_stays_obeys_as_well(
+    choice: Choice, block: Block, gone: set[int]
 ) -> None:
-    queries, candidates, items = block
-    rule = registry.rule(Choice(name))
-    width = candidates.rows.shape[1]
-    once = candidates.keep(rule.keep(queries, candidates, items), width)
-    twice = once.keep(rule.keep(queries, once, items), width)
-    assert (once.rows == twice.rows).all()
+    """So entries may be hidden on read, and hubs be left out, and the rule still holds."""
+    queries, _, shop = block
+    kept = left(choice, block)
+    width = kept.rows.shape[1]
+    part = kept.keep(~np.isin(kept.rows, list(gone)), width)
+    again = part.keep(sieve(choice, shop).keep(queries, part), width)
+    assert (again.rows == part.rows).all()
+
+
+@pytest.mark.parametrize("choice", VARIANTS, ids=str)
+@settings(max_examples=25)
+@given(block=blocks_of_candidates(), width=st.integers(1, N_ITEMS))
+def test_what_stands_behind_changes_nothing_before(
+    choice: Choice, block: Block, width: int
+) -> None:
+    """So a deeper search only adds to a list."""
+    queries, candidates, shop = block
+    first = candidates.keep_first(min(width, candidates.rows.shape[1]))
+    whole = sieve(choice, shop).keep(queries, candidates)
+    alone = sieve(choice, shop).keep(queries, first)
+    assert (whole[:, : first.rows.shape[1]] == alone).all()
+
+
+@pytest.mark.parametrize("choice", VARIANTS, ids=str)
+@settings(max_examples=15)
+@given(block=blocks_of_candidates())
+def test_one_row_is_judged_as_in_a_block(choice: Choice, block: Block) -> None:
+    queries, candidates, shop = block
+    ready = sieve(choice, shop)
+    whole = ready.keep(queries, candidates)
+    last = Neighbours(candidates.rows[-1:], candidates.scores[-1:])
+    assert (ready.keep(queries[-1:], last) == whole[-1:]).all()
 
 
 @given(block=blocks_of_candidates())
-def test_in_stock_keeps_just_what_can_be_bought(
-    block: tuple[np.ndarray, Neighbours, Catalogue],
-) -> None:
-    queries, candidates, items = block
-    kept = registry.rule(Choice("in-stock")).keep(queries, candidates, items)
-    for rows, mask in zip(candidates.rows, kept, strict=True):
-        for row, keep in zip(rows.tolist(), mask.tolist(), strict=True):
-            assert keep == (row != NONE and row % 5 != 0)
+def test_in_stock_keeps_just_what_can_be_bought(block: Block) -> None:
+    for _, before, after in pairs(Choice("in-stock"), block):
+        assert after == [row for row in before if row % 5]
 
 
 @given(block=blocks_of_candidates())
-def test_one_per_group_keeps_the_best_variant_of_other_products(
-    block: tuple[np.ndarray, Neighbours, Catalogue],
+def test_one_per_group_keeps_the_best_variant_of_other_products(block: Block) -> None:
+    group = block[2].catalogue.group
+    for query, before, after in pairs(Choice("one-per-group"), block):
+        seen = {group[query]} - {""}
+        expected = []
+        for row in before:
+            if group[row] not in seen:
+                expected.append(row)
+            seen |= {group[row]} - {""}
+        assert after == expected
+
+
+@given(block=blocks_of_candidates())
+def test_variants_collapse_to_the_best_selling_one(block: Block) -> None:
+    items, events = block[2].catalogue, block[2].interactions
+    sold = np.bincount(events.item, minlength=N_ITEMS)
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(items.group):
+        members.setdefault(name or f"alone {row}", []).append(row)
+    best = {min(rows, key=lambda row: (row % 5 == 0, -sold[row], row)) for rows in members.values()}
+    choice = Choice("one-per-group", {"variant": "best-selling"})
+    for query, before, after in pairs(choice, block):
+        own = items.group[query]
+        assert after == [
+            row for row in before if row in best and not (own and items.group[row] == own)
+        ]
+
+
+@given(block=blocks_of_candidates(), level=st.integers(0, 2))
+def test_same_and_other_category_part_what_is_known(block: Block, level: int) -> None:
+    def cut(row: int) -> str:
+        parts = block[2].catalogue.category[row].split(PATH_SEPARATOR)
+        return PATH_SEPARATOR.join(parts[:level] if level else parts)
+
+    same = pairs(Choice("same-category", {"level": level}), block)
+    lenient = pairs(Choice("same-category", {"level": level, "unknown": "keep"}), block)
+    other = pairs(Choice("other-category", {"level": level}), block)
+    for (query, before, after), (_, _, kept), (_, _, rest) in zip(
+        same, lenient, other, strict=True
+    ):
+        shared = [row for row in before if cut(query) and cut(row) == cut(query)]
+        assert after == shared
+        assert kept == (shared if cut(query) else before)
+        assert rest == [row for row in before if row not in shared]
+
+
+@given(block=blocks_of_candidates())
+def test_same_and_other_brand_part_what_is_known(block: Block) -> None:
+    brand = block[2].catalogue.brand
+    same, other = pairs(Choice("same-brand"), block), pairs(Choice("other-brand"), block)
+    for (query, before, after), (_, _, rest) in zip(same, other, strict=True):
+        shared = [row for row in before if brand[query] and brand[row] == brand[query]]
+        assert after == shared
+        assert rest == [row for row in before if row not in shared]
+
+
+@given(block=blocks_of_candidates())
+def test_price_band_is_relative_to_the_asking_item(block: Block) -> None:
+    price = block[2].catalogue.price
+    cheaper = Choice("price-band", {"low": 0.5, "high": 0.9})
+    for query, before, after in pairs(cheaper, block):
+        own = price[query]
+        assert after == [
+            row
+            for row in before
+            if own > 0 and price[row] > 0 and 0.5 * own <= price[row] <= 0.9 * own
+        ]
+
+
+@given(block=blocks_of_candidates(), least=st.integers(0, 3))
+def test_minimum_support_counts_baskets(block: Block, least: int) -> None:
+    events = block[2].interactions
+    for _, before, after in pairs(Choice("minimum-support", {"least": least}), block):
+        baskets = {row: len(set(events.basket[events.item == row].tolist())) for row in before}
+        assert after == [row for row in before if baskets[row] >= least]
+
+
+@given(block=blocks_of_candidates(), most=st.integers(1, 3))
+def test_at_most_so_many_of_a_brand_and_no_fewer(block: Block, most: int) -> None:
+    brand = block[2].catalogue.brand
+    for _, before, after in pairs(Choice("at-most-per-brand", {"most": most}), block):
+        for name in ("Acme", "Bolt"):
+            named = [row for row in before if brand[row] == name]
+            assert [row for row in after if brand[row] == name] == named[:most]
+        assert [row for row in after if not brand[row]] == [row for row in before if not brand[row]]
+
+
+@given(block=blocks_of_candidates(), most=st.integers(1, 3))
+def test_at_most_so_many_of_a_top_category(block: Block, most: int) -> None:
+    tops = [path.split(PATH_SEPARATOR)[0] for path in block[2].catalogue.category]
+    choice = Choice("at-most-per-category", {"most": most, "level": 1})
+    for _, before, after in pairs(choice, block):
+        for name in ("Garden", "Home"):
+            named = [row for row in before if tops[row] == name]
+            assert [row for row in after if tops[row] == name] == named[:most]
+
+
+@given(block=blocks_of_candidates(), cosine_max=st.sampled_from([0.0, 0.5, 0.9]))
+def test_diverse_drops_just_what_is_near_to_an_entry_before(
+    block: Block, cosine_max: float
 ) -> None:
-    queries, candidates, items = block
-    kept = registry.rule(Choice("one-per-group")).keep(queries, candidates, items)
-    for query, rows, mask in zip(queries, candidates.rows, kept, strict=True):
-        seen = {items.group[query]} - {""}
-        for row, keep in zip(rows.tolist(), mask.tolist(), strict=True):
-            group = "" if row == NONE else items.group[row]
-            assert keep == (row != NONE and group not in seen)
-            seen |= {group} - {""}
+    vectors = unit_rows(block[2].vectors.targets)
+    near = vectors @ vectors.T > cosine_max
+    for _, before, after in pairs(Choice("diverse", {"cosine_max": cosine_max}), block):
+        expected: list[int] = []
+        for row in before:
+            if not near[row, expected].any():
+                expected.append(row)
+        assert after == expected
+
+
+@given(block=blocks_of_candidates(), cosine_max=st.sampled_from([0.0, 0.5, 0.9]))
+def test_not_alike_drops_just_what_is_near_to_the_asking_item(
+    block: Block, cosine_max: float
+) -> None:
+    text = block[2].embeddings[TEXT].matrix
+    for query, before, after in pairs(Choice("not-alike", {"cosine_max": cosine_max}), block):
+        assert after == [row for row in before if text[query] @ text[row] <= cosine_max]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("same-category", {"level": -1}),
+        ("other-category", {"level": -1}),
+        ("at-most-per-category", {"level": -1}),
+        ("at-most-per-category", {"most": 0}),
+        ("at-most-per-brand", {"most": 0}),
+        ("price-band", {"low": 2.0, "high": 1.0}),
+        ("price-band", {"low": -1.0}),
+        ("minimum-support", {"least": -1}),
+        ("diverse", {"cosine_max": 1.5}),
+        ("not-alike", {"cosine_max": -0.1}),
+        ("one-per-group", {"variant": "cheapest"}),
+        ("same-brand", {"unknown": "maybe"}),
+    ],
+)
+def test_parameters_that_may_not_be(name: str, parameters: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=name):
+        registry.rule(Choice(name, parameters))

@@ -1,0 +1,100 @@
+"""Nothing that is nearly the same."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import FloatMatrix, Rows, blocks, unit_rows
+from recommender.basis import Basis
+from recommender.errors import ConfigError
+from recommender.neighbours import Neighbours
+from recommender.recipe import TEXT
+
+By = Literal["text", "vectors"]
+BLOCK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Diverse:
+    """Drops what is nearer than `cosine_max` to an entry that stands before it.
+
+    Near `by` the item vectors or the text. The order of the rest stays.
+
+    Source: maximal marginal relevance of Carbonell, Goldstein 1998, as a bound on the redundancy
+    in place of a weight, so that scores keep their order and their meaning.
+    """
+
+    cosine_max: float = 0.9
+    by: By = "vectors"
+
+    def __post_init__(self) -> None:
+        _require_cosine(self.cosine_max, "diverse")
+
+    def prepare(self, basis: Basis) -> "DiverseSieve":
+        """Scale the vectors to length one."""
+        return DiverseSieve(_directions(basis, self.by), self.cosine_max)
+
+
+@dataclass(frozen=True, slots=True)
+class NotAlike:
+    """Drops what is nearer than `cosine_max` to the asking item: near-duplicates, by text."""
+
+    cosine_max: float = 0.95
+    by: By = "text"
+
+    def __post_init__(self) -> None:
+        _require_cosine(self.cosine_max, "not-alike")
+
+    def prepare(self, basis: Basis) -> "NotAlikeSieve":
+        """Scale the vectors to length one."""
+        return NotAlikeSieve(_directions(basis, self.by), self.cosine_max)
+
+
+@dataclass(frozen=True, slots=True)
+class DiverseSieve:
+    """Directions (n, d) of one build."""
+
+    directions: FloatMatrix
+    cosine_max: float
+
+    def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
+        """Which candidates (b, k) are far enough from all that are kept before them."""
+        kept = candidates.found.copy()
+        for block in blocks(len(rows), BLOCK):
+            vectors = self.directions[candidates.rows[block]]
+            near = vectors @ vectors.transpose(0, 2, 1) > np.float32(self.cosine_max)
+            part = kept[block]
+            for place in range(1, part.shape[1]):
+                before = near[:, place, :place] & part[:, :place]
+                part[:, place] &= ~before.any(axis=1)
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class NotAlikeSieve:
+    """Directions (n, d) of one build."""
+
+    directions: FloatMatrix
+    cosine_max: float
+
+    def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
+        """Which candidates (b, k) are far enough from their row."""
+        kept = candidates.found.copy()
+        for block in blocks(len(rows), BLOCK):
+            found = self.directions[candidates.rows[block]]
+            cosines = np.einsum("bd,bkd->bk", self.directions[rows[block]], found)
+            kept[block] &= cosines <= np.float32(self.cosine_max)
+        return kept
+
+
+def _directions(basis: Basis, by: By) -> FloatMatrix:
+    if by == "text":
+        return basis.embeddings[TEXT].matrix
+    return unit_rows(basis.vectors.targets)
+
+
+def _require_cosine(cosine_max: float, rule: str) -> None:
+    if not 0 <= cosine_max <= 1:
+        raise ConfigError(f"{rule}: cosine_max = {cosine_max} is not in 0..1")
