@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Attack:
             "kind": np.zeros(2 * n_baskets),
             "time": np.full(2 * n_baskets, events.newest),
         }
-        joined = {
+        joined: dict[str, Any] = {
             name: np.concatenate([getattr(events, name), column]).astype(
                 getattr(events, name).dtype
             )
@@ -116,7 +117,7 @@ def drawn(shop: Shop) -> np.ndarray:
     rng = np.random.default_rng(SEED)
     head = rng.permutation(np.flatnonzero(sold >= np.quantile(sold, HEAD)))
     tail = rng.permutation(
-        np.flatnonzero((sold >= 1) & (sold <= max(TAIL, np.quantile(sold, 0.1))))
+        np.flatnonzero((sold >= 1) & (sold <= max(TAIL, float(np.quantile(sold, 0.1)))))
     )
     matrix = shop.text.matrix
     unlike = np.median(matrix[head] @ matrix[tail].T)

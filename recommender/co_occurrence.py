@@ -59,9 +59,7 @@ class CoOccurrence:
 
     def rates(self, rows: Rows) -> sp.csr_array:
         """The weighted share of each row's units that holds each item (b, n), not itself."""
-        counts = (self.by_item[rows] @ self.units).tocsr()
-        if self.users_min > 1:
-            counts = counts.multiply(self.users(rows) >= self.users_min).tocsr()
+        counts = self._shared(rows)
         asking = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
         counts.data /= (self.strength[rows] + self.prior)[asking]
         counts.data[counts.indices == rows[asking]] = 0
@@ -84,6 +82,13 @@ class CoOccurrence:
         )
         return (rows_of @ of_user).tocsr()
 
+    def counts(self, rows: Rows) -> sp.csr_array:
+        """The weight of the units that each row shares with each item (b, n), not itself."""
+        counts = self._shared(rows)
+        asking = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
+        counts.data[counts.indices == rows[asking]] = 0
+        return _positive(counts)
+
     @property
     def support(self) -> FloatVector:
         """In how many units each item stands (n,)."""
@@ -103,6 +108,13 @@ class CoOccurrence:
         mixed = shares @ sp.diags_array(kept)
         counts = (mixed @ self.by_item) @ self.units
         return _positive((counts - mixed @ sp.diags_array(self.strength)).tocsr())
+
+    def _shared(self, rows: Rows) -> sp.csr_array:
+        """The weight of the units that each row shares with each item, itself too (b, n)."""
+        counts = (self.by_item[rows] @ self.units).tocsr()
+        if self.users_min > 1:
+            counts = counts.multiply(self.users(rows) >= self.users_min).tocsr()
+        return counts
 
     def _shares(self, found: Rows, cosines: FloatMatrix) -> sp.csr_array:
         trust = self.support / (self.support + TRUSTED_AT)

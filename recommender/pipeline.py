@@ -39,7 +39,7 @@ from recommender.builds import (
     related_lists,
 )
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_with_reasons, prepare
+from recommender.chooser import Chooser, choose_with_reasons, prepare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
@@ -117,6 +117,7 @@ class Outcome:
     generation: Generation
     published: bool
     report: Mapping[str, Any]
+    jumps: Sequence[Mapping[str, Any]] = ()
 
 
 Judge = Callable[[Job], float | None]
@@ -168,7 +169,7 @@ def reindex(
         generation=dataclasses.asdict(generation),
         stages=_costs(job),
     )
-    return Outcome(generation, published=True, report=run.report)
+    return Outcome(generation, published=True, report=run.report, jumps=run.jumps)
 
 
 def pinned(job: Job) -> Job:
@@ -271,12 +272,20 @@ def plan(job: Job) -> Step:
     read = _read(job)
     if read.missing():
         return read
+    lists = []
+    for placement, chosen_from, ranker in _placements(job, read):
+        chosen = _choose(job, chosen_from, ranker, placement)
+        lists.append(_bound_hubs(job, chosen, placement) if placement.hub_share else chosen)
+    return _build(job, read, lists)
+
+
+def _placements(job: Job, read: Step) -> Iterator[tuple[Placement, "ChosenFrom", Step | None]]:
+    """What the lists of each placement are chosen from, and its ranker where that learns."""
     text = _gather(job, _encode(job, read))
     near = _near(job, text)
     origins = cache(lambda kinds: _origins(job, read, text, kinds))
     past = cache(lambda kinds: _past(job, read, text, near, kinds))
     indexes: dict[str, tuple[Step, Step]] = {}
-    lists = []
     for placement in job.recipe.placements:
         known = origins(placement.kinds)
         fused = _digest([placement.fusion.plain(), placement.kinds])
@@ -285,9 +294,7 @@ def plan(job: Job) -> Step:
             indexes[fused] = vectors, _index(job, vectors, placement)
         chosen_from = ChosenFrom(job, read, placement.kinds, known, *indexes[fused], near)
         ranker = _learn(job, chosen_from, placement, partial(past, placement.kinds))
-        chosen = _choose(job, chosen_from, ranker, placement)
-        lists.append(_bound_hubs(job, chosen, placement) if placement.hub_share else chosen)
-    return _build(job, read, lists)
+        yield placement, chosen_from, ranker
 
 
 def kept(goal: Step) -> list[list[str]]:
@@ -544,10 +551,7 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
     )
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        basis = chosen_from.basis()
-        builder = registry.index_builder(job.recipe.index)
-        index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
-        chooser = prepare(placement, basis, index, _ranker(placement, ranker))
+        chooser, basis = _chooser(job, chosen_from, ranker, placement)
         scale = EvidenceScale.measured(basis.embeddings)
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
@@ -566,6 +570,15 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
         lambda: keys,
         make,
     )
+
+
+def _chooser(
+    job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement
+) -> tuple[Chooser, Basis]:
+    basis = chosen_from.basis()
+    builder = registry.index_builder(job.recipe.index)
+    index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
+    return prepare(placement, basis, index, _ranker(placement, ranker)), basis
 
 
 def _bound_hubs(job: Job, chosen: Step, placement: Placement) -> Step:
@@ -621,7 +634,23 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
     return _step(job, BUILD, "build", key, tuple(lists), single(make))
 
 
-# For those who judge recipes
+# For those who judge recipes, or ask why
+
+
+def retraced(job: Job, build: Artifact, name: str) -> tuple[Chooser, Basis]:
+    """What made the lists of a placement in a build, of the job of the run that made it.
+
+    Raises: ArtifactError where the job does not lead to that build, or its parts are gone.
+    """
+    goal = plan(job)
+    if goal.name != BUILD[0] or goal.key != build.key:
+        raise ArtifactError(
+            "the build cannot be retraced: another version made it, or its parts are gone; "
+            "run recommender reindex --force"
+        )
+    (found,) = (parts for parts in _placements(job, _read(job)) if parts[0].name == name)
+    placement, chosen_from, ranker = found
+    return _chooser(job, chosen_from, ranker, placement)
 
 
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:

@@ -60,12 +60,17 @@ CANDIDATES: Names = MappingProxyType(
         "co-occurrence": "recommender.candidates.co_occurrence:CoOccurrence",
         "text-back-off": "recommender.candidates.text_back_off:TextBackOff",
         "best-sellers": "recommender.candidates.best_sellers:BestSellers",
+        "by-category": "recommender.candidates.by_category:ByCategory",
+        "trending": "recommender.candidates.trending:Trending",
     }
 )
 RANKERS: Names = MappingProxyType(
     {
         "identity": "recommender.rankers.identity:Identity",
         "learned": "recommender.rankers.learned:Learned",
+        "complements": "recommender.rankers.complements:Complements",
+        "substitutes": "recommender.rankers.substitutes:Substitutes",
+        "trending": "recommender.rankers.trending:Trending",
     }
 )
 RULES: Names = MappingProxyType(
@@ -81,6 +86,7 @@ RULES: Names = MappingProxyType(
         "at-most-per-brand": "recommender.rules.at_most:AtMostPerBrand",
         "at-most-per-category": "recommender.rules.at_most:AtMostPerCategory",
         "diverse": "recommender.rules.unlike:Diverse",
+        "one-way": "recommender.rules.one_way:OneWay",
         "not-alike": "recommender.rules.unlike:NotAlike",
     }
 )
