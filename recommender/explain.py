@@ -106,7 +106,7 @@ def explain(job: Job, build: Artifact, rows: tuple[int, int], placement: str) ->
     lists = read_lists(job.artifacts, build, placement)
     trail = chooser.trail(row)
     standing, ranked = _standing(lists, row, other), _ranked(trail, other)
-    asked = {name: len(found) for name, found in trail.proposed}
+    asked = {name: int((found != row).sum()) for name, found in trail.proposed}
     proposers = zip(chooser.placement.candidates, chooser.proposals.proposers, strict=True)
     dropped_by = trail.dropped.get(other, "")
     ids = basis.catalogue.ids.ids
@@ -171,7 +171,10 @@ def _together(events: Interactions, row: int, other: int) -> list[Together]:
 
 
 def _rank(proposer: Proposer, row: int, other: int, n_items: int) -> int | None:
-    """The fewest candidates that a source must be asked for to name the other item."""
+    """The fewest candidates that a source must be asked for to name the other item.
+
+    The asking item itself, which a source may name, is not counted.
+    """
     asking = np.array([row], dtype=np.int32)
 
     def named(k: int) -> bool:
@@ -183,7 +186,7 @@ def _rank(proposer: Proposer, row: int, other: int, n_items: int) -> int | None:
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if named(middle) else (middle + 1, high)
-    return low
+    return low - int((proposer.propose(asking, low).rows == row).any())
 
 
 def _ranked(trail: Trail, other: int) -> tuple[int, float] | None:
