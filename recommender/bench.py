@@ -133,12 +133,8 @@ class Bench:
         Every model is fitted to what may be learned from, and once more in each cold fold.
         Raises: ConfigError where the recipe has no such placement.
         """
-        named = {one.name: one for one in recipe.placements}
-        chosen = named.get(placement or recipe.placements[0].name)
-        if chosen is None:
-            raise ConfigError(f"placement {placement!r}: the recipe has {', '.join(named)}")
-        wanted = replace(recipe, placements=(chosen,))
-        return self.judge_made(self.maker(wanted))[chosen.name]
+        name = placement or recipe.placements[0].name
+        return self.judge_made(self.maker(recipe.only([name])))[name]
 
     def maker(self, recipe: Recipe) -> Maker:
         """Makes the lists of all placements of a recipe."""

@@ -2,21 +2,23 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Columns
+from recommender.arrays import Columns, Rows
 from recommender.artifacts import Artifact, ArtifactStore
 from recommender.catalogue import Catalogue
-from recommender.chooser import WIDER, Chosen
-from recommender.comparison import Lists
+from recommender.chooser import WIDER, Chosen, stages_of
+from recommender.comparison import K, Lists, shared
 from recommender.gates import Measures
 from recommender.hubs import Entries, most_lists
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
-from recommender.neighbours import RelatedLists
+from recommender.neighbours import NONE, RelatedLists
+from recommender.recipe import Placement, Recipe
 
 READ = ("read", 3)
 LISTS = ("lists", 4)
@@ -64,6 +66,20 @@ def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> Rel
     return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
 
 
+def lists_and_own(
+    artifacts: ArtifactStore, build: Artifact, placement: str
+) -> tuple[RelatedLists, NDArray[np.bool_]]:
+    """The lists of one placement, and which entries (e,) are no best sellers behind a short one.
+
+    Raises: ArtifactError where they are no longer there.
+    """
+    lists = read_lists(artifacts, build, placement)
+    parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
+    own = np.concatenate([part.columns("own")["own"] for part in parts])
+    behind = Entries.of(lists.sizes, own, lists.rows).behind
+    return lists, ~behind
+
+
 def part_of_lists(
     artifacts: ArtifactStore, build: Artifact, placement: str, shard: int
 ) -> tuple[RelatedLists, range]:
@@ -101,6 +117,65 @@ def counted(lists: Iterable[Sequence[Artifact]], n_items: int, n_events: int) ->
         filled.append(full / n_items)
         coverage.append(float(listed.mean()))
     return dataclasses.asdict(Measures(n_items, n_events, entries, min(filled), min(coverage)))
+
+
+def health(lists: Mapping[str, Sequence[Artifact]], recipe: Recipe) -> dict[str, Any]:
+    """What people should know of a build's placements, from the shards of their lists.
+
+    `short`: by placement, how many lists have fewer entries of their own than the placement is
+    deep, and in how many of these each stage dropped candidates. `overlap`: for any two
+    placements, the mean share of the longer first ten that stands in the other's too.
+    """
+    short = {one.name: _short(lists[one.name], stages_of(one)) for one in recipe.placements}
+    tops = {name: _tops(parts) for name, parts in lists.items()}
+    overlap = [
+        {"placements": [one, other], "share": round(shared(tops[one], tops[other]), 4)}
+        for one, other in combinations(tops, 2)
+    ]
+    return {"short": short, "overlap": overlap}
+
+
+def dropped_of(
+    artifacts: ArtifactStore, build: Artifact, placement: Placement, row: int
+) -> dict[str, int]:
+    """How many candidates of an item each stage dropped; empty where its list is not short.
+
+    Raises: ArtifactError where the lists are no longer there.
+    """
+    keys, size = build.summary["lists"][placement.name], build.summary["shard_items"]
+    part = artifacts.require(LISTS[0], keys[row // size]).columns("own", "dropped")
+    is_short = part["own"] < placement.depth
+    if not is_short[row % size]:
+        return {}
+    dropped = part["dropped"][int(is_short[: row % size].sum())].tolist()
+    return _by_stage(stages_of(placement), dropped)
+
+
+def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
+    dropped = np.concatenate([part.columns("dropped")["dropped"] for part in parts])
+    return {"lists": len(dropped), "by": _by_stage(stages, (dropped > 0).sum(axis=0).tolist())}
+
+
+def _by_stage(stages: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
+    """The counts that are above 0; a rule that stands twice counts as one."""
+    by: dict[str, int] = {}
+    for stage, count in zip(stages, counts, strict=True):
+        if count:
+            by[stage] = max(by.get(stage, 0), count)
+    return by
+
+
+def _tops(parts: Sequence[Artifact]) -> Rows:
+    """The first ten entries of every list (n, 10), best sellers behind it among them."""
+    tops = []
+    for part in parts:
+        columns = part.columns("sizes", "rows")
+        shown = np.arange(K) < np.minimum(columns["sizes"], K)[:, None]
+        places = _offsets(columns["sizes"])[:-1, None] + np.arange(K)
+        top = np.full(shown.shape, NONE, dtype=np.int32)
+        top[shown] = columns["rows"][places[shown]]
+        tops.append(top)
+    return np.concatenate(tops)
 
 
 def read_columns(catalogue: Catalogue, interactions: Interactions) -> Columns:

@@ -147,7 +147,6 @@ class Chooser:
                 kept = before.keep(mask, before.rows.shape[1])
             if not more.any() or kept.found.sum() >= self.depth:
                 break
-        kept = kept.keep_first(self.depth)
         low = kept.found & (kept.scores < self.placement.min_score)
         dropped |= dict.fromkeys(kept.rows[low].tolist(), "min_score")
         proposed = [proposer.propose(rows, k) for proposer in self.proposals.proposers]
@@ -202,6 +201,8 @@ class Chooser:
         """Lists, what the rules dropped of each, and where more than k candidates may exist."""
         ranked, more = self._ranked(rows, k)
         kept, dropped = self._ruled(rows, ranked)
+        low = kept.found & (kept.scores < self.placement.min_score)
+        dropped[:, len(self.rules)] = low.sum(axis=1)
         return kept.keep_first(self.depth), dropped, more
 
     def _ranked(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
@@ -229,7 +230,6 @@ class Chooser:
     def _published(self, neighbours: Neighbours, dropped: NDArray[np.int32]) -> Chosen:
         """What reaches the placement's lowest score."""
         reached = neighbours.scores >= self.placement.min_score
-        dropped[:, len(self.rules)] = (neighbours.found & ~reached).sum(axis=1)
         kept = neighbours.keep(reached, self.depth)
         return Chosen(kept, kept.found.sum(axis=1), dropped)
 

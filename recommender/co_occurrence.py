@@ -80,7 +80,8 @@ class CoOccurrence:
         rows_of = sp.csr_array(
             (ones, (asking, np.arange(len(distinct)))), (len(rows), len(distinct))
         )
-        return (rows_of @ of_user).tocsr()
+        users: sp.csr_array = (rows_of @ of_user).tocsr()
+        return users
 
     def counts(self, rows: Rows) -> sp.csr_array:
         """The weight of the units that each row shares with each item (b, n), not itself."""
@@ -111,7 +112,7 @@ class CoOccurrence:
 
     def _shared(self, rows: Rows) -> sp.csr_array:
         """The weight of the units that each row shares with each item, itself too (b, n)."""
-        counts = (self.by_item[rows] @ self.units).tocsr()
+        counts: sp.csr_array = (self.by_item[rows] @ self.units).tocsr()
         if self.users_min > 1:
             counts = counts.multiply(self.users(rows) >= self.users_min).tocsr()
         return counts

@@ -233,7 +233,7 @@ def _pairs(counted: CoOccurrence, members: sp.csr_array) -> sp.csr_array:
     of_units = counted.units @ members
     pairs = ((members.T @ counted.by_item) @ of_units).tocsr()
     itself = np.asarray(members.T @ counted.strength)
-    pairs = (pairs - sp.diags_array(itself)).tocsr().astype(np.float32)
+    pairs = sp.csr_array((pairs - sp.diags_array(itself)).tocsr().astype(np.float32))
     pairs.data[pairs.data < SMALLEST] = 0
     pairs.eliminate_zeros()
     pairs.sort_indices()

@@ -108,6 +108,19 @@ def _links(top: Rows, n_items: int) -> NDArray[np.int64]:
     return np.bincount(first[first >= 0], minlength=n_items)
 
 
+def shared(one: Rows, other: Rows) -> float:
+    """The mean share of the longer of two lists (n, k) of an item that stands in both.
+
+    Items for whom both are empty are left out; 0 where that is all of them.
+    """
+    there = ((one != NONE) | (other != NONE)).any(axis=1)
+    shares = [
+        _shared(one[there][block], other[there][block])
+        for block in blocks(int(there.sum()), 65_536)
+    ]
+    return float(np.concatenate(shares).mean()) if shares else 0.0
+
+
 def _translated(rows: Rows, of_old: Rows) -> Rows:
     """Rows of the old build as rows of the new one; -2 where the new one has no such item."""
     known = np.where(of_old >= 0, of_old, -2)

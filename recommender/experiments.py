@@ -9,8 +9,7 @@ import numpy as np
 
 from recommender.artifacts import Artifact
 from recommender.bench import DEPTH, Bench, Terms, bench
-from recommender.builds import read_catalogue, read_interactions, read_lists
-from recommender.chooser import POPULAR
+from recommender.builds import lists_and_own, placements, read_catalogue, read_interactions
 from recommender.errors import ConfigError
 from recommender.evaluation import baselines
 from recommender.evaluation.bar import shortfalls
@@ -111,15 +110,17 @@ def evaluate(job: Job, terms: Terms, ready_made: Sequence[ReadyMade] = ()) -> Ev
     )
 
 
-def published_lists(job: Job, build: Artifact, name: str) -> ReadyMade:
-    """The lists of a published build in its first placement, without best sellers behind them.
+def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -> ReadyMade:
+    """The lists of a published build in one placement, without best sellers behind them.
 
-    Raises: ArtifactError where they are no longer there.
+    By default in its first. Raises: ArtifactError where they are no longer there; ConfigError
+    where the build has no such placement.
     """
     ids = np.array(read_catalogue(job.artifacts, build).ids.ids, dtype=object)
-    placement = build.summary["recipe"]["placements"][0]["name"]
-    lists = read_lists(job.artifacts, build, placement)
-    own = np.asarray(lists.evidence != POPULAR)
+    there = placements(build)
+    if placement and placement not in there:
+        raise ConfigError(f"placement {placement!r}: {name} has {', '.join(there)}")
+    lists, own = lists_and_own(job.artifacts, build, placement or there[0])
     owner = np.repeat(np.arange(len(lists)), lists.sizes)[own]
     return ReadyMade(
         name=name,

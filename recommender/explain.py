@@ -152,18 +152,18 @@ def _together(events: Interactions, row: int, other: int) -> list[Together]:
         of_kind = events.select(events.kind == code)
         units = of_kind.units_of()
         known = units >= 0
-        having = [np.unique(units[known & (of_kind.item == one)]) for one in (row, other)]
-        both = np.intersect1d(*having)
+        asking, having = (np.unique(units[known & (of_kind.item == one)]) for one in (row, other))
+        both = np.intersect1d(asking, having)
         total = len(np.unique(units[known]))
         users = of_kind.user[np.isin(units, both) & (of_kind.user >= 0)]
-        expected = len(having[0]) * len(having[1])
+        expected = len(asking) * len(having)
         found.append(
             Together(
                 kind,
                 len(both),
                 len(np.unique(users)),
-                len(having[0]),
-                len(having[1]),
+                len(asking),
+                len(having),
                 len(both) * total / expected if expected else 0.0,
             )
         )

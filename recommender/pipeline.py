@@ -32,6 +32,7 @@ from recommender.builds import (
     catalogue_of,
     counted,
     find_build,
+    health,
     interactions_of,
     list_columns,
     read_columns,
@@ -177,6 +178,7 @@ def pinned(job: Job) -> Job:
     if job.pins is not None:
         return job
     registry.check(job.recipe)
+    _check_kinds(job)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
     encoder = registry.text_encoder(job.recipe.text).fingerprint()
@@ -222,7 +224,7 @@ def measured(job: Job, run: Run, judge: Judge | None = None) -> Run:
     return run.save(
         job.artifacts,
         measures=measures,
-        report=build.summary["report"],
+        report={**build.summary["report"], "health": build.summary["health"]},
         stages=_costs(job),
     )
 
@@ -619,6 +621,7 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
     def make() -> Made:
         found = read.artifact().summary
         report = found["report"]
+        parts = {name: step.parts() for name, step in zip(names, lists, strict=True)}
         return {}, {
             "read": read.key,
             "lists": keys,
@@ -626,9 +629,8 @@ def _build(job: Job, read: Step, lists: Sequence[Step]) -> Step:
             "recipe": job.recipe.plain(),
             "report": report,
             "n_items": report["n_items"],
-            "measures": counted(
-                [step.parts() for step in lists], report["n_items"], found["n_events"]
-            ),
+            "measures": counted(parts.values(), report["n_items"], found["n_events"]),
+            "health": health(parts, job.recipe),
         }
 
     return _step(job, BUILD, "build", key, tuple(lists), single(make))
@@ -704,6 +706,19 @@ def _step(
     make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]],
 ) -> Step:
     return Step(job.artifacts, kind[0], label, kind[0], needs, lambda: (key,), make)
+
+
+def _check_kinds(job: Job) -> None:
+    """Refuse kinds that no event can have. Raises: ConfigError."""
+    known = sorted({kind for source in job.source.interactions for kind in source.weights})
+    for placement in job.recipe.placements:
+        for kind in placement.kinds:
+            if kind not in known:
+                raise ConfigError(
+                    f"placement {placement.name}: kinds names {kind!r}; the interactions have "
+                    f"weights for {', '.join(known) or 'none'}. Add the kind, or leave the "
+                    "placement out"
+                )
 
 
 def _pins(job: Job) -> Pins:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recommender.errors import ConfigError
@@ -132,6 +132,17 @@ class Recipe:
         names = [placement.name for placement in self.placements]
         if len(set(names)) != len(names):
             raise ConfigError(f"recipe.placements: a name stands twice in {', '.join(names)}")
+
+    def only(self, names: Sequence[str]) -> "Recipe":
+        """The recipe with some of its placements, in the order of `names`.
+
+        Raises: ConfigError where it has no such placement.
+        """
+        placements = {one.name: one for one in self.placements}
+        for name in names:
+            if name not in placements:
+                raise ConfigError(f"placement {name!r}: the recipe has {', '.join(placements)}")
+        return replace(self, placements=tuple(placements[name] for name in names))
 
     def plain(self) -> dict[str, Any]:
         """The recipe as it stands in a file."""

@@ -27,4 +27,5 @@ def growth(interactions: Interactions, half_life_days: float) -> FloatVector:
         for half_life in (half_life_days, LONGER * half_life_days)
     )
     expected = always * (late.sum() / max(float(always.sum()), 1e-9))
-    return ((late - expected) / np.sqrt(expected + 1)).astype(np.float32)
+    grown: FloatVector = ((late - expected) / np.sqrt(expected + 1)).astype(np.float32)
+    return grown

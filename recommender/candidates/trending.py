@@ -35,8 +35,8 @@ class Trending:
     def prepare(self, basis: Basis, index: VectorIndex) -> "TrendingProposer":
         """Order the items by growth."""
         grown = growth(basis.interactions, self.half_life_days)
-        ranked = np.argsort(-grown, kind="stable")
-        ranked = ranked[grown[ranked] > 0].astype(np.int32)
+        ranked = np.argsort(-grown, kind="stable").astype(np.int32)
+        ranked = ranked[grown[ranked] > 0]
         of_category: dict[str, list[int]] = {}
         for row in ranked.tolist():
             rows = of_category.setdefault(basis.catalogue.category[row], [])

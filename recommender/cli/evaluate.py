@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from recommender.bench import Terms
@@ -34,8 +35,13 @@ def run(options: argparse.Namespace) -> int:
         folds=options.folds,
         protocol=options.protocol,
     )
-    ready_made = [*_lists(options.lists), *_generation(settings, options.generation)]
-    evaluation = evaluate(settings.job(progress), terms, ready_made)
+    placement = options.placement[0] if options.placement else ""
+    published = _generation(settings, options.generation, placement)
+    ready_made = [*_lists(options.lists), *published]
+    job = settings.job(progress)
+    if options.placement:
+        job = replace(job, recipe=job.recipe.only(options.placement))
+    evaluation = evaluate(job, terms, ready_made)
     if options.html:
         _write(options.html, page(settings.shop, evaluation))
     if options.json:
@@ -53,7 +59,7 @@ def _lists(given: list[str]) -> Iterator[ReadyMade]:
         yield ReadyMade(name.strip(), *read_lists(Path(path)))
 
 
-def _generation(settings: Settings, wanted: str | None) -> Iterator[ReadyMade]:
+def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ReadyMade]:
     if wanted is None:
         return
     job = settings.job(progress)
@@ -68,7 +74,8 @@ def _generation(settings: Settings, wanted: str | None) -> Iterator[ReadyMade]:
             raise ConfigError(f"--generation {wanted!r}: give the number of a generation")
         number = int(wanted)
         key = require_run(job.artifacts, number).build
-    yield published_lists(job, find_build(job.artifacts, key), f"generation {number}")
+    build = find_build(job.artifacts, key)
+    yield published_lists(job, build, f"generation {number}", placement)
 
 
 def _write(path: Path, text: str) -> None:

@@ -97,8 +97,12 @@ def _print_examples(shown: Console, report: Report, kind: str, findings: list[Fi
         return
     shown.print(f"\n{kind}", style="bold", markup=False)
     ids, titles = report.catalogue.ids.ids, report.catalogue.title
-    rows = []
-    for finding in findings[:EXAMPLES]:
+    rows: list[tuple[str, str, str]] = []
+    told: set[int] = set()
+    for finding in findings:
+        if finding.row in told or len(told) >= 2 * EXAMPLES:
+            continue
+        told |= {finding.row, -1 - finding.row if finding.other == NONE else finding.other}
         rows.append((f"  {ids[finding.row]}", titles[finding.row], finding.detail))
         if finding.other != NONE:
             rows.append((f"  ~ {ids[finding.other]}", titles[finding.other], ""))

@@ -185,6 +185,13 @@ def _add_evaluate(evaluate: Parser) -> None:
         help="from an item to its basket (default), or from a history to what comes next",
     )
     evaluate.add_argument(
+        "--placement",
+        action="append",
+        default=[],
+        metavar="P",
+        help="judge this placement of the recipe, any number of times; default: all of them",
+    )
+    evaluate.add_argument(
         "--test", action="store_true", help="use the test period; without it, the one before"
     )
     evaluate.add_argument(

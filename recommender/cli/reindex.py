@@ -49,6 +49,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
         return outcome
     _print_rows(shown, outcome.report)
     _print_costs(shown, job.stopwatch.costs)
+    print_health(shown, outcome.report.get("health", {}))
     state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
     shown.print(
         f"Generation {generation.id} of {settings.shop} is {state}: {generation.n_lists:,} related "
@@ -122,6 +123,31 @@ def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
         f"Entered the first five of many lists: {told}{more}. See recommender diff previous live.",
         markup=False,
     )
+
+
+def print_health(shown: Console, health: Mapping[str, Any]) -> None:
+    """Say which lists are short, and why, and how much two placements have in common."""
+    rows = [
+        (name, f"{found['lists']:,}", _reasons(found["by"]))
+        for name, found in health.get("short", {}).items()
+        if found["lists"]
+    ]
+    if rows:
+        headings = [("placement", "left"), ("short lists", "right"), ("dropped by, lists", "left")]
+        shown.print(table(headings, rows))
+        shown.print()
+    if health.get("overlap"):
+        pairs = [
+            (*overlap["placements"], f"{overlap['share']:.0%}") for overlap in health["overlap"]
+        ]
+        headings = [("first ten of", "left"), ("and of", "left"), ("in common", "right")]
+        shown.print(table(headings, pairs))
+        shown.print()
+
+
+def _reasons(by: Mapping[str, int]) -> str:
+    ranked = sorted(by.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{stage} {count:,}" for stage, count in ranked) or "few candidates"
 
 
 def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:

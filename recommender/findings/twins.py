@@ -170,9 +170,9 @@ def _reason(
     if not one and not other:
         return f"the same words in another order, cosine {cosine:.3f}"
     if len(one) == len(other) == 1:
-        return _misspelt(*one, *other, rare)
+        return _misspelt(next(iter(one)), next(iter(other)), rare)
     more = one or other
-    if (one and other) or len(more) > 1 or cosine < scale.twin or _is_mark(*more):
+    if (one and other) or len(more) > 1 or cosine < scale.twin or _is_mark(next(iter(more))):
         return ""
     return f"only {next(iter(more))!r} is more, cosine {cosine:.3f}"
 
@@ -191,7 +191,7 @@ def _axes(sets: Sequence[frozenset[str]], swaps: Mapping[Pair, Swap]) -> set[Swa
     return {
         (one, other)
         for one, other in swaps.values()
-        if len(frames[one | other]) >= FRAMES or (_is_mark(*one) and _is_mark(*other))
+        if len(frames[one | other]) >= FRAMES or all(map(_is_mark, one | other))
     }
 
 

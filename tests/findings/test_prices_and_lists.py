@@ -14,7 +14,7 @@ POPULAR, TEXT = EVIDENCE.index("popular"), EVIDENCE.index("text")
 
 
 def test_zero_negative_and_far_off_prices() -> None:
-    price = np.full(40, 10.0, np.float32) + np.arange(40, dtype=np.float32) / 10
+    price = np.linspace(10, 14, 40, dtype=np.float32)
     price[[0, 1, 2, 3]] = [0, -1, 900, np.nan]
     category = ["Home > Lamps"] * 20 + ["Home > Sofas"] * 20
     price[20:] *= 80

@@ -1,0 +1,214 @@
+"""Placements on the small shop: planted substitutes and complements, each in its own lists."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.bench import related_lists
+from recommender.builds import dropped_of, find_build, lists_and_own, read_lists
+from recommender.catalogue import Catalogue
+from recommender.errors import ConfigError
+from recommender.interactions import Interactions
+from recommender.learning import near_by_text
+from recommender.neighbours import NONE, Neighbours
+from recommender.pipeline import Job, make, read_shop_columns, text_embeddings
+from recommender.progress import silent
+from recommender.recipe import Choice, Placement, Recipe
+from recommender.settings import RecipeSettings
+from recommender.settings_file import load
+from recommender.vectors import Embeddings
+from tests.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
+
+READY_MADE = Path(__file__).parents[1] / "config" / "recipes" / "placements.toml"
+RULES = (Choice("in-stock"), Choice("one-per-group", {"variant": "best-selling"}))
+SHOWN = 5
+
+Shop = tuple[Catalogue, Interactions, Embeddings]
+Relations = Mapping[str, Mapping[str, list[str]]]
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """The placements that ship, with an encoder that needs no model."""
+    given = tomllib.loads(READY_MADE.read_text(encoding="utf-8"))
+    given["text"] = {"use": "hashing"}
+    given["interactions"]["behaviour"]["dimensions"] = 32
+    return RecipeSettings.model_validate(given).recipe()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    write_small_shop(folder)
+    job = load(folder / "recommender.toml", ["recipe.text={use='hashing'}"]).job()
+    read, catalogue, events = read_shop_columns(job)
+    return catalogue, events, text_embeddings(job, read)
+
+
+@pytest.fixture(scope="module")
+def truth() -> Relations:
+    found: Relations = json.loads((SMALL_SHOP / "truth.json").read_text(encoding="utf-8"))
+    return found
+
+
+def lists_of(shop: Shop, recipe: Recipe) -> dict[str, Neighbours]:
+    catalogue, events, text = shop
+    known = catalogue, text, lambda: near_by_text(recipe.index, text)
+    return related_lists(recipe, known, events, silent)
+
+
+def recovered(shop: Shop, lists: Neighbours, related: Mapping[str, list[str]]) -> float:
+    """Of the related products that can be bought, the share that stands in the first five."""
+    catalogue = shop[0]
+    shares = []
+    for item, others in related.items():
+        row = catalogue.ids.row(item)
+        rows = [catalogue.ids.row(other) for other in others]
+        products = {catalogue.group_codes[one] for one in rows if catalogue.in_stock[one]}
+        first = lists.rows[row, :SHOWN]
+        shown = {catalogue.group_codes[one] for one in first[first != NONE]}
+        if products:
+            shares.append(len(shown & products) / min(SHOWN, len(products)))
+    return float(np.mean(shares))
+
+
+def both(shop: Shop, lists: Neighbours, truth: Relations) -> tuple[float, float]:
+    """How many substitutes and how many complements are recovered."""
+    return (
+        recovered(shop, lists, truth["substitutes"]),
+        recovered(shop, lists, truth["complements"]),
+    )
+
+
+@pytest.mark.parametrize("kinds", [("purchase", "view"), ("purchase",)], ids="+".join)
+def test_substitutes_and_complements_each_in_their_own_placement(
+    shop: Shop, truth: Relations, recipe: Recipe, kinds: tuple[str, ...]
+) -> None:
+    """With views told apart by the logs, with orders alone by text and category."""
+    catalogue, events, text = shop
+    seen = catalogue, events.of_kinds(kinds), text
+    made = lists_of(seen, recipe.only(["similar", "bought_together"]))
+    substitutes, complements = both(shop, made["similar"], truth)
+    assert substitutes >= 0.95
+    assert complements <= 0.05
+    substitutes, complements = both(shop, made["bought_together"], truth)
+    assert complements >= 0.95
+    assert substitutes <= 0.05
+
+
+def test_text_alone_and_counts_alone_do_neither(
+    shop: Shop, truth: Relations, recipe: Recipe
+) -> None:
+    by_text = Placement("text", Choice("concatenation", {"weights": {"text": 1.0}}), rules=RULES)
+    by_counts = Placement(
+        "counts",
+        Choice("concatenation", {"weights": {"behaviour": 1.0}}),
+        candidates=(Choice("co-occurrence", {"half_life_days": 1e6}),),
+        rules=RULES,
+    )
+    made = lists_of(shop, replace(recipe, placements=(by_text, by_counts)))
+    for lists in made.values():
+        substitutes, complements = both(shop, lists, truth)
+        assert substitutes < 0.95
+        assert complements < 0.95
+        assert not (substitutes >= 0.95 and complements <= 0.05)
+
+
+def test_a_phone_leads_to_a_case_and_not_the_reverse(
+    shop: Shop, truth: Relations, recipe: Recipe
+) -> None:
+    reverse: dict[str, list[str]] = {}
+    for item, others in truth["complements"].items():
+        for other in others:
+            if other not in truth["complements"]:
+                reverse.setdefault(other, []).append(item)
+    made = lists_of(shop, recipe.only(["bought_together"]))["bought_together"]
+    there = recovered(shop, made, truth["complements"])
+    assert recovered(shop, made, reverse) < there / 4
+
+
+@pytest.fixture(scope="module")
+def built(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """All ready-made placements but the one that trains, built; in three shards."""
+    folder = tmp_path_factory.mktemp("built")
+    write_small_shop(folder)
+    names = [one.name for one in recipe.placements if one.name != "related"]
+    job = load(folder / "recommender.toml", ["limits.shard_items=128"]).job()
+    job = replace(job, recipe=recipe.only(names))
+    make(job)
+    return job
+
+
+def test_every_ready_made_placement_obeys_its_rules(built: Job) -> None:
+    _, lists = make(built)
+    catalogue = read_shop_columns(built)[1]
+    by_name = {one.placement: one for one in lists()}
+    for name in ("similar", "bought_together", "also_viewed", "trending"):
+        assert (by_name[name].sizes == 36).all(), name
+    for one in by_name.values():
+        owner = np.repeat(np.arange(len(one)), one.sizes)
+        assert catalogue.in_stock[one.rows].all()
+        assert (catalogue.group_codes[owner] != catalogue.group_codes[one.rows]).all()
+    brand, price = np.array(catalogue.brand), catalogue.price
+    same = by_name["same_brand"]
+    owner = np.repeat(np.arange(len(same)), same.sizes)
+    assert (brand[owner] == brand[same.rows]).all()
+    cheaper = by_name["cheaper"]
+    owner = np.repeat(np.arange(len(cheaper)), cheaper.sizes)
+    assert (price[cheaper.rows] <= 0.9 * price[owner]).all()
+    assert len(cheaper.rows)
+
+
+def test_a_short_list_says_what_made_it_short(built: Job) -> None:
+    build, _ = make(built)
+    health = find_build(built.artifacts, build.key).summary["health"]
+    assert health["short"]["similar"] == {"lists": 0, "by": {}}
+    same_brand = health["short"]["same_brand"]
+    assert same_brand["lists"] == 300
+    assert same_brand["by"]["same-brand"] == 300
+    lists, own = lists_and_own(built.artifacts, build, "cheaper")
+    placement = built.recipe.only(["cheaper"]).placements[0]
+    sizes = np.bincount(np.repeat(np.arange(300), lists.sizes)[own], minlength=300)
+    row = int(np.flatnonzero(sizes < placement.depth)[-1])
+    reasons = dropped_of(built.artifacts, build, placement, row)
+    assert reasons["same-category"] > 200
+    assert reasons["price-band"] > 0
+    shares = {tuple(one["placements"]): one["share"] for one in health["overlap"]}
+    assert len(shares) == 15
+    assert shares["similar", "bought_together"] < 0.1
+    assert shares["similar", "cheaper"] > 0.1
+
+
+def test_no_item_in_more_than_the_hub_share_whatever_the_shards(
+    built: Job, recipe: Recipe, tmp_path: Path
+) -> None:
+    build, _ = make(built)
+    viewed = read_lists(built.artifacts, build, "also_viewed")
+    assert np.bincount(viewed.rows, minlength=300).max() == 60
+    write_small_shop(tmp_path)
+    job = load(tmp_path / "recommender.toml", []).job()
+    whole = replace(job, recipe=recipe.only(["also_viewed"]))
+    again, _ = make(whole)
+    undivided = read_lists(whole.artifacts, again, "also_viewed")
+    assert (undivided.rows == viewed.rows).all()
+    assert (undivided.evidence == viewed.evidence).all()
+
+
+def test_equal_fits_are_shared_between_placements(built: Job) -> None:
+    stages = [cost.stage for cost in built.stopwatch.costs if not cost.reused]
+    assert stages.count("fit co-occurrence-svd") == 1
+    assert stages.count("fit co-occurrence-svd to view") == 1
+    assert stages.count("fuse concatenation") == 1
+    assert stages.count("fuse gated") == 2
+
+
+def test_kinds_that_nothing_can_have_are_refused(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(("a", "b"), ("b", "c")))
+    job = load(tmp_path / "recommender.toml", ["recipe.placements.0.kinds=['view']"]).job()
+    with pytest.raises(ConfigError, match="kinds names 'view'; the interactions have weights for"):
+        make(job)
