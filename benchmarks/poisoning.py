@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).parents[1]
 PAIRS, TOP, SEED = 20, 10, 0
 TAIL, HEAD = 5, 0.9
 USERS, BASKETS = (1, 2, 3, 5, 10, 30, 100), (3, 10, 100, 1_000)
-USERS_OF_QUICK, BASKETS_OF_QUICK = (1, 2, 3, 10), (10, 100)
+USERS_OF_QUICK, BASKETS_OF_QUICK = (1, 3, 10), (100,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="assignments")
     parser.add_argument("--quick", action="store_true", help="fewer attacks")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--user-baskets", type=int, default=1, metavar="N")
+    parser.add_argument("--user-baskets", type=int, default=3, metavar="N")
     parser.add_argument("--users-min", type=int, default=3, metavar="N")
     options = parser.parse_args()
     users, baskets = (USERS_OF_QUICK, BASKETS_OF_QUICK) if options.quick else (USERS, BASKETS)

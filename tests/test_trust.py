@@ -1,16 +1,22 @@
 """How far the word of one user goes."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.poisoning import Attack
+from recommender.cli.main import run
 from recommender.co_occurrence import CoOccurrence
 from recommender.errors import ConfigError
 from recommender.interactions import Interactions
 from recommender.recipe import Trust
+from recommender.settings_file import load
+from tests.shop_files import orders, write_shop
 from tests.shops import interactions
 
 N_ITEMS = 6
@@ -31,7 +37,8 @@ def shop(drawn: Drawn) -> Interactions:
 def together(events: Interactions, user: int) -> np.ndarray:
     """How many baskets of a user hold each pair (n, n)."""
     seen = events.select(events.user == user).matrix().toarray() > 0
-    return seen.T.astype(int) @ seen.astype(int)
+    shared: np.ndarray = seen.T.astype(int) @ seen.astype(int)
+    return shared
 
 
 @given(baskets, st.integers(1, 4))
@@ -103,3 +110,48 @@ def test_thousands_of_baskets_of_one_user_are_one_word() -> None:
 def test_values_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Trust(**wrong)
+
+
+def test_fake_baskets_are_those_of_so_many_users_of_their_own() -> None:
+    events = shop([(0, {0, 1}), (1, {2, 3})])
+    pairs = np.array([[0, 5], [2, 4]])
+    attacked = Attack(users=3, baskets=2).on(events, pairs)
+    fake = attacked.select(attacked.basket > events.basket.max())
+    assert len(fake) == 2 * 3 * 2 * len(pairs)
+    assert (fake.time == events.newest).all()
+    assert CoOccurrence.of(fake).users(EVERY)[0, 5] == 3
+    assert CoOccurrence.of(fake).units.shape[0] == 3 * 2 * len(pairs)
+    assert not set(fake.user.tolist()) & set(events.user.tolist())
+
+
+def test_a_recipe_that_trusts_everyone_is_the_recipe_it_was(tmp_path: Path) -> None:
+    config = write_shop(tmp_path, orders(("a", "b"), ("b", "c")))
+    recipe = load(config).recipe.recipe()
+    assert "trust" not in recipe.plain()
+    bounded = load(config, ["recipe.trust.users_min=2"]).recipe.recipe()
+    assert bounded.plain()["trust"] == {"users_min": 2}
+    assert bounded.digest != recipe.digest
+    with pytest.raises(ConfigError, match="did you mean 'user_baskets'"):
+        load(config, ["recipe.trust.user_basket=1"])
+
+
+def test_one_customer_does_not_buy_an_item_a_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = [("a", "b", "c"), ("a", "b", "d"), ("a", "c", "d"), ("d", "e"), ("e", "x")] * 4
+    lines = orders(*honest)
+    lines += "".join(
+        f"f{number},crook,{item},Title of {item},2026-02-01\n"
+        for number in range(200)
+        for item in ("a", "x")
+    )
+    config = write_shop(tmp_path, lines)
+    first = {}
+    for baskets in (0, 1):
+        where = ["--config", str(config), "--set", f"recipe.trust.user_baskets={baskets}"]
+        assert run(["reindex", *where, "--force"]) == 0
+        capsys.readouterr()
+        assert run(["related", "a", "-n", "3", "--json", *where]) == 0
+        first[baskets] = [entry["id"] for entry in json.loads(capsys.readouterr().out)["items"]]
+    assert first[0][0] == "x"
+    assert "x" not in first[1]

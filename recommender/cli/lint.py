@@ -4,7 +4,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -92,17 +92,27 @@ def _print(shown: Console, shop: str, report: Report, live: Live, path: Path | N
     shown.print(f"\n{where}", markup=False)
 
 
+def _examples(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The first few; of two that name each other, the first."""
+    told: set[int] = set()
+    shown = 0
+    for finding in findings:
+        if finding.row in told:
+            continue
+        told.add(finding.other)
+        yield finding
+        shown += 1
+        if shown == EXAMPLES:
+            return
+
+
 def _print_examples(shown: Console, report: Report, kind: str, findings: list[Finding]) -> None:
     if not findings:
         return
     shown.print(f"\n{kind}", style="bold", markup=False)
     ids, titles = report.catalogue.ids.ids, report.catalogue.title
     rows: list[tuple[str, str, str]] = []
-    told: set[int] = set()
-    for finding in findings:
-        if finding.row in told or len(told) >= 2 * EXAMPLES:
-            continue
-        told |= {finding.row, -1 - finding.row if finding.other == NONE else finding.other}
+    for finding in _examples(findings):
         rows.append((f"  {ids[finding.row]}", titles[finding.row], finding.detail))
         if finding.other != NONE:
             rows.append((f"  ~ {ids[finding.other]}", titles[finding.other], ""))
