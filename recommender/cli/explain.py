@@ -69,16 +69,18 @@ def _print(shown: Console, found: Explanation, catalogue: Catalogue, live: Live)
 def _print_pair(shown: Console, found: Explanation) -> None:
     rows = []
     for near in found.nearness:
-        of = "one of them has none" if near.cosine is None else f"{near.cosine:.2f}"
-        told = f"1 in 100 random pairs is above {near.near:.2f}"
-        rows.append((f"  cosine of {near.origin}", of, told))
+        usual = f"99 in 100 random pairs are below {near.near:.2f}"
+        if near.cosine is None:
+            rows.append((f"  cosine of {near.origin}", "none", "one of the two has no vector"))
+        else:
+            told = f"near: {usual}" if near.cosine > near.near else f"not near: {usual}"
+            rows.append((f"  cosine of {near.origin}", f"{near.cosine:.2f}", told))
     for one in found.together:
-        times = f"{one.units:,} x" if one.units else "never"
         told = f"of {one.units_of_item:,} and {one.units_of_other:,}"
         if one.units:
-            told += f", by {one.users:,} known users; {one.lift:,.1f} times what chance would give"
-        rows.append((f"  {one.kind} together", times, told))
-    shown.print(table([("", "left"), ("", "right"), ("", "fold")], rows))
+            told += f", by {one.users:,} known users; {one.lift:,.1f} times chance"
+        rows.append((f"  {one.kind} together", f"{one.units:,} times", told))
+    shown.print(table([("", "left"), ("", "right"), ("", "left")], rows))
 
 
 def _print_stages(shown: Console, found: Explanation) -> None:
@@ -95,12 +97,12 @@ def _print_stages(shown: Console, found: Explanation) -> None:
         rows.append(("  ranker", f"rank {rank:,}", told))
     else:
         rows.append(("  ranker", "not asked", f"{found.candidates:,} others were candidates"))
+    passed = found.dropped_by or ("passed" if found.ranked else "not asked")
     dropped = ", ".join(f"{name} {count:,}" for name, count in found.dropped.items())
-    told = f"of this list's candidates they dropped: {dropped}" if dropped else "dropped nothing"
-    rows.append(("  rules", found.dropped_by or "passed" if found.ranked else "not asked", told))
+    rows.append(("  rules", passed, f"of all candidates they dropped {dropped or 'none'}"))
     rows.append(("  list", *_stands(found.standing, f"of {found.entries:,}")))
     rows.append(("  the other way round", *_stands(found.reverse, "in the other's list")))
-    shown.print(table([("", "left"), ("", "left"), ("", "fold")], rows))
+    shown.print(table([("", "left"), ("", "left"), ("", "left")], rows))
 
 
 def _stands(standing: Standing | None, of: str) -> tuple[str, str]:
