@@ -13,6 +13,7 @@ FloatMatrix = NDArray[np.float32]
 FloatVector = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Columns = dict[str, NDArray[Any]]
+NUMBERS_AT_ONCE = 4_194_304
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -29,6 +30,15 @@ def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
     norms = np.linalg.norm(dense, axis=1, keepdims=True)
     units: FloatMatrix = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
     return units
+
+
+def inner_products(matrix: FloatMatrix, rows: Rows, found: Rows) -> FloatMatrix:
+    """Inner products (b, k) of rows (b,) of a matrix (n, d) with others of its rows (b, k)."""
+    products = np.empty(found.shape, dtype=np.float32)
+    size = max(1, NUMBERS_AT_ONCE // max(1, found.shape[1] * matrix.shape[1]))
+    for block in blocks(len(rows), size):
+        np.einsum("bd,bkd->bk", matrix[rows[block]], matrix[found[block]], out=products[block])
+    return products
 
 
 def require_finite(matrix: NDArray[Any], what: str) -> None:

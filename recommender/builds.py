@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ BUILD = ("build", 3)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
 _LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
+Count = TypeVar("Count", int, float)
 _REASONS = ("own", "dropped")
 _PER_LIST = ("sizes", "own")
 
@@ -123,7 +124,7 @@ def health(lists: Mapping[str, Sequence[Artifact]], recipe: Recipe) -> dict[str,
     """What people should know of a build's placements, from the shards of their lists.
 
     `short`: by placement, how many lists have fewer entries of their own than the placement is
-    deep, and in how many of these each stage dropped candidates. `overlap`: for any two
+    deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
     placements, the mean share of the longer first ten that stands in the other's too.
     """
     short = {one.name: _short(lists[one.name], stages_of(one)) for one in recipe.placements}
@@ -153,15 +154,16 @@ def dropped_of(
 
 def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
     dropped = np.concatenate([part.columns("dropped")["dropped"] for part in parts])
-    return {"lists": len(dropped), "by": _by_stage(stages, (dropped > 0).sum(axis=0).tolist())}
+    means = (dropped.sum(axis=0) / max(len(dropped), 1)).round(2).tolist()
+    return {"lists": len(dropped), "by": _by_stage(stages, means)}
 
 
-def _by_stage(stages: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
+def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count]:
     """The counts that are above 0; a rule that stands twice counts as one."""
-    by: dict[str, int] = {}
+    by: dict[str, Count] = {}
     for stage, count in zip(stages, counts, strict=True):
-        if count:
-            by[stage] = max(by.get(stage, 0), count)
+        if count > 0:
+            by[stage] = by[stage] + count if stage in by else count
     return by
 
 

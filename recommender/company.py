@@ -16,7 +16,7 @@ from recommender.recipe import TEXT
 POPULARITY = 0.2
 NOT_SOLD = 0.5
 CATEGORY_PRIOR = 0.1
-PAIRS = 200_000
+PAIRS = 32_768
 SMALLEST = 1e-6
 
 

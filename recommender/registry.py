@@ -61,6 +61,8 @@ CANDIDATES: Names = MappingProxyType(
         "text-back-off": "recommender.candidates.text_back_off:TextBackOff",
         "best-sellers": "recommender.candidates.best_sellers:BestSellers",
         "by-category": "recommender.candidates.by_category:ByCategory",
+        "same-brand": "recommender.candidates.same_label:SameBrand",
+        "same-category": "recommender.candidates.same_label:SameCategory",
         "trending": "recommender.candidates.trending:Trending",
     }
 )

@@ -133,21 +133,32 @@ def print_health(shown: Console, health: Mapping[str, Any]) -> None:
         if found["lists"]
     ]
     if rows:
-        headings = [("placement", "left"), ("short lists", "right"), ("dropped by, lists", "left")]
+        headings = [
+            ("placement", "left"),
+            ("short lists", "right"),
+            ("candidates dropped a list", "left"),
+        ]
         shown.print(table(headings, rows))
         shown.print()
     if health.get("overlap"):
-        pairs = [
-            (*overlap["placements"], f"{overlap['share']:.0%}") for overlap in health["overlap"]
-        ]
-        headings = [("first ten of", "left"), ("and of", "left"), ("in common", "right")]
-        shown.print(table(headings, pairs))
-        shown.print()
+        _print_overlap(shown, health["overlap"])
 
 
-def _reasons(by: Mapping[str, int]) -> str:
+def _print_overlap(shown: Console, overlap: Sequence[Mapping[str, Any]]) -> None:
+    shares = {tuple(pair["placements"]): f"{pair['share']:.0%}" for pair in overlap}
+    names = list(dict.fromkeys(name for pair in shares for name in pair))
+    rows = [
+        (f"{number} {name}", *(shares.get((other, name), "") for other in names[:-1]))
+        for number, name in enumerate(names, start=1)
+    ]
+    numbers = [(str(number), "right") for number in range(1, len(names))]
+    shown.print(table([("first ten in common", "left"), *numbers], rows))
+    shown.print()
+
+
+def _reasons(by: Mapping[str, float]) -> str:
     ranked = sorted(by.items(), key=lambda pair: -pair[1])
-    return ", ".join(f"{stage} {count:,}" for stage, count in ranked) or "few candidates"
+    return ", ".join(f"{stage} {count:,.1f}" for stage, count in ranked) or "few candidates"
 
 
 def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:

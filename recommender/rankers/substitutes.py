@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.arrays import Columns, FloatMatrix, Rows
+from recommender.arrays import Columns, FloatMatrix, Rows, inner_products
 from recommender.basis import Basis
 from recommender.company import Company
 from recommender.errors import ConfigError
@@ -79,7 +79,7 @@ class OrderBySubstitutes:
 
     def _by_text(self, rows: Rows, candidates: Neighbours) -> FloatMatrix:
         text, category = self.bought.text, self.bought.category
-        cosines = np.einsum("bd,bkd->bk", text[rows], text[candidates.rows])
+        cosines = inner_products(text, rows, candidates.rows)
         near = np.exp((np.minimum(cosines, 1) - 1) / np.float32(self.ranker.text_nearness))
         elsewhere = category[candidates.rows] != category[rows][:, None]
         near *= np.where(elsewhere, np.float32(self.ranker.elsewhere), np.float32(1))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender import labels
 from recommender.arrays import Rows, place_among_equals
 from recommender.basis import Basis
 from recommender.errors import ConfigError
 from recommender.neighbours import NONE, Neighbours
-from recommender.rules import labels
 
 
 @dataclass(frozen=True, slots=True)

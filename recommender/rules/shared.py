@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender import labels
 from recommender.arrays import Rows
 from recommender.basis import Basis
 from recommender.neighbours import NONE, Neighbours
-from recommender.rules import labels
 
 Unknown = Literal["keep", "drop"]
 

@@ -6,14 +6,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import FloatMatrix, Rows, blocks, unit_rows
+from recommender.arrays import (
+    NUMBERS_AT_ONCE,
+    FloatMatrix,
+    Rows,
+    blocks,
+    inner_products,
+    unit_rows,
+)
 from recommender.basis import Basis
 from recommender.errors import ConfigError
 from recommender.neighbours import Neighbours
 from recommender.recipe import TEXT
 
 By = Literal["text", "vectors"]
-BLOCK = 64
+DEEPEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,20 @@ class DiverseSieve:
     cosine_max: float
 
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
-        """Which candidates (b, k) are far enough from all that are kept before them."""
+        """Which candidates (b, k) are far enough from all that are kept before them.
+
+        None behind the first `DEEPEST`: no list is so long.
+        """
         kept = candidates.found.copy()
-        for block in blocks(len(rows), BLOCK):
-            vectors = self.directions[candidates.rows[block]]
+        kept[:, DEEPEST:] = False
+        found = candidates.rows[:, :DEEPEST]
+        width = found.shape[1]
+        size = max(1, NUMBERS_AT_ONCE // (width * max(width, self.directions.shape[1])))
+        for block in blocks(len(rows), size):
+            vectors = self.directions[found[block]]
             near = vectors @ vectors.transpose(0, 2, 1) > np.float32(self.cosine_max)
             part = kept[block]
-            for place in range(1, part.shape[1]):
+            for place in range(1, width):
                 before = near[:, place, :place] & part[:, :place]
                 part[:, place] &= ~before.any(axis=1)
         return kept
@@ -81,12 +95,8 @@ class NotAlikeSieve:
 
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) are far enough from their row."""
-        kept = candidates.found.copy()
-        for block in blocks(len(rows), BLOCK):
-            found = self.directions[candidates.rows[block]]
-            cosines = np.einsum("bd,bkd->bk", self.directions[rows[block]], found)
-            kept[block] &= cosines <= np.float32(self.cosine_max)
-        return kept
+        cosines = inner_products(self.directions, rows, candidates.rows)
+        return candidates.found & (cosines <= np.float32(self.cosine_max))
 
 
 def _directions(basis: Basis, by: By) -> FloatMatrix:
