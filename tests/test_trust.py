@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.poisoning import Attack
@@ -41,6 +41,7 @@ def together(events: Interactions, user: int) -> np.ndarray:
     return shared
 
 
+@settings(deadline=None, max_examples=60)
 @given(baskets, st.integers(1, 4))
 def test_no_user_says_more_of_a_pair_than_the_cap(drawn: Drawn, most: int) -> None:
     events = shop(drawn)
@@ -53,6 +54,7 @@ def test_no_user_says_more_of_a_pair_than_the_cap(drawn: Drawn, most: int) -> No
     assert (capped.item[capped.user == -1] == guests.item).all()
 
 
+@settings(deadline=None, max_examples=60)
 @given(baskets)
 def test_the_newest_stay_and_a_wide_cap_changes_nothing(drawn: Drawn) -> None:
     events = shop(drawn)
@@ -80,6 +82,7 @@ def test_kinds_and_sessions_are_counted_apart() -> None:
     assert capped.session.tolist() == [-1, -1, 1, 1]
 
 
+@settings(deadline=None, max_examples=60)
 @given(baskets, st.integers(1, 3))
 def test_pairs_of_few_users_do_not_count(drawn: Drawn, users_min: int) -> None:
     events = shop(drawn)

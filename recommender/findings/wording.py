@@ -13,7 +13,8 @@ def words_of(title: str) -> Words:
     """The words of a title; case, accents and punctuation are ignored."""
     folded = title.casefold()
     if not folded.isascii():
-        return tuple("".join(map(_plain, unicodedata.normalize("NFKD", folded))).split())
+        folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", folded).casefold())
+        return tuple("".join(map(_plain, folded)).split())
     return tuple(_WORD.findall(folded))
 
 

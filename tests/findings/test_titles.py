@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.catalogue import Catalogue
@@ -67,6 +67,7 @@ def test_a_note_among_capitals() -> None:
     assert "odd-case" not in found([*(["Title Of It"] * 70), "SHOUTED"])
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=30))
 def test_words_ignore_case_and_what_stands_between(text: str) -> None:
     words = words_of(text)
@@ -81,6 +82,7 @@ def test_words_of_other_scripts_and_numbers() -> None:
     assert run_together(words_of("1.5 l")) != run_together(words_of("15 l"))
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(string.ascii_lowercase, min_size=5, max_size=9), st.data())
 def test_one_letter_apart_is_spelt_alike(word: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(word) - 1))
