@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -31,10 +32,10 @@ depth = 6
 [[recipe.placements]]
 name = "strict"
 fusion = "gated"
-candidates = ["co-occurrence"]
+candidates = ["nearest"]
 ranker = "identity"
 rules = []
-min_score = 0.2
+min_score = 0.25
 """
 
 
@@ -113,16 +114,25 @@ def test_a_variant_of_the_item_itself(asked: Asked) -> None:
     assert asked(first, second)["verdict"] == "a variant of the item itself"
 
 
-def test_low_scores_and_counts(asked: Asked) -> None:
-    listed = asked.listed("20000", 36, "strict")
-    found = asked("20000", listed[0], "strict")
-    together = found["together"]
-    assert isinstance(together, list)
-    assert {one["kind"] for one in together} == {"purchase", "view"}
-    assert any(one["units"] > 0 and one["lift"] > 1 for one in together)
-    proposed = found["proposed"]
-    assert isinstance(proposed, list)
-    assert 1 <= proposed[0]["rank"] <= proposed[0]["asked"]
+def test_ranks_and_counts(asked: Asked) -> None:
+    for rank, other in enumerate(asked.listed("20000", 3, "strict"), 1):
+        found = asked("20000", other, "strict")
+        (proposed,) = cast("list[dict[str, int]]", found["proposed"])
+        assert proposed["rank"] == rank
+        assert proposed["asked"] >= rank
+        together = cast("list[dict[str, object]]", found["together"])
+        assert {one["kind"] for one in together} == {"purchase", "view"}
+
+
+def test_an_entry_below_the_lowest_score(asked: Asked, config: Path) -> None:
+    n_entries = cast("int", asked("20000", "20000", "strict")["entries"])
+    store = load(config).artifact_store()
+    build = live_build(load(config)).build
+    assert build is not None
+    ids = read_catalogue(store, build).ids.ids
+    verdicts = (str(asked("20000", other, "strict")["verdict"]) for other in ids)
+    assert n_entries <= 36
+    assert next(verdict for verdict in verdicts if "below min_score 0.25" in verdict)
 
 
 def test_directions_differ(asked: Asked) -> None:
