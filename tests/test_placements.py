@@ -1,6 +1,7 @@
 """Placements on the small shop: planted substitutes and complements, each in its own lists."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,13 +13,17 @@ import pytest
 from recommender.bench import related_lists
 from recommender.builds import dropped_of, find_build, lists_and_own, read_lists
 from recommender.catalogue import Catalogue
+from recommender.cli.reindex import print_health
+from recommender.cli.terminal import console
 from recommender.errors import ConfigError
+from recommender.experiments import published_lists
 from recommender.interactions import Interactions
 from recommender.learning import near_by_text
 from recommender.neighbours import NONE, Neighbours
 from recommender.pipeline import Job, make, read_shop_columns, text_embeddings
 from recommender.progress import silent
 from recommender.recipe import Choice, Placement, Recipe
+from recommender.related import EVIDENCE
 from recommender.settings import RecipeSettings
 from recommender.settings_file import load
 from recommender.vectors import Embeddings
@@ -183,6 +188,38 @@ def test_a_short_list_says_what_made_it_short(built: Job) -> None:
     assert len(shares) == 15
     assert shares["similar", "bought_together"] < 0.1
     assert shares["similar", "cheaper"] > 0.1
+
+
+def test_what_is_listed_by_popularity_is_no_filling(built: Job) -> None:
+    build, _ = make(built)
+    lists, own = lists_and_own(built.artifacts, build, "trending")
+    assert (lists.evidence == EVIDENCE.index("popular")).all()
+    assert own.all()
+    assert len(published_lists(built, build, "generation 1", "trending").item) == len(own)
+    with pytest.raises(ConfigError, match="placement 'related': generation 1 has similar"):
+        published_lists(built, build, "generation 1", "related")
+
+
+def test_published_lists_are_judged_without_best_sellers(tmp_path: Path) -> None:
+    write_small_shop(tmp_path)
+    job = load(tmp_path / "recommender.toml", ["recipe.placements.0.min_score=0.5"]).job()
+    build, _ = make(job)
+    lists, own = lists_and_own(job.artifacts, build, "related")
+    assert 0 < own.sum() < len(own)
+    assert (own == (lists.evidence != EVIDENCE.index("popular"))).all()
+    assert len(published_lists(job, build, "generation 1").item) == own.sum()
+
+
+def test_health_is_told_in_two_tables(built: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    build, _ = make(built)
+    print_health(console(), find_build(built.artifacts, build.key).summary["health"])
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 100
+    assert re.search(r"^cheaper +300 +price-band \d", said, re.MULTILINE)
+    assert re.search(r"^2 bought_together +\d+%", said, re.MULTILINE)
+    capsys.readouterr()
+    print_health(console(), {"short": {"related": {"lists": 0, "by": {}}}, "overlap": []})
+    assert capsys.readouterr().out == ""
 
 
 def test_no_item_in_more_than_the_hub_share_whatever_the_shards(

@@ -25,6 +25,8 @@ def test_digest_covers_every_name_and_parameter() -> None:
         recipe(placements=(Placement("related", Choice("gated"), depth=24),)),
         recipe(placements=(Placement("similar", Choice("gated")),)),
         recipe(placements=(Placement("related", Choice("gated"), rules=(Choice("in-stock"),)),)),
+        recipe(placements=(Placement("related", Choice("gated"), kinds=("view",)),)),
+        recipe(placements=(Placement("related", Choice("gated"), hub_share=0.1),)),
     ]
     assert len({made.digest for made in changed}) == len(changed)
     assert recipe().digest == recipe().digest
@@ -54,6 +56,8 @@ def test_recipes_that_may_not_be(changes: dict[str, object], message: str) -> No
         {"depth": 5000},
         {"min_score": 1.5},
         {"candidates": ()},
+        {"hub_share": -0.1},
+        {"hub_share": 1.5},
     ],
 )
 def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
@@ -94,3 +98,20 @@ def test_every_registered_name_leads_somewhere() -> None:
     ):
         for name in names:
             assert make(Choice(name)) == make(Choice(name))
+
+
+def test_kinds_are_a_set_and_what_is_not_set_is_not_written() -> None:
+    plain = Placement("related", Choice("gated"))
+    assert not {"kinds", "hub_share"} & plain.plain().keys()
+    one = Placement("related", Choice("gated"), kinds=("view", "cart", "view"))
+    other = Placement("related", Choice("gated"), kinds=("cart", "view"))
+    assert one == other
+    assert one.plain()["kinds"] == ["cart", "view"]
+
+
+def test_only_some_placements() -> None:
+    placements = tuple(Placement(name, Choice("gated")) for name in ("one", "two", "three"))
+    made = recipe(placements=placements)
+    assert [one.name for one in made.only(["three", "one"]).placements] == ["three", "one"]
+    with pytest.raises(ConfigError, match="placement 'four': the recipe has one, two, three"):
+        made.only(["four"])

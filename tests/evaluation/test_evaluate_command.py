@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from recommender.cli import evaluate as command
 from recommender.cli.main import run
+from recommender.errors import DataError
+from recommender.pipeline import Job
 from recommender.settings_file import load
 from tests.shop_files import SMALL_SHOP, write_small_shop
 
@@ -159,3 +162,19 @@ def test_two_of_one_name_are_refused(
     path.write_text("item,related,score\na,b,1\n")
     assert run(["evaluate", "--config", str(config), "--lists", f"EASE={path}"]) == 3
     assert "two of those judged are named 'EASE'" in capsys.readouterr().err
+
+
+def test_placements_are_judged_by_name(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def judged(job: Job, *_: object) -> None:
+        asked.append([one.name for one in job.recipe.placements])
+        raise DataError("judged")
+
+    monkeypatch.setattr(command, "evaluate", judged)
+    second = "recipe.placements=[{name='one', fusion='gated'}, {name='two', fusion='gated'}]"
+    options = ["evaluate", "--config", str(config), "--set", second]
+    assert run([*options, "--placement", "two", "--placement", "one"]) == 4
+    assert run(options) == 4
+    assert run([*options, "--placement", "three"]) == 3
+    assert asked == [["two", "one"], ["one", "two"]]
