@@ -263,7 +263,8 @@ def related_lists(
 ) -> dict[str, Neighbours]:
     """Every item's list (n, depth), by placement, without best sellers behind it."""
     catalogue, text, near = known
-    events = cache(interactions.of_kinds)
+    capped = interactions.capped(recipe.trust.user_baskets)
+    events = cache(capped.of_kinds)
     fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
     past = cache(lambda kinds: Past.of(recipe, catalogue, events(kinds), text, near, progress))
     made = {}
@@ -272,7 +273,7 @@ def related_lists(
         embeddings = fitted_to(kinds)
         fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
         vectors = fitted.apply(embeddings, catalogue)
-        basis = Basis(catalogue, events(kinds), embeddings, vectors, near)
+        basis = Basis(catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min)
         index = registry.index_builder(recipe.index).build(vectors.targets)
         chooser = prepare(placement, basis, index, fit_ranker(placement, partial(past, kinds)))
         made[placement.name] = own_lists(chooser, progress)

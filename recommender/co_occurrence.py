@@ -20,16 +20,17 @@ NEARNESS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Ones (u, n) where a unit has an item, and the age of each unit in days (u,)."""
+    """Ones (u, n) where a unit has an item, the age of each unit in days and its user (u,)."""
 
     seen: sp.csr_array
     age: NDArray[np.float64]
+    owners: Rows
 
     @classmethod
     def of(cls, interactions: Interactions, unit: Unit = "auto", seed: int = 0) -> "Units":
         """Gather the units; of those with more than 100 items, a seeded sample of 100 counts."""
         age = (interactions.newest - interactions.unit_times(unit)) / DAY_S
-        return cls(_sampled(interactions.matrix(unit), seed), age)
+        return cls(_sampled(interactions.matrix(unit), seed), age, interactions.owners(unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,17 @@ class CoOccurrence:
     `units` (u, n) holds ones; a unit of s items weighs 2^(-age / half-life) / sqrt(s - 1), so that
     a large basket says less of each of its pairs. `by_item` (n, u) holds those weights; `strength`
     (n,) are its row sums, `prior` a tenth of their mean, by which rates of rare items are shrunk.
+
+    Pairs that fewer than `users_min` distinct users had in one unit do not count; `owners` (u,)
+    tell users apart, a unit without one counting as a user of its own.
     """
 
     units: sp.csr_array
     by_item: sp.csr_array
     strength: FloatVector
     prior: float
+    owners: Rows
+    users_min: int = 1
 
     @classmethod
     def of(
@@ -53,12 +59,13 @@ class CoOccurrence:
         unit: Unit = "auto",
         half_life_days: float = np.inf,
         seed: int = 0,
+        users_min: int = 1,
     ) -> "CoOccurrence":
         """Gather the units and weigh them."""
-        return cls.weighed(Units.of(interactions, unit, seed), half_life_days)
+        return cls.weighed(Units.of(interactions, unit, seed), half_life_days, users_min)
 
     @classmethod
-    def weighed(cls, units: Units, half_life_days: float) -> "CoOccurrence":
+    def weighed(cls, units: Units, half_life_days: float, users_min: int = 1) -> "CoOccurrence":
         """Weigh the units by size and age."""
         others = np.maximum(np.diff(units.seen.indptr) - 1, 1)
         weight = (0.5 ** (units.age / half_life_days) / np.sqrt(others)).astype(np.float32)
@@ -66,19 +73,37 @@ class CoOccurrence:
         strength = np.asarray(by_item.sum(axis=1), dtype=np.float32)
         sold = strength[strength > 0]
         prior = PRIOR * float(sold.mean()) if len(sold) else 1.0
-        return cls(units.seen, by_item, strength, prior)
+        return cls(units.seen, by_item, strength, prior, units.owners, users_min)
 
     def rates(self, rows: Rows) -> sp.csr_array:
         """The weighted share of each row's units that holds each item (b, n), not itself."""
-        counts = (self.by_item[rows] @ self.units).tocsr()
+        counts = self._shared(rows)
         asking = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
         counts.data /= (self.strength[rows] + self.prior)[asking]
         counts.data[counts.indices == rows[asking]] = 0
         return _positive(counts)
 
+    def users(self, rows: Rows) -> sp.csr_array:
+        """How many distinct users had each item in one unit with each row's item (b, n)."""
+        held = self.by_item[rows].tocoo()
+        pairs = held.row.astype(np.int64) * (int(self.owners.max(initial=0)) + 1)
+        distinct, numbers = np.unique(pairs + self.owners[held.col], return_inverse=True)
+        ones = np.ones(len(numbers), dtype=np.float32)
+        shape = (len(distinct), self.units.shape[0])
+        of_user = sp.csr_array((ones, (numbers, held.col)), shape=shape) @ self.units
+        of_user.data[:] = 1
+        asking = np.zeros(len(distinct), dtype=np.int64)
+        asking[numbers] = held.row
+        ones = np.ones(len(distinct), dtype=np.float32)
+        rows_of = sp.csr_array(
+            (ones, (asking, np.arange(len(distinct)))), (len(rows), len(distinct))
+        )
+        users: sp.csr_array = (rows_of @ of_user).tocsr()
+        return users
+
     def counts(self, rows: Rows) -> sp.csr_array:
         """The weight of the units that each row shares with each item (b, n), not itself."""
-        counts = (self.by_item[rows] @ self.units).tocsr()
+        counts = self._shared(rows)
         asking = np.repeat(np.arange(len(rows)), np.diff(counts.indptr))
         counts.data[counts.indices == rows[asking]] = 0
         return _positive(counts)
@@ -95,10 +120,20 @@ class CoOccurrence:
         events has rates as well.
         """
         shares = self._shares(near.rows[rows, :width], near.scores[rows, :width])
+        if self.users_min > 1:
+            kin = np.unique(shares.indices).astype(np.int32)
+            return _positive(shares[:, kin] @ self.rates(kin))
         kept = np.float32(1) / (self.strength + np.float32(self.prior))
         mixed = shares @ sp.diags_array(kept)
         counts = (mixed @ self.by_item) @ self.units
         return _positive((counts - mixed @ sp.diags_array(self.strength)).tocsr())
+
+    def _shared(self, rows: Rows) -> sp.csr_array:
+        """The weight of the units that each row shares with each item, itself too (b, n)."""
+        counts: sp.csr_array = (self.by_item[rows] @ self.units).tocsr()
+        if self.users_min > 1:
+            counts = counts.multiply(self.users(rows) >= self.users_min).tocsr()
+        return counts
 
     def _shares(self, found: Rows, cosines: FloatMatrix) -> sp.csr_array:
         trust = self.support / (self.support + TRUSTED_AT)

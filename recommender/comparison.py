@@ -10,7 +10,8 @@ from recommender.ids import ItemIds
 from recommender.neighbours import NONE, RelatedLists
 from recommender.related import EVIDENCE
 
-K = 10
+K, FIRST = 10, 5
+FEWEST_LISTS, LISTS_SHARE, TIMES = 10, 0.01, 3
 _POPULAR = EVIDENCE.index("popular")
 
 
@@ -39,7 +40,8 @@ class Comparison:
     `old_rows` and `new_rows` (c,) are their rows, `kept` (c,) the share of the longer of both
     first tens that stands in the other too (1 where both are empty), `moved` (c,) whether the
     order differs at all. `orphaned` are rows of the new build whose item stood in a list of the
-    old one and stands in none now.
+    old one and stands in none now. `links_before` and `links_after` (n,) count, for all items of
+    the new build, in the first five of how many of the c lists each stands.
     """
 
     old_rows: Rows
@@ -47,6 +49,8 @@ class Comparison:
     kept: NDArray[np.float64]
     moved: NDArray[np.bool_]
     orphaned: Rows
+    links_before: NDArray[np.int64]
+    links_after: NDArray[np.int64]
 
     @property
     def overlap(self) -> float:
@@ -57,6 +61,18 @@ class Comparison:
     def churn(self) -> float:
         """The mean share of the first ten that is new or gone."""
         return 1 - self.overlap
+
+    @property
+    def jumped(self) -> Rows:
+        """The items (j,) that entered the first five of many lists, the largest jump first.
+
+        Many are ten lists and 1 % of them at least, and three times as many as before: what a
+        season does to a few best sellers, and what somebody may have bought for an item.
+        """
+        more = self.links_after - self.links_before
+        least = max(FEWEST_LISTS, LISTS_SHARE * len(self.new_rows))
+        found = np.flatnonzero((more >= least) & (self.links_after >= TIMES * self.links_before))
+        return found[np.argsort(-more[found], kind="stable")].astype(np.int32)
 
 
 def compare(old: Lists, new: Lists) -> Comparison:
@@ -75,7 +91,21 @@ def compare(old: Lists, new: Lists) -> Comparison:
     was_listed = np.zeros(len(old.ids), dtype=bool)
     was_listed[old.lists.rows] = True
     orphaned = new_rows[was_listed[old_rows] & ~listed[new_rows]]
-    return Comparison(old_rows, new_rows, kept, (before != after).any(axis=1), orphaned)
+    return Comparison(
+        old_rows,
+        new_rows,
+        kept,
+        (before != after).any(axis=1),
+        orphaned,
+        _links(before, len(new.ids)),
+        _links(after, len(new.ids)),
+    )
+
+
+def _links(top: Rows, n_items: int) -> NDArray[np.int64]:
+    """In how many of the lists (c, k) each item stands among the first five (n,)."""
+    first = top[:, :FIRST]
+    return np.bincount(first[first >= 0], minlength=n_items)
 
 
 def shared(one: Rows, other: Rows) -> float:

@@ -81,6 +81,16 @@ class Interactions:
         np.maximum.at(times, rows, self.time[seen])
         return times
 
+    def owners(self, unit: Unit = "auto") -> Rows:
+        """The user of each unit (u,), in the order of `matrix`, a number of its own without one."""
+        units = self.units_of(unit)
+        seen = (units >= 0) & (self._strength() > 0)
+        distinct, rows = np.unique(units[seen], return_inverse=True)
+        owners = np.full(len(distinct), -1, dtype=np.int32)
+        owners[rows] = self.user[seen]
+        strangers = int(self.user.max(initial=-1)) + 1 + np.arange(len(distinct), dtype=np.int32)
+        return np.where(owners >= 0, owners, strangers)
+
     def began(self) -> npt.NDArray[np.int64]:
         """Time of the earliest event of each event's basket, or session, else its own (m,)."""
         units = self.basket if (self.basket >= 0).any() else self.session
@@ -106,6 +116,30 @@ class Interactions:
         """The events where `chosen` (m,) holds; numbers of baskets, sessions and users stay."""
         columns = ("item", "basket", "session", "user", "kind", "time")
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
+
+    def capped(self, most: int) -> "Interactions":
+        """The events, each user with each item in at most the newest `most` baskets or sessions.
+
+        Kinds are counted apart. So no user says more than `most` times, in however many baskets,
+        that two items belong together, or that one sells. Who has no user, or no basket and no
+        session, is not counted. 0 caps nothing. Linear in the events, but for sorting them.
+        """
+        unit = np.where(self.basket >= 0, self.basket, -2 - self.session)
+        counted = np.flatnonzero((self.user >= 0) & (unit != -1))
+        if not most or not len(counted):
+            return self
+        keys = self.user[counted], self.item[counted], self.kind[counted]
+        order = counted[np.lexsort((-unit[counted], -self.time[counted], *keys))]
+        same = np.ones(len(order), dtype=bool)
+        for column in (self.user, self.item, self.kind):
+            same[1:] &= column[order][1:] == column[order][:-1]
+        same[0] = False
+        another = ~same
+        another[1:] |= unit[order][1:] != unit[order][:-1]
+        place = np.cumsum(another)
+        kept = np.ones(len(self), dtype=bool)
+        kept[order] = place - place[~same][np.cumsum(~same) - 1] < most
+        return self.select(kept)
 
     def of_kinds(self, kinds: Collection[str]) -> "Interactions":
         """The events of some kinds; all of them where none is named."""

@@ -109,6 +109,7 @@ class Past:
             embeddings=embeddings,
             vectors=fitted.apply(embeddings, self.catalogue),
             near_by_text=self.near,
+            users_min=self.recipe.trust.users_min,
         )
         index = registry.index_builder(self.recipe.index).build(basis.vectors.targets)
         proposals = propose(placement, basis, index)

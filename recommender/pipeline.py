@@ -44,7 +44,7 @@ from recommender.builds import (
     shard_of_lists,
 )
 from recommender.catalogue import Catalogue
-from recommender.chooser import choose_with_reasons, prepare
+from recommender.chooser import Chooser, choose_with_reasons, prepare
 from recommender.documents import documents
 from recommender.errors import ArtifactError, ConfigError, DataError, GateHeld, RecommenderError
 from recommender.evidence import EvidenceScale
@@ -133,6 +133,7 @@ class Outcome:
     generation: Generation
     published: bool
     report: Mapping[str, Any]
+    jumps: Sequence[Mapping[str, Any]] = ()
 
 
 Judge = Callable[[Job], float | None]
@@ -184,7 +185,7 @@ def reindex(
         generation=dataclasses.asdict(generation),
         stages=_costs(job),
     )
-    return Outcome(generation, published=True, report=run.report)
+    return Outcome(generation, published=True, report=run.report, jumps=run.jumps)
 
 
 def pinned(job: Job) -> Job:
@@ -288,20 +289,8 @@ def plan(job: Job) -> Step:
     read = _read(job)
     if read.missing():
         return read
-    text = _gather(job, _encode(job, read))
-    near = _near(job, text)
-    origins = cache(lambda kinds: _origins(job, read, text, kinds))
-    past = cache(lambda kinds: _past(job, read, text, near, kinds))
-    indexes: dict[str, tuple[Step, Step]] = {}
     chosen = []
-    for placement in job.recipe.placements:
-        known = origins(placement.kinds)
-        fused = _digest([placement.fusion.plain(), placement.kinds])
-        if fused not in indexes:
-            vectors = _fuse(job, read, known, placement)
-            indexes[fused] = vectors, _index(job, vectors, placement)
-        chosen_from = ChosenFrom(read, placement.kinds, known, *indexes[fused], near)
-        ranker = _learn(job, chosen_from, placement, partial(past, placement.kinds))
+    for placement, chosen_from, ranker in _placements(job, read):
         found = _choose(job, chosen_from, ranker, placement)
         chosen.append(_bound_hubs(job, found, placement) if placement.hub_share else found)
     if not _pins(job).rules:
@@ -310,6 +299,24 @@ def plan(job: Job) -> Step:
     placed = zip(job.recipe.placements, chosen, strict=True)
     lists = [_merchandise(job, (read, book, step), placement) for placement, step in placed]
     return _build(job, read, lists, (book, chosen))
+
+
+def _placements(job: Job, read: Step) -> Iterator[tuple[Placement, "ChosenFrom", Step | None]]:
+    """What the lists of each placement are chosen from, and its ranker where that learns."""
+    text = _gather(job, _encode(job, read))
+    near = _near(job, text)
+    origins = cache(lambda kinds: _origins(job, read, text, kinds))
+    past = cache(lambda kinds: _past(job, read, text, near, kinds))
+    indexes: dict[str, tuple[Step, Step]] = {}
+    for placement in job.recipe.placements:
+        known = origins(placement.kinds)
+        fused = _digest([placement.fusion.plain(), placement.kinds])
+        if fused not in indexes:
+            vectors = _fuse(job, read, known, placement)
+            indexes[fused] = vectors, _index(job, vectors, placement)
+        chosen_from = ChosenFrom(job, read, placement.kinds, known, *indexes[fused], near)
+        ranker = _learn(job, chosen_from, placement, partial(past, placement.kinds))
+        yield placement, chosen_from, ranker
 
 
 def kept(goal: Step) -> list[list[str]]:
@@ -413,11 +420,11 @@ def _origins(job: Job, read: Step, text: Step, kinds: Kinds) -> dict[str, Step]:
 
 def _fit(job: Job, read: Step, name: str, choice: Choice, kinds: Kinds) -> Step:
     model = registry.interaction_model(choice)
-    parameters = {"model": _resolved(choice, model)} | _of_kinds(kinds)
+    parameters = {"model": _resolved(choice, model)} | _of_events(job, kinds)
     key = artifact_key(*_INTERACTIONS, parameters, {"read": read.key})
 
     def make() -> Made:
-        events = interactions_of(read.artifact()).of_kinds(kinds)
+        events = _learned_from(job, read, kinds)
         embeddings = model.fit(events, job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
@@ -431,14 +438,14 @@ def _fuse(job: Job, read: Step, origins: Mapping[str, Step], placement: Placemen
     fusion = registry.fusion(choice)
     key = artifact_key(
         *_VECTORS,
-        {"fusion": _resolved(choice, fusion)} | _of_kinds(placement.kinds),
+        {"fusion": _resolved(choice, fusion)} | _of_events(job, placement.kinds),
         {"read": read.key} | {name: origin.key for name, origin in origins.items()},
     )
 
     def make() -> Made:
         embeddings = _embeddings(origins)
         catalogue = catalogue_of(read.artifact())
-        events = interactions_of(read.artifact()).of_kinds(placement.kinds)
+        events = _learned_from(job, read, placement.kinds)
         fitted = fusion.fuse(embeddings, catalogue, events)
         vectors = fitted.apply(embeddings, catalogue)
         columns = vectors.columns()
@@ -482,6 +489,7 @@ def _near(job: Job, text: Step) -> Step:
 class ChosenFrom:
     """The steps whose artifacts the lists of a placement are chosen from."""
 
+    job: Job
     read: Step
     kinds: Kinds
     origins: Mapping[str, Step]
@@ -498,10 +506,11 @@ class ChosenFrom:
         """What they hold."""
         return Basis(
             catalogue=catalogue_of(self.read.artifact()),
-            interactions=interactions_of(self.read.artifact()).of_kinds(self.kinds),
+            interactions=_learned_from(self.job, self.read, self.kinds),
             embeddings=_embeddings(self.origins),
             vectors=_vectors(self.vectors),
             near_by_text=cache(lambda: _neighbours(self.near)),
+            users_min=self.job.recipe.trust.users_min,
         )
 
 
@@ -509,7 +518,7 @@ def _past(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> Past | 
     return Past.of(
         job.recipe,
         catalogue_of(read.artifact()),
-        interactions_of(read.artifact()).of_kinds(kinds),
+        _learned_from(job, read, kinds),
         Embeddings.from_columns(text.artifact().columns()),
         cache(lambda: _neighbours(near)),
         job.progress,
@@ -532,7 +541,8 @@ def _learn(
             "ranker": _resolved(placement.ranker, ranker),
             "candidates": sources,
             "depth": placement.depth,
-        },
+        }
+        | _of_trust(job),
         {"vectors": chosen_from.vectors.key, "index": chosen_from.index.key}
         | {"near": chosen_from.near.key, "read": chosen_from.read.key},
     )
@@ -555,16 +565,15 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
     kind = _WIDE if placement.hub_share else LISTS
     keys = tuple(
         artifact_key(
-            *kind, {"placement": placement.plain(), "rows": [rows.start, rows.stop]}, inputs
+            *kind,
+            {"placement": placement.plain(), "rows": [rows.start, rows.stop]} | _of_trust(job),
+            inputs,
         )
         for rows in ranges
     )
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        basis = chosen_from.basis()
-        builder = registry.index_builder(job.recipe.index)
-        index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
-        chooser = prepare(placement, basis, index, _ranker(placement, ranker))
+        chooser, basis = _chooser(job, chosen_from, ranker, placement)
         scale = EvidenceScale.measured(basis.embeddings)
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
@@ -583,6 +592,15 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
         lambda: keys,
         make,
     )
+
+
+def _chooser(
+    job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement
+) -> tuple[Chooser, Basis]:
+    basis = chosen_from.basis()
+    builder = registry.index_builder(job.recipe.index)
+    index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
+    return prepare(placement, basis, index, _ranker(placement, ranker)), basis
 
 
 def _rule_book(job: Job, read: Step) -> Step:
@@ -713,7 +731,23 @@ def _parts_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, Seq
     return {name: step.parts() for name, step in zip(names, steps, strict=True)}
 
 
-# For those who judge recipes
+# For those who judge recipes, or ask why
+
+
+def retraced(job: Job, build: Artifact, name: str) -> tuple[Chooser, Basis]:
+    """What made the lists of a placement in a build, of the job of the run that made it.
+
+    Raises: ArtifactError where the job does not lead to that build, or its parts are gone.
+    """
+    goal = plan(job)
+    if goal.name != BUILD[0] or goal.key != build.key:
+        raise ArtifactError(
+            "the build cannot be retraced: another version made it, or its parts are gone; "
+            "run recommender reindex --force"
+        )
+    (found,) = (parts for parts in _placements(job, _read(job)) if parts[0].name == name)
+    placement, chosen_from, ranker = found
+    return _chooser(job, chosen_from, ranker, placement)
 
 
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
@@ -837,9 +871,23 @@ def _embeddings(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
     }
 
 
-def _of_kinds(kinds: Kinds) -> dict[str, Any]:
-    """The kinds as part of a key, where some are chosen."""
-    return {"kinds": list(kinds)} if kinds else {}
+def _learned_from(job: Job, read: Step, kinds: Kinds) -> Interactions:
+    """The events of some kinds, as far as the recipe trusts each user."""
+    trust = job.recipe.trust
+    return interactions_of(read.artifact()).of_kinds(kinds).capped(trust.user_baskets)
+
+
+def _of_events(job: Job, kinds: Kinds) -> dict[str, Any]:
+    """Which events are learned from, as part of a key, where it is not all of them."""
+    baskets = job.recipe.trust.user_baskets
+    capped = {"user_baskets": baskets} if baskets else {}
+    return capped | ({"kinds": list(kinds)} if kinds else {})
+
+
+def _of_trust(job: Job) -> dict[str, Any]:
+    """How far users are trusted, as part of a key, where it is not in everything."""
+    plain = job.recipe.trust.plain()
+    return {"trust": plain} if plain else {}
 
 
 def _resolved(choice: Choice, implementation: object) -> dict[str, Any]:

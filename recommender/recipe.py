@@ -81,6 +81,36 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """How far the word of few users goes, so that nobody can buy a place in others' lists.
+
+    A user's events with an item count in their newest `user_baskets` baskets or sessions (0: in
+    all); two items count as bought or seen together where `users_min` distinct users had both in
+    one. Who has no user counts as one.
+    """
+
+    user_baskets: int = 0
+    users_min: int = 1
+
+    def __post_init__(self) -> None:
+        if self.user_baskets < 0:
+            raise ConfigError(f"recipe.trust: user_baskets = {self.user_baskets} is below 0")
+        if self.users_min < 1:
+            raise ConfigError(f"recipe.trust: users_min = {self.users_min} is below 1")
+
+    def plain(self) -> dict[str, Any]:
+        """What differs from trusting everyone, as it stands in a recipe file."""
+        return {
+            name: value
+            for name, value, usual in (
+                ("user_baskets", self.user_baskets, 0),
+                ("users_min", self.users_min, 1),
+            )
+            if value != usual
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How item vectors and related lists are made.
 
@@ -91,6 +121,7 @@ class Recipe:
     interactions: Mapping[str, Choice]
     index: Choice
     placements: tuple[Placement, ...]
+    trust: Trust = Trust()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interactions", dict(self.interactions))
@@ -120,7 +151,7 @@ class Recipe:
             "interactions": {name: c.plain() for name, c in self.interactions.items()},
             "index": self.index.plain(),
             "placements": [placement.plain() for placement in self.placements],
-        }
+        } | ({"trust": self.trust.plain()} if self.trust.plain() else {})
 
     @property
     def digest(self) -> str:

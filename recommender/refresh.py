@@ -219,7 +219,8 @@ class _Build:
             for step in steps_of(goal)
             if step.name == TEXT or step.name.startswith("fit.")
         }
-        counted = cache(lambda kinds: Counted.of(interactions.of_kinds(kinds)))
+        users_min = job.recipe.trust.users_min
+        counted = cache(lambda kinds: Counted.of(interactions.of_kinds(kinds), users_min))
         return cls(job, goal, record, items, before, catalogue, interactions, counted, embeddings)
 
     def choice(self, placement: Placement) -> _Choice:
@@ -237,6 +238,7 @@ class _Build:
             embeddings,
             ItemVectors.from_columns(vectors.columns("queries", "targets", "bound")),
             cache(lambda: _neighbours(of_kind.get("near"))),
+            self.job.recipe.trust.users_min,
             self.counted(placement.kinds),
         )
         builder = registry.index_builder(self.job.recipe.index)

@@ -51,6 +51,16 @@ class ChangedList:
 
 
 @dataclass(frozen=True, slots=True)
+class Jump:
+    """An item that entered the first five of many lists: of how many it was, and is, one."""
+
+    item: str
+    title: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How one placement differs: counts of items, and best sellers, the most changed first."""
 
@@ -63,6 +73,7 @@ class Difference:
     churn: float
     orphaned: tuple[tuple[str, str], ...]
     best_sellers: tuple[ChangedList, ...]
+    jumps: tuple[Jump, ...] = ()
 
 
 def release(store: ArtifactStore, publisher: Publisher, name: str) -> Release:
@@ -154,6 +165,15 @@ def _difference(old: tuple[Catalogue, Lists], new: tuple[Catalogue, Lists]) -> D
             (after.ids.ids[row], catalogue.title[row]) for row in compared.orphaned.tolist()
         ),
         best_sellers=_most_changed(old, new, compared),
+        jumps=tuple(
+            Jump(
+                after.ids.ids[row],
+                catalogue.title[row],
+                int(compared.links_before[row]),
+                int(compared.links_after[row]),
+            )
+            for row in compared.jumped.tolist()
+        ),
     )
 
 

@@ -20,7 +20,8 @@ FORMAT = 2
 class Run:
     """One run: its frozen settings without secrets, what was pinned, and what came of it.
 
-    `artifacts` are folder and key of all that its build is made of; `held` says why a gate held it.
+    `artifacts` are folder and key of all that its build is made of; `held` says why a gate held it;
+    `jumps` are items that entered the first five of many lists since the live generation.
     """
 
     shop: str
@@ -32,6 +33,7 @@ class Run:
     build: str = ""
     recipe_digest: str = ""
     held: Sequence[str] = ()
+    jumps: Sequence[Mapping[str, Any]] = ()
     error: str = ""
     measures: Mapping[str, Any] = field(default_factory=dict)
     generation: Mapping[str, Any] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from recommender.pipeline import SHARD_ITEMS, Job
 from recommender.progress import Progress, silent
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.recipe import Choice, Placement, Recipe
+from recommender.recipe import Choice, Placement, Recipe, Trust
 from recommender.serving.connection import redacted
 from recommender.text_shards import SHARD_TEXTS
 
@@ -102,6 +102,7 @@ class RecipeSettings(_Table):
     )
     index: Annotated[Choice, _choice_of("auto")] = Choice("auto")
     placements: tuple[PlacementSettings, ...] = (PlacementSettings(name="related"),)
+    trust: Trust = Trust()
 
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
@@ -113,6 +114,7 @@ class RecipeSettings(_Table):
                 Placement(**{name: getattr(slot, name) for name in type(slot).model_fields})
                 for slot in self.placements
             ),
+            trust=self.trust,
         )
 
 

@@ -62,3 +62,27 @@ def test_best_sellers_that_fill_a_list_up_do_not_count() -> None:
 
 def test_nothing_in_common() -> None:
     assert compare(build({"a": ""}), build({"b": ""})).overlap == 1
+
+
+def test_an_item_that_enters_the_first_five_of_many_lists_is_told() -> None:
+    items = [f"i{row:02d}" for row in range(40)]
+    ids = ItemIds(tuple(items))
+
+    def lists(target: int, owners: int) -> Lists:
+        """The first `owners` lists hold the item, the others the last one."""
+        rows = np.where(np.arange(40) < owners, target, 39).astype(np.int32)
+        rows[[target, 39]] = 38
+        made = RelatedLists(
+            "related",
+            np.arange(41),
+            rows,
+            np.full(40, 0.5, np.float32),
+            np.zeros(40, np.uint8),
+        )
+        return Lists(ids, made)
+
+    found = compare(lists(30, 2), lists(30, 25))
+    assert found.jumped.tolist() == [30]
+    assert (found.links_before[30], found.links_after[30]) == (2, 25)
+    assert compare(lists(30, 25), lists(30, 30)).jumped.tolist() == []
+    assert compare(lists(30, 2), lists(30, 9)).jumped.tolist() == []

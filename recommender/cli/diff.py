@@ -61,7 +61,17 @@ def _print(
     shown.print()
     shown.print(table([("placement", "left"), *((name, "right") for name in headings)], rows))
     for one in found:
+        _print_jumps(shown, one)
         _print_best_sellers(shown, one)
+
+
+def _print_jumps(shown: Console, one: Difference) -> None:
+    if not one.jumps:
+        return
+    shown.print(f"\nEntered the first five of many {one.placement} lists; is it the season?\n")
+    for jump in one.jumps[:SHOWN]:
+        lists = f"{jump.before:,} to {jump.after:,}"
+        _print_line(shown, f"{lists:>16}", f"{jump.item}  {jump.title}")
 
 
 def _print_best_sellers(shown: Console, one: Difference) -> None:

@@ -5,7 +5,7 @@ from html import escape
 
 from recommender.releases import ChangedList, Difference, Entry, Release
 
-ORPHANS_SHOWN = 50
+ORPHANS_SHOWN, JUMPS_SHOWN = 50, 20
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --come: #0a7d33; --gone: #b3261e; --soft: #8882; }
@@ -65,7 +65,8 @@ def _placement(one: Difference, old: Release, new: Release) -> str:
     unchanged = '<p class="none">No list of a best seller changed.</p>'
     return (
         f"<h2>{escape(one.placement)}</h2><dl>{counts}</dl>"
-        f"<h2>Best sellers whose lists changed most</h2>{changed or unchanged}{_orphans(one)}"
+        f"<h2>Best sellers whose lists changed most</h2>{changed or unchanged}"
+        f"{_jumps(one)}{_orphans(one)}"
     )
 
 
@@ -89,6 +90,16 @@ def _entries(entries: Sequence[Entry], mark: str) -> str:
         for entry in entries
     )
     return f"<ol>{items}</ol>"
+
+
+def _jumps(one: Difference) -> str:
+    if not one.jumps:
+        return ""
+    items = "".join(
+        f"<li>{_named(jump.title, jump.item)}: {jump.before:,} to {jump.after:,} lists</li>"
+        for jump in one.jumps[:JUMPS_SHOWN]
+    )
+    return f"<h2>Entered the first five of many lists</h2><ul>{items}</ul>"
 
 
 def _orphans(one: Difference) -> str:

@@ -55,6 +55,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
         f"Generation {generation.id} of {settings.shop} is {state}: {generation.n_lists:,} related "
         f"lists with {generation.n_entries:,} entries."
     )
+    _print_jumps(shown, outcome.jumps)
     if any(file["refused"] for file in outcome.report["files"]):
         shown.print(f"Refused rows: {job.quarantine}", soft_wrap=True)
     return outcome
@@ -117,6 +118,17 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
             f"merchandisers' rules: {rules['rules']:,}{unknown if rules['unknown'] else ''}."
         )
     shown.print()
+
+
+def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
+    if not jumps:
+        return
+    told = ", ".join(f"{one['item']} ({one['before']:,} to {one['after']:,})" for one in jumps[:3])
+    more = f" and {len(jumps) - 3} more" if len(jumps) > 3 else ""
+    shown.print(
+        f"Entered the first five of many lists: {told}{more}. See recommender diff previous live.",
+        markup=False,
+    )
 
 
 def print_health(shown: Console, health: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def show(
     if as_json:
         _print_json(settings.shop, answer, titles, provisional)
     if answer.status == "unknown_item":
-        raise DataError(_unknown(item, answer.generation, catalogue))
+        raise DataError(unknown_item(item, answer.generation, catalogue))
     if not as_json:
         _print_table(answer, titles, provisional)
 
@@ -103,7 +103,8 @@ def _titles(catalogue: Catalogue | None, answer: RelatedList) -> dict[str, str]:
     return {item: catalogue.title[catalogue.ids.row(item)] for item in known}
 
 
-def _unknown(item: str, generation: int, catalogue: Catalogue | None) -> str:
+def unknown_item(item: str, generation: int, catalogue: Catalogue | None) -> str:
+    """That an item is not there, with a guess which was meant."""
     hint = ""
     if catalogue is not None:
         same = [known for known in catalogue.ids if known.casefold() == item.casefold()]

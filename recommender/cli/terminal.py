@@ -50,9 +50,14 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
     """A table without frames; a column is a heading and `left`, `right` or `fold`.
 
+    Where no column has a heading, there is no line of them.
+
     Cells are shown as they are: a shop's text is never read as mark-up.
     """
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    headed = any(heading for heading, _ in columns)
+    made = Table(
+        box=None, pad_edge=False, show_header=headed, header_style="bold", padding=(0, 2, 0, 0)
+    )
     for heading, layout in columns:
         made.add_column(
             heading,

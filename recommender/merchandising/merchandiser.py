@@ -165,7 +165,7 @@ class Merchandiser:
         rows, scored, evidence = kept.rows[lists], kept.scores[lists], kept.evidence[lists]
         rows[new], scored[new], evidence[new] = chosen.rows[new], LOWEST_SCORE, POPULAR
         kept.rows[lists], kept.scores[lists], kept.evidence[lists] = rows, scored, evidence
-        left: Rows = lists[~done]
+        left: Places = lists[~done]
         return left
 
     def _pins(self, owners: Rows) -> Pins:

@@ -163,3 +163,22 @@ def test_a_shop_without_times_is_not_judged(
     config = write_shop(tmp_path, "order_id,item_id,title\n1,a,A\n1,b,B\n2,a,A\n2,b,B\n")
     assert run(["reindex", "--config", str(config), "--set", "gates.ndcg_drop_max=0.05"]) == 0
     assert "recommender: not judged: " in capsys.readouterr().err
+
+
+def test_items_that_somebody_may_have_bought_a_place_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = [f"s{row:02d}" for row in range(40)]
+    honest = [tuple(items[row : row + 4]) for row in range(0, 36, 2)] * 3
+    config = write_shop(tmp_path, orders(*honest))
+    where = ["--config", str(config)]
+    assert run(["reindex", *where]) == 0
+    fake = [(item, "s39") for item in items[:30]] * 8
+    (tmp_path / "orders.csv").write_text(orders(*honest, *fake))
+    capsys.readouterr()
+    assert run(["reindex", *where, "--set", "gates.overlap_min=0"]) == 0
+    assert "Entered the first five of many lists: s39" in capsys.readouterr().out
+    page_file = tmp_path / "diff.html"
+    assert run(["diff", "previous", "live", *where, "--html", str(page_file)]) == 0
+    assert "Entered the first five of many related lists" in capsys.readouterr().out
+    assert "Entered the first five of many lists" in page_file.read_text()

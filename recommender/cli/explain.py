@@ -1,0 +1,111 @@
+"""`recommender explain ITEM OTHER`."""
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from rich.console import Console
+
+from recommender import pipeline
+from recommender.builds import placements, read_catalogue
+from recommender.catalogue import Catalogue
+from recommender.cli.live import Live, live_build
+from recommender.cli.related import unknown_item
+from recommender.cli.session import settings_of
+from recommender.cli.terminal import console, table
+from recommender.errors import ConfigError, DataError
+from recommender.explain import Explanation, Standing, explain
+from recommender.runs import require_run
+
+
+def run(options: argparse.Namespace) -> int:
+    """Say why one item stands, or does not stand, in the list of another."""
+    settings = settings_of(options)
+    live = live_build(settings)
+    if live.build is None or live.number is None:
+        raise DataError(f"shop {settings.shop}: {live.told}; run recommender reindex")
+    store = settings.artifact_store()
+    catalogue = read_catalogue(store, live.build)
+    for item in (options.item, options.other):
+        if item not in catalogue.ids:
+            raise DataError(unknown_item(item, live.number, catalogue))
+    names = placements(live.build)
+    if options.placement and options.placement not in names:
+        raise ConfigError(
+            f"--placement {options.placement!r:.60}: generation {live.number} has "
+            f"{', '.join(names)}"
+        )
+    record = require_run(store, live.number)
+    job = pipeline.resumed(settings.frozen_as(record.settings).job(), record)
+    rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
+    found = explain(job, live.build, rows, options.placement or names[0])
+    if options.json:
+        content = {"shop": settings.shop, "generation": live.number} | dataclasses.asdict(found)
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    else:
+        _print(console(), found, catalogue, live)
+    return 0
+
+
+def _print(shown: Console, found: Explanation, catalogue: Catalogue, live: Live) -> None:
+    titles = [catalogue.title[catalogue.ids.row(item)] for item in (found.item, found.other)]
+    shown.print(f"Does {found.other} stand in the {found.placement} list of {found.item}?")
+    shown.print(
+        table(
+            [("", "left"), ("", "left"), ("", "fold")],
+            [("  list of", found.item, titles[0]), ("  asked for", found.other, titles[1])],
+        )
+    )
+    answer = "Yes" if found.standing else "No"
+    shown.print(f"\n{answer}: {found.verdict}.", style="bold", markup=False)
+    shown.print(f"({live.told}; overlays since then are not looked at)\n", markup=False)
+    shown.print("What is known of the two", style="bold")
+    _print_pair(shown, found)
+    shown.print("\nWhat the stages made of it", style="bold")
+    _print_stages(shown, found)
+
+
+def _print_pair(shown: Console, found: Explanation) -> None:
+    rows = []
+    for near in found.nearness:
+        usual = f"99 in 100 random pairs are below {near.near:.2f}"
+        if near.cosine is None:
+            rows.append((f"  cosine of {near.origin}", "none", "one of the two has no vector"))
+        else:
+            told = f"near: {usual}" if near.cosine > near.near else f"not near: {usual}"
+            rows.append((f"  cosine of {near.origin}", f"{near.cosine:.2f}", told))
+    for one in found.together:
+        told = f"of {one.units_of_item:,} and {one.units_of_other:,}"
+        if one.units:
+            told += f", by {one.users:,} known users; {one.lift:,.1f} times chance"
+        rows.append((f"  {one.kind} together", f"{one.units:,} times", told))
+    shown.print(table([("", "left"), ("", "right"), ("", "left")], rows))
+
+
+def _print_stages(shown: Console, found: Explanation) -> None:
+    rows = []
+    for one in found.proposed:
+        if one.rank is None:
+            rows.append((f"  {one.source}", "not named", ""))
+        else:
+            told = f"the first {one.asked:,} became candidates"
+            rows.append((f"  {one.source}", f"rank {one.rank:,}", told))
+    if found.ranked:
+        rank, score = found.ranked
+        told = f"of {found.candidates:,} candidates, score {score:.3f}"
+        rows.append(("  ranker", f"rank {rank:,}", told))
+    else:
+        rows.append(("  ranker", "not asked", f"{found.candidates:,} others were candidates"))
+    passed = found.dropped_by or ("passed" if found.ranked else "not asked")
+    dropped = ", ".join(f"{name} {count:,}" for name, count in found.dropped.items())
+    rows.append(("  rules", passed, f"of all candidates they dropped {dropped or 'none'}"))
+    rows.append(("  list", *_stands(found.standing, f"of {found.entries:,}")))
+    rows.append(("  the other way round", *_stands(found.reverse, "in the other's list")))
+    shown.print(table([("", "left"), ("", "left"), ("", "left")], rows))
+
+
+def _stands(standing: Standing | None, of: str) -> tuple[str, str]:
+    if standing is None:
+        return "not there", ""
+    return f"rank {standing.rank}", f"{of}, score {standing.score:.3f}, {standing.evidence}"
