@@ -1,13 +1,18 @@
 """A new product in its neighbours' lists, from the command to the lookup, in a large shop.
 
     python -m benchmarks.refresh [--quick] [--items N] [--recipe quick|default] [--runs N]
-                                 [--folder FOLDER] [--json]
+                                 [--folder FOLDER] [--whole] [--json]
 
-A shop of 100,000 items (--quick: 5,000) is generated and indexed with the real text model, into a
-store that stays up, as a shop's Redis does. Then a row is added to the catalogue, and time is taken
-from the start of a new process `recommender refresh ITEM` until a lookup, which polls all the time,
-has read the item's own list and a neighbour's list that holds it. Beside it, in turns: a process
-that does nothing but load the text model and encode one text. A --folder keeps the shop.
+A shop of 100,000 items (--quick: 5,000) is generated and published into a store that stays up, as a
+shop's Redis does. Files, texts (real model), interaction model, vectors and index are made as by a
+reindex. Its slow rest is stood in for, unless --whole: the learned fusion is untaught, trees were
+learned in the small fixture shop, the lists of the others are random; how long a refresh takes does
+not depend on what they say.
+
+Then a row is added to the catalogue, and time is taken from the start of a new process `recommender
+refresh ITEM` until a lookup, which polls all the time, has read the item's own list and a
+neighbour's list that holds it. Beside it, in turns: a process that does nothing but load the text
+model and encode one text. A --folder keeps the shop for the next time.
 """
 
 import argparse
@@ -18,18 +23,32 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.machine import Row, report
+from recommender import pipeline
+from recommender.arrays import Columns
+from recommender.cli.session import publisher
+from recommender.fusion.training import Training
+from recommender.learning import KIN
+from recommender.pipeline import Job
 from recommender.serving.lookup import RelatedItems
+from recommender.settings import Settings
+from recommender.settings_file import load
+from recommender.steps import Step, named, steps_of
+
+Pair = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 RECIPES = Path(__file__).parents[1] / "config" / "recipes"
+SMALL_SHOP = Path(__file__).parents[1] / "data_fixtures" / "small_shop"
 SHOP = "refresh-bench"
 PLACEMENT = "related"
 POLL_S = 0.02
@@ -74,28 +93,39 @@ def main() -> None:
     parser.add_argument("--recipe", choices=("quick", "default"), default="default")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--whole", action="store_true", help="run a whole reindex first")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     n_items = options.items or (5_000 if options.quick else 100_000)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        rows = measured(folder, n_items, options.recipe, 2 if options.quick else options.runs)
+        config = prepared(folder, n_items, options.recipe)
+        name = f"{n_items:,} items, {options.recipe} recipe"
+        runs = 2 if options.quick else options.runs
+        rows = measured(config, name, runs, whole=options.whole)
     report(rows, as_json=options.json)
 
 
-def measured(folder: Path, n_items: int, recipe: str, runs: int) -> list[Row]:
-    """Index the shop and refresh new items, one after another."""
+def prepared(folder: Path, n_items: int, recipe: str) -> Path:
+    """The settings of the shop, whose files are written where there are none."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "recommender.toml"
     if not config.exists():
         write_shop(folder, n_items, recipe)
+    return config
+
+
+def measured(config: Path, name: str, runs: int, *, whole: bool) -> list[Row]:
+    """Publish the shop and refresh new items, one after another."""
     url = command(config, "store", "start").strip().splitlines()[-1]
     try:
-        command(config, "reindex")
-        taken = [refreshed(folder, config, url) for _ in range(runs)]
+        if whole:
+            command(config, "reindex")
+        else:
+            publish_stand_ins(load(config, [f"store.url={url}"]))
+        taken = [refreshed(config, url) for _ in range(runs)]
     finally:
         command(config, "store", "stop")
-    name = f"{n_items:,} items, {recipe} recipe"
     floor = median(each.model for each in taken)
     cpu_floor = median(each.model_cpu for each in taken)
     return [
@@ -107,10 +137,10 @@ def measured(folder: Path, n_items: int, recipe: str, runs: int) -> list[Row]:
     ]
 
 
-def refreshed(folder: Path, config: Path, url: str) -> Taken:
+def refreshed(config: Path, url: str) -> Taken:
     """Add a product to the catalogue and refresh it, beside a process that loads the model."""
     model, model_cpu = timed([sys.executable, "-c", MODEL_ALONE])
-    new, neighbours = added(folder / "catalogue.csv")
+    new, neighbours = added(config.parent / "catalogue.csv")
     seen: dict[str, float] = {}
     done = threading.Event()
 
@@ -174,6 +204,72 @@ def added(catalogue: Path) -> tuple[str, tuple[str, ...]]:
     with catalogue.open("a", newline="") as file:
         csv.writer(file).writerow([item, f"{like[1]} with handle", *like[2:5], "", "yes"])
     return item, tuple(row[0] for row in rows[1:] if row[1] == like[1])
+
+
+def publish_stand_ins(settings: Settings) -> None:
+    """Make and publish what refresh reads of a build; what takes a reindex long is stood in for."""
+    with publisher(settings) as shop:
+        job = pipeline.pinned(settings.job())
+        run = pipeline.laid_out(job, pipeline.begin(job, shop))
+        with mock.patch.object(Training, "run", lambda _, inputs, first, counts: first):
+            for step in steps_of(pipeline.plan(job)):
+                if missing := step.missing():
+                    make(job, step, missing)
+        run = pipeline.measured(job, run)
+        pipeline.publish(job.artifacts, run, shop)
+        run.save(job.artifacts, state="published")
+
+
+def make(job: Job, step: Step, shards: Sequence[int]) -> None:
+    """One step of the plan, or what stands in for it."""
+    keys = step.keys() or ()
+    n_items = named(step, "read").artifact().summary["report"]["n_items"] if step.needs else 0
+    kind = step.name.partition(".")[0]
+    if kind == "near":
+        rows, scores = random_lists(n_items, KIN)
+        job.artifacts.write(step.folder, keys[0], {"rows": rows, "scores": scores}, {})
+    elif kind == "learn":
+        job.artifacts.write(step.folder, keys[0], trees_of_small_shop(), {})
+    elif kind == "choose":
+        for shard in shards:
+            part = range(n_items)[shard * job.shard_items :][: job.shard_items]
+            rows, scores = random_lists(len(part), 36, n_items, part.start)
+            columns: Columns = {
+                "sizes": np.full(len(part), 36, dtype=np.int64),
+                "rows": rows.ravel(),
+                "scores": scores.ravel(),
+                "evidence": np.zeros(rows.size, dtype=np.uint8),
+                "best_sellers": np.arange(100, dtype=np.int32),
+            }
+            job.artifacts.write(step.folder, keys[shard], columns, {"entries": rows.size})
+    else:
+        step.perform(shards)
+
+
+def random_lists(count: int, depth: int, n_items: int = 0, start: int = 0) -> Pair:
+    """Rows and falling scores (count, depth): the items at random steps behind each item."""
+    rng = np.random.default_rng(start)
+    steps = rng.integers(1, max((n_items or count) // (depth + 1), 2), (count, depth))
+    own = np.arange(start, start + count)[:, None]
+    rows = (own + steps.cumsum(axis=1)) % (n_items or count)
+    scores = np.sort(rng.uniform(0.2, 0.6, (count, depth)), axis=1)[:, ::-1]
+    return rows.astype(np.int32), scores.astype(np.float32)
+
+
+def trees_of_small_shop() -> Columns:
+    """The trees that the default ranker learns in the small fixture shop."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "recommender.toml")
+        config.write_text(
+            f'shop = "small"\n[catalogue]\npath = "{SMALL_SHOP}/catalogue.csv"\n'
+            f'[interactions]\npath = "{SMALL_SHOP}/orders.csv"\n'
+            '[recipe]\ntext = { use = "hashing" }\n'
+            '[[recipe.placements]]\nname = "related"\nfusion = "gated"\n'
+        )
+        job = pipeline.pinned(load(config, []).job())
+        pipeline.make(job)
+        columns = named(pipeline.plan(job), "learn.related").artifact().columns()
+        return {name: np.array(array) for name, array in columns.items()}
 
 
 def write_shop(folder: Path, n_items: int, recipe: str) -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from recommender.arrays import FloatMatrix, FloatVector, Rows
 from recommender.interactions import Interactions, Unit
@@ -15,6 +16,20 @@ LARGEST_UNIT = 100
 PRIOR = 0.1
 TRUSTED_AT = 10.0
 NEARNESS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Ones (u, n) where a unit has an item, and the age of each unit in days (u,)."""
+
+    seen: sp.csr_array
+    age: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, interactions: Interactions, unit: Unit = "auto", seed: int = 0) -> "Units":
+        """Gather the units; of those with more than 100 items, a seeded sample of 100 counts."""
+        age = (interactions.newest - interactions.unit_times(unit)) / DAY_S
+        return cls(_sampled(interactions.matrix(unit), seed), age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +54,19 @@ class CoOccurrence:
         half_life_days: float = np.inf,
         seed: int = 0,
     ) -> "CoOccurrence":
-        """Weigh the units; of those with more than 100 items, a seeded sample of 100 counts."""
-        units = _sampled(interactions.matrix(unit), seed)
-        age = (interactions.newest - interactions.unit_times(unit)) / DAY_S
-        others = np.maximum(np.diff(units.indptr) - 1, 1)
-        weight = (0.5 ** (age / half_life_days) / np.sqrt(others)).astype(np.float32)
-        by_item = (sp.diags_array(weight) @ units).T.tocsr()
+        """Gather the units and weigh them."""
+        return cls.weighed(Units.of(interactions, unit, seed), half_life_days)
+
+    @classmethod
+    def weighed(cls, units: Units, half_life_days: float) -> "CoOccurrence":
+        """Weigh the units by size and age."""
+        others = np.maximum(np.diff(units.seen.indptr) - 1, 1)
+        weight = (0.5 ** (units.age / half_life_days) / np.sqrt(others)).astype(np.float32)
+        by_item = (sp.diags_array(weight) @ units.seen).T.tocsr()
         strength = np.asarray(by_item.sum(axis=1), dtype=np.float32)
         sold = strength[strength > 0]
         prior = PRIOR * float(sold.mean()) if len(sold) else 1.0
-        return cls(units, by_item, strength, prior)
+        return cls(units.seen, by_item, strength, prior)
 
     def rates(self, rows: Rows) -> sp.csr_array:
         """The weighted share of each row's units that holds each item (b, n), not itself."""

@@ -45,17 +45,16 @@ class Beside:
         return {}
 
 
-def extended(
-    base: Basis, items: Catalogue, text: Embeddings, fusion: FittedFusion, kin: int
-) -> Basis:
+def extended(base: Basis, items: Catalogue, text: Embeddings, fusion: FittedFusion) -> Basis:
     """The basis with refreshed `items` and their text embeddings, applied to the fitted fusion.
 
     Items that the build has keep their interactions, others stand behind them and have none.
-    `kin` is how many items near by text are looked for.
+    The catalogue of `base` has the items already; all else of it is that of the build.
     """
-    catalogue = base.catalogue.overlaid(items)
+    catalogue = base.catalogue
+    n_items = len(base.vectors.queries)
     rows = catalogue.ids.rows(items.ids)
-    known = np.flatnonzero(rows < len(base.catalogue))
+    known = np.flatnonzero(rows < n_items)
     own = {
         name: text if name == TEXT else _taken(origin, rows[known], known, len(rows))
         for name, origin in base.embeddings.items()
@@ -65,12 +64,11 @@ def extended(
         name: _embeddings(origin, rows, own[name], len(catalogue))
         for name, origin in base.embeddings.items()
     }
-    return Basis(
-        catalogue=catalogue,
-        interactions=replace(base.interactions, n_items=len(catalogue)),
+    return replace(
+        base,
         embeddings=embeddings,
         vectors=_vectors(base.vectors, rows, applied, len(catalogue)),
-        near_by_text=cache(lambda: _near(base, rows, embeddings[TEXT], kin)),
+        near_by_text=cache(lambda: _near(base, rows, embeddings[TEXT])),
     )
 
 
@@ -112,12 +110,12 @@ def _with_rows(whole: FloatMatrix, rows: Rows, values: FloatMatrix, n_items: int
     return made
 
 
-def _near(base: Basis, rows: Rows, text: Embeddings, kin: int) -> Neighbours:
+def _near(base: Basis, rows: Rows, text: Embeddings) -> Neighbours:
     """The items near by text of all items; of those that were not refreshed, as in the build."""
     near = base.near_by_text()
     n_items, width = len(text.matrix), near.rows.shape[1]
     index = registry.index_builder(Choice("exact")).build(text.matrix)
-    found = index.search(text.matrix[rows], kin + 1)
+    found = index.search(text.matrix[rows], width + 1)
     fresh = found.keep(found.rows != rows[:, None], width)
     made_rows = np.full((n_items, width), NONE, dtype=np.int32)
     scores = np.full((n_items, width), -np.inf, dtype=np.float32)

@@ -7,16 +7,17 @@ reindex has read the items itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender import item_id, pipeline, registry
-from recommender.arrays import Rows
+from recommender.arrays import FloatMatrix, FloatVector, Rows
 from recommender.artifacts import ArtifactStore
-from recommender.basis import Basis
-from recommender.builds import catalogue_of, find_build, interactions_of
+from recommender.aside import Encode
+from recommender.basis import Basis, Counted
+from recommender.builds import catalogue_of, find_build, interactions_of, read_ids
 from recommender.catalogue import Catalogue
 from recommender.chooser import Chooser, prepare
 from recommender.comparison import Lists
@@ -28,12 +29,19 @@ from recommender.extension import Beside, extended
 from recommender.generation import Generation
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
-from recommender.learning import KIN
 from recommender.neighbours import Neighbours
-from recommender.overlays import OverlayRecord, Refreshed, Rewrite, base_lists, lay, live_record
+from recommender.overlays import (
+    OverlayRecord,
+    Refreshed,
+    Rewrite,
+    base_lists,
+    combined_catalogue,
+    lay,
+    live_record,
+)
 from recommender.patches import Entries, Patch, patched
 from recommender.pipeline import Job
-from recommender.protocols import FittedFusion, FittedRanker
+from recommender.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.recipe import TEXT, Placement
 from recommender.rewriting import Rewriting, book_in_force
 from recommender.runs import Run, find_run
@@ -41,6 +49,8 @@ from recommender.serving.codec import Pointer
 from recommender.serving.publisher import Publisher
 from recommender.steps import Step, named, steps_of
 from recommender.vectors import Embeddings, ItemVectors
+
+_FITTED = "fitted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,10 @@ class Live:
         find_build(store, record.base)
         return cls(seen, record, run)
 
+    def known(self, store: ArtifactStore) -> ItemIds:
+        """The items that the build has. Raises: ArtifactError."""
+        return read_ids(store, find_build(store, self.record.base))
+
 
 @dataclass(frozen=True, slots=True)
 class Refreshment:
@@ -87,11 +101,12 @@ def refresh(
     live: Live,
     publisher: Publisher,
     items: Catalogue,
+    encode: Encode | None = None,
 ) -> Refreshment:
     """Give `items` their lists, and let them enter those of others, over what is live.
 
-    `job` is that of the live run, on this machine. What was refreshed since, and the rules in
-    force, stay.
+    `job` is that of the live run, on this machine; `encode` its text encoder where that works
+    aside. What was refreshed since, and the rules in force, stay.
 
     Raises: ConfigError where the text encoder here is not the run's; ArtifactError where the build
     cannot be had any more; StoreUnavailable, also where something else went live meanwhile. What
@@ -105,16 +120,19 @@ def refresh(
             "its artifacts are incomplete; run recommender reindex"
         )
     base = base_lists(job.artifacts, live.record)
-    shop = _Shop.of(job, goal, live.record, items)
+    build = _Build.of(job, goal, live.record, items)
+    choices = [build.choice(placement) for placement in job.recipe.placements]
+    if encode is not None:
+        build.rehearse(choices)
+    fresh = build.fresh(encode or partial(_encoded, job))
     patches = tuple(
-        shop.patch(Ground.of(goal, placement), lists)
-        for placement, lists in zip(job.recipe.placements, base, strict=True)
+        build.patch(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
-    record = live.record.with_refreshed(replace(shop.fresh, patches=patches))
+    record = live.record.with_refreshed(replace(fresh, patches=patches))
     generation, made = lay(
-        job.artifacts, publisher, record, base=base, seen=live.seen, rewrite=shop.rewriter()
+        job.artifacts, publisher, record, base=base, seen=live.seen, rewrite=build.rewriter()
     )
-    before = shop.catalogue.ids
+    before = base[0].ids
     return Refreshment(
         generation,
         tuple(item for item in items.ids if item not in before),
@@ -152,115 +170,125 @@ def _require_fitting(job: Job) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """The steps whose artifacts the live lists of one placement were chosen from."""
+class _Choice:
+    """What the live lists of one placement were chosen with, as it was fitted.
+
+    `base` is the basis of the build, but for its catalogue, which has the refreshed items.
+    """
 
     placement: Placement
-    origins: Mapping[str, Step]
-    vectors: Step
-    index: Step
-    near: Step | None
-    ranker: Step | None
+    base: Basis
+    index: VectorIndex
+    fusion: FittedFusion
+    ranker: FittedRanker
 
-    @classmethod
-    def of(cls, goal: Step, placement: Placement) -> "Ground":
-        """Find them among what the placement's lists need."""
-        needs = named(goal, f"choose.{placement.name}").needs
-        by_kind = {step.name.partition(".")[0]: step for step in needs}
-        origins = {
-            step.name.removeprefix("fit."): step for step in needs if step.name[:4] == "fit."
-        }
-        return cls(
-            placement,
-            {TEXT: by_kind[TEXT], **origins},
-            by_kind["fuse"],
-            by_kind["index"],
-            by_kind.get("near"),
-            by_kind.get("learn"),
-        )
-
-    def fusion(self, embeddings: Mapping[str, Embeddings]) -> FittedFusion:
-        """The fusion as it was fitted."""
-        columns = {
-            name.removeprefix("fitted."): array
-            for name, array in self.vectors.artifact().columns().items()
-            if name.startswith("fitted.")
-        }
-        return registry.fusion(self.placement.fusion).load(columns, embeddings)
-
-    def fitted_ranker(self) -> FittedRanker:
-        """The ranker as it was fitted."""
-        ranker = registry.ranker(self.placement.ranker)
-        return (
-            ranker.fit(None)
-            if self.ranker is None
-            else ranker.load(self.ranker.artifact().columns())
-        )
+    def chooser(self, known: Refreshed) -> tuple[Chooser, Basis]:
+        """The chooser for the items of the build and those refreshed, and what it chooses from."""
+        basis = extended(self.base, known.items, known.text, self.fusion)
+        rows = basis.catalogue.ids.rows(known.items.ids)
+        beside = Beside(self.index, basis.vectors.targets[rows], rows)
+        return prepare(self.placement, basis, beside, self.ranker), basis
 
 
 @dataclass(frozen=True, slots=True)
-class _Shop:
-    """The live build's shop, and the items that were refreshed since: `fresh` just now."""
+class _Build:
+    """The live build, what was refreshed since, and the `items` (k,) to be refreshed now.
+
+    `catalogue` is that of the build with all of them in it, `before` the one without.
+    """
 
     job: Job
+    goal: Step
     record: OverlayRecord
+    items: Catalogue
+    before: Catalogue
     catalogue: Catalogue
     interactions: Interactions
+    counted: Counted
     embeddings: Mapping[str, Embeddings]
-    fresh: Refreshed
-    known: Refreshed
 
     @classmethod
-    def of(cls, job: Job, goal: Step, record: OverlayRecord, items: Catalogue) -> "_Shop":
-        """Load what all placements need, and encode what has no vector yet."""
+    def of(cls, job: Job, goal: Step, record: OverlayRecord, items: Catalogue) -> "_Build":
+        """Load what all placements need."""
         read = named(goal, "read").artifact()
-        catalogue, interactions = catalogue_of(read), interactions_of(read)
+        before, interactions = catalogue_of(read), interactions_of(read)
+        catalogue = combined_catalogue(before, record).overlaid(items)
+        interactions = replace(interactions, n_items=len(catalogue))
         embeddings = {
-            TEXT if step.name == TEXT else step.name.removeprefix("fit."): Embeddings.from_columns(
-                step.artifact().columns()
-            )
+            step.name: Embeddings.from_columns(step.artifact().columns())
             for step in steps_of(goal)
             if step.name == TEXT or step.name.startswith("fit.")
         }
-        rows = catalogue.ids.rows(items.ids)
-        sold = np.zeros(len(catalogue) + 1, dtype=bool)
-        sold[interactions.item] = True
-        fresh = Refreshed(
-            items, _text(job, items, catalogue, embeddings[TEXT]), ~sold[rows], patches=()
-        )
-        known = fresh if record.refreshed is None else record.refreshed.joined(fresh)
-        return cls(job, record, catalogue, interactions, embeddings, fresh, known)
+        counted = Counted.of(interactions)
+        return cls(job, goal, record, items, before, catalogue, interactions, counted, embeddings)
 
-    def patch(self, ground: Ground, lists: Lists) -> Patch:
-        """What the fresh items change in one placement."""
+    def choice(self, placement: Placement) -> _Choice:
+        """Load what one placement needs."""
+        needs = named(self.goal, f"choose.{placement.name}").needs
+        of_kind = {step.name.partition(".")[0]: step for step in needs}
+        origins = {step.name.split(".")[1]: step.name for step in needs if step.name[:4] == "fit."}
+        embeddings = {name: self.embeddings[step] for name, step in {TEXT: TEXT, **origins}.items()}
+        vectors = of_kind["fuse"].artifact()
+        fitted = [name for name in vectors.column_names if name.startswith(_FITTED)]
+        columns = vectors.columns(*fitted)
         base = Basis(
             self.catalogue,
             self.interactions,
-            {name: self.embeddings[name] for name in ground.origins},
-            ItemVectors.from_columns(
-                ground.vectors.artifact().columns("queries", "targets", "bound")
+            embeddings,
+            ItemVectors.from_columns(vectors.columns("queries", "targets", "bound")),
+            cache(lambda: _neighbours(of_kind.get("near"))),
+            self.counted,
+        )
+        builder = registry.index_builder(self.job.recipe.index)
+        ranker, learned = registry.ranker(placement.ranker), of_kind.get("learn")
+        return _Choice(
+            placement,
+            base,
+            builder.restore(base.vectors.targets, of_kind["index"].artifact().columns()),
+            registry.fusion(placement.fusion).load(
+                {name.removeprefix(_FITTED): array for name, array in columns.items()}, embeddings
             ),
-            cache(lambda: _neighbours(ground.near)),
+            ranker.load(learned.artifact().columns()) if learned else ranker.fit(None),
         )
-        basis = extended(
-            base, self.known.items, self.known.text, ground.fusion(base.embeddings), KIN
-        )
-        chooser = self._chooser(ground, base, basis)
-        scale = EvidenceScale(basis.embeddings, EvidenceScale.measured(base.embeddings).near)
-        ids = basis.catalogue.ids
-        rows = ids.rows(self.fresh.items.ids)
+
+    def rehearse(self, choices: Sequence[_Choice]) -> None:
+        """Count, and import, what choosing needs, while the texts are still being encoded."""
+        for choice in choices:
+            choice.chooser(self._known(self._refreshed(Embeddings.of_rows(*self._blank()))))
+
+    def fresh(self, encode: Encode) -> Refreshed:
+        """The items with their text embeddings; whose text did not change is not encoded again."""
+        text = self.embeddings[TEXT]
+        rows, texts = self.before.ids.rows(self.items.ids), documents(self.items)
+        there = np.flatnonzero(rows >= 0)
+        were = documents(self.before.drawn(self.items, rows[there]))
+        matrix, words = self._blank()
+        same = np.zeros(len(self.items), dtype=bool)
+        same[there] = [texts[at] == was for at, was in zip(there, were, strict=True)]
+        matrix[same] = text.matrix[rows[same]]
+        other = np.flatnonzero(~same)
+        if len(other):
+            matrix[other] = encode([texts[at] for at in other])
+        return self._refreshed(Embeddings.of_rows(matrix, words))
+
+    def patch(self, choice: _Choice, lists: Lists, fresh: Refreshed) -> Patch:
+        """What the fresh items change in one placement."""
+        chooser, basis = choice.chooser(self._known(fresh))
+        scale = EvidenceScale(basis.embeddings, EvidenceScale.measured(choice.base.embeddings).near)
+        ids = self.catalogue.ids
+        rows = ids.rows(self.items.ids)
         chosen = chooser.choose(rows)
         own = _entries(ids, rows, *chooser.filled(rows, chosen, scale.codes(rows, chosen)))
-        before = Lists(ids, patched(lists, ids, self._earlier(ground.placement)))
+        before = Lists(ids, patched(lists, ids, self._earlier(choice.placement)))
         entrances = Entering(chooser, basis.vectors, scale, before, rows).entrances(
-            self.fresh.provisional
+            fresh.provisional
         )
         return Patch(
-            ground.placement.name,
-            ground.placement.shown,
-            ground.placement.depth,
-            self.fresh.items.ids.ids,
-            ~self.fresh.items.in_stock,
+            choice.placement.name,
+            choice.placement.shown,
+            choice.placement.depth,
+            self.items.ids.ids,
+            ~self.items.in_stock,
             own,
             entrances.entries,
             entrances.provisional,
@@ -272,39 +300,32 @@ class _Shop:
         book = book_in_force(find_build(self.job.artifacts, self.record.base), self.record.rules)
         if not book.rules:
             return None
-        catalogue = self.catalogue.overlaid(self.known.items)
         placements = {placement.name: placement for placement in self.job.recipe.placements}
-        return Rewriting.of(book, catalogue, self.interactions).rewriter(placements)
+        return Rewriting.of(book, self.catalogue, self.interactions).rewriter(placements)
 
-    def _chooser(self, ground: Ground, base: Basis, basis: Basis) -> Chooser:
-        rows = basis.catalogue.ids.rows(self.known.items.ids)
-        builder = registry.index_builder(self.job.recipe.index)
-        index = builder.restore(base.vectors.targets, ground.index.artifact().columns())
-        beside = Beside(index, basis.vectors.targets[rows], rows)
-        return prepare(ground.placement, basis, beside, ground.fitted_ranker())
+    def _blank(self) -> tuple[FloatMatrix, FloatVector]:
+        """Vectors (k, d) of nothing, and the words (k,) of each text."""
+        words = [len(document.split()) for document in documents(self.items)]
+        width = self.embeddings[TEXT].matrix.shape[1]
+        return np.zeros((len(words), width), dtype=np.float32), np.array(words, dtype=np.float32)
+
+    def _refreshed(self, text: Embeddings) -> Refreshed:
+        sold = np.zeros(len(self.before) + 1, dtype=bool)
+        sold[self.interactions.item] = True
+        rows = self.before.ids.rows(self.items.ids)
+        return Refreshed(self.items, text, ~sold[rows], patches=())
+
+    def _known(self, fresh: Refreshed) -> Refreshed:
+        earlier = self.record.refreshed
+        return fresh if earlier is None else earlier.joined(fresh)
 
     def _earlier(self, placement: Placement) -> Patch | None:
         earlier = () if self.record.refreshed is None else self.record.refreshed.patches
         return next((patch for patch in earlier if patch.placement == placement.name), None)
 
 
-def _text(job: Job, items: Catalogue, catalogue: Catalogue, text: Embeddings) -> Embeddings:
-    """The text embeddings (k, d) of some items; whose text did not change is not encoded again.
-
-    Raises: ConfigError where the encoder here is not that of the build.
-    """
-    rows, texts = catalogue.ids.rows(items.ids), documents(items)
-    there = np.flatnonzero(rows >= 0)
-    before = documents(catalogue.drawn(items, rows[there]))
-    same = np.zeros(len(items), dtype=bool)
-    same[there] = [texts[at] == was for at, was in zip(there, before, strict=True)]
-    matrix = np.zeros((len(items), text.matrix.shape[1]), dtype=np.float32)
-    matrix[same] = text.matrix[rows[same]]
-    other = np.flatnonzero(~same)
-    if len(other):
-        matrix[other] = pipeline.encoder_of(job).encode([texts[at] for at in other], job.progress)
-    words = np.array([len(document.split()) for document in texts], dtype=np.float32)
-    return Embeddings.of_rows(matrix, words)
+def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix:
+    return pipeline.encoder_of(job).encode(texts, job.progress)
 
 
 def _neighbours(near: Step | None) -> Neighbours:

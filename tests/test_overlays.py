@@ -1,5 +1,6 @@
 """What lies over a build: laws of composition, and the record as an artifact."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,15 @@ def test_at_most_a_quarter_of_a_list_is_provisional() -> None:
     assert [item for item, _, _ in made["a"]] == ["b", "new0", "c", "d", "e"]
 
 
+def test_a_best_seller_that_is_refreshed_fills_lists_still_unless_it_is_sold_out() -> None:
+    made = patch({"c": []}, {})
+    assert laid(SHOP, made)["b"] == plain(SHOP)["b"]
+    gone = replace(made, sold_out=np.ones(1, dtype=bool))
+    assert laid(SHOP, gone)["b"] == [("a", 0.9, TEXT), ("d", 0.1, POPULAR)]
+    enters = patch({"c": []}, {"c": [("b", 0.3, TEXT)]})
+    assert laid(SHOP, enters)["b"][1:] == [("c", 0.3, TEXT), ("d", 0.1, POPULAR)]
+
+
 def test_what_a_later_refresh_says_of_an_item_counts() -> None:
     first = patch(
         {"new": [("a", 0.9, TEXT)], "also": [("new", 0.4, TEXT)]}, {"new": [("a", 0.9, TEXT)]}
@@ -282,7 +292,7 @@ def patches(draw: st.DrawFn, pool: tuple[str, ...], holders: tuple[str, ...]) ->
 PATCHES = patches(("new0", "new1", "a", "b"), ("c", "d", "e", "f"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(shops(), PATCHES)
 def test_no_list_holds_its_own_item_or_one_twice_or_is_too_long(shop: Lists, made: Patch) -> None:
     before = plain(shop)
@@ -295,12 +305,18 @@ def test_no_list_holds_its_own_item_or_one_twice_or_is_too_long(shop: Lists, mad
         codes = [code == POPULAR for _, _, code in found]
         assert codes == sorted(codes)
         if item not in made.items:
-            kept = [entry for entry in before[item] if entry[0] not in made.items]
-            settled = [entry for entry in found if entry[0] not in made.items]
+            entered = {name for name, _, code in found if name in made.items and code != POPULAR}
+            kept = [entry for entry in before[item] if _stays(entry, made.items, entered)]
+            settled = [entry for entry in found if entry[0] not in entered]
             assert settled == kept[: len(settled)]
-            new = len(found) - len(settled)
+            new = len(entered)
             assert new <= max(1, DEPTH // 4)
             assert len(settled) >= min(len(kept), DEPTH - new)
+
+
+def _stays(entry: tuple[str, float, int], refreshed: Sequence[str], entered: set[str]) -> bool:
+    """Whether an entry is not of a refreshed item, or of one that fills a list up still."""
+    return entry[0] not in refreshed or (entry[2] == POPULAR and entry[0] not in entered)
 
 
 @settings(max_examples=75, deadline=None)

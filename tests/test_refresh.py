@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis import Redis
@@ -92,7 +93,7 @@ class Shop:
         with open_store(self.url) as store:
             assert isinstance(store, Redis)
             names = [b"rec:{acme}:live", *store.scan_iter(match="rec:acme:*")]
-            return {bytes(name): bytes(store.get(name) or b"") for name in names}
+            return dict(zip(names, cast("list[bytes]", store.mget(names)), strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 
 from recommender.arrays import Rows
 from recommender.basis import Basis
-from recommender.co_occurrence import CoOccurrence
 from recommender.errors import ConfigError
 from recommender.neighbours import Neighbours
 from recommender.protocols import VectorIndex
@@ -33,7 +32,7 @@ class BestSellers:
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "BestSellersProposer":
         """Order the items by what they sold."""
-        strength = CoOccurrence.of(basis.interactions, half_life_days=self.half_life_days).strength
+        strength = basis.rates(half_life_days=self.half_life_days).strength
         ranked = np.argsort(-strength, kind="stable")[: self.size]
         return BestSellersProposer(basis.vectors, ranked[strength[ranked] > 0].astype(np.int32))
 

@@ -34,8 +34,7 @@ class CoOccurrence:
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "CoOccurrenceProposer":
         """Weigh the units."""
-        rates = Rates.of(basis.interactions, self.unit, self.half_life_days)
-        return CoOccurrenceProposer(basis.vectors, rates)
+        return CoOccurrenceProposer(basis.vectors, basis.rates(self.unit, self.half_life_days))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class TextBackOff:
 
     def prepare(self, basis: Basis, index: VectorIndex) -> "TextBackOffProposer":
         """Weigh the units and find who is near by text."""
-        rates = CoOccurrence.of(basis.interactions, self.unit, self.half_life_days)
+        rates = basis.rates(self.unit, self.half_life_days)
         return TextBackOffProposer(basis.vectors, rates, basis.near_by_text(), self.width)
 
 

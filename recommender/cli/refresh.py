@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from contextlib import ExitStack
 
 from recommender import pipeline
 from recommender.artifacts import ArtifactStore
+from recommender.aside import encoder_aside
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
@@ -36,12 +38,21 @@ def run(options: argparse.Namespace) -> int:
 def refreshed(
     settings: Settings, shop: Publisher, ids: tuple[str, ...]
 ) -> tuple[Live, Refreshment]:
-    """Read what the catalogue says of the items now, and refresh them over what is live."""
+    """Read what the catalogue says of the items now, and refresh them over what is live.
+
+    Where there is a new one, the text model is loaded meanwhile, in a process of its own.
+    """
     live = Live.of(settings.artifact_store(), shop)
     job = pipeline.resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
-    items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
-    return live, refresh(job, live, shop, items)
+    known = live.known(job.artifacts)
+    with ExitStack() as stack:
+        encode = None
+        if not all(item in known for item in ids):
+            pipeline.encoder_of(job)
+            encode = stack.enter_context(encoder_aside(job.recipe.text))
+        items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
+        return live, refresh(job, live, shop, items, encode=encode)
 
 
 def _say(done: Refreshment, live: Live) -> None:

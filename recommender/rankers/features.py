@@ -36,10 +36,8 @@ class Features:
     def of(cls, basis: Basis) -> "Features":
         """Count what is counted once."""
         events = basis.interactions
-        rates = {
-            name: CoOccurrence.of(events, half_life_days=days) for name, days in HALF_LIVES.items()
-        }
-        of_users = CoOccurrence.of(events, "user") if _beside_users(events) else None
+        rates = {name: basis.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
+        of_users = basis.rates("user") if _beside_users(events) else None
         return cls(basis, rates, of_users, _items(events, rates), _labels(basis.catalogue))
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
