@@ -26,6 +26,7 @@ from recommender.builds import BUILD, LISTS, READ, find_build, read_columns, rea
 from recommender.catalogue import Catalogue
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
+from recommender.recipe import Choice, Placement
 from recommender.related import EVIDENCE
 from recommender.serving.connection import open_store
 from recommender.serving.publisher import Publisher
@@ -70,8 +71,8 @@ def measured(folder: Path, n_items: int, n_rules: int, runs: int) -> list[Row]:
             for action in ("check", "preview", "apply"):
                 given = ("rules", action, str(rules), "--config", str(config))
                 as_json = ("--json",) if action == "check" else ()
-                said, *times = command(*given, *as_json)
-                taken.setdefault(action, []).append((times[0], times[1]))
+                said, wall, cpu = command(*given, *as_json)
+                taken.setdefault(action, []).append((wall, cpu))
                 if as_json:
                     changed = json.loads(said)["placements"][0]["n_affected"]
     finally:
@@ -79,10 +80,10 @@ def measured(folder: Path, n_items: int, n_rules: int, runs: int) -> list[Row]:
     name = f"{n_rules:,} rules, {n_items:,} items"
     rows = [Row(f"{name}: lists in which a rule acts", changed, "")]
     for action, times in taken.items():
-        peer = median(wall for wall, _ in taken["publish"]) if action == "apply" else None
+        peer = median(one[0] for one in taken["publish"]) if action == "apply" else None
         what = "publish all lists" if action == "publish" else f"rules {action}"
-        rows.append(Row(f"{name}: {what}", median(wall for wall, _ in times), "s", peer))
-        rows.append(Row(f"{name}: {what}, processor time", median(cpu for _, cpu in times), "s"))
+        rows.append(Row(f"{name}: {what}", median(one[0] for one in times), "s", peer))
+        rows.append(Row(f"{name}: {what}, processor time", median(one[1] for one in times), "s"))
     return rows
 
 
@@ -125,9 +126,8 @@ def made_build(store: ArtifactStore, n_items: int) -> Artifact:
     }
     store.write(READ[0], "a" * 64, read_columns(goods(n_items, rng), sales(n_items, rng)), {})
     store.write(LISTS[0], "c" * 64, lists, {})
-    placement = {"name": "related", "fusion": {"use": "gated"}, "ranker": {"use": "identity"}}
-    rules = [{"use": "in-stock"}, {"use": "one-per-group"}]
-    placement |= {"candidates": [{"use": "nearest"}], "rules": rules}
+    rules = (Choice("in-stock"), Choice("one-per-group"))
+    placement = Placement("related", Choice("gated"), rules=rules, depth=DEPTH).plain()
     summary = {
         "read": "a" * 64,
         "lists": {"related": ["c" * 64]},

@@ -1,6 +1,7 @@
 """The line as a library: what is reused, what is refused."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from recommender import pipeline
 from recommender.builds import chosen_lists, read_ids, related_lists
 from recommender.errors import DataError
 from recommender.pipeline import Job, make
+from recommender.runs import Run
 from recommender.settings_file import load
 from tests.shop_files import orders, write_shop, write_small_shop
 
@@ -200,3 +202,13 @@ def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> Non
     (tmp_path / "rules.yaml").write_text(RULES.replace("exclude: b", "exclude: c"))
     with pytest.raises(DataError, match=r"rules\.yaml was replaced since the run began"):
         make(begun)
+
+
+def test_who_goes_on_with_a_run_applies_the_rules_of_its_first_day(tmp_path: Path) -> None:
+    write_shop(tmp_path, orders(*BASKETS))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    begun = pipeline.pinned(with_rules(tmp_path, "2026-05-01"))
+    assert begun.pins is not None
+    run = Run("acme", 1, "running", {}, json.loads(json.dumps(asdict(begun.pins))))
+    worker = pipeline.resumed(job(tmp_path, "merchandising.rules=rules.yaml"), run)
+    assert make(worker)[0].key == make(begun)[0].key

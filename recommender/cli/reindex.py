@@ -114,9 +114,8 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     shown.print(", ".join(counts) + ".")
     if rules := report.get("merchandising"):
         unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
-        shown.print(
-            f"merchandisers' rules: {rules['rules']:,}{unknown if rules['unknown'] else ''}."
-        )
+        left_out = unknown if rules["unknown"] else ""
+        shown.print(f"merchandisers' rules: {rules['rules']:,}{left_out}.")
     shown.print()
 
 

@@ -165,8 +165,8 @@ class Merchandiser:
         rows, scored, evidence = kept.rows[lists], kept.scores[lists], kept.evidence[lists]
         rows[new], scored[new], evidence[new] = chosen.rows[new], LOWEST_SCORE, POPULAR
         kept.rows[lists], kept.scores[lists], kept.evidence[lists] = rows, scored, evidence
-        left: Places = lists[~done]
-        return left
+        unfinished: Places = lists[~done]
+        return unfinished
 
     def _pins(self, owners: Rows) -> Pins:
         """The pins of a block, those that an exclusion or the stock forbids apart."""
