@@ -10,7 +10,7 @@ from typing import Literal
 
 from recommender.artifacts import ArtifactStore
 from recommender.errors import RecommenderError
-from recommender.protocols import TextEncoder
+from recommender.protocols import CostlyEncoder, TextEncoder
 from recommender.serving.audit import Audit
 from recommender.serving.connection import redacted
 from recommender.serving.inspection import ServerFacts
@@ -59,12 +59,14 @@ def examine_parts() -> list[Finding]:
 
 
 def examine_encoder(make: Callable[[], TextEncoder]) -> Finding:
-    """Whether the text model is here, and what it should be."""
+    """Whether the text model is here, what it should be, and what it takes."""
     try:
-        fingerprint = make().fingerprint()
+        encoder = make()
+        fingerprint = encoder.fingerprint()
+        cost = encoder.cost() if isinstance(encoder, CostlyEncoder) else ""
     except RecommenderError as error:
         return Finding("text model", "fault", str(error))
-    return Finding("text model", "ok", fingerprint[:60])
+    return Finding("text model", "ok", cost or fingerprint[:60])
 
 
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:

@@ -12,7 +12,7 @@ whole run as a graph, `reindex` walks it here, workers take its steps shard by s
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,8 +48,9 @@ from recommender.generation import Generation
 from recommender.interactions import Interactions
 from recommender.learning import KIN, Past, fit_ranker, near_by_text, reads_near_by_text
 from recommender.neighbours import Neighbours, RelatedLists
+from recommender.paid_texts import ShardDrawer, SharedPurse
 from recommender.progress import Progress, part_of, silent
-from recommender.protocols import FittedRanker, TextEncoder
+from recommender.protocols import FittedRanker, PaidEncoder, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.readers.users import Users
 from recommender.recipe import TEXT, Choice, Placement, Recipe
@@ -57,6 +58,7 @@ from recommender.runs import Run
 from recommender.serving.publisher import Publisher
 from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
+from recommender.text_api import TextApi, Till
 from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
@@ -88,7 +90,8 @@ class Pins:
 class Job:
     """One shop's input, recipe and places; `settings`, without secrets, are for the record.
 
-    A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    A text API's answers lie in the folder `answers` until they are taken in. A shard holds at most
+    `shard_texts` texts or the lists of `shard_items` items.
     """
 
     shop: str
@@ -98,6 +101,8 @@ class Job:
     user_key: bytes
     quarantine: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    text_api: TextApi = field(default_factory=TextApi)
+    answers: Path = Path(".recommender/answers")
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     shard_texts: int = SHARD_TEXTS
@@ -173,7 +178,7 @@ def pinned(job: Job) -> Job:
     registry.check(job.recipe)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
-    encoder = registry.text_encoder(job.recipe.text).fingerprint()
+    encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
     ledger_end = Ledger(job.artifacts, encoder).end()
     pins = Pins(inputs, encoder, ledger_end, _forgotten(job).end())
     return dataclasses.replace(job, pins=pins)
@@ -355,8 +360,9 @@ def _encode(job: Job, read: Step) -> tuple[Step, Step]:
         todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                matrix = encoder.encode(texts, part_of(advance))
-                yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
+                with _paid(job, encoder, key, (keys() or ())[shard]) as paying:
+                    matrix = paying.encode(texts, part_of(advance))
+                    yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
     encoding = Step(
         job.artifacts, "encode", "encode texts", SHARD[0], (planning,), keys, encode, work="encode"
@@ -584,7 +590,7 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
 def text_embeddings(job: Job, read: Artifact) -> Embeddings:
     """The text embeddings of what was read, encoded where they are not there yet."""
     if job.pins is None:
-        encoder = registry.text_encoder(job.recipe.text).fingerprint()
+        encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
         pins = Pins({}, encoder, Ledger(job.artifacts, encoder).end())
         job = dataclasses.replace(job, pins=pins)
     given = dataclasses.replace(_read(job), keys=lambda: (read.key,))
@@ -641,13 +647,25 @@ def _forgotten(job: Job) -> Forgotten:
 
 def _encoder(job: Job) -> TextEncoder:
     """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
-    encoder = registry.text_encoder(job.recipe.text)
+    encoder = registry.text_encoder(job.recipe.text, job.text_api)
     if encoder.fingerprint() != _pins(job).encoder:
         raise ConfigError(
             f"recipe.text: the model here is {encoder.fingerprint():.60}, the run's is "
             f"{_pins(job).encoder:.60}; install the same on every machine"
         )
     return encoder
+
+
+@contextmanager
+def _paid(job: Job, encoder: TextEncoder, plan: str, shard: str) -> Iterator[TextEncoder]:
+    """The encoder for one shard; what a provider was paid for is kept until that is written."""
+    if not isinstance(encoder, PaidEncoder):
+        yield encoder
+        return
+    drawer = ShardDrawer(job.artifacts, _pins(job).encoder, shard)
+    purse = SharedPurse(job.artifacts, plan, job.text_api.budget)
+    yield encoder.paying(Till(purse, drawer, job.answers / shard))
+    drawer.clear()
 
 
 def _ranker(placement: Placement, learned: Step | None) -> FittedRanker:

@@ -184,7 +184,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown setting {name!r}{_suggestion(location)}"
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
-    secret = bool({"user_key", "signing_key", "url"} & set(location))
+    secret = bool({"user_key", "signing_key", "key", "url"} & set(location))
     shown = "" if secret or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{name}{shown}: {message}{more}"

@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     findings = [
         *examine_parts(),
-        examine_encoder(lambda: registry.text_encoder(settings.recipe.text)),
+        examine_encoder(
+            lambda: registry.text_encoder(settings.recipe.text, settings.text_api.text_api())
+        ),
         _recipe(settings),
         *examine_inputs(_input_paths(settings)),
         examine_folder("state folder", settings.state.folder),

@@ -1,7 +1,7 @@
 """The entry point: the command line, its errors and exit codes. Standard library only.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 configuration, 4 data, 5 artifact, 6 held by a gate,
-7 store unavailable; 130 and 143 where SIGINT or SIGTERM ended it.
+7 store unavailable, 8 text API failed; 130 and 143 where SIGINT or SIGTERM ended it.
 """
 
 import argparse
