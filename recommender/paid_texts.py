@@ -7,12 +7,14 @@ its plan of texts: one entry before each call, so that all who work on the run s
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from recommender.arrays import FloatMatrix, FloatVector
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
+from recommender.errors import ArtifactError
 from recommender.text_api import Budget
 from recommender.text_shards import SHARD, hash_of
 
@@ -73,13 +75,13 @@ class ShardDrawer:
 
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
-        parts = [part for _, part in self._parts()]
-        shard = self.artifacts.find(SHARD[0], self.shard)
-        held: dict[bytes, FloatVector] = {}
-        for part in parts if shard is None else [*parts, shard]:
-            columns = part.columns("hashes", "matrix")
-            hashes = [bytes(one) for one in columns["hashes"]]
-            held.update(zip(hashes, np.asarray(columns["matrix"]), strict=True))
+        try:
+            held = _held(self._made() or [part for _, part in self._parts()])
+        except ArtifactError:
+            made = self._made()
+            if not made:
+                raise
+            held = _held(made)
         known = {text: held.get(_key(text)) for text in texts}
         return {text: vector for text, vector in known.items() if vector is not None}
 
@@ -97,11 +99,17 @@ class ShardDrawer:
     def clear(self) -> None:
         """Remove the answers, whose vectors now lie in the shard."""
         parts = self._parts()
-        if not parts:
-            return
         for key, _ in parts:
-            self.artifacts.discard(PART[0], key)
-        self.artifacts.forget_ledger(self.ledger)
+            with suppress(FileNotFoundError, ArtifactError):  # another run clears them as well
+                self.artifacts.discard(PART[0], key)
+        if parts:
+            with suppress(FileNotFoundError, ArtifactError):
+                self.artifacts.forget_ledger(self.ledger)
+
+    def _made(self) -> list[Artifact]:
+        """The shard itself, if it is there."""
+        shard = self.artifacts.find(SHARD[0], self.shard)
+        return [] if shard is None else [shard]
 
     def _parts(self) -> list[tuple[str, Artifact]]:
         """The answers that are there, by key."""
@@ -112,6 +120,16 @@ class ShardDrawer:
             number += 1
         found = ((key, self.artifacts.find(PART[0], key)) for key in keys)
         return [(key, part) for key, part in found if part is not None]
+
+
+def _held(artifacts: Sequence[Artifact]) -> dict[bytes, FloatVector]:
+    """The vectors that artifacts hold, by the hash of their text."""
+    held: dict[bytes, FloatVector] = {}
+    for artifact in artifacts:
+        columns = artifact.columns("hashes", "matrix")
+        hashes = [bytes(one) for one in columns["hashes"]]
+        held.update(zip(hashes, np.asarray(columns["matrix"]), strict=True))
+    return held
 
 
 def _key(text: str) -> bytes:

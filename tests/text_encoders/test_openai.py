@@ -12,7 +12,7 @@ import pytest
 
 from recommender.errors import ConfigError, DataError, ProviderFailed
 from recommender.progress import silent
-from recommender.text_api import Budget, OwnPurse, OwnDrawer, TextApi, Till
+from recommender.text_api import Budget, OwnDrawer, OwnPurse, TextApi, Till
 from recommender.text_encoders.hashing import HashingEncoder
 from recommender.text_encoders.openai import (
     BATCH_TOKENS,
