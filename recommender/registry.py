@@ -33,6 +33,7 @@ TEXT_ENCODERS: Names = MappingProxyType(
         ),
         "hashing": "recommender.text_encoders.hashing:HashingEncoder",
         "openai": "recommender.text_encoders.openai:OpenAIEncoder",
+        "static": "recommender.text_encoders.static:StaticEncoder",
     }
 )
 INTERACTION_MODELS: Names = MappingProxyType(
@@ -51,6 +52,7 @@ FUSIONS: Names = MappingProxyType(
 )
 INDEXES: Names = MappingProxyType(
     {
+        "annoy": "recommender.indexes.annoy:Annoy",
         "auto": "recommender.indexes.auto:Auto",
         "exact": "recommender.indexes.exact:Exact",
         "ivf": "recommender.indexes.ivf:InvertedFile",

@@ -22,6 +22,7 @@ from recommender.settings import Settings
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
+STATIC = "static"
 CONFIG_FILE = "recommender.toml"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, failpoints.VARIABLE, "RECOMMENDER_DATA"})
 
@@ -89,7 +90,7 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
 
 
 def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The tree with every path made absolute: inputs, state folder, artifact folder."""
+    """The tree with every path made absolute: inputs, state, artifacts, static vectors."""
     resolved = dict(tree)
     state = dict(_mapping(tree.get("state", {})))
     state["folder"] = str(_resolved(base, state.get("folder", ".recommender")))
@@ -102,6 +103,15 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(gates.get("golden"), str) and gates["golden"]:
         gates["golden"] = str(_resolved(base, gates["golden"]))
     resolved["gates"] = gates
+    recipe = dict(_mapping(tree.get("recipe", {})))
+    text = recipe.get("text")
+    if (
+        isinstance(text, Mapping)
+        and text.get("use") == STATIC
+        and isinstance(text.get("path"), str)
+    ):
+        recipe["text"] = dict(text) | {"path": str(_resolved(base, text["path"]))}
+        resolved["recipe"] = recipe
     if "catalogue" in tree:
         resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
     if "interactions" in tree:

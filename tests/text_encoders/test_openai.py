@@ -79,6 +79,10 @@ def hung_up(handler: Handler, _: object) -> None:
     handler.close_connection = True
 
 
+def hanging(handler: Handler, _: object) -> None:
+    handler.server_state.closing.wait(20)
+
+
 BAD_ANSWERS: dict[str, Reply] = {
     "wrong count": one_less,
     "too many": one_more,
@@ -183,7 +187,7 @@ def test_what_will_not_pass_ends_at_once(server: TextServer, reply: Reply, told:
 
 @pytest.mark.fault(49)
 def test_a_server_that_hangs_is_left(server: TextServer) -> None:
-    server.script[1] = lambda handler, _: handler.server_state.closing.wait(20)
+    server.script[1] = hanging
     made = encoder_at(server, timeout_s=0.5).encode(TEXTS[:3], silent)
     assert made.any(axis=1).all()
     assert server.requests == 2
