@@ -6,17 +6,20 @@ its plan of texts: one entry before each call, so that all who work on the run s
 """
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from recommender.arrays import FloatMatrix, FloatVector
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.errors import ArtifactError
-from recommender.text_api import Budget
-from recommender.text_shards import SHARD, hash_of
+from recommender.progress import silent
+from recommender.protocols import PaidEncoder, TextEncoder
+from recommender.text_api import Budget, Purse, Till
+from recommender.text_shards import SHARD, Ledger, hash_of
 
 PART = ("text-part", 1)
 
@@ -62,21 +65,21 @@ class SharedPurse:
 
 @dataclass(frozen=True, slots=True)
 class ShardDrawer:
-    """The answers that belong to one shard; once the shard is there, its vectors are found too."""
+    """The answers that belong to one shard; once the shard is there, its vectors are found too.
+
+    Those of `others`, shards that were begun and never made, are found as well.
+    """
 
     artifacts: ArtifactStore
     encoder: str
     shard: str
-
-    @property
-    def ledger(self) -> str:
-        """What the ledger of the shard's answers is called."""
-        return parts_ledger(self.shard)
+    others: tuple[str, ...] = ()
 
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
         try:
-            held = _held(self._made() or [part for _, part in self._parts()])
+            parts = [part for shard in self.others for _, part in self._parts(shard)]
+            held = _held([*parts, *(self._made() or [part for _, part in self._parts(self.shard)])])
         except ArtifactError:
             made = self._made()
             if not made:
@@ -92,34 +95,80 @@ class ShardDrawer:
         key = artifact_key(*PART, {"encoder": self.encoder}, {"documents": told})
         columns = {"hashes": hashes, "matrix": vectors}
         self.artifacts.write(PART[0], key, columns, {"texts": len(texts)})
-        at = self.artifacts.end(self.ledger)
-        while not self.artifacts.append(self.ledger, at, {"part": key}):
+        ledger = parts_ledger(self.shard)
+        at = self.artifacts.end(ledger)
+        while not self.artifacts.append(ledger, at, {"part": key}):
             at += 1
 
     def clear(self) -> None:
         """Remove the answers, whose vectors now lie in the shard."""
-        parts = self._parts()
+        parts = self._parts(self.shard)
         for key, _ in parts:
             with suppress(FileNotFoundError, ArtifactError):  # another run clears them as well
                 self.artifacts.discard(PART[0], key)
         if parts:
             with suppress(FileNotFoundError, ArtifactError):
-                self.artifacts.forget_ledger(self.ledger)
+                self.artifacts.forget_ledger(parts_ledger(self.shard))
 
     def _made(self) -> list[Artifact]:
         """The shard itself, if it is there."""
         shard = self.artifacts.find(SHARD[0], self.shard)
         return [] if shard is None else [shard]
 
-    def _parts(self) -> list[tuple[str, Artifact]]:
+    def _parts(self, shard: str) -> list[tuple[str, Artifact]]:
         """The answers that are there, by key."""
         keys: dict[str, None] = {}
         number = 0
-        while (entry := self.artifacts.entry(self.ledger, number)) is not None:
+        while (entry := self.artifacts.entry(parts_ledger(shard), number)) is not None:
             keys[str(entry["part"])] = None
             number += 1
         found = ((key, self.artifacts.find(PART[0], key)) for key in keys)
         return [(key, part) for key, part in found if part is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who encodes the shards of a plan, and pays for it where that costs anything.
+
+    `others` are shards that earlier runs began and never made: what was paid for them counts too.
+    """
+
+    encoder: TextEncoder
+    purse: Purse
+    ledger: Ledger
+    answers: Path
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def opened(
+        cls, encoder: TextEncoder, purse: Purse, ledger: Ledger, end: int, answers: Path
+    ) -> "Account":
+        """An account behind the first `end` entries of the encoder's ledger."""
+        account = cls(encoder, purse, ledger, answers)
+        if not isinstance(encoder, PaidEncoder):
+            return account
+        store = ledger.artifacts
+        others = tuple(key for key in ledger.keys(end) if store.find(SHARD[0], key) is None)
+        for shard in others:
+            if (answers / shard).exists():
+                encoder.paying(account._till(shard)).encode([], silent)
+        return replace(account, others=others)
+
+    @contextmanager
+    def paying(self, shard: str) -> Iterator[TextEncoder]:
+        """The encoder for one shard; answers are kept until the block ends well."""
+        if not isinstance(self.encoder, PaidEncoder):
+            yield self.encoder
+            return
+        yield self.encoder.paying(self._till(shard))
+        self._drawer(shard).clear()
+
+    def _till(self, shard: str) -> Till:
+        return Till(self.purse, self._drawer(shard), self.answers / shard)
+
+    def _drawer(self, shard: str) -> ShardDrawer:
+        others = tuple(key for key in self.others if key != shard)
+        return ShardDrawer(self.ledger.artifacts, self.ledger.encoder, shard, others)
 
 
 def _held(artifacts: Sequence[Artifact]) -> dict[bytes, FloatVector]:

@@ -12,7 +12,7 @@ whole run as a graph, `reindex` walks it here, workers take its steps shard by s
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,9 +48,9 @@ from recommender.generation import Generation
 from recommender.interactions import Interactions
 from recommender.learning import KIN, Past, fit_ranker, near_by_text, reads_near_by_text
 from recommender.neighbours import Neighbours, RelatedLists
-from recommender.paid_texts import ShardDrawer, SharedPurse
+from recommender.paid_texts import Account, SharedPurse
 from recommender.progress import Progress, part_of, silent
-from recommender.protocols import FittedRanker, PaidEncoder, TextEncoder
+from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
 from recommender.readers.users import Users
 from recommender.recipe import TEXT, Choice, Placement, Recipe
@@ -58,7 +58,7 @@ from recommender.runs import Run
 from recommender.serving.publisher import Publisher
 from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
-from recommender.text_api import TextApi, Till
+from recommender.text_api import TextApi
 from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
@@ -356,11 +356,11 @@ def _encode(job: Job, read: Step) -> tuple[Step, Step]:
         return None if found is None else tuple(found.summary["shards"])
 
     def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        encoder, found = _encoder(job), planning.artifact()
+        account, found = _account(job, _encoder(job), key), planning.artifact()
         todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                with _paid(job, encoder, key, (keys() or ())[shard]) as paying:
+                with account.paying((keys() or ())[shard]) as paying:
                     matrix = paying.encode(texts, part_of(advance))
                     yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
@@ -656,16 +656,9 @@ def _encoder(job: Job) -> TextEncoder:
     return encoder
 
 
-@contextmanager
-def _paid(job: Job, encoder: TextEncoder, plan: str, shard: str) -> Iterator[TextEncoder]:
-    """The encoder for one shard; what a provider was paid for is kept until that is written."""
-    if not isinstance(encoder, PaidEncoder):
-        yield encoder
-        return
-    drawer = ShardDrawer(job.artifacts, _pins(job).encoder, shard)
+def _account(job: Job, encoder: TextEncoder, plan: str) -> Account:
     purse = SharedPurse(job.artifacts, plan, job.text_api.budget)
-    yield encoder.paying(Till(purse, drawer, job.answers / shard))
-    drawer.clear()
+    return Account.opened(encoder, purse, _ledger(job), _pins(job).ledger_end, job.answers)
 
 
 def _ranker(placement: Placement, learned: Step | None) -> FittedRanker:

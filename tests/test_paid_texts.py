@@ -123,8 +123,9 @@ def run_killed_at(
 @pytest.mark.parametrize(
     ("concurrency", "requests"),
     [
-        (1, range(1, REQUESTS + 1)),
+        (1, (1, 3, 5)),
         (3, (2, 4)),
+        pytest.param(1, [*range(1, REQUESTS + 1)] * 4, marks=pytest.mark.long),
         pytest.param(3, [*range(1, REQUESTS + 1)] * 4, marks=pytest.mark.long),
     ],
 )
@@ -181,6 +182,21 @@ def test_a_run_killed_at_any_write_sends_no_text_twice(
         encode_all(config)
         assert server.sent_twice == [], number
         check_encoded(config, server)
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize("request_number", [2, 3])
+def test_a_catalogue_that_changed_meanwhile_costs_only_what_is_new(
+    tmp_path: Path, server: TextServer, request_number: int
+) -> None:
+    config = shop(tmp_path, server)
+    run_killed_at(config, server, request_number)
+    lines = (tmp_path / "orders.csv").read_text().splitlines()
+    lines.insert(1, "o99,customer-9,a-new-one,Title of what is new,2026-01-01")
+    (tmp_path / "orders.csv").write_text("\n".join(lines) + "\n")
+    encode_all(config)
+    assert server.sent_twice == []
+    assert len(server.received) == N + 1
 
 
 @pytest.mark.fault(49)

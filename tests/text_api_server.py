@@ -1,12 +1,14 @@
 """A text API on loopback that does what a script says, and counts what it was sent and paid."""
 
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from recommender.progress import silent
@@ -94,11 +96,19 @@ def answer_to(body: dict[str, Any], dimensions: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running() -> Iterator[TextServer]:
+def running(certificate: Path | None = None) -> Iterator[TextServer]:
+    """A server on loopback; with a certificate, over TLS."""
     answer_to({"model": "", "input": ["loads what it needs"]}, DIMENSIONS)
     state = TextServer()
     handler = type("Scripted", (Handler,), {"server_state": state})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]
         state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -113,7 +113,8 @@ class OpenAIEncoder:
         codes, distinct = text_codes(documents)
         texts = [text for text in distinct if text.strip()]
         rows = np.zeros((len(distinct), self._dimensions), dtype=np.float32)
-        if texts:
+        folder = self.api.till.folder if self.api.till else None
+        if texts or (folder is not None and folder.exists()):
             known = self._known(texts, progress)
             for row, text in enumerate(distinct):
                 if text in known:

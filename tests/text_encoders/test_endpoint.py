@@ -2,7 +2,9 @@
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +175,32 @@ def test_nobody_listens() -> None:
         answer = ask(question(f"http://127.0.0.1:{bound.getsockname()[1]}"))
     assert (answer.status, answer.refused) == (0, False)
     assert "Refused" in answer.reason
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and its own certificate for localhost, in one file."""
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    outputs = ["-keyout", str(path), "-out", str(path.with_name("c.pem"))]
+    subprocess.run([*command.split(), *names, *outputs], check=True, capture_output=True)
+    path.write_text(path.read_text() + path.with_name("c.pem").read_text())
+    return path
+
+
+@pytest.mark.fault("S13")
+def test_only_a_server_that_proves_its_name_is_told_the_key(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Authorization": "Bearer K"}
+    with running(certificate) as server:
+        port = server.url.rpartition(":")[2].removesuffix("/v1")
+        stranger = ask(question(f"https://localhost:{port}/v1", headers=key))
+        assert stranger.refused
+        assert "certificate" in stranger.reason
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("c.pem")))
+        assert ask(question(f"https://127.0.0.1:{port}/v1", headers=key)).refused
+        assert server.requests == 0
+        assert ask(question(f"https://localhost:{port}/v1", headers=key)).status == 200
+        assert server.keys == {"Bearer K"}
