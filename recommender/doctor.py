@@ -58,15 +58,15 @@ def examine_parts() -> list[Finding]:
     return findings
 
 
-def examine_encoder(make: Callable[[], TextEncoder]) -> Finding:
+def examine_encoder(make: Callable[[], TextEncoder]) -> list[Finding]:
     """Whether the text model is here, what it should be, and what it takes."""
     try:
         encoder = make()
         fingerprint = encoder.fingerprint()
-        cost = encoder.cost() if isinstance(encoder, CostlyEncoder) else ""
+        told = encoder.cost() if isinstance(encoder, CostlyEncoder) else [fingerprint[:60]]
     except RecommenderError as error:
-        return Finding("text model", "fault", str(error))
-    return Finding("text model", "ok", cost or fingerprint[:60])
+        return [Finding("text model", "fault", str(error))]
+    return [Finding("text model", "ok", line) for line in told]
 
 
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:

@@ -44,8 +44,8 @@ class PaidEncoder(TextEncoder, Protocol):
 class CostlyEncoder(TextEncoder, Protocol):
     """A text encoder that says what it takes."""
 
-    def cost(self) -> str:
-        """Memory, money or a server, in one line."""
+    def cost(self) -> Sequence[str]:
+        """What is used, then its memory or its price: short lines."""
 
 
 class InteractionModel(Protocol):

@@ -90,15 +90,15 @@ class OpenAIEncoder:
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
         return f"openai-{self._dimensions}-{digest}"
 
-    def cost(self) -> str:
-        """What it takes, for `doctor`."""
-        budget = self.api.budget
-        key = "with a key" if self.api.key else "without a key (text_api.key)"
-        return (
-            f"{self.model} at {urlsplit(self.api.url).hostname}, {self._dimensions} dimensions, "
-            f"{key}; {budget.price:g} per million tokens, "
-            f"at most {budget.money:g} and {budget.calls:,} calls a run"
-        )
+    def cost(self) -> list[str]:
+        """What is asked, and what that may cost, for `doctor`."""
+        host, budget = urlsplit(self.api.url).hostname, self.api.budget
+        return [
+            f"{self.model} at {host}, {self._dimensions} dimensions",
+            f"{budget.price:g} per million tokens, at most {budget.money:g} a run, "
+            f"{budget.calls:,} calls",
+            "with a key" if self.api.key else "no key: RECOMMENDER_TEXT_API__KEY sets one",
+        ]
 
     def paying(self, till: Till) -> OpenAIEncoder:
         """The same encoder, which pays at this till."""

@@ -47,10 +47,10 @@ class StaticEncoder:
         """Digest of the files."""
         return f"static-{FORMAT}-{_digest(self._files())}"
 
-    def cost(self) -> str:
+    def cost(self) -> list[str]:
         """What it takes, for `doctor`."""
         size = sum(file.stat().st_size for file in self._files()) / 1024**2
-        return f"{Path(self.path).name}, {size:,.1f} MiB of memory; no download, no graphics card"
+        return [Path(self.path).name, f"{size:,.1f} MiB of memory, no download"]
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
         """Vectors (n, d) of length one; a blank document has a zero row."""
