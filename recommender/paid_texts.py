@@ -78,13 +78,9 @@ class ShardDrawer:
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
         try:
-            parts = [part for shard in self.others for _, part in self._parts(shard)]
-            held = _held([*parts, *(self._made() or [part for _, part in self._parts(self.shard)])])
-        except ArtifactError:
-            made = self._made()
-            if not made:
-                raise
-            held = _held(made)
+            held = self._held()
+        except ArtifactError:  # another run cleared the answers: by now their shard is there
+            held = self._held()
         known = {text: held.get(_key(text)) for text in texts}
         return {text: vector for text, vector in known.items() if vector is not None}
 
@@ -110,10 +106,17 @@ class ShardDrawer:
             with suppress(FileNotFoundError, ArtifactError):
                 self.artifacts.forget_ledger(parts_ledger(self.shard))
 
-    def _made(self) -> list[Artifact]:
-        """The shard itself, if it is there."""
-        shard = self.artifacts.find(SHARD[0], self.shard)
-        return [] if shard is None else [shard]
+    def _held(self) -> dict[bytes, FloatVector]:
+        """All vectors of this shard and the others, by the hash of their text."""
+        held: dict[bytes, FloatVector] = {}
+        for shard in (*self.others, self.shard):
+            made = self.artifacts.find(SHARD[0], shard)
+            parts = [part for _, part in self._parts(shard)] if made is None else [made]
+            for part in parts:
+                columns = part.columns("hashes", "matrix")
+                hashes = [bytes(one) for one in columns["hashes"]]
+                held.update(zip(hashes, np.asarray(columns["matrix"]), strict=True))
+        return held
 
     def _parts(self, shard: str) -> list[tuple[str, Artifact]]:
         """The answers that are there, by key."""
@@ -169,16 +172,6 @@ class Account:
     def _drawer(self, shard: str) -> ShardDrawer:
         others = tuple(key for key in self.others if key != shard)
         return ShardDrawer(self.ledger.artifacts, self.ledger.encoder, shard, others)
-
-
-def _held(artifacts: Sequence[Artifact]) -> dict[bytes, FloatVector]:
-    """The vectors that artifacts hold, by the hash of their text."""
-    held: dict[bytes, FloatVector] = {}
-    for artifact in artifacts:
-        columns = artifact.columns("hashes", "matrix")
-        hashes = [bytes(one) for one in columns["hashes"]]
-        held.update(zip(hashes, np.asarray(columns["matrix"]), strict=True))
-    return held
 
 
 def _key(text: str) -> bytes:

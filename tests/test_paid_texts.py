@@ -24,6 +24,7 @@ from recommender.text_api import Budget
 from recommender.text_encoders.hashing import HashingEncoder
 from recommender.vectors import Embeddings
 from tests.crashing import begin, command
+from tests.serving.servers import until
 from tests.shop_files import SETTINGS, orders, write_shop
 from tests.text_api_server import DIMENSIONS, TextServer, running
 
@@ -201,11 +202,20 @@ def test_a_catalogue_that_changed_meanwhile_costs_only_what_is_new(
 
 @pytest.mark.fault(49)
 def test_two_runs_at_once_on_one_machine_pay_once(tmp_path: Path, server: TextServer) -> None:
-    config = shop(tmp_path, server, 2)
-    both = [begin(encode_all, config) for _ in range(2)]
-    for one in both:
-        one.join(120)
-    assert [one.exitcode for one in both] == [0, 0]
+    config = shop(tmp_path / KILLED, server, 2)
+    second = []
+
+    def begin_another(number: int) -> None:
+        if number == 1:
+            second.append(begin(encode_all, config))
+            until(lambda: len(couriers()) == 2, timeout_s=60)
+            server.closing.wait(0.5)  # in which a courier that did not wait would ask as well
+
+    server.on_request = begin_another
+    first = begin(encode_all, config)
+    first.join(120)
+    second[0].join(120)
+    assert [one.exitcode for one in (first, *second)] == [0, 0]
     assert server.sent_twice == []
     check_encoded(config, server)
 
@@ -298,7 +308,8 @@ def test_the_command_tells_a_failed_api_and_no_key(
         run([*arguments, "--config", str(config)])
     told = capfd.readouterr()
     assert "text API at 127.0.0.1: 401 no such key: ***" in told.err
-    assert "64 dimensions, with a key" in told.out
+    assert "m at 127.0.0.1, 64 dimensions" in told.out
+    assert "with a key" in told.out
     assert KEY not in told.out + told.err
     assert command(["reindex", "--config", str(config)]) == 8
     server.reply = lambda handler, answer: handler.whole(answer)

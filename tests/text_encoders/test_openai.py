@@ -13,6 +13,7 @@ import pytest
 from recommender.errors import ConfigError, DataError, ProviderFailed
 from recommender.progress import silent
 from recommender.text_api import Budget, OwnDrawer, OwnPurse, TextApi, Till
+from recommender.text_encoders.errand import sent
 from recommender.text_encoders.hashing import HashingEncoder
 from recommender.text_encoders.openai import (
     BATCH_TOKENS,
@@ -327,3 +328,10 @@ def test_a_courier_that_is_killed_is_told(server: TextServer, tmp_path: Path) ->
         encoder_at(server, till=till).encode(TEXTS, silent)
     encoder_at(server, till=till).encode(TEXTS, silent)
     assert server.sent_twice == TEXTS[3:6]
+
+
+def test_a_courier_is_deaf_to_the_terminal_that_its_sender_listens_to(tmp_path: Path) -> None:
+    with sent(tmp_path / "answers") as errand:
+        assert os.getsid(errand.process.pid) == errand.process.pid != os.getsid(0)
+        assert errand.left() == []
+    assert not (tmp_path / "answers").exists()
