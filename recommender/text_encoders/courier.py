@@ -74,9 +74,12 @@ def _locked(folder: Path) -> int:
 def _carry(folder: Path, asked: dict[str, Any]) -> None:
     question = Question(**asked)
     name = question_id(question.body)
-    answer = ask(question)
-    if answer.status == OK:
-        answer = _put_down(folder / name, question, answer)
+    try:
+        answer = ask(question)
+        if answer.status == OK:
+            answer = _put_down(folder / name, question, answer)
+    except Exception as error:  # whoever sent the courier waits for an answer, whatever it is
+        answer = Answer(0, f"{type(error).__name__}: {error}"[:300], refused=True)
     told = asdict(answer) | {"body": answer.body[:EXCERPT].decode(errors="replace")}
     _tell({"event": "answer", "id": name, **told})
 

@@ -12,7 +12,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 CHUNK = 65_536
@@ -34,7 +34,7 @@ class Question:
     """A POST of JSON: at most `limit` bytes come back, within `timeout_s` seconds altogether."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: str
     timeout_s: float
     limit: int

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from recommender.arrays import FloatMatrix, text_codes, unit_rows
-from recommender.errors import ConfigError, DataError, ProviderFailed
+from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
 from recommender.progress import Progress
 from recommender.text_api import TextApi, Till
 from recommender.text_encoders.courier import OK
@@ -117,7 +117,7 @@ class OpenAIEncoder:
         if texts or (folder is not None and folder.exists()):
             known = self._known(texts, progress)
             for row, text in enumerate(distinct):
-                if text in known:
+                if text.strip():
                     rows[row] = known[text]
         return rows[codes]
 
@@ -130,7 +130,10 @@ class OpenAIEncoder:
             advance(len(known))
             for done in delivery.run([text for text in texts if text not in known]):
                 advance(done)
-            return till.drawer.found(texts)
+            known = till.drawer.found(texts)
+        if lost := [text for text in texts if text not in known]:
+            raise ArtifactError(f"{len(lost)} answers of the text API went away; run again")
+        return known
 
     @property
     def _dimensions(self) -> int:

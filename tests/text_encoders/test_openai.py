@@ -3,14 +3,15 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from recommender.errors import ConfigError, DataError, ProviderFailed
+from recommender.arrays import FloatMatrix
+from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
 from recommender.progress import silent
 from recommender.text_api import Budget, OwnDrawer, OwnPurse, TextApi, Till
 from recommender.text_encoders.errand import sent
@@ -335,3 +336,12 @@ def test_a_courier_is_deaf_to_the_terminal_that_its_sender_listens_to(tmp_path: 
         assert os.getsid(errand.process.pid) == errand.process.pid != os.getsid(0)
         assert errand.left() == []
     assert not (tmp_path / "answers").exists()
+
+
+def test_an_answer_that_is_lost_leaves_no_zero_row(server: TextServer) -> None:
+    class Leaking(OwnDrawer):
+        def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
+            super().keep(texts[1:], vectors[1:])
+
+    with pytest.raises(ArtifactError, match=r"3 answers .* went away"):
+        encoder_at(server, till=Till(OwnPurse(Budget()), Leaking())).encode(TEXTS, silent)
