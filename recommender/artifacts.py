@@ -198,6 +198,10 @@ class ArtifactStore:
         path = self._entry(ledger, number)
         return self.storage.create(path, self._signed(path, entry))
 
+    def forget_ledger(self, ledger: str) -> None:
+        """Remove a ledger that has entries."""
+        self.storage.remove(f"{self._shop()}/ledgers/{ledger}")
+
     def folder(self, step: str, key: str) -> str:
         """The path of an artifact below the root. Raises: ArtifactError for an unfit name."""
         for name in (step, key):

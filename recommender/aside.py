@@ -16,20 +16,21 @@ from recommender.arrays import FloatMatrix
 from recommender.errors import RecommenderError
 from recommender.progress import silent
 from recommender.recipe import Choice
+from recommender.text_api import TextApi
 
 Encode = Callable[[Sequence[str]], FloatMatrix]
 """Vectors (n, d) of texts."""
 
 
 @contextmanager
-def encoder_aside(choice: Choice) -> Iterator[Encode]:
+def encoder_aside(choice: Choice, api: TextApi | None = None) -> Iterator[Encode]:
     """An encoder that is being loaded; the process ends with the block.
 
     Encoding raises what the encoder raises, and RecommenderError where its process ended.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, choice), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, choice, api), daemon=True)
     process.start()
     theirs.close()
 
@@ -53,18 +54,18 @@ def encoder_aside(choice: Choice) -> Iterator[Encode]:
         ours.close()
 
 
-def _serve(connection: Connection, choice: Choice) -> None:
+def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
     """Load the encoder, then encode what comes, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what it holds is given back
     with suppress(RecommenderError):  # whoever asks is told
-        registry.text_encoder(choice).encode([], silent)
+        registry.text_encoder(choice, api).encode([], silent)
     while True:
         try:
             texts: list[str] = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            connection.send(registry.text_encoder(choice).encode(texts, silent))
+            connection.send(registry.text_encoder(choice, api).encode(texts, silent))
         except RecommenderError as error:
             connection.send(error)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from recommender.artifacts import ArtifactStore
 from recommender.errors import RecommenderError
-from recommender.protocols import TextEncoder
+from recommender.protocols import CostlyEncoder, TextEncoder
 from recommender.serving.audit import Audit
 from recommender.serving.connection import redacted
 from recommender.serving.inspection import ServerFacts
@@ -58,13 +58,15 @@ def examine_parts() -> list[Finding]:
     return findings
 
 
-def examine_encoder(make: Callable[[], TextEncoder]) -> Finding:
-    """Whether the text model is here, and what it should be."""
+def examine_encoder(make: Callable[[], TextEncoder]) -> list[Finding]:
+    """Whether the text model is here, what it should be, and what it takes."""
     try:
-        fingerprint = make().fingerprint()
+        encoder = make()
+        fingerprint = encoder.fingerprint()
+        told = encoder.cost() if isinstance(encoder, CostlyEncoder) else [fingerprint[:60]]
     except RecommenderError as error:
-        return Finding("text model", "fault", str(error))
-    return Finding("text model", "ok", fingerprint[:60])
+        return [Finding("text model", "fault", str(error))]
+    return [Finding("text model", "ok", line) for line in told]
 
 
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:

@@ -6,7 +6,8 @@ RecommenderError
 ├── DataError           a file, a row, a column
 ├── ArtifactError       a stored stage output that is missing or does not verify
 ├── GateHeld            a result that may not go live by itself
-└── StoreUnavailable    Redis, or the embedded store
+├── StoreUnavailable    Redis, or the embedded store
+└── ProviderFailed      a text API that fails, or costs more than it may
 
 A message is one line: what, which value, what to do. `exit_code` is what the command returns.
 """
@@ -52,3 +53,9 @@ class StoreUnavailable(RecommenderError):
     """Redis, or the embedded store, cannot be used."""
 
     exit_code = 7
+
+
+class ProviderFailed(RecommenderError):
+    """A text API refuses, fails, answers nonsense, or would cost more than it may."""
+
+    exit_code = 8

@@ -57,6 +57,7 @@ from recommender.merchandising.matching import Shelves
 from recommender.merchandising.rule_file import required_rules
 from recommender.merchandising.whole_lists import worked
 from recommender.neighbours import Neighbours, RelatedLists
+from recommender.paid_texts import Account, SharedPurse
 from recommender.progress import Progress, part_of, silent
 from recommender.protocols import FittedRanker, TextEncoder
 from recommender.readers.shop import Source, input_digests, parameters, read_shop
@@ -67,6 +68,7 @@ from recommender.runs import Run
 from recommender.serving.publisher import Publisher
 from recommender.steps import Made, Step, complete, single, steps_of
 from recommender.stopwatch import Stopwatch
+from recommender.text_api import TextApi
 from recommender.text_shards import PLAN, SHARD, SHARD_TEXTS, Ledger, gathered, planned, texts_of
 from recommender.vectors import Embeddings, ItemVectors
 
@@ -106,8 +108,9 @@ class Pins:
 class Job:
     """One shop's input, recipe and places; `settings`, without secrets, are for the record.
 
-    A shard holds at most `shard_texts` texts or the lists of `shard_items` items. `rule_file` is
-    the merchandisers', read as of `today`, which is the day on which the run begins if not given.
+    A text API's answers lie in the folder `answers` until they are taken in. A shard holds at most
+    `shard_texts` texts or the lists of `shard_items` items. `rule_file` is the merchandisers', read
+    as of `today`, which is the day on which the run begins if not given.
     """
 
     shop: str
@@ -117,6 +120,8 @@ class Job:
     user_key: bytes
     quarantine: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    text_api: TextApi = field(default_factory=TextApi)
+    answers: Path = Path(".recommender/answers")
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     shard_texts: int = SHARD_TEXTS
@@ -196,7 +201,7 @@ def pinned(job: Job) -> Job:
     _check_kinds(job)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
-    encoder = registry.text_encoder(job.recipe.text).fingerprint()
+    encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
     ledger_end = Ledger(job.artifacts, encoder).end()
     pins = Pins(inputs, encoder, ledger_end, _forgotten(job).end(), *_valid_rules(job))
     return dataclasses.replace(job, pins=pins)
@@ -385,12 +390,13 @@ def _encode(job: Job, read: Step) -> tuple[Step, Step]:
         return None if found is None else tuple(found.summary["shards"])
 
     def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        encoder, found = encoder_of(job), planning.artifact()
+        account, found = _account(job, encoder_of(job), key), planning.artifact()
         todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                matrix = encoder.encode(texts, part_of(advance))
-                yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
+                with account.paying((keys() or ())[shard]) as paying:
+                    matrix = paying.encode(texts, part_of(advance))
+                    yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
     encoding = Step(
         job.artifacts, "encode", "encode texts", SHARD[0], (planning,), keys, encode, work="encode"
@@ -762,7 +768,7 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
 def text_embeddings(job: Job, read: Artifact) -> Embeddings:
     """The text embeddings of what was read, encoded where they are not there yet."""
     if job.pins is None:
-        encoder = registry.text_encoder(job.recipe.text).fingerprint()
+        encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
         pins = Pins({}, encoder, Ledger(job.artifacts, encoder).end())
         job = dataclasses.replace(job, pins=pins)
     given = dataclasses.replace(_read(job), keys=lambda: (read.key,))
@@ -841,13 +847,18 @@ def _forgotten(job: Job) -> Forgotten:
 
 def encoder_of(job: Job) -> TextEncoder:
     """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
-    encoder = registry.text_encoder(job.recipe.text)
+    encoder = registry.text_encoder(job.recipe.text, job.text_api)
     if encoder.fingerprint() != _pins(job).encoder:
         raise ConfigError(
             f"recipe.text: the model here is {encoder.fingerprint():.60}, the run's is "
             f"{_pins(job).encoder:.60}; install the same on every machine"
         )
     return encoder
+
+
+def _account(job: Job, encoder: TextEncoder, plan: str) -> Account:
+    purse = SharedPurse(job.artifacts, plan, job.text_api.budget)
+    return Account.opened(encoder, purse, _ledger(job), _pins(job).ledger_end, job.answers)
 
 
 def _ranker(placement: Placement, learned: Step | None) -> FittedRanker:

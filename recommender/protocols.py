@@ -7,7 +7,7 @@ knows them by name, and `tests/contracts` runs each one through the suite of its
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from recommender.catalogue import Catalogue
 from recommender.interactions import Interactions
 from recommender.neighbours import Neighbours
 from recommender.progress import Progress
+from recommender.text_api import Till
 from recommender.vectors import Embeddings, ItemVectors
 
 
@@ -29,6 +30,22 @@ class TextEncoder(Protocol):
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
         """Vectors (n, d) of length one; a blank document has a zero row."""
+
+
+@runtime_checkable
+class PaidEncoder(TextEncoder, Protocol):
+    """A text encoder that asks a provider and pays for it."""
+
+    def paying(self, till: Till) -> TextEncoder:
+        """The same encoder, which pays at this till."""
+
+
+@runtime_checkable
+class CostlyEncoder(TextEncoder, Protocol):
+    """A text encoder that says what it takes."""
+
+    def cost(self) -> Sequence[str]:
+        """What is used, then its memory or its price: short lines."""
 
 
 class InteractionModel(Protocol):

@@ -22,6 +22,7 @@ from recommender.protocols import (
     TextEncoder,
 )
 from recommender.recipe import Choice, Recipe
+from recommender.text_api import TextApi
 
 Names = Mapping[str, str]
 
@@ -31,6 +32,8 @@ TEXT_ENCODERS: Names = MappingProxyType(
             "recommender.text_encoders.sentence_transformer:SentenceTransformerEncoder"
         ),
         "hashing": "recommender.text_encoders.hashing:HashingEncoder",
+        "openai": "recommender.text_encoders.openai:OpenAIEncoder",
+        "static": "recommender.text_encoders.static:StaticEncoder",
     }
 )
 INTERACTION_MODELS: Names = MappingProxyType(
@@ -49,6 +52,7 @@ FUSIONS: Names = MappingProxyType(
 )
 INDEXES: Names = MappingProxyType(
     {
+        "annoy": "recommender.indexes.annoy:Annoy",
         "auto": "recommender.indexes.auto:Auto",
         "exact": "recommender.indexes.exact:Exact",
         "ivf": "recommender.indexes.ivf:InvertedFile",
@@ -94,9 +98,15 @@ RULES: Names = MappingProxyType(
 )
 
 
-def text_encoder(choice: Choice) -> TextEncoder:
-    """The text encoder of a recipe. Raises: ConfigError, as all functions here."""
-    return cast("TextEncoder", _make("recipe.text", TEXT_ENCODERS, choice))
+def text_encoder(choice: Choice, api: TextApi | None = None) -> TextEncoder:
+    """The text encoder of a recipe; one that asks a provider does so through `api`.
+
+    Raises: ConfigError, as all functions here.
+    """
+    made: Any = _make("recipe.text", TEXT_ENCODERS, choice)
+    if api is not None and "api" in (field.name for field in dataclasses.fields(made)):
+        made = dataclasses.replace(made, api=api)
+    return cast("TextEncoder", made)
 
 
 def interaction_model(choice: Choice) -> InteractionModel:
@@ -152,7 +162,8 @@ def _make(where: str, names: Names, choice: Choice) -> object:
         raise ConfigError(f"{where}: {_unknown('name', choice.use, names)}")
     module, _, name = names[choice.use].partition(":")
     implementation: Any = getattr(import_module(module), name)
-    allowed = [field.name for field in dataclasses.fields(implementation)]
+    fields = dataclasses.fields(implementation)
+    allowed = [field.name for field in fields if field.metadata.get("recipe", True)]
     hints = get_type_hints(implementation)
     for parameter, value in choice.parameters.items():
         if parameter not in allowed:

@@ -31,6 +31,7 @@ from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.recipe import Choice, Placement, Recipe, Trust
 from recommender.serving.connection import redacted
+from recommender.text_api import DEFAULT_URL, Budget, TextApi, check_url
 from recommender.text_shards import SHARD_TEXTS
 
 EMBEDDED = "embedded"
@@ -167,6 +168,54 @@ class ArtifactSettings(_Table):
         return _fitting_key(key, "none")
 
 
+class TextApiSettings(_Table):
+    """An OpenAI-compatible text API, for `text = "openai"`; see `recommender.text_api.TextApi`.
+
+    `key` belongs into the environment. A run makes at most `calls_max` calls and spends at most
+    `money_max`, in the currency of `price_per_million` tokens. A request takes at most `timeout_s`
+    seconds, and a batch is sent at most `attempts` times.
+    """
+
+    url: str = DEFAULT_URL
+    key: SecretStr = SecretStr("")
+    calls_max: int = Field(default=10_000, ge=0)
+    money_max: float = Field(default=10.0, ge=0)
+    price_per_million: float = Field(default=0.02, ge=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
+    timeout_s: float = Field(default=60.0, gt=0, le=600)
+    attempts: int = Field(default=6, ge=1, le=20)
+    link_local: bool = False
+
+    @field_validator("key")
+    @classmethod
+    def _printable(cls, key: SecretStr) -> SecretStr:
+        told = key.get_secret_value()
+        if told and not (told.isascii() and told.isprintable() and " " not in told):
+            raise ValueError("give printable ASCII without spaces")
+        return key
+
+    @field_validator("url")
+    @classmethod
+    def _fits(cls, url: str) -> str:
+        try:
+            check_url(url)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return url
+
+    def text_api(self) -> TextApi:
+        """How an encoder asks it."""
+        return TextApi(
+            url=self.url,
+            key=self.key.get_secret_value(),
+            budget=Budget(self.calls_max, self.money_max, self.price_per_million),
+            concurrency=self.concurrency,
+            timeout_s=self.timeout_s,
+            attempts=self.attempts,
+            link_local=self.link_local,
+        )
+
+
 class LimitSettings(_Table):
     """What may be wrong before a run stops, how much a task of a fleet carries and may take.
 
@@ -221,6 +270,7 @@ class Settings(_Table):
     store: StoreSettings = StoreSettings()
     broker: BrokerSettings = BrokerSettings()
     artifacts: ArtifactSettings = ArtifactSettings()
+    text_api: TextApiSettings = TextApiSettings()
     catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
     interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
     recipe: RecipeSettings = RecipeSettings()
@@ -266,6 +316,8 @@ class Settings(_Table):
             user_key=self._user_key(),
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
             settings=self.plain(),
+            text_api=self.text_api.text_api(),
+            answers=self.state.folder / "answers",
             progress=progress,
             shard_texts=self.limits.shard_texts,
             shard_items=self.limits.shard_items,
@@ -275,10 +327,11 @@ class Settings(_Table):
     def frozen_as(self, run: Mapping[str, Any]) -> "Settings":
         """The settings that a run was begun with, as its record has them, for this machine.
 
-        Where state, store, broker and artifacts lie, and every secret, stay those of this machine.
-        Raises: ConfigError where the record was written by another version.
+        Where state, store, broker and artifacts lie, the text API, and every secret, stay those of
+        this machine. Raises: ConfigError where the record was written by another version.
         """
-        here = {name: getattr(self, name) for name in ("state", "store", "broker", "artifacts")}
+        own = ("state", "store", "broker", "artifacts", "text_api")
+        here = {name: getattr(self, name) for name in own}
         try:
             return Settings.model_validate({**run, **here})
         except ValueError as error:

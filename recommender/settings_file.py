@@ -22,6 +22,7 @@ from recommender.settings import Settings
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
+STATIC = "static"
 CONFIG_FILE = "recommender.toml"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, failpoints.VARIABLE, "RECOMMENDER_DATA"})
 
@@ -89,7 +90,7 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
 
 
 def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The tree with every path made absolute: inputs, state folder, artifact folder."""
+    """The tree with every path made absolute: inputs, state, artifacts, static vectors."""
     resolved = dict(tree)
     state = dict(_mapping(tree.get("state", {})))
     state["folder"] = str(_resolved(base, state.get("folder", ".recommender")))
@@ -102,6 +103,15 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         resolved[table] = dict(_mapping(tree.get(table, {})))
         if isinstance(given := resolved[table].get(name), str) and given:
             resolved[table][name] = str(_resolved(base, given))
+    recipe = dict(_mapping(tree.get("recipe", {})))
+    text = recipe.get("text")
+    if (
+        isinstance(text, Mapping)
+        and text.get("use") == STATIC
+        and isinstance(text.get("path"), str)
+    ):
+        recipe["text"] = dict(text) | {"path": str(_resolved(base, text["path"]))}
+        resolved["recipe"] = recipe
     if "catalogue" in tree:
         resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
     if "interactions" in tree:
@@ -184,7 +194,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown setting {name!r}{_suggestion(location)}"
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
-    secret = bool({"user_key", "signing_key", "url"} & set(location))
+    secret = bool({"user_key", "signing_key", "key", "url"} & set(location))
     shown = "" if secret or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{name}{shown}: {message}{more}"

@@ -84,7 +84,7 @@ def planned(
     same shards.
     """
     codes, distinct = text_codes(texts)
-    hashes = np.array([_hash(text) for text in distinct], dtype=_HASH)
+    hashes = np.array([hash_of(text) for text in distinct], dtype=_HASH)
     missing = np.flatnonzero(~_found(ledger, hashes, end)).astype(np.int32)
     shards = [ledger.shard_key(hashes[missing[block]]) for block in blocks(len(missing), size)]
     ledger.add(shards, end)
@@ -184,7 +184,8 @@ def _fill(
     """Put the vectors of a shard into the rows of all items that have its documents."""
     if vectors.shape[1] != matrix.shape[1]:
         raise ArtifactError(
-            f"text vectors of {vectors.shape[1]} and {matrix.shape[1]} dimensions; run again"
+            f"text vectors of {vectors.shape[1]} and {matrix.shape[1]} dimensions under one "
+            "fingerprint: the model changed under its name; give it another name or folder"
         )
     row_of = np.full(int(codes.max()) + 1, -1, dtype=np.int64)
     row_of[documents] = rows
@@ -203,5 +204,6 @@ def _support(matrix: NDArray[np.float32], words: FloatVector) -> FloatVector:
     return support
 
 
-def _hash(text: str) -> bytes:
+def hash_of(text: str) -> bytes:
+    """The SHA-256 of a text, under which its vector lies."""
     return hashlib.sha256(text.encode()).digest()

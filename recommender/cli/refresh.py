@@ -50,7 +50,7 @@ def refreshed(
         encode = None
         if not all(item in known for item in ids):
             pipeline.encoder_of(job)
-            encode = stack.enter_context(encoder_aside(job.recipe.text))
+            encode = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
         return live, refresh(job, live, shop, items, encode=encode)
 

@@ -48,7 +48,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
-    """A table without frames; a column is a heading and `left`, `right` or `fold`.
+    """A table without frames; a column is a heading and `left`, `right`, `fold` or `wrap`.
 
     Where no column has a heading, there is no line of them.
 
@@ -62,8 +62,8 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> 
         made.add_column(
             heading,
             justify="right" if layout == "right" else "left",
-            overflow="ellipsis",
-            no_wrap=True,
+            overflow="fold" if layout == "wrap" else "ellipsis",
+            no_wrap=layout != "wrap",
             ratio=1 if layout == "fold" else None,
         )
     for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,17 +89,11 @@ class InvertedFile:
 
     def _probes(self, index: faiss.IndexIVFFlat, lengthened: FloatMatrix) -> int:
         """The fewest probes, doubled from 8, at which a sample of targets reaches the recall."""
-        rng = np.random.default_rng(self.seed)
-        picked = rng.choice(len(lengthened), min(SAMPLE, len(lengthened)), replace=False)
-        sample = lengthened[np.sort(picked)].copy()
-        sample[:, -1] = 0
-        k = min(DEPTH, len(lengthened))
-        wanted = np.sort(np.argpartition(-(sample @ lengthened.T), k - 1, axis=1)[:, :k], axis=1)
+        sample, wanted = sample_of(lengthened, self.seed)
         probes, reached = FIRST_PROBES, 0.0
         while probes < index.nlist:
             index.nprobe = probes
-            found = index.search(sample, k)[1]
-            reached = _overlap(wanted, found)
+            reached = recall_of(wanted, index.search(sample, wanted.shape[1])[1])
             if reached >= self.recall:
                 break
             probes *= 2
@@ -113,6 +108,17 @@ def equally_long(targets: FloatMatrix) -> FloatMatrix:
     return np.ascontiguousarray(np.column_stack([targets, added]), dtype=np.float32)
 
 
-def _overlap(wanted: np.ndarray, found: np.ndarray) -> float:
+def sample_of(lengthened: FloatMatrix, seed: int) -> tuple[FloatMatrix, np.ndarray]:
+    """Some targets as queries (s, d + 1), and the entries of their 24 nearest (s, k)."""
+    rng = np.random.default_rng(seed)
+    picked = rng.choice(len(lengthened), min(SAMPLE, len(lengthened)), replace=False)
+    sample = lengthened[np.sort(picked)].copy()
+    sample[:, -1] = 0
+    k = min(DEPTH, len(lengthened))
+    return sample, np.argpartition(-(sample @ lengthened.T), k - 1, axis=1)[:, :k]
+
+
+def recall_of(wanted: np.ndarray, found: Sequence[Sequence[int]] | np.ndarray) -> float:
+    """The share of the wanted entries (s, k) that were found."""
     shared = [len(np.intersect1d(a, b)) for a, b in zip(wanted, found, strict=True)]
     return float(np.mean(shared) / wanted.shape[1])

@@ -13,6 +13,7 @@ N, D = 3000, 24
 BUILDERS = [Choice(name) for name in sorted(registry.INDEXES)] + [
     Choice("auto", {"exact_up_to": 100}),
     Choice("ivf", {"recall": 1.0, "cells": 16}),
+    Choice("annoy", {"trees": 4}),
 ]
 
 
@@ -28,6 +29,8 @@ def targets(*, unequal: bool) -> np.ndarray:
 
 @pytest.fixture(params=BUILDERS, ids=lambda choice: f"{choice.use}{dict(choice.parameters)}")
 def builder(request: pytest.FixtureRequest) -> IndexBuilder:
+    if request.param.use == "annoy":
+        pytest.importorskip("annoy", reason="the extra annoy is not installed")
     return registry.index_builder(request.param)
 
 
@@ -92,7 +95,13 @@ def test_inputs_stay_as_they_are(builder: IndexBuilder) -> None:
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("ivf", {"recall": 0}), ("ivf", {"cells": -1}), ("auto", {"exact_up_to": -1})],
+    [
+        ("ivf", {"recall": 0}),
+        ("ivf", {"cells": -1}),
+        ("auto", {"exact_up_to": -1}),
+        ("annoy", {"trees": 0}),
+        ("annoy", {"recall": 1.5}),
+    ],
 )
 def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=name):

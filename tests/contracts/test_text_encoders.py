@@ -1,5 +1,7 @@
 """What every text encoder owes."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,10 @@ from recommender.errors import ConfigError
 from recommender.progress import silent
 from recommender.protocols import TextEncoder
 from recommender.recipe import Choice
+from recommender.text_api import TextApi
+from recommender.text_encoders.word_files import write
+from recommender.words import WordTraining
+from tests.text_api_server import DIMENSIONS, running
 
 TEXTS = [
     "white hanging heart t-light holder",
@@ -20,9 +26,21 @@ TEXTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def parameters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """What encoders cannot do without."""
+    words = tmp_path_factory.mktemp("words") / "words.bin"
+    write(words, WordTraining().fit([text for text in TEXTS if text.strip()]))
+    return {"openai": {"model": "m", "dimensions": DIMENSIONS}, "static": {"path": str(words)}}
+
+
 @pytest.fixture(scope="module", params=sorted(registry.TEXT_ENCODERS))
-def encoder(request: pytest.FixtureRequest) -> TextEncoder:
-    return registry.text_encoder(Choice(request.param))
+def encoder(
+    request: pytest.FixtureRequest, parameters: dict[str, dict[str, object]]
+) -> Iterator[TextEncoder]:
+    with running() as server:
+        choice = Choice(request.param, parameters.get(request.param, {}))
+        yield registry.text_encoder(choice, TextApi(url=server.url))
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +93,12 @@ def test_fingerprint_is_stable_text(encoder: TextEncoder) -> None:
         ("sentence-transformers", {"batch_size": 0}),
         ("sentence-transformers", {"model": ""}),
         ("hashing", {"dimension": 64}),
+        ("openai", {"model": ""}),
+        ("openai", {"model": "m"}),
+        ("openai", {"dimensions": -1}),
+        ("openai", {"batch_texts": 0}),
+        ("openai", {"api": "http://h"}),
+        ("static", {}),
     ],
 )
 def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:
