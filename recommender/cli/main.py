@@ -165,6 +165,7 @@ def build_parser() -> Parser:
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))
+    _add_cluster(command("cluster", "Group items by their texts, and name the groups."))
     _add_store(commands)
     return parser
 
@@ -213,6 +214,23 @@ def _add_tune(tune: Parser) -> None:
     tune.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the recipe file to write"
     )
+
+
+def _add_cluster(cluster: Parser) -> None:
+    cluster.add_argument(
+        "--table", type=Path, metavar="FILE", help="group a CSV, JSON lines or Parquet file instead"
+    )
+    cluster.add_argument("--id", default="", metavar="COLUMN", help="the table's column of ids")
+    cluster.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column of texts (repeatable)",
+    )
+    cluster.add_argument("--k", default="auto", metavar="N", help="how many groups (default auto)")
+    cluster.add_argument("--csv", type=Path, metavar="FILE", help="write item, cluster, name, title")
+    cluster.add_argument("--html", type=Path, metavar="FILE", help="write a map to look at")
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:
