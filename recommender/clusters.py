@@ -91,9 +91,7 @@ class Clustering:
         """
         known = np.flatnonzero(matrix.any(axis=1)).astype(np.int32)
         if len(known) < max(2, self.k):
-            raise DataError(
-                f"{len(known)} items have a text; at least {max(2, self.k)} are needed"
-            )
+            raise DataError(f"{len(known)} items have a text; at least {max(2, self.k)} are needed")
         wanted = self.k or max(2, round((len(known) / 2) ** 0.5))
         namer = _Namer(texts, known)
         parts = [known[part] for part in _parts(unit_rows(matrix[known]), wanted, self.seed)]
@@ -105,9 +103,7 @@ class Clustering:
         ranked = [Cluster(words, _most_typical_first(part, matrix)) for words, part in groups]
         return Clusters.of(ranked, len(matrix))
 
-    def _named(
-        self, parts: Sequence[Rows], matrix: FloatMatrix, namer: "_Namer"
-    ) -> list[Named]:
+    def _named(self, parts: Sequence[Rows], matrix: FloatMatrix, namer: "_Namer") -> list[Named]:
         """Groups with their words; those without are halved while their halves are not small."""
         found, waiting = [], list(parts)
         while waiting:
@@ -216,9 +212,7 @@ def _joined(groups: Iterable[Named]) -> list[Named]:
     found: dict[frozenset[str], list[Named]] = {}
     for group in groups:
         found.setdefault(frozenset(group[0]), []).append(group)
-    return [
-        (same[0][0], np.concatenate([rows for _, rows in same])) for same in found.values()
-    ]
+    return [(same[0][0], np.concatenate([rows for _, rows in same])) for same in found.values()]
 
 
 def _absorbed(groups: Sequence[Named], matrix: FloatMatrix, namer: "_Namer") -> list[Named]:

@@ -95,9 +95,7 @@ class Lexicon:
         first = bisect_left(self.words, word)
         last = bisect_right(self.words, f"{word}\U0010ffff")
         return [
-            form
-            for form in self.words[first:last]
-            if 0 < len(form) - len(word) <= VARIANT_LETTERS
+            form for form in self.words[first:last] if 0 < len(form) - len(word) <= VARIANT_LETTERS
         ]
 
     def _knows(self, word: str) -> bool:

@@ -29,7 +29,7 @@ Fit = Literal["words", "meaning", "both"]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which items may be found: those of a category (a path or its beginning), in stock, not dearer.
+    """Which items may be found: of a category (a path or its beginning), in stock, not dearer.
 
     An item of unknown price is not below any price. `hidden` ids are never found.
     """
@@ -139,9 +139,7 @@ def checked(query: str) -> str:
     return query
 
 
-def searcher(
-    generation: int, catalogue: Catalogue, text: Embeddings, choice: Choice
-) -> Searcher:
+def searcher(generation: int, catalogue: Catalogue, text: Embeddings, choice: Choice) -> Searcher:
     """Make a catalogue with its text embeddings searchable, by the encoder that made them."""
     encoder = registry.text_encoder(choice)
 
@@ -149,9 +147,7 @@ def searcher(
         vector: FloatVector = encoder.encode([query], silent)[0]
         return vector
 
-    return Searcher(
-        generation, catalogue, text.matrix, Lexicon.of(documents(catalogue)), encode
-    )
+    return Searcher(generation, catalogue, text.matrix, Lexicon.of(documents(catalogue)), encode)
 
 
 def searcher_of(store: ArtifactStore, number: int) -> Searcher:

@@ -101,9 +101,7 @@ def _examples(rows: Sequence[int], titles: Sequence[str]) -> str:
     return joined if len(joined) <= EXAMPLE_WIDTH else f"{joined[: EXAMPLE_WIDTH - 1]}…"
 
 
-def _write_csv(
-    path: Path, catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
-) -> None:
+def _write_csv(path: Path, catalogue: Catalogue, titles: Sequence[str], clusters: Clusters) -> None:
     names = [group.name for group in clusters.groups]
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -113,7 +111,9 @@ def _write_csv(
                 catalogue.ids.ids, clusters.label.tolist(), titles, strict=True
             ):
                 known = number >= 0
-                writer.writerow([item, number if known else "", names[number] if known else "", title])
+                writer.writerow(
+                    [item, number if known else "", names[number] if known else "", title]
+                )
     except OSError as error:
         raise ConfigError(f"--csv {path}: {error.strerror}") from error
 

@@ -1,4 +1,4 @@
-"""The page of `recommender cluster --html`: a map of all groups in one file, nothing from elsewhere.
+"""The page of `recommender cluster --html`: a map of all groups in one self-contained file.
 
 Titles reach the script as JSON without `<`, and the page as text nodes; the policy of the page lets
 this one script run and no other.
@@ -146,7 +146,10 @@ names.forEach((name, g) => {
   list.append(button);
 });
 let grip = null;
-canvas.onpointerdown = e => { grip = [e.clientX, e.clientY]; canvas.setPointerCapture(e.pointerId); };
+canvas.onpointerdown = e => {
+  grip = [e.clientX, e.clientY];
+  canvas.setPointerCapture(e.pointerId);
+};
 canvas.onpointerup = () => { grip = null; };
 canvas.onpointermove = e => {
   if (!grip) return hover(e);
@@ -157,7 +160,8 @@ canvas.onpointerleave = () => { near = -1; tip.style.display = "none"; draw(); }
 canvas.addEventListener("wheel", e => {
   e.preventDefault();
   const box = canvas.getBoundingClientRect(), by = Math.exp(-e.deltaY / 500);
-  const x = e.clientX - box.left, y = e.clientY - box.top, next = Math.min(20, Math.max(.5, zoom * by));
+  const x = e.clientX - box.left, y = e.clientY - box.top;
+  const next = Math.min(20, Math.max(.5, zoom * by));
   left = x - (x - left) * next / zoom; top_ = y - (y - top_) * next / zoom; zoom = next; draw();
 }, { passive: false });
 canvas.ondblclick = fit;
@@ -166,7 +170,7 @@ addEventListener("resize", fit); dark.addEventListener("change", draw); fit();
 """
 
 
-def page(  # noqa: PLR0913 - a page shows all of these
+def page(
     name: str,
     ids: Sequence[str],
     titles: Sequence[str],
@@ -190,7 +194,8 @@ def page(  # noqa: PLR0913 - a page shows all of these
             "text. Scroll to zoom, drag to move, double-click for all.</p>",
             '<input type="search" placeholder="find in titles" aria-label="find in titles">',
             '</header><div id="map"><canvas></canvas><div id="tip"></div></div><aside></aside>',
-            f'<script type="application/json" id="data">{_data(ids, titles, clusters, rows, places)}'
+            '<script type="application/json" id="data">',
+            _data(ids, titles, clusters, rows, places),
             "</script>",
             f"<script>{SCRIPT}</script></body></html>\n",
         ]

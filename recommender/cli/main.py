@@ -170,6 +170,7 @@ def build_parser() -> Parser:
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8080, help="default 8080")
     serve.add_argument("--api-keys", metavar="FILE", help="a file with one API key per line")
+    serve.add_argument("--search", action="store_true", help="also find items by a few words")
     command("status", "Show what is live, and the last run.")
     command("doctor", "Check this machine, the settings and the store.")
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
@@ -239,7 +240,9 @@ def _add_cluster(cluster: Parser) -> None:
         help="a column of texts (repeatable)",
     )
     cluster.add_argument("--k", default="auto", metavar="N", help="how many groups (default auto)")
-    cluster.add_argument("--csv", type=Path, metavar="FILE", help="write item, cluster, name, title")
+    cluster.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write item, cluster, name, title"
+    )
     cluster.add_argument("--html", type=Path, metavar="FILE", help="write a map to look at")
 
 

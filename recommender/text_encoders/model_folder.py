@@ -143,7 +143,7 @@ def _json(path: Path) -> object:
 
 
 def _sha256(path: Path) -> str:
-    """The digest of a file; read once while size, time and inode stay, as a search asks each time."""
+    """The digest of a file, read anew once its size, time or inode changed: searches ask often."""
     status = path.stat()
     return _sha256_at(path, (status.st_size, status.st_mtime_ns, status.st_ino))
 
