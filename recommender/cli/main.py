@@ -176,6 +176,7 @@ def build_parser() -> Parser:
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))
+    _add_finetune(command("finetune", "Fit the text model to what is bought together."))
     _add_cluster(command("cluster", "Group items by their texts, and name the groups."))
     _add_store(commands)
     return parser
@@ -225,6 +226,16 @@ def _add_tune(tune: Parser) -> None:
     tune.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the recipe file to write"
     )
+
+
+def _add_finetune(finetune: Parser) -> None:
+    finetune.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the model folder to write"
+    )
+    finetune.add_argument(
+        "--steps", type=int, default=400, metavar="N", help="at most so many (default 400)"
+    )
+    finetune.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
 
 
 def _add_cluster(cluster: Parser) -> None:
