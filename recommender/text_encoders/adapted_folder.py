@@ -51,7 +51,7 @@ def require_same(out: Path, texts: Sequence[str], expected: FloatMatrix) -> None
 def learned_until(model: str) -> int:
     """Until when (epoch seconds) a model folder was fine-tuned, 0 where it was not."""
     record = Path(model).expanduser() / RECORD
-    if not record.is_file():
+    if not (model and record.is_file()):
         return 0
     try:
         return int(json.loads(record.read_text(encoding="utf-8"))["until"])
