@@ -69,7 +69,7 @@ class Clustering:
     texts share no word; groups of one name are joined, and small ones with a near group whose name
     fits them too. What is left is one group without a name.
     A name's words stand in at least half of the group's texts, and at least twice as often there
-    as everywhere: so no list of stop words is needed, in any language.
+    as in all others: so no list of stop words is needed, in any language.
 
     Source: spherical k-means of Dhillon, Modha 2001; the starting number of Mardia 1979;
     class-based TF-IDF of Grootendorst 2022, "BERTopic".
@@ -142,14 +142,19 @@ class _Namer:
             for place, word in enumerate(dict.fromkeys(words_of(self.texts[row]))):
                 inside[word] += 1
                 places[word] += place
-        share = LIFT * len(rows) / len(self.known)
+        others = max(1, len(self.known) - len(rows))
         shared = [
             word
             for word, count in inside.items()
-            if count >= SHARE * len(rows) and count >= share * self.everywhere[word]
+            if count >= SHARE * len(rows)
+            and count / len(rows) >= LIFT * (self.everywhere[word] - count) / others
         ]
         mean = self.everywhere.total() / len(self.known) * len(rows)
-        shared.sort(key=lambda word: (-inside[word] * np.log1p(mean / self.everywhere[word]), word))
+
+        def weight(word: str) -> float:
+            return inside[word] * float(np.log1p(mean / self.everywhere[word]))
+
+        shared.sort(key=lambda word: (-weight(word), -len(word), word))
         return tuple(
             sorted(shared[:NAME_WORDS], key=lambda word: (places[word] / inside[word], word))
         )
