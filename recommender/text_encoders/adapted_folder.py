@@ -1,10 +1,10 @@
 """A model folder of a text model with an adapter behind it, for sentence-transformers to load."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -63,7 +63,9 @@ def _write(base: Path, adapter: Adapter, made: Path) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from transformers.utils.logging import disable_progress_bar
 
+    cast("Callable[[], None]", disable_progress_bar)()
     width = len(adapter.up)
     model = SentenceTransformer(
         str(base),
