@@ -57,9 +57,8 @@ def main() -> None:
     median, late, busy = times_ms(fresh, asked)
     about = machine()
     shown.print(f"{about['processor']}, {about['cores']} cores, one query at a time")
-    shown.print(
-        f"a query, model included: p50 {median:.1f} ms, p95 {late:.1f} ms; p50 {busy:.1f} ms of processor"
-    )
+    shown.print(f"a query, model included: p50 {median:.1f} ms, p95 {late:.1f} ms")
+    shown.print(f"of which the processor worked p50 {busy:.1f} ms")
 
 
 def _parser() -> argparse.ArgumentParser:
