@@ -1,15 +1,20 @@
 """`recommender search` and `recommender cluster`, as typed."""
 
+import asyncio
 import csv
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from recommender.cli.main import run
+from recommender.cli.serve import live_search
+from recommender.cli.session import connection
 from recommender.errors import ConfigError, DataError
 from recommender.search import searcher_of
+from recommender.service.questions import Refusal, SearchQuestion
 from recommender.settings_file import load
 from tests.shop_files import orders, write_shop
 
@@ -98,6 +103,30 @@ def test_vectors_of_another_model_are_refused(
     )
     with pytest.raises(ConfigError, match="the model here is another"):
         searcher_of(store, 1)
+
+
+def test_the_service_follows_what_is_live(config: Path) -> None:
+    settings = load(config)
+
+    async def asked() -> list[str]:
+        with connection(settings) as store:
+            search = live_search(settings, store)
+            follower = asyncio.create_task(search.run())
+            ends = time.monotonic() + 30
+            try:
+                while True:
+                    try:
+                        found = await search.find(SearchQuestion("copper kettle", n=1))
+                    except Refusal:
+                        assert time.monotonic() < ends
+                        await asyncio.sleep(0.01)
+                    else:
+                        return [str(item["id"]) for item in found.items]
+            finally:
+                follower.cancel()
+                search.close()
+
+    assert asyncio.run(asked()) == ["d"]
 
 
 @pytest.fixture
