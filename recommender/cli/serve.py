@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         )
         # uvicorn raises the signal again when it is done: the stores must be left even then.
         signal.signal(signal.SIGTERM, _end)
-        _say(shops, listener)
+        _say(shops, searches, listener)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -102,11 +102,15 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _say(shops: Mapping[str, object], listener: socket.socket) -> None:
+def _say(
+    shops: Mapping[str, object], searches: Mapping[str, object], listener: socket.socket
+) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     for shop in shops:
         sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/items/ITEM/related\n")
+        if shop in searches:
+            sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/search?q=WORDS\n")
     sys.stdout.flush()
 
 
