@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 from recommender import finetuning
+from recommender.arrays import FloatMatrix
 from recommender.bench import Terms
 from recommender.cli.main import run
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.intervals import Interval
 from recommender.finetuning import HELD_OUT, Judgement, finetune
+from recommender.interactions import Interactions
 from recommender.model_card import card, licence_of
 from recommender.pipeline import Job
 from recommender.recipe import Choice
 from recommender.settings_file import load
-from recommender.text_encoders.adapter_training import AdapterTraining
+from recommender.text_encoders.adapter import Adapter
+from recommender.text_encoders.adapter_training import AdapterTraining, Judge, Watch
 from tests.shop_files import orders, write_shop, write_small_shop
 
 TRAINING = AdapterTraining(hidden=8, steps=25, batch=64)
@@ -38,12 +41,18 @@ def any_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_later_than_the_validation_window_is_learned_from(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[Interactions] = []
     fit = AdapterTraining.fit
 
-    def watched(self: AdapterTraining, matrix: object, events: object, *rest: object) -> object:
+    def watched(
+        self: AdapterTraining,
+        matrix: FloatMatrix,
+        events: Interactions,
+        judge: Judge,
+        watch: Watch,
+    ) -> Adapter:
         seen.append(events)
-        return fit(self, matrix, events, *rest)  # type: ignore[arg-type]
+        return fit(self, matrix, events, judge, watch)
 
     monkeypatch.setattr(AdapterTraining, "fit", watched)
     tuned = finetune(job, TERMS, TRAINING, lambda *_: None)
