@@ -24,6 +24,7 @@ from recommender.neighbours import NONE, Neighbours
 from recommender.peeks import record_peek
 from recommender.pipeline import Job
 from recommender.recipe import TEXT, Choice, Placement, Recipe
+from recommender.text_encoders.adapted_folder import learned_until
 
 BEST_SELLERS = "best sellers"
 BEHAVIOUR: Mapping[str, Baseline] = {
@@ -105,7 +106,7 @@ def evaluate(job: Job, terms: Terms, ready_made: Sequence[ReadyMade] = ()) -> Ev
         protocol=protocol,
         judged=everyone,
         differences=differences,
-        notes=(*notes, *more),
+        notes=(*notes, *more, *tuning_notes(job.recipe, prepared.window.start)),
         baselines=tuple(one.name for one in beside),
     )
 
@@ -152,6 +153,16 @@ def described(prepared: Bench, job: Job) -> dict[str, Any]:
         facts = {name: protocol[name] for name in ("name", "from", "until", "recipe")}
         protocol["test_uses"] = record_peek(job.artifacts, facts)
     return protocol
+
+
+def tuning_notes(recipe: Recipe, start: int) -> tuple[str, ...]:
+    """What is to be known where the text model was fine-tuned, for a window from `start` on."""
+    until = learned_until(str(recipe.text.parameters.get("model", "")))
+    if not until:
+        return ()
+    if start < until:
+        return ("the text model was fine-tuned on events of the judged period: too good",)
+    return ("simulated cold items may be known to the text model, which was fine-tuned",)
 
 
 def references(prepared: Bench, recipe: Recipe) -> tuple[list[Judged], tuple[str, ...]]:

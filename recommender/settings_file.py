@@ -59,7 +59,18 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Settings:
 
     Raises: ConfigError in one line: which setting, which value, what is allowed.
     """
-    tree = _table(path)
+    return _loaded(_table(path), path, assignments)
+
+
+def load_without_file(tree: Mapping[str, Any], assignments: Iterable[str] = ()) -> Settings:
+    """Settings as a tree of tables instead of a file, then the environment and `--set`.
+
+    Relative paths resolve against the working folder. Raises: ConfigError.
+    """
+    return _loaded(dict(tree), Path("command line"), assignments)
+
+
+def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
     base = path.resolve().parent
     if isinstance(tree.get("recipe"), str):
         tree["recipe"] = _table(_resolved(base, tree["recipe"]))

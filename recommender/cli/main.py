@@ -33,6 +33,7 @@ EXTRAS = {
         "pydantic",
         "rich",
         "tomli_w",
+        "bm25s",
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
     "static": ("tokenizers",),
@@ -132,6 +133,15 @@ def build_parser() -> Parser:
     related.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
     related.add_argument("--placement", default="", metavar="P", help="default: the recipe's first")
     related.add_argument("--json", action="store_true", help="print JSON")
+    search = command("search", "Find items by a few words.")
+    search.add_argument("query", nargs="+", metavar="QUERY", help="what is wanted")
+    search.add_argument("-n", type=int, default=12, metavar="N", help="how many (default 12)")
+    search.add_argument("--category", default="", metavar="PATH", help="only of this category")
+    search.add_argument("--in-stock", action="store_true", help="only what can be bought")
+    search.add_argument(
+        "--price-max", type=float, default=float("inf"), metavar="P", help="only up to this price"
+    )
+    search.add_argument("--json", action="store_true", help="print JSON")
     command("generations", "List the published generations.")
     approve = command("approve", "Make a build live that a gate held.")
     approve.add_argument("run", nargs="?", type=int, metavar="RUN", help="default: the newest")
@@ -165,6 +175,7 @@ def build_parser() -> Parser:
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8080, help="default 8080")
     serve.add_argument("--api-keys", metavar="FILE", help="a file with one API key per line")
+    serve.add_argument("--search", action="store_true", help="also find items by a few words")
     explain = command("explain", "Say why an item stands in another's list, or why not.")
     explain.add_argument("item", metavar="ITEM", help="whose list it is")
     explain.add_argument("other", metavar="OTHER", help="the item that is asked for")
@@ -182,6 +193,8 @@ def build_parser() -> Parser:
     _add_train_words(
         command("train-words", "Learn vectors of the shop's own words.", "train_words")
     )
+    _add_finetune(command("finetune", "Fit the text model to what is bought together."))
+    _add_cluster(command("cluster", "Group items by their texts, and name the groups."))
     _add_store(commands)
     return parser
 
@@ -283,6 +296,35 @@ def _add_train_words(train: Parser) -> None:
     train.add_argument(
         "--min-texts", type=int, default=1, metavar="N", help="leave rarer words out (default 1)"
     )
+
+
+def _add_finetune(finetune: Parser) -> None:
+    finetune.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the model folder to write"
+    )
+    finetune.add_argument(
+        "--steps", type=int, default=400, metavar="N", help="at most so many (default 400)"
+    )
+    finetune.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+
+
+def _add_cluster(cluster: Parser) -> None:
+    cluster.add_argument(
+        "--table", type=Path, metavar="FILE", help="group a CSV, JSON lines or Parquet file instead"
+    )
+    cluster.add_argument("--id", default="", metavar="COLUMN", help="the table's column of ids")
+    cluster.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column of texts (repeatable)",
+    )
+    cluster.add_argument("--k", default="auto", metavar="N", help="how many groups (default auto)")
+    cluster.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write item, cluster, name, title"
+    )
+    cluster.add_argument("--html", type=Path, metavar="FILE", help="write a map to look at")
 
 
 def _add_store(commands: "argparse._SubParsersAction[Parser]") -> None:

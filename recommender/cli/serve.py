@@ -13,9 +13,12 @@ from typing import NoReturn
 import uvicorn
 
 from recommender.cli.session import store_url
-from recommender.errors import ConfigError
-from recommender.service.app import create_app
+from recommender.errors import ConfigError, DataError
+from recommender.service.app import Search, create_app
 from recommender.serving.aio import AsyncRelatedItems
+from recommender.serving.connection import Store, open_store
+from recommender.serving.hidden import Hidden
+from recommender.serving.publisher import Publisher
 from recommender.settings import Settings
 from recommender.settings_file import find_file, find_files, load
 
@@ -27,14 +30,15 @@ def run(options: argparse.Namespace) -> int:
     """Answer over HTTP for every shop whose settings are given, until told to end."""
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, _listening(options.host, options.port) as listener:
-        shops = {
-            settings.shop: AsyncRelatedItems(
-                stores.enter_context(store_url(settings)), settings.shop
-            )
-            for settings in _settings(options)
+        found = _settings(options)
+        urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
+        shops = {shop: AsyncRelatedItems(url, shop) for shop, url in urls.items()}
+        searches = {
+            each.shop: live_search(each, stores.enter_context(open_store(urls[each.shop])))
+            for each in (found if options.search else ())
         }
         config = uvicorn.Config(
-            create_app(shops, api_keys),
+            create_app(shops, api_keys, searches),
             access_log=False,
             log_config=None,
             server_header=False,
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         )
         # uvicorn raises the signal again when it is done: the stores must be left even then.
         signal.signal(signal.SIGTERM, _end)
-        _say(shops, listener)
+        _say(shops, searches, listener)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -55,6 +59,22 @@ def _settings(options: argparse.Namespace) -> list[Settings]:
         if names.count(name) > 1:
             raise ConfigError(f"shop {name!r}: {names.count(name)} settings files name it")
     return read
+
+
+def live_search(settings: Settings, store: Store) -> Search:
+    """What follows a shop's live generation and searches it."""
+    from recommender.search import searcher_of
+    from recommender.service.searching import LiveSearch
+
+    artifacts = settings.artifact_store()
+
+    def look() -> tuple[int, frozenset[str]]:
+        live = Publisher(store, settings.shop).live()
+        if live is None:
+            raise DataError(f"nothing is published for shop {settings.shop} yet")
+        return live.id, frozenset(Hidden(store, settings.shop).hidden())
+
+    return LiveSearch(settings.shop, look, lambda number: searcher_of(artifacts, number))
 
 
 def _api_keys(path: str | None) -> frozenset[str]:
@@ -82,11 +102,15 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _say(shops: Mapping[str, object], listener: socket.socket) -> None:
+def _say(
+    shops: Mapping[str, object], searches: Mapping[str, object], listener: socket.socket
+) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     for shop in shops:
         sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/items/ITEM/related\n")
+        if shop in searches:
+            sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/search?q=WORDS\n")
     sys.stdout.flush()
 
 

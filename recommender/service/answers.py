@@ -1,5 +1,6 @@
 """Related lists as JSON, and what caches may do with them."""
 
+import json
 from collections.abc import Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
@@ -7,6 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from starlette.responses import Response
 
 from recommender.related import RelatedList
+from recommender.service.questions import Found
 
 JSON = "application/json"
 CACHEABLE = frozenset({"ok", "topped_up"})
@@ -30,6 +32,12 @@ def several(answers: Sequence[RelatedList]) -> Response:
     """Lists in the order in which they were asked for."""
     lists = ",".join([_with_token(_content(answer), answer) for answer in answers])
     return Response(f'{{"lists":[{lists}]}}', media_type=JSON, headers=NO_STORE)
+
+
+def found(query: str, hits: Found, cache_control: str) -> Response:
+    """What a search found, best first."""
+    content = json.dumps({"query": query, "generation": hits.generation, "items": hits.items})
+    return Response(content, media_type=JSON, headers={"cache-control": cache_control})
 
 
 def refusal(status: int, reason: str) -> Response:

@@ -1,4 +1,4 @@
-"""The HTTP service: related lists of several shops as JSON. It only reads."""
+"""The HTTP service: related lists of several shops as JSON, and search. It only reads."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from fastapi import FastAPI
@@ -20,9 +21,12 @@ from recommender.service.observed import Observed
 from recommender.service.questions import (
     MAX_BODY_BYTES,
     Batch,
+    Found,
     Refusal,
+    SearchQuestion,
     batch_of,
     question_of,
+    search_of,
 )
 
 MAX_AGE_S = 10
@@ -87,17 +91,44 @@ class Lookup(Protocol):
         ...
 
 
-def create_app(shops: Mapping[str, Lookup], api_keys: frozenset[str] = frozenset()) -> FastAPI:
+class Search(Protocol):
+    """What is asked of `recommender.service.searching.LiveSearch`."""
+
+    async def run(self) -> None:
+        """Follow what is live until cancelled."""
+        ...
+
+    async def find(self, asked: SearchQuestion) -> Found:
+        """The hits of a question. Raises: Refusal."""
+        ...
+
+    def close(self) -> None:
+        """Let its threads end."""
+        ...
+
+
+def create_app(
+    shops: Mapping[str, Lookup],
+    api_keys: frozenset[str] = frozenset(),
+    searches: Mapping[str, Search] = MappingProxyType({}),
+) -> FastAPI:
     """The service for `shops`, which it closes when it ends; with `api_keys`, for their holders.
 
+    Shops that are in `searches` can be searched too.
     Raises: ConfigError for an API key that no header can carry.
     """
-    routes = Routes(shops, "private" if api_keys else "public")
+    routes = Routes(shops, searches, "private" if api_keys else "public")
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        followers = [asyncio.create_task(search.run()) for search in searches.values()]
         await asyncio.gather(*(lookup.wait_ready(START_S) for lookup in shops.values()))
         yield
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+        for search in searches.values():
+            search.close()
         for lookup in shops.values():
             await lookup.aclose()
 
@@ -114,6 +145,7 @@ def create_app(shops: Mapping[str, Lookup], api_keys: frozenset[str] = frozenset
     for method, path, endpoint, documented in (
         ("GET", "/v1/{shop}/items/{id:path}/related", routes.related, documentation.RELATED),
         ("POST", "/v1/{shop}/related", routes.batch, documentation.BATCH),
+        ("GET", "/v1/{shop}/search", routes.search, documentation.SEARCH),
         ("GET", "/healthz", routes.health, documentation.HEALTH),
         ("GET", "/metrics", routes.metrics, documentation.METRICS),
     ):
@@ -141,8 +173,11 @@ class DirectRoute(APIRoute):
 class Routes:
     """The endpoints."""
 
-    def __init__(self, shops: Mapping[str, Lookup], visibility: str) -> None:
+    def __init__(
+        self, shops: Mapping[str, Lookup], searches: Mapping[str, Search], visibility: str
+    ) -> None:
         self._shops = shops
+        self._searches = searches
         self._observed = Observed(shops)
         self._cache_control = f"{visibility}, max-age={MAX_AGE_S}"
 
@@ -184,6 +219,17 @@ class Routes:
         self._observed.request(time.perf_counter() - began)
         return response
 
+    async def search(self, request: Request) -> Response:
+        """The items that fit a few words."""
+        try:
+            shop, _ = self._shop(request)
+            search = self._search(shop)
+            asked = search_of(request.scope["query_string"])
+            hits = await search.find(asked)
+        except Refusal as refusal:
+            return self._refused(refusal)
+        return answers.found(asked.query, hits, self._cache_control)
+
     async def health(self, _request: Request) -> Response:
         """Whether the process answers, and when Redis did."""
         content = json.dumps({"status": "ok", "shops": self._observed.health()})
@@ -200,6 +246,12 @@ class Routes:
         if lookup is None:
             raise Refusal(404, f"there is no shop {shop!r:.60}")
         return shop, lookup
+
+    def _search(self, shop: str) -> Search:
+        search = self._searches.get(shop)
+        if search is None:
+            raise Refusal(404, f"shop {shop!r:.60} is not searched: recommender serve --search")
+        return search
 
     def _refused(self, refusal: Refusal) -> Response:
         self._observed.refusal(refusal.status)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from recommender.related import EVIDENCE, STATUSES
-from recommender.service.questions import MAX_BATCH, MAX_N, PLAIN
+from recommender.service.questions import MAX_BATCH, MAX_HITS, MAX_N, MAX_QUERY, PLAIN
 
 SERVICE = (
     "Related items of a shop's items. A question is always answered by a list where the shop is "
@@ -91,6 +91,52 @@ RELATED: dict[str, Any] = {
     "responses": {
         "200": _json("a list", _LIST, _LIST_EXAMPLE),
         "304": {"description": "the list that If-None-Match names is still the answer"},
+    }
+    | _REFUSALS,
+}
+
+SEARCH: dict[str, Any] = {
+    "summary": "Items that fit a few words",
+    "parameters": [
+        _SHOP,
+        _parameter("query", "q", _TEXT | {"maxLength": MAX_QUERY}, "red christmas lights")
+        | {"required": True},
+        _parameter("query", "n", _N | {"description": f"clamped to 1..{MAX_HITS}"}, 12),
+        _parameter("query", "category", _TEXT, "Garden > Tools"),
+        _parameter("query", "in_stock", {"type": "boolean", "default": False}, True),
+        _parameter("query", "price_max", {"type": "number"}, 9.99),
+    ],
+    "responses": {
+        "200": _json(
+            "the items, best first",
+            {
+                "type": "object",
+                "properties": {
+                    "query": _TEXT,
+                    "generation": {"type": "integer"},
+                    "items": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "id": _TEXT,
+                                "score": {"type": "number"},
+                                "fit": {"type": "string", "enum": ["words", "meaning", "both"]},
+                                "title": _TEXT,
+                            },
+                        },
+                    },
+                },
+            },
+            {
+                "query": "red christmas lights",
+                "generation": 8,
+                "items": [
+                    {"id": "22941", "score": 0.875, "fit": "both", "title": "CHRISTMAS LIGHTS"}
+                ],
+            },
+        ),
+        "503": _refusal("not loaded yet, or too busy", "search: the index is being loaded"),
     }
     | _REFUSALS,
 }

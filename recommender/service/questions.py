@@ -11,6 +11,9 @@ MAX_BATCH = 100
 """Items of a batch, and items to exclude."""
 MAX_N = 1000
 MAX_BODY_BYTES = 1 << 20
+MAX_QUERY = 200
+"""Characters of a search."""
+MAX_HITS = 100
 
 
 class Refusal(Exception):
@@ -45,6 +48,25 @@ class Batch:
     merged: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SearchQuestion:
+    """How items are searched for; the fields are those of `recommender.search.Filters`."""
+
+    query: str
+    n: int = 12
+    category: str = ""
+    in_stock: bool = False
+    price_max: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: the generation that answered, and its items as JSON knows them."""
+
+    generation: int
+    items: tuple[Mapping[str, object], ...]
+
+
 PLAIN = Question()
 
 
@@ -63,6 +85,28 @@ def question_of(query_string: bytes) -> Question:
         exclude=_ids("exclude", given.get("exclude", [])),
         min_score=_score(one.get("min_score", PLAIN.min_score)),
         key=one.get("key", PLAIN.key),
+    )
+
+
+def search_of(query_string: bytes) -> SearchQuestion:
+    """The search in a query string; unknown names are passed over. Raises: Refusal."""
+    try:
+        given = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
+    except ValueError as error:
+        raise Refusal(400, f"query: {error}") from error
+    one = {name: values[-1] for name, values in given.items()}
+    query = one.get("q", "").strip()
+    if not query:
+        raise Refusal(400, "q: give a few words")
+    if len(query) > MAX_QUERY:
+        raise Refusal(400, f"q: {len(query)} characters, give at most {MAX_QUERY}")
+    price_max = one.get("price_max")
+    return SearchQuestion(
+        query=query,
+        n=max(1, min(_count(one.get("n", PLAIN.n)), MAX_HITS)),
+        category=one.get("category", ""),
+        in_stock=_switch("in_stock", one.get("in_stock", "false")),
+        price_max=math.inf if price_max is None else _price(price_max),
     )
 
 
@@ -120,6 +164,22 @@ def _score(given: object) -> float:
     if isinstance(given, bool) or not math.isfinite(score):
         raise Refusal(400, f"min_score = {given!r:.40}: give a number")
     return score
+
+
+def _price(given: str) -> float:
+    try:
+        price = float(given)
+    except ValueError:
+        price = math.nan
+    if not math.isfinite(price):
+        raise Refusal(400, f"price_max = {given!r:.40}: give a number")
+    return price
+
+
+def _switch(name: str, given: str) -> bool:
+    if given not in {"true", "false"}:
+        raise Refusal(400, f"{name} = {given!r:.40}: give true or false")
+    return given == "true"
 
 
 def _text(name: str, given: object) -> str:

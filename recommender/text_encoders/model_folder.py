@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from recommender.errors import ArtifactError, ConfigError, MissingExtra
@@ -142,5 +143,12 @@ def _json(path: Path) -> object:
 
 
 def _sha256(path: Path) -> str:
+    """The digest of a file, read anew once its size, time or inode changed: searches ask often."""
+    status = path.stat()
+    return _sha256_at(path, (status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@lru_cache(maxsize=256)
+def _sha256_at(path: Path, _state: tuple[int, int, int]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ def main(host: str, port: str, api_keys: str, config: str = "") -> int:
         api_keys=None if api_keys == "-" else api_keys,
         config=config or None,
         assignments=[],
+        search=False,
     )
     try:
         return serve.run(options)

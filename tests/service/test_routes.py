@@ -307,6 +307,7 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     assert set(document["paths"]) == {
         "/v1/{shop}/items/{id}/related",
         "/v1/{shop}/related",
+        "/v1/{shop}/search",
         "/healthz",
         "/metrics",
     }
