@@ -67,6 +67,18 @@ def examine_encoder(make: Callable[[], TextEncoder]) -> Finding:
     return Finding("text model", "ok", fingerprint[:60])
 
 
+def examine_encoding(parameters: Mapping[str, object], *, bf16: bool) -> Finding:
+    """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
+    precision = parameters.get("precision", "fp32")
+    if precision == "bf16" and not bf16:
+        text = "bf16, which this processor lacks; set recipe.text.precision to fp32"
+        return Finding("encoding", "warning", text)
+    if precision == "fp32" and bf16:
+        text = "fp32; this processor has bf16, which is faster: see recommender doctor --speed"
+        return Finding("encoding", "ok", text)
+    return Finding("encoding", "ok", f"{precision}, as fits this processor")
+
+
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:
     """Whether the input files are here."""
     findings = []

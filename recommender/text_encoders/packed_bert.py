@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from recommender.text_encoders.packed_linear import Linear, linear_layer
@@ -103,8 +104,11 @@ class PackedBert:
         torch.cat([one.flatten(0, 1) for one in embedded], out=x[:used])
         for layer in self.layers:
             x = layer(x, shapes, self.heads)
-        parts = x[:used].split([texts * length for texts, length in shapes])
-        return [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
+        ends = list(accumulate(texts * length for texts, length in shapes))
+        return [
+            x[end - texts * length : end].view(texts, length, -1)
+            for end, (texts, length) in zip(ends, shapes, strict=True)
+        ]
 
 
 def fits(model: Any) -> bool:  # noqa: ANN401

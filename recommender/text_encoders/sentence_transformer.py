@@ -16,7 +16,13 @@ from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.progress import Progress
 from recommender.text_encoders import model_folder
 from recommender.text_encoders.side_by_side import Encoded, side_by_side
-from recommender.text_encoders.text_model import Precision, TextModel, takes_packs, text_model
+from recommender.text_encoders.text_model import (
+    Engine,
+    Precision,
+    TextModel,
+    takes_packs,
+    text_model,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -38,30 +44,45 @@ class SentenceTransformerEncoder:
 
     `precision` bf16 is faster where the processor multiplies it (AVX512-BF16, AMX, a GPU); a
     vector's cosine with that of fp32 is .9999. Pooling and normalising are in fp32 in any case.
+    The `engine` openvino (the extra `openvino`) takes the CPU; a GPU is torch's.
     """
 
     model: str = "all-MiniLM-L6-v2"
     revision: str = "main"
     download: bool = False
     precision: Precision = "fp32"
+    engine: Engine = "torch"
 
     def __post_init__(self) -> None:
         if not self.model:
             raise ConfigError("sentence-transformers: model is empty; name a model or a folder")
 
     def fingerprint(self) -> str:
-        """Digest of the model's files; the precision is part of it."""
+        """Digest of the model's files; the precision and the engine are part of it."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
         digest = model_folder.digest(folder)
-        return f"sentence-transformers-{FORMAT}-{self.precision}-{digest}"
+        how = self.precision if self.engine == "torch" else f"{self.engine}-{self.precision}"
+        return f"sentence-transformers-{FORMAT}-{how}-{digest}"
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
         """Vectors (n, d); equal documents are encoded once, a blank one has a zero row.
 
         Vectors do not depend on the number of threads. Raises: DataError where one is not finite.
         """
+        return self.encode_with(self.load(), documents, progress)
+
+    def load(self) -> TextModel | SentenceTransformer:
+        """The model, kept for the next shard of texts while its files stay the same."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
-        model = _loaded(folder, model_folder.digest(folder), self.precision)
+        return _loaded(folder, model_folder.digest(folder), self.precision, self.engine)
+
+    def encode_with(
+        self,
+        model: TextModel | SentenceTransformer,
+        documents: Sequence[str],
+        progress: Progress,
+    ) -> FloatMatrix:
+        """As `encode`, with what `load` gave."""
         codes, distinct = text_codes(documents)
         order = sorted(range(len(distinct)), key=lambda code: -len(distinct[code]))
         order = [code for code in order if distinct[code].strip()]
@@ -100,8 +121,9 @@ def _encoded(model: TextModel | SentenceTransformer, texts: Sequence[str]) -> It
 
 
 @lru_cache(maxsize=1)
-def _loaded(folder: Path, _digest: str, precision: Precision) -> TextModel | SentenceTransformer:
-    """The model of a folder, kept for the next shard of texts while its files stay the same."""
+def _loaded(
+    folder: Path, _digest: str, precision: Precision, engine: Engine
+) -> TextModel | SentenceTransformer:
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
@@ -111,13 +133,14 @@ def _loaded(folder: Path, _digest: str, precision: Precision) -> TextModel | Sen
         ) from error
     model_folder.check(folder)
     cast("Callable[[], None]", disable_progress_bar)()
-    _log.info("model=%s precision=%s", folder, precision)
+    _log.info("model=%s precision=%s engine=%s", folder, precision, engine)
     model = SentenceTransformer(
         str(folder),
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
+        device="cpu" if engine == "openvino" else None,
     )
     if takes_packs(model):
-        return text_model(model, precision)
+        return text_model(model, precision, engine)
     return model.bfloat16() if precision == "bf16" else model

@@ -1,8 +1,8 @@
 """Text model: a sentence-transformers model that takes texts in packs.
 
 Its tokeniser, pooling and whatever follows stay its own. What lies between goes through
-`PackedBert` where that is the same function; else through transformers, one length at a time and
-with its linear layers swapped.
+`PackedBert` where that is the same function, or through OpenVINO; else through transformers, one
+length at a time and with its linear layers swapped.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from recommender.arrays import FloatMatrix, unit_rows
+from recommender.arrays import FloatMatrix, blocks, unit_rows
+from recommender.text_encoders.openvino_layers import openvino_layers
 from recommender.text_encoders.packed_bert import PackedBert, fits
-from recommender.text_encoders.packed_linear import Linear, linear_layer
+from recommender.text_encoders.packed_linear import linear_layer
 from recommender.text_encoders.token_packs import PACK, SMALL_PACK, Lengths, Pack, packed
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Precision = Literal["fp32", "bf16"]
+Engine = Literal["torch", "openvino"]
 Features = dict[str, Any]
 Between = Callable[[Sequence[Mapping[str, Any]], int], "list[torch.Tensor]"]
 """Groups of a pack and its size in tokens, to the token embeddings of each group."""
@@ -81,14 +83,21 @@ class TextModel:
         return unit_rows(made)
 
 
-def text_model(model: SentenceTransformer, precision: Precision) -> TextModel:
+def text_model(
+    model: SentenceTransformer, precision: Precision, engine: Engine = "torch"
+) -> TextModel:
     """The fastest form of a model in a precision that tells the same vectors.
 
-    `PackedBert` has to agree with transformers on a few texts before it is trusted.
+    What is not transformers' own has to agree with it on a few texts before it is trusted.
+    Raises: MissingExtra where the engine is not installed.
     """
     from torch.nn import Identity
 
     inner: Any = next(iter(model.children()))
+    if engine == "openvino":
+        plain = TextModel(model, _one_by_one(inner))
+        quick = TextModel(model, openvino_layers(inner.model, precision, plain.tokens(PROBES)[0]))
+        return quick if _agree(quick, plain) else plain
     if precision == "bf16":
         inner.model.bfloat16()
     plain = TextModel(model, _one_by_one(inner))
@@ -96,12 +105,18 @@ def text_model(model: SentenceTransformer, precision: Precision) -> TextModel:
         _swap(inner.model)
         return plain
     quick = TextModel(model, PackedBert.of(inner.model))
-    near = (quick.encode(PROBES) * plain.encode(PROBES)).sum(axis=1).min()
-    if not near >= NEAR_ENOUGH:
-        _log.warning("packed=refused cosine=%.4f: transformers' own layers are used", near)
+    if not _agree(quick, plain):
         return plain
     inner.model.encoder = Identity()
     return quick
+
+
+def _agree(quick: TextModel, plain: TextModel) -> bool:
+    near = float((quick.encode(PROBES) * plain.encode(PROBES)).sum(axis=1).min())
+    if not near >= NEAR_ENOUGH:
+        _log.warning("layers=refused cosine=%.4f: transformers' own are used", near)
+        return False
+    return True
 
 
 def takes_packs(model: SentenceTransformer) -> bool:
@@ -110,24 +125,24 @@ def takes_packs(model: SentenceTransformer) -> bool:
     return model.device.type == "cpu" and hasattr(first, "auto_model")
 
 
-class Swapped:
+def _swapped(module: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
     """A linear layer of transformers in blocks of `PACK` rows, the last one filled up."""
+    import torch
 
-    def __init__(self, module: torch.nn.Linear) -> None:
-        bias = None if module.bias is None else module.bias.data
-        self.layer: Linear = linear_layer(module.weight.data, bias, PACK)
+    bias = None if module.bias is None else module.bias.data
+    layer = linear_layer(module.weight.data, bias, PACK)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """The layer of x (..., inputs)."""
-        import torch
-
+    def forward(x: torch.Tensor) -> torch.Tensor:
         flat = x.flatten(0, -2)
         layered = []
-        for block in flat.split(PACK):
-            size = SMALL_PACK if len(block) <= SMALL_PACK else PACK
-            filled = torch.nn.functional.pad(block, (0, 0, 0, size - len(block)))
-            layered.append(self.layer(filled)[: len(block)])
+        for part in blocks(len(flat), PACK):
+            rows = part.stop - part.start
+            size = SMALL_PACK if rows <= SMALL_PACK else PACK
+            filled = torch.nn.functional.pad(flat[part], (0, 0, 0, size - rows))
+            layered.append(layer(filled)[:rows])
         return torch.cat(layered).view(*x.shape[:-1], -1)
+
+    return forward
 
 
 def _swap(module: torch.nn.Module) -> None:
@@ -136,7 +151,7 @@ def _swap(module: torch.nn.Module) -> None:
 
     for inner in module.modules():
         if type(inner) is torch.nn.Linear:
-            inner.forward = Swapped(inner)  # type: ignore[method-assign]
+            inner.forward = _swapped(inner)  # type: ignore[assignment]
 
 
 def _one_by_one(transformer: Any) -> Between:  # noqa: ANN401
