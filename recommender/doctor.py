@@ -79,6 +79,14 @@ def examine_encoding(parameters: Mapping[str, object], *, bf16: bool) -> Finding
     return Finding("encoding", "ok", f"{precision}, as fits this processor")
 
 
+def examine_kernels(chosen: str | None, best: str | None) -> Finding:
+    """Whether OPENBLAS_CORETYPE, as it was set, keeps products from the processor's best."""
+    if chosen and best and chosen.casefold() != best.casefold():
+        text = f"OPENBLAS_CORETYPE is {chosen}, this processor has {best}; unset it"
+        return Finding("kernels", "warning", text)
+    return Finding("kernels", "ok", best or "as OpenBLAS finds them")
+
+
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:
     """Whether the input files are here."""
     findings = []

@@ -1,6 +1,7 @@
 """`recommender doctor`."""
 
 import argparse
+import os
 
 from recommender import encoding_paths, registry
 from recommender.cli.session import connection, settings_of
@@ -12,12 +13,13 @@ from recommender.doctor import (
     examine_encoding,
     examine_folder,
     examine_inputs,
+    examine_kernels,
     examine_lists,
     examine_parts,
     examine_servers,
 )
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.processor import multiplies_bf16
+from recommender.processor import multiplies_bf16, openblas_core
 from recommender.readers.sources import paths
 from recommender.serving.audit import audit
 from recommender.serving.connection import Store
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         *examine_parts(),
         examine_encoder(lambda: registry.text_encoder(settings.recipe.text)),
         *_encoding(settings, measure=options.speed),
+        examine_kernels(os.environ.get("OPENBLAS_CORETYPE"), openblas_core()),
         _recipe(settings),
         *examine_inputs(_input_paths(settings)),
         examine_folder("state folder", settings.state.folder),

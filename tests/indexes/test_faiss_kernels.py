@@ -15,7 +15,8 @@ TOLD = (
     "faiss_module()\n"
     "assert os.environ.get(VARIABLE) == before\n"
     "from threadpoolctl import threadpool_info\n"
-    "print([p['architecture'] for p in threadpool_info() if 'faiss' in p['filepath']])\n"
+    "pools = [p for p in threadpool_info() if p['internal_api'] == 'openblas']\n"
+    "print([p['architecture'] for p in pools if 'faiss' in p['filepath']])\n"
 )
 
 

@@ -9,8 +9,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from recommender.arrays import unit_rows
+from recommender.errors import MissingExtra
 from recommender.progress import silent
-from recommender.text_encoders import model_folder, text_model
+from recommender.text_encoders import model_folder, openvino_layers, text_model
 from recommender.text_encoders.packed_bert import PackedBert
 from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
 from recommender.text_encoders.side_by_side import side_by_side
@@ -84,6 +85,24 @@ def test_packed_layers_that_tell_something_else_are_refused(
     assert cosines(encoded(packed, TEXTS[:20]), reference[:20]).min() > 0.99999
 
 
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("bf16", 0.999)])
+def test_openvino_tells_the_same(
+    model: SentenceTransformer, reference: np.ndarray, precision: Precision, least: float
+) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    packed = made_of(copy.deepcopy(model), precision, "openvino")
+    assert "openvino" in repr(packed.between)
+    assert cosines(encoded(packed, TEXTS), reference).min() > least
+
+
+def test_without_openvino_its_extra_is_named(
+    model: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_layers, "installed", lambda: False)
+    with pytest.raises(MissingExtra, match="openvino"):
+        made_of(copy.deepcopy(model), "fp32", "openvino")
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     before = torch.get_num_threads()
@@ -101,6 +120,11 @@ def test_the_number_of_threads_changes_no_byte(precision: Precision) -> None:
         made.append(encoder.encode(TEXTS, silent).tobytes())
         assert torch.get_num_threads() == number
     assert made[0] == made[1]
+
+
+def test_engine_is_part_of_the_fingerprint() -> None:
+    told = SentenceTransformerEncoder(precision="bf16", engine="openvino").fingerprint()
+    assert told.startswith("sentence-transformers-2-openvino-bf16-")
 
 
 def test_company_changes_less_than_the_precision_promises() -> None:
