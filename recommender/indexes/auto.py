@@ -25,7 +25,7 @@ class Auto:
     exact_up_to: int = 300_000
     recall: float = 0.98
     seed: int = 0
-    probed_most: float = 0.02
+    probed_most: float = 0.05
 
     def __post_init__(self) -> None:
         if self.exact_up_to < 0:
