@@ -63,8 +63,8 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout.write("".join(map(_table, runs)))
     for (one, two), exponent in zip(pairwise(sizes), growth, strict=True):
         grown = (two / one) ** (exponent - 1)
-        told = f"{one:,} to {two:,} items: exponent {exponent:.2f}, an item costs {grown:.2f} times"
-        sys.stdout.write(f"\n{told}\n")
+        line = f"{one:,} to {two:,} items: exponent {exponent:.2f}, an item costs {grown:.2f} times"
+        sys.stdout.write(f"\n{line}\n")
 
 
 def exponents(runs: Sequence[Measured]) -> list[float]:

@@ -116,7 +116,8 @@ class SyntheticShop:
     def _popular(self, rng: np.random.Generator, number: int, of_rank: Longs) -> Longs:
         """Items by Zipf's law of exponent one: the logarithm of the rank is uniform."""
         ranks = np.exp(rng.random(number) * np.log(self.n_items)).astype(np.int64)
-        return of_rank[np.minimum(ranks - 1, self.n_items - 1)]
+        drawn: Longs = of_rank[np.minimum(ranks - 1, self.n_items - 1)]
+        return drawn
 
     def _following(
         self, rng: np.random.Generator, leading: Longs, along: Longs, of_rank: Longs
@@ -136,7 +137,8 @@ class SyntheticShop:
             self._popular(rng, number, of_rank),
         )
         items[::BASKET] = leading[::BASKET]
-        return np.minimum(items, self.n_items - 1)
+        within: Longs = np.minimum(items, self.n_items - 1)
+        return within
 
 
 def renewed(folder: Path, shop: SyntheticShop, share: float) -> None:

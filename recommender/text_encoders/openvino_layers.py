@@ -75,7 +75,7 @@ def _compiled(
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of tracing: the probes of the text model check it
         converted = openvino.convert_model(
-            Layers().eval(), example_input=tuple(example[name] for name in names)
+            Layers().train(False), example_input=tuple(example[name] for name in names)
         )
     options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],

@@ -93,6 +93,7 @@ def text_model(
     """
     from torch.nn import Identity
 
+    model.train(False)
     inner: Any = next(iter(model.children()))
     if engine == "openvino":
         plain = TextModel(model, _one_by_one(inner))
