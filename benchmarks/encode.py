@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     options = parser.parse_args(arguments)
-    size = Size(192, 48, 2) if options.quick else Size(2000, 400, 5)
+    size = Size(384, 96, 3) if options.quick else Size(2000, 400, 5)
     from threadpoolctl import threadpool_info
 
     rows = []

@@ -39,11 +39,15 @@ Search = Callable[[FloatMatrix, int], Found]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to search; `build` gives the search of targets (n, d). Without a width it is exact."""
+    """A way to search; `build` gives the search of targets (n, d).
+
+    `finds` is False where it only multiplies.
+    """
 
     name: str
     build: Callable[[FloatMatrix], Search]
     has_width: bool = False
+    finds: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Timed:
     recall: float
     width: int
     extrapolated: bool
+    finds: bool
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -112,8 +117,8 @@ def ways() -> Iterator[Way]:
     yield Way("ours, cells", lambda x: _index(InvertedFile().build(x)))
     yield Way("FAISS flat", _faiss_flat)
     yield Way("torch fp32 blocks + topk", lambda x: _torch(x, "fp32", top=True))
-    yield Way("torch fp32 product alone", lambda x: _torch(x, "fp32", top=False))
-    yield Way("torch bf16 product alone", lambda x: _torch(x, "bf16", top=False))
+    yield Way("torch fp32 product alone", lambda x: _torch(x, "fp32", top=False), finds=False)
+    yield Way("torch bf16 product alone", lambda x: _torch(x, "bf16", top=False), finds=False)
     yield Way("implicit similar items", _implicit)
     yield Way("FAISS HNSW32", _faiss_hnsw, has_width=True)
     for name, build in (("hnswlib", _hnswlib), ("usearch", _usearch), ("voyager", _voyager)):
@@ -137,16 +142,24 @@ def _timed(
     search(targets[:asking], width)
     seconds = (time.perf_counter() - asked) * len(targets) / asking
     return Timed(
-        kind, way.name, built - started, seconds, recall, width, extrapolated=asking < len(targets)
+        vectors=kind,
+        way=way.name,
+        build_s=built - started,
+        search_s=seconds,
+        recall=recall,
+        width=width,
+        extrapolated=asking < len(targets),
+        finds=way.finds,
     )
 
 
 def _line(row: Timed) -> str:
     width = f"width {row.width}" if row.width else ""
     about = ", worked out" if row.extrapolated else ""
+    recall = f"recall {row.recall:.4f}" if row.finds else "finds nothing"
     return (
         f"{row.vectors:<10}{row.way:<28}build {row.build_s:8.2f} s   "
-        f"all items {row.search_s:8.2f} s{about}   recall {row.recall:.4f}   {width}"
+        f"all items {row.search_s:8.2f} s{about}   {recall}   {width}"
     )
 
 
