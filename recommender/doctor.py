@@ -69,6 +69,26 @@ def examine_encoder(make: Callable[[], TextEncoder]) -> list[Finding]:
     return [Finding("text model", "ok", line) for line in told]
 
 
+def examine_encoding(parameters: Mapping[str, object], *, bf16: bool) -> Finding:
+    """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
+    precision = parameters.get("precision", "fp32")
+    if precision == "bf16" and not bf16:
+        text = "bf16, which this processor lacks; set recipe.text.precision to fp32"
+        return Finding("encoding", "warning", text)
+    if precision == "fp32" and bf16:
+        text = "fp32; this processor has bf16, which is faster: see recommender doctor --speed"
+        return Finding("encoding", "ok", text)
+    return Finding("encoding", "ok", f"{precision}, as fits this processor")
+
+
+def examine_kernels(chosen: str | None, best: str | None) -> Finding:
+    """Whether OPENBLAS_CORETYPE, as it was set, keeps products from the processor's best."""
+    if chosen and best and chosen.casefold() != best.casefold():
+        text = f"OPENBLAS_CORETYPE is {chosen}, this processor has {best}; unset it"
+        return Finding("kernels", "warning", text)
+    return Finding("kernels", "ok", best or "as OpenBLAS finds them")
+
+
 def examine_inputs(paths: Iterable[str]) -> list[Finding]:
     """Whether the input files are here."""
     findings = []

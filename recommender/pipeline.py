@@ -75,7 +75,7 @@ from recommender.vectors import Embeddings, ItemVectors
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 2)
-_INDEX = ("index", 1)
+_INDEX = ("index", 2)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)
@@ -473,7 +473,8 @@ def _index(job: Job, vectors: Step, placement: Placement) -> Step:
     key = artifact_key(*_INDEX, {"index": index}, {"vectors": vectors.key})
 
     def make() -> Made:
-        return builder.build(_vectors(vectors).targets).columns(), {}
+        columns = builder.build(_vectors(vectors).targets).columns()
+        return columns, {"recall": float(columns["recall"]) if "recall" in columns else 1.0}
 
     step = _step(job, _INDEX, "build index", key, (vectors,), single(make))
     return dataclasses.replace(step, name=f"index.{placement.name}")

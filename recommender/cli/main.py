@@ -185,7 +185,12 @@ def build_parser() -> Parser:
     lint.add_argument("--csv", type=Path, metavar="FILE", help="write all findings")
     lint.add_argument("--json", action="store_true", help="print JSON")
     command("status", "Show what is live, and the last run.")
-    command("doctor", "Check this machine, the settings and the store.")
+    doctor = command("doctor", "Check this machine, the settings and the store.")
+    doctor.add_argument(
+        "--speed",
+        action="store_true",
+        help="measure how text can be encoded here, propose the best",
+    )
     command("config", "Print the settings in force as TOML, secrets masked.", "config")
     _add_evaluate(command("evaluate", "Judge the recipe on later baskets, beside baselines."))
     _add_tune(command("tune", "Search a better recipe on the validation windows."))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from recommender.arrays import Columns, FloatMatrix
 from recommender.errors import ConfigError
 from recommender.indexes.exact import Exact, FaissIndex, nonzero_rows
-
-if TYPE_CHECKING:
-    import faiss
+from recommender.indexes.faiss_kernels import faiss_module
+from recommender.protocols import VectorIndex
 
 SAMPLE = 256
 DEPTH = 24
@@ -42,10 +41,9 @@ class InvertedFile:
         if self.cells < 0:
             raise ConfigError(f"ivf: cells = {self.cells} is below 0")
 
-    def build(self, targets: FloatMatrix) -> FaissIndex:
+    def build(self, targets: FloatMatrix) -> VectorIndex:
         """Train, fill and tune the index on the targets (n, d)."""
-        import faiss
-
+        faiss = faiss_module()
         rows = nonzero_rows(targets)
         if not len(rows):
             return Exact().build(targets)
@@ -60,20 +58,20 @@ class InvertedFile:
         index.cp.min_points_per_centroid = 1
         index.train(lengthened)
         index.add(lengthened)
-        index.nprobe = self._probes(index, lengthened)
+        index.nprobe, recall = self._probes(index, lengthened)
         learned: Columns = {
+            "recall": np.array(recall),
             "centroids": quantizer.reconstruct_n(0, cells),
             "cells": quantizer.assign(lengthened, 1)[:, 0].astype(np.int32),
             "probes": np.array(index.nprobe),
         }
         return FaissIndex(index, rows, dimensions_added=1, learned=learned)
 
-    def restore(self, targets: FloatMatrix, columns: Columns) -> FaissIndex:
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
         """Fill the trained cells again: no k-means, no search for the number of probes."""
         if not columns:
             return self.build(targets)
-        import faiss
-
+        faiss = faiss_module()
         rows = nonzero_rows(targets)
         lengthened = equally_long(targets[rows])
         centroids = np.ascontiguousarray(columns["centroids"])
@@ -87,18 +85,18 @@ class InvertedFile:
         index.nprobe = int(columns["probes"])
         return FaissIndex(index, rows, dimensions_added=1, learned=columns)
 
-    def _probes(self, index: faiss.IndexIVFFlat, lengthened: FloatMatrix) -> int:
-        """The fewest probes, doubled from 8, at which a sample of targets reaches the recall."""
+    def _probes(self, index: Any, lengthened: FloatMatrix) -> tuple[int, float]:  # noqa: ANN401
+        """The fewest probes, doubled from 8, with which a sample reaches the recall, and that."""
         sample, wanted = sample_of(lengthened, self.seed)
-        probes, reached = FIRST_PROBES, 0.0
+        probes, reached = FIRST_PROBES, 1.0
         while probes < index.nlist:
             index.nprobe = probes
             reached = recall_of(wanted, index.search(sample, wanted.shape[1])[1])
             if reached >= self.recall:
                 break
-            probes *= 2
+            probes, reached = 2 * probes, 1.0
         _log.info("cells=%d probes=%d recall=%.3f", index.nlist, probes, reached)
-        return min(probes, int(index.nlist))
+        return min(probes, int(index.nlist)), reached
 
 
 def equally_long(targets: FloatMatrix) -> FloatMatrix:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from recommender import encoding_paths
 from recommender.cli.main import run
+from recommender.encoding_paths import EncodingPath, Fidelity
 from recommender.serving.connection import open_store
 from recommender.serving.embedded import Embedded
 from tests.shop_files import orders, write_shop, write_small_shop
@@ -197,6 +199,24 @@ def test_doctor(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--config", str(live)]) == 3
     assert "orders.csv is not there" in capsys.readouterr().out
     assert run(["doctor", "--config", str(live), "--set", "store.url=redis://127.0.0.1:1"]) == 7
+
+
+def test_doctor_proposes_the_fastest_way_to_encode(
+    live: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(_choice: object, texts: list[str]) -> list[EncodingPath]:
+        assert len(texts) == 1000
+        return [
+            EncodingPath({"precision": "fp32"}, 100.0, Fidelity(1.0, 1.0, 1.0)),
+            EncodingPath({"precision": "bf16"}, 300.0, Fidelity(0.9999, 0.9998, 0.99)),
+        ]
+
+    monkeypatch.setattr(encoding_paths, "measured", measured)
+    text = ["--set", "recipe.text=sentence-transformers"]
+    assert run(["doctor", "--speed", "--config", str(live), *text]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "bf16: 300 short texts a second, cosine with fp32 0.99990 (least 0.99980)" in told
+    assert 'recipe.text = { precision = "bf16" }' in told
 
 
 @pytest.mark.fault(12)

@@ -12,8 +12,10 @@ from recommender.recipe import Choice
 N, D = 3000, 24
 BUILDERS = [Choice(name) for name in sorted(registry.INDEXES)] + [
     Choice("auto", {"exact_up_to": 100}),
+    Choice("auto", {"exact_up_to": 100, "probed_most": 0.0}),
     Choice("ivf", {"recall": 1.0, "cells": 16}),
     Choice("annoy", {"trees": 4}),
+    Choice("exact", {"screened_from": 0}),
 ]
 
 
@@ -101,6 +103,8 @@ def test_inputs_stay_as_they_are(builder: IndexBuilder) -> None:
         ("auto", {"exact_up_to": -1}),
         ("annoy", {"trees": 0}),
         ("annoy", {"recall": 1.5}),
+        ("auto", {"probed_most": 2.0}),
+        ("exact", {"screened_from": -1}),
     ],
 )
 def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:

@@ -90,7 +90,7 @@ def test_fingerprint_is_stable_text(encoder: TextEncoder) -> None:
     ("name", "parameters"),
     [
         ("hashing", {"dimensions": 1}),
-        ("sentence-transformers", {"batch_size": 0}),
+        ("sentence-transformers", {"precision": "int8"}),
         ("sentence-transformers", {"model": ""}),
         ("hashing", {"dimension": 64}),
         ("openai", {"model": ""}),

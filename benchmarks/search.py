@@ -1,0 +1,261 @@
+"""Nearest items of all items: `python -m benchmarks.search [--quick] [--json] [--n 200000]`.
+
+Two kinds of vectors of 256 dimensions: clusters far from each other, and hard ones without any
+(48 dimensions, and noise in all). Every way answers the same queries in the same run. Ways with a
+width (ef, probes) take the least, doubled, that reaches the recall of 24 on a sample. With fewer
+queries than items the time of all of them is worked out, and said to be.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.machine import machine
+from recommender.arrays import FloatMatrix, blocks, unit_rows
+from recommender.indexes.exact import Exact
+from recommender.indexes.faiss_kernels import faiss_module
+from recommender.indexes.ivf import InvertedFile
+
+K = 24
+D = 256
+RECALL = 0.98
+SAMPLE = 256
+WIDTHS = (32, 64, 128, 256, 512, 1024)
+BLOCK = 1024
+
+Found = NDArray[Any]
+Search = Callable[[FloatMatrix, int], Found]
+"""Queries (b, d) and a width, to what was found (b, k)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to search; `build` gives the search of targets (n, d).
+
+    `finds` is False where it only multiplies.
+    """
+
+    name: str
+    build: Callable[[FloatMatrix], Search]
+    has_width: bool = False
+    finds: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What a way costs for all items, and how much it finds of the true nearest."""
+
+    vectors: str
+    way: str
+    build_s: float
+    search_s: float
+    recall: float
+    width: int
+    extrapolated: bool
+    finds: bool
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="20,000 items, 2,048 of them ask")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--n", type=int, default=200_000)
+    parser.add_argument("--queries", type=int, default=0, help="how many ask; 0 for all")
+    parser.add_argument("--ways", default="", help="only ways whose names hold this")
+    options = parser.parse_args(arguments)
+    n = 20_000 if options.quick else options.n
+    asking = 2048 if options.quick else options.queries or n
+    timed = []
+    for kind, targets in (("clusters", clustered(n)), ("hard", hard(n))):
+        wanted = _true_nearest(targets)
+        for way in ways():
+            if options.ways in way.name:
+                timed.append(_timed(kind, way, targets, wanted, asking))
+                if not options.json:
+                    sys.stdout.write(_line(timed[-1]) + "\n")
+                    sys.stdout.flush()
+    from threadpoolctl import threadpool_info
+
+    pools = [f"{p['internal_api']} {p.get('architecture', '')}" for p in threadpool_info()]
+    about = {"n": n, "asking": asking, "d": D, "k": K, "pools": pools}
+    about["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "unset")
+    if options.json:
+        told = {"machine": machine(), "about": about, "rows": [asdict(row) for row in timed]}
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    else:
+        sys.stdout.write(f"{about}\n")
+
+
+def clustered(n: int) -> FloatMatrix:
+    """Unit vectors in clusters of about a hundred."""
+    rng = np.random.default_rng(1)
+    centres = unit_rows(rng.normal(size=(max(1, n // 100), D)))
+    drawn = centres[rng.integers(0, len(centres), n)]
+    return unit_rows(drawn + rng.normal(size=(n, D)).astype(np.float32) * 0.03)
+
+
+def hard(n: int) -> FloatMatrix:
+    """Unit vectors of 48 dimensions, turned into 256, and noise."""
+    rng = np.random.default_rng(2)
+    turned = rng.normal(size=(n, 48)).astype(np.float32) @ rng.normal(size=(48, D)).astype("f4")
+    return unit_rows(unit_rows(turned) + rng.normal(size=(n, D)).astype(np.float32) * 0.02)
+
+
+def ways() -> Iterator[Way]:
+    """What can be compared here: ours, FAISS, torch, implicit, then what is installed."""
+    yield Way("ours, exact", lambda x: _index(Exact(screened_from=0).build(x)))
+    yield Way("ours, cells", lambda x: _index(InvertedFile().build(x)))
+    yield Way("FAISS flat", _faiss_flat)
+    yield Way("torch fp32 blocks + topk", lambda x: _torch(x, "fp32", top=True))
+    yield Way("torch fp32 product alone", lambda x: _torch(x, "fp32", top=False), finds=False)
+    yield Way("torch bf16 product alone", lambda x: _torch(x, "bf16", top=False), finds=False)
+    yield Way("implicit similar items", _implicit)
+    yield Way("FAISS HNSW32", _faiss_hnsw, has_width=True)
+    for name, build in (("hnswlib", _hnswlib), ("usearch", _usearch), ("voyager", _voyager)):
+        if importlib.util.find_spec(name) is not None:
+            yield Way(name, build, has_width=True)
+
+
+def _timed(
+    kind: str, way: Way, targets: FloatMatrix, wanted: tuple[Found, Found], asking: int
+) -> Timed:
+    started = time.perf_counter()
+    search = way.build(targets)
+    built = time.perf_counter()
+    picked, nearest = wanted
+    width, recall = 0, 0.0
+    for width in WIDTHS if way.has_width else (0,):
+        recall = _recall(search(targets[picked], width), nearest)
+        if recall >= RECALL:
+            break
+    asked = time.perf_counter()
+    search(targets[:asking], width)
+    seconds = (time.perf_counter() - asked) * len(targets) / asking
+    return Timed(
+        vectors=kind,
+        way=way.name,
+        build_s=built - started,
+        search_s=seconds,
+        recall=recall,
+        width=width,
+        extrapolated=asking < len(targets),
+        finds=way.finds,
+    )
+
+
+def _line(row: Timed) -> str:
+    width = f"width {row.width}" if row.width else ""
+    about = ", worked out" if row.extrapolated else ""
+    recall = f"recall {row.recall:.4f}" if row.finds else "finds nothing"
+    return (
+        f"{row.vectors:<10}{row.way:<28}build {row.build_s:8.2f} s   "
+        f"all items {row.search_s:8.2f} s{about}   {recall}   {width}"
+    )
+
+
+def _true_nearest(targets: FloatMatrix) -> tuple[Found, Found]:
+    picked = np.sort(np.random.default_rng(3).choice(len(targets), SAMPLE, replace=False))
+    scores = targets[picked] @ targets.T
+    return picked, np.argpartition(-scores, K, axis=1)[:, :K]
+
+
+def _recall(found: Found, nearest: Found) -> float:
+    shared = [len(np.intersect1d(a, b)) for a, b in zip(found, nearest, strict=True)]
+    return float(np.mean(shared) / K)
+
+
+def _index(index: Any) -> Search:  # noqa: ANN401
+    return lambda queries, _: index.search(queries, K).rows
+
+
+def _faiss_flat(targets: FloatMatrix) -> Search:
+    index = faiss_module().IndexFlatIP(D)
+    index.add(targets)
+    return lambda queries, _: index.search(queries, K)[1]
+
+
+def _faiss_hnsw(targets: FloatMatrix) -> Search:
+    faiss = faiss_module()
+    index = faiss.IndexHNSWFlat(D, 32, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = 80
+    index.add(targets)
+
+    def search(queries: FloatMatrix, width: int) -> Found:
+        index.hnsw.efSearch = width
+        return np.asarray(index.search(queries, K)[1])
+
+    return search
+
+
+def _torch(targets: FloatMatrix, precision: str, *, top: bool) -> Search:
+    import torch
+
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    held = torch.from_numpy(targets).to(kind)
+
+    def search(queries: FloatMatrix, _: int) -> Found:
+        found = np.zeros((len(queries), K), dtype=np.int64)
+        with torch.inference_mode():
+            for block in blocks(len(queries), BLOCK):
+                asked = torch.from_numpy(queries[block]).to(kind)
+                products = torch.nn.functional.linear(asked, held)
+                if top:
+                    found[block] = products.topk(K, dim=1).indices.numpy()
+        return found
+
+    return search
+
+
+def _implicit(targets: FloatMatrix) -> Search:
+    from implicit.cpu.topk import topk
+
+    return lambda queries, _: np.asarray(topk(targets, queries, K)[0])
+
+
+def _hnswlib(targets: FloatMatrix) -> Search:
+    import hnswlib
+
+    index = hnswlib.Index(space="ip", dim=D)
+    index.init_index(max_elements=len(targets), M=16, ef_construction=80)
+    index.add_items(targets)
+
+    def search(queries: FloatMatrix, width: int) -> Found:
+        index.set_ef(width)
+        return np.asarray(index.knn_query(queries, k=K)[0])
+
+    return search
+
+
+def _usearch(targets: FloatMatrix) -> Search:
+    from usearch.index import Index
+
+    index = Index(ndim=D, metric="ip", dtype="bf16", connectivity=16, expansion_add=80)
+    index.add(np.arange(len(targets)), targets)
+
+    def search(queries: FloatMatrix, width: int) -> Found:
+        index.expansion_search = width
+        return np.asarray(index.search(queries, K).keys)
+
+    return search
+
+
+def _voyager(targets: FloatMatrix) -> Search:
+    import voyager
+
+    index = voyager.Index(voyager.Space.InnerProduct, num_dimensions=D, M=16, ef_construction=80)
+    index.add_items(targets)
+    return lambda queries, width: np.asarray(index.query(queries, k=K, query_ef=width)[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,231 @@
+"""Screened search: all products in bf16, then those that may be among the best in fp32.
+
+Exact: the error of a product in bf16 is bounded by what rounding took from its two vectors
+(|q·t - q̂·t̂| <= |q - q̂| |t| + |q̂| |t - t̂|, by Cauchy and Schwarz), by the rounding of the result and
+by the order of the sum. A target is left out only where its product, with the whole error added,
+stays below a lower bound of the k-th best. What is left is multiplied in fp32, each pair on its
+own, so that the answer does not depend on how queries are cut into blocks or on the number of
+threads.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.arrays import Columns, FloatMatrix, Rows, blocks
+from recommender.neighbours import NONE, Neighbours
+
+if TYPE_CHECKING:
+    import torch
+
+QUERIES = 1024
+TARGETS = 8192
+GROUP = 32
+PAIRS = 4_000_000
+EXACT_PAIRS = 16_384
+ROUNDED = 2.0**-8 * 1.01
+"""The largest relative error of rounding to bf16, and a little."""
+SUMMED = 2.0**-22
+"""The relative error of a sum in fp32, for each of its terms, and a little."""
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some targets in bf16 from `start` on; the longest, and the most that rounding took."""
+
+    start: int
+    rounded: torch.Tensor
+    longest: float
+    lost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The nearest targets, exactly. `rows` (m,) are those of the targets (n, d) that are not zero.
+
+    `targets` may be a memory map: beside it stand two bytes a dimension.
+    """
+
+    targets: FloatMatrix
+    rows: Rows
+    chunks: tuple[Chunk, ...]
+
+    @classmethod
+    def of(cls, targets: FloatMatrix, rows: Rows) -> Screened:
+        """Round the targets, chunk by chunk."""
+        chunks = tuple(
+            _chunk(block.start, np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
+            for block in blocks(len(rows), TARGETS)
+        )
+        return cls(targets, rows, chunks)
+
+    def columns(self) -> Columns:
+        """Nothing: rounding again costs less than a file."""
+        return {}
+
+    def search(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """The k neighbours (b, k) of the queries (b, d); a zero query has none.
+
+        Equal scores stand by row. As many blocks of queries side by side as torch has threads.
+        """
+        import torch
+
+        k = max(1, min(k, len(self.rows)))
+        threads = torch.get_num_threads()
+        asked = list(blocks(len(queries), QUERIES))
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+        return Neighbours(
+            np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
+            np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
+        )
+
+    def _nearest(self, queries: FloatMatrix, k: int) -> tuple[Rows, FloatMatrix]:
+        """Rows and scores (b, k); a block with very many candidates is halved."""
+        asked = np.ascontiguousarray(queries, dtype=np.float32)
+        candidates = self._screen(asked, k)
+        if candidates is None:
+            half = len(asked) // 2
+            parts = [self._nearest(part, k) for part in (asked[:half], asked[half:])]
+            return np.vstack([p[0] for p in parts]), np.vstack([p[1] for p in parts])
+        return self._ranked(asked, *candidates, k)
+
+    def _screen(self, queries: FloatMatrix, k: int) -> tuple[Places, Places] | None:
+        """Queries and targets (p,) that may belong together; None where they are too many."""
+        import torch
+
+        with torch.inference_mode():
+            screen = _Screen.of(queries, k)
+            total = 0
+            for chunk in self.chunks:
+                total += screen.pass_through(chunk)
+                if total > PAIRS and len(queries) > 1:
+                    return None
+            return screen.left()
+
+    def _ranked(
+        self, queries: FloatMatrix, asking: Places, found: Places, k: int
+    ) -> tuple[Rows, FloatMatrix]:
+        """The best k of the candidates of each query, by their products in fp32."""
+        scores = np.empty(len(asking), dtype=np.float32)
+        rows = self.rows[found]
+        for pairs in blocks(len(asking), EXACT_PAIRS):
+            np.einsum(
+                "pd,pd->p", queries[asking[pairs]], self.targets[rows[pairs]], out=scores[pairs]
+            )
+        order = np.lexsort((rows, -scores, asking))
+        asking, rows, scores = asking[order], rows[order], scores[order]
+        rank = np.arange(len(asking)) - np.searchsorted(asking, asking)
+        asked = np.asarray(queries.any(axis=1))
+        kept = (rank < k) & asked[asking]
+        best = np.full((len(queries), k), NONE, dtype=np.int32)
+        best_scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        best[asking[kept], rank[kept]] = rows[kept]
+        best_scores[asking[kept], rank[kept]] = scores[kept]
+        return best, best_scores
+
+
+@dataclass(slots=True)
+class _Screen:
+    """The candidates of one block of queries, while the chunks of targets pass.
+
+    `floor` (b, k) holds lower bounds of the products of k different targets, best first.
+    """
+
+    queries: torch.Tensor
+    length: torch.Tensor
+    lost: torch.Tensor
+    floor: torch.Tensor
+    kept: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+
+    @classmethod
+    def of(cls, queries: FloatMatrix, k: int) -> _Screen:
+        import torch
+
+        given = torch.from_numpy(queries)
+        rounded = given.bfloat16()
+        floor = torch.full((len(queries), k), -torch.inf)
+        lost = (given - rounded.float()).norm(dim=1)
+        return cls(rounded, rounded.float().norm(dim=1), lost, floor, [])
+
+    def pass_through(self, chunk: Chunk) -> int:
+        """Take what may be among the best of a chunk; returns how many there are."""
+        import torch
+        from torch.nn.functional import linear
+
+        products = linear(self.queries, chunk.rounded)
+        size = products.shape[1]
+        group = GROUP if size % GROUP == 0 else 1
+        grouped = products.view(len(products), group, size // group)
+        peaks = _peaks(grouped)
+        error = self._error(chunk)
+        below = torch.cat([self.floor, _lowest(peaks.float()) - error[:, None]], dim=1)
+        self.floor = below.topk(self.floor.shape[1], dim=1).values
+        least = _least(self.floor[:, -1] - error).bfloat16()  # rounded towards less in `_least`
+        query, place = (peaks >= least[:, None]).nonzero(as_tuple=True)
+        members = grouped[query, :, place]
+        hit, member = (members >= least[query][:, None]).nonzero(as_tuple=True)
+        query = query[hit]
+        target = chunk.start + member * (size // group) + place[hit]
+        upper = _highest(members[hit, member].float()) + error[query]
+        self.kept.append((query, target, upper))
+        return len(query)
+
+    def left(self) -> tuple[Places, Places]:
+        """Queries and targets (p,) of the candidates that the last floor leaves."""
+        import torch
+
+        query, target, upper = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
+        stays = upper >= self.floor[query, -1]
+        return query[stays].numpy(), target[stays].numpy()
+
+    def _error(self, chunk: Chunk) -> torch.Tensor:
+        """How far a product in bf16 may be from the true one, its own rounding apart (b,)."""
+        summed = SUMMED * self.queries.shape[1] * chunk.longest
+        return self.lost * chunk.longest + self.length * (chunk.lost + summed)
+
+
+def _chunk(start: int, targets: FloatMatrix) -> Chunk:
+    import torch
+
+    given = torch.from_numpy(targets)
+    rounded = given.bfloat16()
+    lost = (given - rounded.float()).norm(dim=1).max()
+    longest = torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max())
+    return Chunk(start, rounded, float(longest) * (1 + SUMMED), float(lost) * (1 + SUMMED))
+
+
+def _peaks(grouped: torch.Tensor) -> torch.Tensor:
+    """The largest of each group: (b, group, c) to (b, c)."""
+    import torch
+
+    while grouped.shape[1] > 1:
+        half = grouped.shape[1] // 2
+        grouped = torch.maximum(grouped[:, :half], grouped[:, half:])
+    return grouped[:, 0]
+
+
+def _lowest(products: torch.Tensor) -> torch.Tensor:
+    """The least that may have been rounded to these."""
+    return products - ROUNDED * products.abs()
+
+
+def _highest(products: torch.Tensor) -> torch.Tensor:
+    """The most that may have been rounded to these."""
+    return products + ROUNDED * products.abs()
+
+
+def _least(bound: torch.Tensor) -> torch.Tensor:
+    """What a rounded product has to be at least, where the true one may be `bound`."""
+    return bound - 2 * ROUNDED * bound.abs()

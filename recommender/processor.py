@@ -1,0 +1,31 @@
+"""Processor: which instructions it has that libraries should use."""
+
+from functools import cache
+from pathlib import Path
+
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+_CPU = Path("/proc/cpuinfo")
+
+
+@cache
+def flags() -> frozenset[str]:
+    """Instruction sets by the names that Linux has for them; none on another system."""
+    try:
+        lines = _CPU.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    told = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat"))]
+    return frozenset().union(*told)
+
+
+def multiplies_bf16() -> bool:
+    """Whether there are instructions for products in bf16."""
+    return bool(BF16_FLAGS & flags())
+
+
+def openblas_core() -> str | None:
+    """The fastest kernels of OpenBLAS that run here, by its own name, None where it knows best."""
+    if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags():
+        return "SkylakeX"
+    return "Haswell" if {"avx2", "fma"} <= flags() else None

@@ -1,0 +1,149 @@
+"""BERT and its like over packs of texts: every product of matrices has one of two shapes.
+
+Tokens of all texts of a pack lie below each other; only attention looks at one length at a time.
+The three projections of attention are one product, GELU and the sums with what came before are
+part of theirs. Source: Devlin et al. 2019, "BERT"; the numbers are transformers' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from recommender.text_encoders.packed_linear import Linear, linear_layer
+from recommender.text_encoders.token_packs import PACK
+
+if TYPE_CHECKING:
+    import torch
+
+ARCHITECTURES = frozenset({"BertModel", "RobertaModel", "XLMRobertaModel"})
+EMBEDDED = ("input_ids", "token_type_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Layer normalisation."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    epsilon: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The rows of x (m, d), normalised."""
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(x, (x.shape[1],), self.weight, self.bias, self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: attention, then two linear layers, each with a sum and a normalisation."""
+
+    projections: Linear
+    joined: Linear
+    attended: Norm
+    widened: Linear
+    narrowed: Linear
+    ended: Norm
+
+    def __call__(
+        self, x: torch.Tensor, shapes: Sequence[tuple[int, int]], heads: int
+    ) -> torch.Tensor:
+        """The layer of x (m, d), whose texts come in groups of (number, length)."""
+        x = self.attended(self.joined(self._attention(x, shapes, heads), added=x))
+        return self.ended(self.narrowed(self.widened(x, "gelu"), added=x))
+
+    def _attention(
+        self, x: torch.Tensor, shapes: Sequence[tuple[int, int]], heads: int
+    ) -> torch.Tensor:
+        from torch.nn.functional import scaled_dot_product_attention
+
+        projected = self.projections(x)
+        seen = x.new_zeros(x.shape)
+        start = 0
+        for texts, length in shapes:
+            own = slice(start, start + texts * length)
+            start = own.stop
+            query, key, value = (
+                projected[own].view(texts, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+            )
+            read = scaled_dot_product_attention(query, key, value)
+            seen[own].view(texts, length, heads, -1).copy_(read.transpose(1, 2))
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBert:
+    """A transformers model of `ARCHITECTURES` whose activation is GELU, in one precision."""
+
+    embeddings: Any
+    layers: tuple[Layer, ...]
+    heads: int
+
+    @classmethod
+    def of(cls, model: Any) -> PackedBert:  # noqa: ANN401
+        """The same weights as a transformers model, laid out for oneDNN."""
+        heads = int(model.config.num_attention_heads)
+        return cls(model.embeddings, tuple(map(_layer, model.encoder.layer)), heads)
+
+    def __call__(
+        self, groups: Sequence[Mapping[str, torch.Tensor]], size: int
+    ) -> list[torch.Tensor]:
+        """Token embeddings (texts, length, d) of each group of a pack of `size` tokens."""
+        import torch
+
+        embedded = [
+            self.embeddings(**{name: group[name] for name in EMBEDDED if name in group})
+            for group in groups
+        ]
+        shapes = [(one.shape[0], one.shape[1]) for one in embedded]
+        x = embedded[0].new_zeros((size, embedded[0].shape[2]))
+        used = sum(texts * length for texts, length in shapes)
+        torch.cat([one.flatten(0, 1) for one in embedded], out=x[:used])
+        for layer in self.layers:
+            x = layer(x, shapes, self.heads)
+        ends = list(accumulate(texts * length for texts, length in shapes))
+        return [
+            x[end - texts * length : end].view(texts, length, -1)
+            for end, (texts, length) in zip(ends, shapes, strict=True)
+        ]
+
+
+def fits(model: Any) -> bool:  # noqa: ANN401
+    """Whether `PackedBert` is the same function as a transformers model."""
+    config = model.config
+    return (
+        type(model).__name__ in ARCHITECTURES
+        and config.hidden_act == "gelu"
+        and not config.is_decoder
+        and getattr(config, "position_embedding_type", "absolute") in (None, "absolute")
+    )
+
+
+def _layer(layer: Any) -> Layer:  # noqa: ANN401
+    import torch
+
+    own, after = layer.attention.self, layer.attention.output
+    projections = (own.query, own.key, own.value)
+    return Layer(
+        projections=linear_layer(
+            torch.cat([one.weight.data for one in projections]),
+            torch.cat([one.bias.data for one in projections]),
+            PACK,
+        ),
+        joined=_linear(after.dense),
+        attended=_norm(after.LayerNorm),
+        widened=_linear(layer.intermediate.dense),
+        narrowed=_linear(layer.output.dense),
+        ended=_norm(layer.output.LayerNorm),
+    )
+
+
+def _linear(module: torch.nn.Linear) -> Linear:
+    return linear_layer(module.weight.data, module.bias.data, PACK)
+
+
+def _norm(module: torch.nn.LayerNorm) -> Norm:
+    return Norm(module.weight.data, module.bias.data, module.eps)
