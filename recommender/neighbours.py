@@ -95,8 +95,8 @@ class RelatedLists:
             raise DataError(f"{where}: an entry outside of the catalogue")
         if (self.rows == owners).any():
             raise DataError(f"{where}: a list holds its own item")
-        pairs = owners * len(self) + self.rows
-        if len(np.unique(pairs)) != len(pairs):
+        pairs = np.sort(owners * len(self) + self.rows)
+        if (pairs[1:] == pairs[:-1]).any():
             raise DataError(f"{where}: a list holds an item twice")
         if not ((self.scores > 0) & (self.scores <= 1)).all():
             raise DataError(f"{where}: a score outside of (0, 1]")
