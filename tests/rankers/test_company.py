@@ -159,18 +159,17 @@ def with_views(baskets: list[list[int]], sessions: list[list[int]]) -> Interacti
     """Purchases by basket, and views by session."""
     bought, viewed = interactions(baskets, N_ITEMS), interactions(sessions, N_ITEMS)
 
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(bought, name), getattr(viewed, name)])
-
     none = [np.full(len(events), -1, dtype=np.int32) for events in (bought, viewed)]
     return dataclasses.replace(
         bought,
+        item=np.concatenate([bought.item, viewed.item]),
         basket=np.concatenate([bought.basket, none[1]]),
         session=np.concatenate([none[0], viewed.basket]),
+        user=np.concatenate([bought.user, viewed.user]),
         kind=np.concatenate([bought.kind, viewed.kind + 1]).astype(np.int8),
+        time=np.concatenate([bought.time, viewed.time]),
         kinds=("purchase", "view"),
         weights=(1.0, 0.2),
-        **{name: joined(name) for name in ("item", "user", "time")},
     )
 
 
