@@ -46,7 +46,8 @@ def report(rows: Sequence[Row], *, as_json: bool) -> None:
     about = machine()
     sys.stdout.write(f"{about['processor']}, {about['cores']} cores, Python {about['python']}\n\n")
     for row in rows:
-        beside = "" if row.peer is None else f"   peer {row.peer:,.3g}   ratio {row.ratio:.2f}"
+        beside = "" if row.peer is None else f"   peer {row.peer:,.3g}"
+        beside += "" if row.ratio is None else f"   ratio {row.ratio:.2f}"
         sys.stdout.write(f"{row.name:<58}{row.value:>12,.4g} {row.unit}{beside}\n")
 
 

@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer attacks")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--user-baskets", type=int, default=3, metavar="N")
-    parser.add_argument("--users-min", type=int, default=3, metavar="N")
+    parser.add_argument("--users-min", type=int, default=1, metavar="N")
     options = parser.parse_args()
     users, baskets = (USERS_OF_QUICK, BASKETS_OF_QUICK) if options.quick else (USERS, BASKETS)
     with tempfile.TemporaryDirectory() as folder:
