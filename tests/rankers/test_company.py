@@ -9,6 +9,7 @@ from recommender.arrays import unit_rows
 from recommender.basis import Basis
 from recommender.catalogue import Catalogue
 from recommender.company import Company, Habits
+from recommender.interactions import Interactions
 from recommender.neighbours import NONE, Neighbours
 from recommender.rankers.complements import Complements
 from recommender.rankers.substitutes import Substitutes
@@ -152,3 +153,45 @@ def test_what_grows_in_the_category_stands_before_what_grows_elsewhere() -> None
     ranked = order.rank(rows, Neighbours(found, np.ones(found.shape, np.float32)))
     assert ranked.rows.tolist() == [[1, 2, 4, 3], [2, 1, 0, 3]]
     assert ((ranked.scores > 0) & (ranked.scores <= 1)).all()
+
+
+def with_views(baskets: list[list[int]], sessions: list[list[int]]) -> Interactions:
+    """Purchases by basket, and views by session."""
+    bought, viewed = interactions(baskets, N_ITEMS), interactions(sessions, N_ITEMS)
+
+    none = [np.full(len(events), -1, dtype=np.int32) for events in (bought, viewed)]
+    return dataclasses.replace(
+        bought,
+        item=np.concatenate([bought.item, viewed.item]),
+        basket=np.concatenate([bought.basket, none[1]]),
+        session=np.concatenate([none[0], viewed.basket]),
+        user=np.concatenate([bought.user, viewed.user]),
+        kind=np.concatenate([bought.kind, viewed.kind + 1]).astype(np.int8),
+        time=np.concatenate([bought.time, viewed.time]),
+        kinds=("purchase", "view"),
+        weights=(1.0, 0.2),
+    )
+
+
+def test_what_is_viewed_together_is_a_choice_and_what_is_bought_is_not() -> None:
+    """Items 3 and 4 are bought with 0 as often; 4 and 6 are viewed with it as often."""
+    events = with_views([[0, 3], [0, 4]] * 10, [[0, 4], [0, 6]] * 10)
+    blank = ("",) * N_ITEMS
+    made = shop([])
+    items = dataclasses.replace(made.catalogue, brand=blank, category=blank)
+    made = dataclasses.replace(made, interactions=events, catalogue=items)
+    rows, candidates = others(0)
+    complements = Complements().prepare(made).rank(rows, candidates).rows[0].tolist()
+    assert complements[:2] == [3, 4]
+    substitutes = Substitutes().prepare(made).rank(rows, candidates).rows[0].tolist()
+    assert substitutes[:2] == [6, 4]
+
+
+def test_with_orders_alone_a_substitute_is_near_and_rarely_in_one_basket() -> None:
+    """By text 1, 2 and 3 are as near to 0; 3 is in another category, 1 in its baskets."""
+    texts = np.eye(N_ITEMS)
+    texts[[1, 2, 3], 0] = 2.0
+    made = shop([[0, 1]] * 20 + [[2]] * 20 + [[row] for row in range(N_ITEMS)] * 3, texts)
+    rows, candidates = others(0)
+    ranked = Substitutes().prepare(made).rank(rows, candidates).rows[0].tolist()
+    assert ranked[:3] == [2, 1, 3]
