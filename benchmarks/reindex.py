@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -54,13 +54,15 @@ def main(arguments: Sequence[str]) -> None:
     runs: list[Measured] = []
     for n_items in sizes:
         shop = SyntheticShop(n_items, n_items * options.events_per_item)
-        runs += _indexed(shop, options.assignments)
+        for run in _indexed(shop, options.assignments):
+            runs.append(run)
+            sys.stdout.write("" if options.json else _table(run))
+            sys.stdout.flush()
     growth = exponents([run for run in runs if run.run == "cold"])
     if options.json:
         told = {"machine": machine(), "runs": [asdict(run) for run in runs], "exponents": growth}
         sys.stdout.write(json.dumps(told, indent=1) + "\n")
         return
-    sys.stdout.write("".join(map(_table, runs)))
     for (one, two), exponent in zip(pairwise(sizes), growth, strict=True):
         grown = (two / one) ** (exponent - 1)
         line = f"{one:,} to {two:,} items: exponent {exponent:.2f}, an item costs {grown:.2f} times"
@@ -75,12 +77,12 @@ def exponents(runs: Sequence[Measured]) -> list[float]:
     ]
 
 
-def _indexed(shop: SyntheticShop, assignments: Sequence[str]) -> list[Measured]:
+def _indexed(shop: SyntheticShop, assignments: Sequence[str]) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory() as name:
         config = shop.write(Path(name), RECIPE)
-        cold = _run(shop, "cold", config, assignments)
+        yield _run(shop, "cold", config, assignments)
         renewed(Path(name), shop, NEW_SHARE)
-        return [cold, _run(shop, "nightly", config, assignments)]
+        yield _run(shop, "nightly", config, assignments)
 
 
 def _run(shop: SyntheticShop, what: str, config: Path, assignments: Sequence[str]) -> Measured:

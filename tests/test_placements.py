@@ -20,12 +20,20 @@ from recommender.experiments import published_lists
 from recommender.interactions import Interactions
 from recommender.learning import near_by_text
 from recommender.neighbours import NONE, Neighbours
-from recommender.pipeline import Job, make, read_shop_columns, text_embeddings
+from recommender.pipeline import (
+    Job,
+    make,
+    pinned,
+    plan,
+    read_shop_columns,
+    text_embeddings,
+)
 from recommender.progress import silent
 from recommender.recipe import Choice, Placement, Recipe
 from recommender.related import EVIDENCE
 from recommender.settings import RecipeSettings
 from recommender.settings_file import load
+from recommender.steps import named, ready
 from recommender.vectors import Embeddings
 from tests.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
@@ -235,6 +243,22 @@ def test_no_item_in_more_than_the_hub_share_whatever_the_shards(
     undivided = read_lists(whole.artifacts, again, "also_viewed")
     assert (undivided.rows == viewed.rows).all()
     assert (undivided.evidence == viewed.evidence).all()
+
+
+def test_hubs_are_bounded_the_same_shard_by_shard(
+    built: Job, recipe: Recipe, tmp_path: Path
+) -> None:
+    """As a fleet does it: each shard is a task of its own."""
+    write_small_shop(tmp_path)
+    job = load(tmp_path / "recommender.toml", ["limits.shard_items=128"]).job()
+    job = pinned(replace(job, recipe=recipe.only(["also_viewed"])))
+    while tasks := ready(goal := plan(job)):
+        for task in reversed(tasks):
+            named(goal, task.step).perform([task.shard])
+    alone = read_lists(job.artifacts, goal.artifact(), "also_viewed")
+    together = read_lists(built.artifacts, make(built)[0], "also_viewed")
+    assert (alone.rows == together.rows).all()
+    assert (alone.scores == together.scores).all()
 
 
 def test_equal_fits_are_shared_between_placements(built: Job) -> None:

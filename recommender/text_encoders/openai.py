@@ -178,9 +178,8 @@ class OpenAIEncoder:
             raise DataError(f"no whole JSON answer ({type(error).__name__})") from error
         if len(entries) != len(texts):
             raise DataError(f"{len(entries)} vectors for {len(texts)} texts")
-        if any(type(place) is not int for place in places) or sorted(places) != [
-            *range(len(texts))
-        ]:
+        order = list(range(len(texts)))
+        if any(type(place) is not int for place in places) or sorted(places) != order:
             raise DataError("vectors whose order is not told")
         matrix = np.zeros((len(texts), self._dimensions), dtype=np.float32)
         for place, vector in zip(places, vectors, strict=True):
