@@ -18,6 +18,7 @@ from recommender.lexicon import Lexicon
 from recommender.progress import silent
 from recommender.recipe import Choice
 from recommender.runs import Run, find_run
+from recommender.text_api import TextApi
 from recommender.vectors import Embeddings
 
 MAX_QUERY = 200
@@ -139,9 +140,15 @@ def checked(query: str) -> str:
     return query
 
 
-def searcher(generation: int, catalogue: Catalogue, text: Embeddings, choice: Choice) -> Searcher:
+def searcher(
+    generation: int,
+    catalogue: Catalogue,
+    text: Embeddings,
+    choice: Choice,
+    api: TextApi | None = None,
+) -> Searcher:
     """Make a catalogue with its text embeddings searchable, by the encoder that made them."""
-    encoder = registry.text_encoder(choice)
+    encoder = registry.text_encoder(choice, api)
 
     def encode(query: str) -> FloatVector:
         vector: FloatVector = encoder.encode([query], silent)[0]
@@ -150,8 +157,10 @@ def searcher(generation: int, catalogue: Catalogue, text: Embeddings, choice: Ch
     return Searcher(generation, catalogue, text.matrix, Lexicon.of(documents(catalogue)), encode)
 
 
-def searcher_of(store: ArtifactStore, number: int) -> Searcher:
+def searcher_of(store: ArtifactStore, number: int, api: TextApi | None = None) -> Searcher:
     """The searcher of a generation, from the artifacts of its run; the encoder is warmed up.
+
+    Where the text encoder asks a provider, each query is asked through `api`.
 
     Raises: ArtifactError where they are no longer there; ConfigError where this machine's text
     model is not the one that made its vectors.
@@ -162,14 +171,14 @@ def searcher_of(store: ArtifactStore, number: int) -> Searcher:
     build = find_build(store, run.build)
     table = dict(build.summary["recipe"]["text"])
     choice = Choice(table.pop("use"), table)
-    found = registry.text_encoder(choice).fingerprint()
+    found = registry.text_encoder(choice, api).fingerprint()
     if found != run.pins["encoder"]:
         raise ConfigError(
             f"recipe.text: the model here is {found:.60}, generation {number} was made by "
             f"{run.pins['encoder']:.60}; run reindex"
         )
     text = Embeddings.from_columns(_text(store, run).columns())
-    made = searcher(number, read_catalogue(store, build), text, choice)
+    made = searcher(number, read_catalogue(store, build), text, choice, api)
     made.find("warm up", 1)
     return made
 

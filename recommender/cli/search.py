@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
             f"nothing is published for shop {settings.shop} yet; run recommender reindex"
         )
     filters = Filters(options.category, options.in_stock, options.price_max, hidden)
-    hits = searcher_of(settings.artifact_store(), live.id).find(query, options.n, filters)
+    api = settings.text_api.text_api()
+    hits = searcher_of(settings.artifact_store(), live.id, api).find(query, options.n, filters)
     if options.json:
         _print_json(settings.shop, query, live.id, hits)
     else:

@@ -66,7 +66,7 @@ def live_search(settings: Settings, store: Store) -> Search:
     from recommender.search import searcher_of
     from recommender.service.searching import LiveSearch
 
-    artifacts = settings.artifact_store()
+    artifacts, api = settings.artifact_store(), settings.text_api.text_api()
 
     def look() -> tuple[int, frozenset[str]]:
         live = Publisher(store, settings.shop).live()
@@ -74,7 +74,7 @@ def live_search(settings: Settings, store: Store) -> Search:
             raise DataError(f"nothing is published for shop {settings.shop} yet")
         return live.id, frozenset(Hidden(store, settings.shop).hidden())
 
-    return LiveSearch(settings.shop, look, lambda number: searcher_of(artifacts, number))
+    return LiveSearch(settings.shop, look, lambda number: searcher_of(artifacts, number, api))
 
 
 def _api_keys(path: str | None) -> frozenset[str]:
