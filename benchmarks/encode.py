@@ -102,9 +102,10 @@ def _compared(size: Size, threads: int) -> list[Row]:
 
 
 def _fidelity(way: str, near: Fidelity) -> list[Row]:
+    mean, least = (1e6 * (1 - one) for one in (near.mean_cosine, near.least_cosine))
     return [
-        Row(f"  cosine with fp32, mean: {way}", near.mean_cosine, ""),
-        Row(f"  cosine with fp32, least: {way}", near.least_cosine, ""),
+        Row(f"  1 - cosine with fp32, mean: {way}", mean, "millionths"),
+        Row(f"  1 - cosine with fp32, most: {way}", least, "millionths"),
         Row(f"  ten nearest kept: {way}", near.nearest_kept, ""),
     ]
 

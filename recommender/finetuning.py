@@ -93,7 +93,7 @@ def finetune(job: Job, terms: Terms, training: AdapterTraining, watch: Watch) ->
     def goodness(vectors: FloatMatrix) -> float:
         return float(scores(job, vectors, stopping).ndcg.mean())
 
-    adapter = training.fit(matrix, train, goodness, watch)
+    adapter = training.fit(matrix, train, goodness, watch).centred(matrix)
     judged = _judgement(job, prepared, prepared.queries.select(~deciding), adapter)
     return Tuned(adapter, judged, prepared, training)
 

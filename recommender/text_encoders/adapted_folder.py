@@ -89,4 +89,14 @@ def _write(base: Path, adapter: Adapter, made: Path) -> None:
             )
         )
     model.append(Normalize())
+    model.append(
+        Dense(
+            width,
+            width,
+            activation_function=torch.nn.Identity(),
+            init_weight=torch.from_numpy(identity.copy()),
+            init_bias=torch.from_numpy(-adapter.centre),
+        )
+    )
+    model.append(Normalize())
     model.save_pretrained(str(made), create_model_card=False, safe_serialization=True)

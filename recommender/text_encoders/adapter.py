@@ -4,19 +4,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.arrays import FloatMatrix, unit_rows
+from recommender.arrays import FloatMatrix, FloatVector, unit_rows
+
+CENTRED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """x + max(x up, 0) down of unit vectors x (n, d), of length one again.
+    """x + max(x up, 0) down of unit vectors x (n, d), less `centre`, of length one again.
 
-    `up` (d, h), `down` (h, d). With a `down` of zero, vectors stay what they are.
+    `up` (d, h), `down` (h, d), `centre` (d,). With `down` and `centre` of zero, vectors stay what
+    they are.
     """
 
     up: FloatMatrix
     down: FloatMatrix
+    centre: FloatVector
 
     def apply(self, matrix: FloatMatrix) -> FloatMatrix:
         """The moved vectors (n, d); a zero row stays zero."""
-        return unit_rows(matrix + np.maximum(matrix @ self.up, 0) @ self.down)
+        moved = unit_rows(matrix + np.maximum(matrix @ self.up, 0) @ self.down)
+        return unit_rows(np.where(moved.any(axis=1, keepdims=True), moved - self.centre, 0))
+
+    def centred(self, matrix: FloatMatrix) -> "Adapter":
+        """The same less most of the direction that all vectors (n, d) share.
+
+        Softmax does not mind a shared direction, but whatever compares or multiplies cosines does.
+        """
+        moved = self.apply(matrix)
+        shared = CENTRED * moved[moved.any(axis=1)].mean(axis=0)
+        return Adapter(self.up, self.down, self.centre + shared.astype(np.float32))

@@ -69,7 +69,8 @@ class AdapterTraining:
         rng = np.random.default_rng(self.seed)
         width = matrix.shape[1]
         up = (rng.normal(size=(width, self.hidden)) / np.sqrt(width)).astype(np.float32)
-        best = _Best(Adapter(up, np.zeros((self.hidden, width), np.float32)), matrix, judge)
+        still = np.zeros(width, np.float32)
+        best = _Best(Adapter(up, np.zeros((self.hidden, width), np.float32), still), matrix, judge)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         learned = [
             torch.from_numpy(part.copy()).to(device).requires_grad_()
@@ -87,7 +88,7 @@ class AdapterTraining:
                 schedule.step()
                 if step % CHECK_EVERY == 0 or step == self.steps:
                     up, down = (part.detach().cpu().numpy().copy() for part in learned)
-                    watch(step, best.offer(Adapter(up, down)))
+                    watch(step, best.offer(Adapter(up, down, still)))
                     if best.stale >= PATIENCE:
                         break
         return best.adapter

@@ -33,8 +33,18 @@ def apart(matrix: np.ndarray) -> float:
 def test_an_adapter_at_rest_moves_nothing() -> None:
     matrix = drawn()
     matrix[3] = 0
-    moved = Adapter(np.ones((12, 4), np.float32), np.zeros((4, 12), np.float32)).apply(matrix)
+    up, down = np.ones((12, 4), np.float32), np.zeros((4, 12), np.float32)
+    moved = Adapter(up, down, np.zeros(12, np.float32)).apply(matrix)
     assert np.allclose(moved, matrix, atol=1e-6)
+
+
+def test_most_of_a_shared_direction_goes() -> None:
+    matrix = unit_rows(drawn() + 1)
+    matrix[3] = 0
+    up, down = np.ones((12, 4), np.float32), np.zeros((4, 12), np.float32)
+    moved = Adapter(up, down, np.zeros(12, np.float32)).centred(matrix).apply(matrix)
+    assert np.linalg.norm(moved.mean(axis=0)) < 0.7 * np.linalg.norm(matrix.mean(axis=0))
+    assert not moved[3].any()
 
 
 def test_what_is_bought_together_comes_near() -> None:
@@ -102,7 +112,7 @@ def test_a_folder_encodes_what_was_judged(tmp_path: Path) -> None:
     plain = SentenceTransformerEncoder().encode(texts, silent)
     rng = np.random.default_rng(0)
     up, down = (rng.normal(size=shape).astype(np.float32) for shape in ((384, 8), (8, 384)))
-    adapter = Adapter(up, 0.05 * down)
+    adapter = Adapter(up, 0.05 * down, np.zeros(384, np.float32)).centred(plain)
     out = tmp_path / "tuned"
     adapted_folder.save(base, adapter, out, "# A card\n", {"until": 7})
     expected = adapter.apply(plain)
