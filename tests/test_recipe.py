@@ -69,7 +69,7 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
     ("changes", "message"),
     [
         ({"text": Choice("hashin")}, "did you mean 'hashing'"),
-        ({"index": Choice("hnsw")}, "allowed: auto, exact, ivf"),
+        ({"index": Choice("hnsw")}, "allowed: annoy, auto, exact, ivf"),
         ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
         ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
         (
@@ -97,7 +97,8 @@ def test_every_registered_name_leads_somewhere() -> None:
         (registry.RULES, registry.rule),
     ):
         for name in names:
-            assert make(Choice(name)) == make(Choice(name))
+            choice = Choice(name, {"path": "words.bin"} if name == "static" else {})
+            assert make(choice) == make(choice)
 
 
 def test_kinds_are_a_set_and_what_is_not_set_is_not_written() -> None:

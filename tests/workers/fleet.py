@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -148,6 +149,16 @@ class Worker:
         until(heard, timeout_s)
         new = self.log[after:]
         return new[: new.index(text)]
+
+    def settled(self) -> None:
+        """Wait until every task that was received has ended."""
+        until(
+            lambda: (
+                set(re.findall(r"Task \S+\[(\S+)\] received", self.log))
+                <= set(re.findall(r"Task \S+\[(\S+)\] (?:succeeded|raised|retry)", self.log))
+            ),
+            60,
+        )
 
     def told_of(self, message: str | bytes) -> list[str]:
         """The lines that the worker logs over one message, told apart by a message after it."""

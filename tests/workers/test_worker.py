@@ -126,6 +126,7 @@ def test_a_reindex_through_the_queue_is_live(running: Worker, url: str) -> None:
     found = shop.get("a")
     assert "b" in {item.id for item in found.items}
     shop.close()
+    running.settled()
 
 
 @pytest.mark.fault(31, "S7")
