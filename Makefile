@@ -37,7 +37,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadfile --ignore tests/workers
+	$(BIN)/pytest -m "not long" tests/workers
 
 test-long: $(READY)
 	$(BIN)/pytest -m long

@@ -35,7 +35,7 @@ from tests.workers.fleet import (
 from workers.celery import QUEUES
 
 ITEMS = ["20000", "20037"]
-LEASE_S = 3.0
+LEASE_S = 6.0
 MADE = re.compile(r"event=made step=(\S+) shard=(\d+).* run=(\S+)")
 
 FLEET = """
