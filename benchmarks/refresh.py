@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import Row, report
 from recommender import pipeline
 from recommender.arrays import Columns
+from recommender.chooser import stages_of
 from recommender.cli.session import publisher
 from recommender.fusion.training import Training
 from recommender.learning import KIN
@@ -240,6 +241,8 @@ def make(job: Job, step: Step, shards: Sequence[int]) -> None:
                 "scores": scores.ravel(),
                 "evidence": np.zeros(rows.size, dtype=np.uint8),
                 "best_sellers": np.arange(100, dtype=np.int32),
+                "own": np.full(len(part), 36, dtype=np.int64),
+                "dropped": np.zeros((0, len(stages_of(job.recipe.placements[0]))), dtype=np.int32),
             }
             job.artifacts.write(step.folder, keys[shard], columns, {"entries": rows.size})
     else:
