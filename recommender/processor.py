@@ -1,5 +1,7 @@
-"""Processor: which instructions it has that libraries should use."""
+"""Processor: its instructions that libraries should use, and how many threads torch takes of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -29,3 +31,16 @@ def openblas_core() -> str | None:
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags():
         return "SkylakeX"
     return "Haswell" if {"avx2", "fma"} <= flags() else None
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch use one thread while the block runs, so that sums come out alike everywhere."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

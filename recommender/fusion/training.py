@@ -1,7 +1,5 @@
 """Training of the towers in torch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from recommender.arrays import Rows
 from recommender.fusion.teacher import BEHAVIOUR_SHARE, HALF_SUPPORT, Counts
 from recommender.fusion.towers import INPUTS, Inputs, Parameters, queries, targets
+from recommender.processor import one_torch_thread
 
 ROWS, COLUMNS, PASSES = 512, 2048, 4
 HELD_OUT, CHECK_EVERY, PATIENCE = 0.05, 20, 3
@@ -46,7 +45,7 @@ class Training:
         steps = self.steps_for(len(lesson.rows))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         best = _Best(first)
-        with _one_thread():
+        with one_torch_thread():
             for step in range(steps):
                 loss = lesson.loss(learned, lesson.draw())
                 optimiser.zero_grad()
@@ -163,15 +162,3 @@ def _on(device: str, inputs: Inputs) -> Inputs:
             for name in INPUTS
         )
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

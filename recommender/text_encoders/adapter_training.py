@@ -1,7 +1,6 @@
 """Training of an adapter: what is bought together comes near, in torch on one thread."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import scipy.sparse as sp
 from recommender.arrays import FloatMatrix, FloatVector, Rows, unit_rows
 from recommender.errors import ConfigError, DataError
 from recommender.interactions import Interactions
+from recommender.processor import one_torch_thread
 from recommender.text_encoders.adapter import Adapter
 from recommender.weighted_units import WeightedUnits
 
@@ -78,7 +78,7 @@ class AdapterTraining:
         ]
         optimiser = torch.optim.AdamW(learned, lr=self.learning_rate, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
-        with _one_thread():
+        with one_torch_thread():
             for step in range(1, self.steps + 1):
                 rows = lesson.drawn(rng)
                 loss = self._loss(learned, lesson, rows, rng)
@@ -193,15 +193,3 @@ class _Best:
         if value > self._value:
             self.adapter, self._value, self.stale = adapter, value, 0
         return value
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
