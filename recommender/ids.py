@@ -21,10 +21,9 @@ class ItemIds:
     _rows: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for value in self.ids:
-            if reason := item_id.fault(value):
-                raise DataError(f"item id {value!r:.60}: {reason}")
-        rows = {value: row for row, value in enumerate(self.ids)}
+        for row, reason in item_id.faults(self.ids):
+            raise DataError(f"item id {self.ids[row]!r:.60}: {reason}")
+        rows = dict(zip(self.ids, range(len(self.ids)), strict=True))
         if len(rows) != len(self.ids):
             twice = next(value for row, value in enumerate(self.ids) if rows[value] != row)
             raise DataError(f"item id {twice!r} stands twice")

@@ -1,6 +1,7 @@
 """What an item id may be: the one rule that readers, publishers and lookups share."""
 
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 MAX_BYTES = 128
 
@@ -28,3 +29,22 @@ def fault(value: object) -> str | None:
     if any(unicodedata.category(character) == "Cc" for character in value):
         return "a control character in it"
     return None
+
+
+def faults(values: Sequence[object]) -> Iterator[tuple[int, str]]:
+    """The places of values that are no item ids, and what is wrong with each."""
+    if not _printable_ascii(values):
+        for place, value in enumerate(values):
+            if reason := fault(value):
+                yield place, reason
+
+
+def _printable_ascii(values: Sequence[object]) -> bool:
+    """Whether all are item ids of the usual kind, which is seen without a look at each."""
+    texts = [value for value in values if isinstance(value, str)]
+    if not texts or len(texts) < len(values):
+        return False
+    sizes = list(map(len, texts))
+    joined = "".join(texts)
+    sized = min(sizes) > 0 and max(sizes) <= MAX_BYTES
+    return sized and joined.isascii() and joined.isprintable()

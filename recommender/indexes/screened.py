@@ -5,25 +5,27 @@ Exact: the error of a product in bf16 is bounded by what rounding took from its 
 by the order of the sum. A target is left out only where its product, with the whole error added,
 stays below a lower bound of the k-th best. What is left is multiplied in fp32, each pair on its
 own, so that the answer does not depend on how queries are cut into blocks or on the number of
-threads.
+threads. A few queries are screened in fp32, which needs no rounding of the targets beforehand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Columns, FloatMatrix, Rows, blocks
+from recommender.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
 from recommender.neighbours import NONE, Neighbours
 
 if TYPE_CHECKING:
     import torch
 
-QUERIES = 1024
+FEW, QUERIES = 256, 1024
 TARGETS = 8192
 GROUP = 32
 PAIRS = 4_000_000
@@ -34,6 +36,7 @@ SUMMED = 2.0**-22
 """The relative error of a sum in fp32, for each of its terms, and a little."""
 
 Places = NDArray[np.int64]
+Pair = tuple[Rows, FloatMatrix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,17 @@ class Chunk:
 class Screened:
     """The nearest targets, exactly. `rows` (m,) are those of the targets (n, d) that are not zero.
 
-    `targets` may be a memory map: beside it stand two bytes a dimension.
+    `targets` may be a memory map: beside it stand two bytes a dimension, once many queries came.
     """
 
     targets: FloatMatrix
     rows: Rows
-    chunks: tuple[Chunk, ...]
+    chunks: Callable[[], tuple[Chunk, ...]]
 
     @classmethod
     def of(cls, targets: FloatMatrix, rows: Rows) -> Screened:
-        """Round the targets, chunk by chunk."""
-        chunks = tuple(
-            _chunk(block.start, np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
-            for block in blocks(len(rows), TARGETS)
-        )
-        return cls(targets, rows, chunks)
+        """Round the targets, chunk by chunk, when first asked for many queries."""
+        return cls(targets, rows, cache(lambda: _chunks(targets, rows)))
 
     def columns(self) -> Columns:
         """Nothing: rounding again costs less than a file."""
@@ -75,25 +74,47 @@ class Screened:
 
         Equal scores stand by row. As many blocks of queries side by side as torch has threads.
         """
-        import torch
-
         k = max(1, min(k, len(self.rows)))
-        threads = torch.get_num_threads()
-        asked = list(blocks(len(queries), QUERIES))
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
+        if len(queries) <= FEW:
+            found = [self._nearest_of_few(queries[block], k) for block in self._few(len(queries))]
+        else:
+            found = self._nearest_of_many(queries, k)
         return Neighbours(
             np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
             np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
         )
 
-    def _nearest(self, queries: FloatMatrix, k: int) -> tuple[Rows, FloatMatrix]:
-        """Rows and scores (b, k); a block with very many candidates is halved."""
+    def _few(self, count: int) -> Iterator[slice]:
+        return blocks(count, max(1, NUMBERS_AT_ONCE // len(self.targets)))
+
+    def _nearest_of_few(self, queries: FloatMatrix, k: int) -> Pair:
+        """Rows and scores (b, k) of queries whose products (b, n) fit into memory."""
         asked = np.ascontiguousarray(queries, dtype=np.float32)
+        products = asked @ self.targets.T
+        if len(self.rows) < len(self.targets):
+            products = products[:, self.rows]
+        floor = np.partition(products, -k, axis=1)[:, -k]
+        longest = np.einsum("nd,nd->n", self.targets, self.targets).max() ** 0.5
+        error = SUMMED * asked.shape[1] * longest * np.linalg.norm(asked, axis=1)
+        asking, found = np.nonzero(products >= (floor - 4 * error)[:, None])
+        return self._ranked(asked, asking, found, k)
+
+    def _nearest_of_many(self, queries: FloatMatrix, k: int) -> list[Pair]:
+        """Rows and scores of each block of queries."""
+        import torch
+
+        threads = torch.get_num_threads()
+        asked = list(blocks(len(queries), QUERIES))
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            return list(pool.map(lambda block: self._nearest(queries[block], k), asked))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+
+    def _nearest(self, queries: FloatMatrix, k: int) -> Pair:
+        """Rows and scores (b, k); a block with very many candidates is halved."""
+        asked = np.array(queries, dtype=np.float32)  # torch warns of what cannot be written to
         candidates = self._screen(asked, k)
         if candidates is None:
             half = len(asked) // 2
@@ -108,15 +129,13 @@ class Screened:
         with torch.inference_mode():
             screen = _Screen.of(queries, k)
             total = 0
-            for chunk in self.chunks:
+            for chunk in self.chunks():
                 total += screen.pass_through(chunk)
                 if total > PAIRS and len(queries) > 1:
                     return None
             return screen.left()
 
-    def _ranked(
-        self, queries: FloatMatrix, asking: Places, found: Places, k: int
-    ) -> tuple[Rows, FloatMatrix]:
+    def _ranked(self, queries: FloatMatrix, asking: Places, found: Places, k: int) -> Pair:
         """The best k of the candidates of each query, by their products in fp32."""
         scores = np.empty(len(asking), dtype=np.float32)
         rows = self.rows[found]
@@ -194,6 +213,13 @@ class _Screen:
         """How far a product in bf16 may be from the true one, its own rounding apart (b,)."""
         summed = SUMMED * self.queries.shape[1] * chunk.longest
         return self.lost * chunk.longest + self.length * (chunk.lost + summed)
+
+
+def _chunks(targets: FloatMatrix, rows: Rows) -> tuple[Chunk, ...]:
+    return tuple(
+        _chunk(block.start, np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
+        for block in blocks(len(rows), TARGETS)
+    )
 
 
 def _chunk(start: int, targets: FloatMatrix) -> Chunk:

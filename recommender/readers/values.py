@@ -46,8 +46,10 @@ class Distinct:
 
 def id_faults(texts: Sequence[str], what: str) -> Faults:
     """What is wrong with texts as ids of `what`."""
-    faults = (item_id.fault(text) for text in texts)
-    return ["" if fault is None else f"{what}: {fault}" for fault in faults]
+    faults = [""] * len(texts)
+    for place, fault in item_id.faults(texts):
+        faults[place] = f"{what}: {fault}"
+    return faults
 
 
 def numbers(texts: Sequence[str], what: str) -> tuple[NDArray[np.float64], Faults]:

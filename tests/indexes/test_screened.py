@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.indexes import screened
@@ -23,13 +23,25 @@ def near_ties(n: int, seed: int, spread: float) -> np.ndarray:
     return (made * rng.uniform(0.9, 1.1, (n, 1))).astype(np.float32)
 
 
+MANY, FEW = 0, 256
+
+
+@pytest.fixture(params=[MANY, FEW], ids=["screened in bf16", "screened in fp32"], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many queries count as few: none, or all of these tests'."""
+    monkeypatch.setattr(screened, "FEW", request.param)
+    return int(request.param)
+
+
 @given(
     n=st.integers(1, 400),
     k=st.integers(1, 40),
     seed=st.integers(0, 10_000),
     spread=st.sampled_from([0.0, 1e-4, 1e-2, 1.0]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_nothing_of_the_true_nearest_is_left_out(n: int, k: int, seed: int, spread: float) -> None:
     targets = near_ties(n, seed, spread)
     queries = near_ties(7, seed + 1, spread) - near_ties(7, seed + 2, 1.0)
@@ -57,6 +69,7 @@ def test_neither_blocks_nor_chunks_nor_threads_change_a_byte(
     whole = index_of(targets).search(targets[:200], 30)
     monkeypatch.setattr(screened, "QUERIES", 17)
     monkeypatch.setattr(screened, "TARGETS", 96)
+    monkeypatch.setattr(screened, "NUMBERS_AT_ONCE", 5 * len(targets))
     torch.set_num_threads(3)
     parts = index_of(targets).search(targets[:200], 30)
     assert torch.get_num_threads() == 3
@@ -80,3 +93,25 @@ def test_most_targets_are_left_out_by_the_screen() -> None:
     candidates = index_of(targets)._screen(targets[:50], 10)
     assert candidates is not None
     assert len(candidates[0]) < 50 * 60
+
+
+def test_few_queries_find_the_bytes_that_many_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(11)
+    centre = rng.normal(size=256)
+    targets = (centre + 1e-6 * rng.normal(size=(3000, 256))).astype(np.float32)
+    queries = (centre + rng.normal(size=(50, 256))).astype(np.float32)
+    found = {}
+    for count in (MANY, FEW):
+        monkeypatch.setattr(screened, "FEW", count)
+        found[count] = index_of(targets).search(queries, 30)
+    assert found[MANY].rows.tobytes() == found[FEW].rows.tobytes()
+    assert found[MANY].scores.tobytes() == found[FEW].scores.tobytes()
+
+
+def test_few_queries_need_no_rounded_targets(targets: np.ndarray, few: int) -> None:
+    index = Screened(targets, nonzero_rows(targets), lambda: pytest.fail("targets are rounded"))
+    if few == FEW:
+        assert index.search(targets[:3], 5).rows.shape == (3, 5)
+    else:
+        with pytest.raises(pytest.fail.Exception):
+            index.search(targets[:3], 5)

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -49,3 +50,12 @@ def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
     everything = examples(50, vectors_know=False)
     with pytest.raises(MissingExtra, match="libgomp1"):
         Learned().grown(everything, everything)
+
+
+def test_lightgbm_is_loaded_without_what_it_would_like_beside_it() -> None:
+    code = (
+        "import sys; from recommender.rankers.learned import _lightgbm; _lightgbm(); "
+        "assert 'lightgbm' in sys.modules and 'sklearn' not in sys.modules; "
+        "from sklearn.base import BaseEstimator"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
