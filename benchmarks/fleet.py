@@ -27,6 +27,7 @@ from recommender.pipeline import Job
 from recommender.runs import require_run
 from recommender.settings_file import load
 
+LOOK_EVERY_S = 0.25
 WORDS = ("red", "blue", "oak", "steel", "lamp", "chair", "mug", "bowl", "soft", "kids", "wool")
 SETTINGS = """
 shop = "bench"
@@ -91,7 +92,7 @@ def _until(job: Job, name: str) -> None:
         goal = pipeline.plan(job)
         if goal.name != "read" and steps.named(goal, name).missing() == ():
             return
-        time.sleep(0.05)
+        time.sleep(LOOK_EVERY_S)  # a look is work that the workers would do without
     raise TimeoutError(f"step {name} is not done after an hour")
 
 

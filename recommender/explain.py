@@ -9,15 +9,16 @@ from recommender import pipeline
 from recommender.arrays import Rows
 from recommender.artifacts import Artifact
 from recommender.basis import Basis
-from recommender.builds import read_interactions, read_lists
+from recommender.builds import read_interactions
 from recommender.catalogue import Catalogue
 from recommender.chooser import Chooser, Trail
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions
-from recommender.neighbours import RelatedLists
+from recommender.overlays import OverlayRecord
 from recommender.pipeline import Job
 from recommender.protocols import Proposer
 from recommender.related import EVIDENCE
+from recommender.served_lists import Acted, ServedList, ServedLists
 from recommender.vectors import Embeddings
 
 
@@ -63,7 +64,7 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an entry stands in a published list."""
+    """Where an entry stands in a served list."""
 
     rank: int
     score: float
@@ -71,12 +72,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Merchandised:
+    """A merchandisers' rule that acted in the list of the item; `on_other`: on the other item.
+
+    `deed` says whether it moved something, or had its pin barred or displaced.
+    """
+
+    name: str
+    rule: str
+    deed: str
+    on_other: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything that decided whether `other` stands in the list of `item`.
 
     `ranked` is the rank among `candidates` and the score that the ranker gave it, None where no
-    source proposed it; `dropped_by` the rule that dropped it. `standing` is its place in the
-    published list of `entries`, `reverse` that of the item in the other's list.
+    source proposed it; `dropped_by` the rule that dropped it. `merchandised` are the merchandisers'
+    rules that acted. `standing` is its place in the served list of `entries`, `reverse` that of the
+    item in the other's list.
     """
 
     item: str
@@ -89,23 +104,26 @@ class Explanation:
     ranked: tuple[int, float] | None
     dropped_by: str
     dropped: Mapping[str, int]
+    merchandised: Sequence[Merchandised]
     standing: Standing | None
     entries: int
     reverse: Standing | None
     verdict: str
 
 
-def explain(job: Job, build: Artifact, rows: tuple[int, int], placement: str) -> Explanation:
+def explain(
+    job: Job, build: Artifact, record: OverlayRecord, rows: tuple[int, int], placement: str
+) -> Explanation:
     """Retrace the choice of one list of a build, with the job of the run that made it.
 
-    `rows` are those of the item that asks and the other. Raises: ArtifactError where the parts of
-    the build are gone.
+    `record` holds what lies over the build: the list is told as it is served. `rows` are those of
+    the item that asks and the other. Raises: ArtifactError where the parts of the build are gone.
     """
     row, other = rows
     chooser, basis = pipeline.retraced(job, build, placement)
-    lists = read_lists(job.artifacts, build, placement)
-    trail = chooser.trail(row)
-    standing, ranked = _standing(lists, row, other), _ranked(trail, other)
+    lists = ServedLists.of(job.artifacts, build, record, placement)
+    served, trail = lists.of_row(row), chooser.trail(row)
+    standing, ranked = _standing(served, other), _ranked(trail, other)
     asked = {name: int((found != row).sum()) for name, found in trail.proposed}
     proposers = zip(chooser.placement.candidates, chooser.proposals.proposers, strict=True)
     dropped_by = trail.dropped.get(other, "")
@@ -124,10 +142,13 @@ def explain(job: Job, build: Artifact, rows: tuple[int, int], placement: str) ->
         ranked=ranked,
         dropped_by=dropped_by,
         dropped=_counted(trail.dropped),
+        merchandised=[
+            Merchandised(one.name, one.rule, one.deed, other in one.about) for one in served.acted
+        ],
         standing=standing,
-        entries=int(lists.sizes[row]),
-        reverse=_standing(lists, other, row),
-        verdict=_verdict(chooser, trail, lists, rows),
+        entries=len(served.rows),
+        reverse=_standing(lists.of_row(other), row),
+        verdict=_verdict(chooser, trail, lists, served, rows),
     )
 
 
@@ -196,13 +217,12 @@ def _ranked(trail: Trail, other: int) -> tuple[int, float] | None:
     return int(places[0]) + 1, float(trail.ranked.scores[0, places[0]])
 
 
-def _standing(lists: RelatedLists, row: int, other: int) -> Standing | None:
-    listed = slice(int(lists.offsets[row]), int(lists.offsets[row + 1]))
-    (places,) = np.nonzero(lists.rows[listed] == other)
+def _standing(served: ServedList, other: int) -> Standing | None:
+    (places,) = np.nonzero(served.rows == other)
     if not len(places):
         return None
-    at = listed.start + int(places[0])
-    return Standing(int(places[0]) + 1, float(lists.scores[at]), EVIDENCE[lists.evidence[at]])
+    at = int(places[0])
+    return Standing(at + 1, float(served.scores[at]), EVIDENCE[served.evidence[at]])
 
 
 def _counted(dropped: Mapping[int, str]) -> dict[str, int]:
@@ -210,34 +230,64 @@ def _counted(dropped: Mapping[int, str]) -> dict[str, int]:
     return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
-def _verdict(chooser: Chooser, trail: Trail, lists: RelatedLists, rows: tuple[int, int]) -> str:
+def _verdict(
+    chooser: Chooser, trail: Trail, lists: ServedLists, served: ServedList, rows: tuple[int, int]
+) -> str:
     """One sentence: why, or why not."""
     row, other = rows
-    standing, ranked = _standing(lists, row, other), _ranked(trail, other)
-    depth, shown = chooser.placement.depth, chooser.placement.shown
+    standing = _standing(served, other)
     if row == other:
         return "an item never stands in its own list"
+    about = [one for one in served.acted if other in one.about]
     if standing is not None:
-        filling = " as a best seller, to fill the list up" if standing.evidence == "popular" else ""
-        behind = "" if standing.rank <= shown else f", behind the {shown} that a page shows"
-        return f"it stands in the list, at {standing.rank}{filling}{behind}"
+        return _stands(standing, chooser.placement.shown, about)
+    if about:
+        return _kept_out(about[0])
+    built = lists.built.rows[int(lists.built.offsets[row]) : int(lists.built.offsets[row + 1])]
+    if other in built:
+        return "it stands in the list of the build, and left it for what lies over that since"
+    return _unbuilt(chooser, trail, served, rows)
+
+
+def _stands(standing: Standing, shown: int, about: Sequence[Acted]) -> str:
+    filling = " as a best seller, to fill the list up" if standing.evidence == "popular" else ""
+    behind = "" if standing.rank <= shown else f", behind the {shown} that a page shows"
+    moved = ", ".join(f"{one.name} ({one.rule})" for one in about if one.deed == "moved")
+    why = f"; a merchandisers' rule moved it: {moved}" if moved else ""
+    return f"it stands in the list, at {standing.rank}{filling}{behind}{why}"
+
+
+def _kept_out(acted: Acted) -> str:
+    told = f"{acted.name} ({acted.rule})"
+    if acted.deed == "barred":
+        return f"a merchandisers' rule would pin it, but it is excluded or out of stock: {told}"
+    if acted.deed == "displaced":
+        return f"a merchandisers' rule would pin it, but another pin has its place: {told}"
+    return f"a merchandisers' rule keeps it out: {told}"
+
+
+def _unbuilt(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int, int]) -> str:
+    """Why the build did not choose it."""
+    other = rows[1]
+    ranked = _ranked(trail, other)
     if other in trail.dropped:
-        return _dropped(chooser, trail, lists, rows)
+        return _dropped(chooser, trail, served, rows)
     if ranked is None:
         return "not among the candidates of any source"
     place = int((~np.isin(trail.ranked.rows[0, : ranked[0] - 1], [*trail.dropped])).sum()) + 1
+    depth = chooser.placement.depth
     if place > depth:
         return f"ranked {place} of those that pass the rules, the list has {depth}"
     return "it would stand in the list, but too many lists have it already (hub_share)"
 
 
-def _dropped(chooser: Chooser, trail: Trail, lists: RelatedLists, rows: tuple[int, int]) -> str:
+def _dropped(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int, int]) -> str:
     row, other = rows
     catalogue, stage = chooser.catalogue, trail.dropped[other]
     if stage == "in-stock":
         return "out of stock"
     if stage == "one-per-group":
-        return _variant(catalogue, _listed(lists, row), row, other)
+        return _variant(catalogue, served.rows, row, other)
     if stage == "min_score":
         ranked = _ranked(trail, other)
         score = ranked[1] if ranked else 0.0
@@ -253,12 +303,9 @@ def _variant(catalogue: Catalogue, listed: Rows, row: int, other: int) -> str:
     codes = catalogue.group_codes
     if codes[row] == codes[other]:
         return "a variant of the item itself"
-    kin = [place for place, one in enumerate(listed.tolist(), 1) if codes[one] == codes[other]]
+    known = listed[listed < len(catalogue)]
+    kin = [one for one in known.tolist() if codes[one] == codes[other]]
     if not kin:
         return "another variant of its product is preferred"
-    shown = catalogue.ids.ids[int(listed[kin[0] - 1])]
-    return f"a variant of {shown}, which stands at {kin[0]}"
-
-
-def _listed(lists: RelatedLists, row: int) -> Rows:
-    return lists.rows[int(lists.offsets[row]) : int(lists.offsets[row + 1])]
+    place = listed.tolist().index(kin[0]) + 1
+    return f"a variant of {catalogue.ids.ids[kin[0]]}, which stands at {place}"

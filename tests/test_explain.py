@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -169,3 +170,70 @@ def test_wrong_questions(
 ) -> None:
     assert run(["explain", *arguments, "--config", str(config)]) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop with rules laid over its lists: the third of a list is excluded, the sixth pinned."""
+    path = write_small_shop(tmp_path_factory.mktemp("ruled"))
+    own = shutil.copy(SMALL_SHOP / "catalogue.csv", path.parent)
+    settings = path.read_text().partition("[recipe]")[0] + RECIPE
+    path.write_text(settings.replace(str(SMALL_SHOP / "catalogue.csv"), str(own)))
+    assert run(["reindex", "--config", str(path)]) == 0
+    return path
+
+
+def test_rules_of_merchandisers_are_told(
+    ruled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = Asked(ruled, capsys)
+    third, sixth = asked.listed("20000", 6)[2::3]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        f"rules:\n- name: not this\n  exclude: '{third}'\n"
+        f"- name: this first\n  pin: '{sixth}'\n  lists_of: '20000'\n  position: 1\n"
+        f"- name: nor this\n  pin: '{third}'\n  lists_of: '20000'\n  position: 2\n"
+    )
+    assert run(["rules", "apply", str(rules), "--config", str(ruled)]) == 0
+    served = asked.listed("20000", 6)
+    assert served[0] == sixth
+    for rank, other in enumerate(served, 1):
+        standing = cast("dict[str, int]", asked("20000", other)["standing"])
+        assert standing["rank"] == rank
+    out, pinned = asked("20000", third), asked("20000", sixth)
+    assert str(out["verdict"]).startswith("a merchandisers' rule keeps it out: not this (exclude")
+    acts = cast("list[dict[str, object]]", out["merchandised"])
+    assert {(one["name"], one["deed"], one["on_other"]) for one in acts} == {
+        ("not this", "moved", True),
+        ("this first", "moved", False),
+        ("nor this", "barred", True),
+    }
+    assert "at 1; a merchandisers' rule moved it: this first (pin" in str(pinned["verdict"])
+    capsys.readouterr()
+    assert run(["explain", "20000", third, "--config", str(ruled)]) == 0
+    said = capsys.readouterr().out
+    assert "with 3 merchandisers' rules laid over them" in said
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_what_was_refreshed_is_told_where_it_stands(
+    ruled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = Asked(ruled, capsys)
+    other = asked.listed("20000", 6)[1]
+    catalogue = ruled.parent / "catalogue.csv"
+    with catalogue.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["item_id"] == other:
+            row["in_stock"] = "false"
+    with catalogue.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    assert run(["refresh", other, "--config", str(ruled)]) == 0
+    found = asked("20000", other)
+    assert found["standing"] is None
+    assert "left it for what lies over that since" in str(found["verdict"])
+    for rank, entry in enumerate(asked.listed("20000", 6), 1):
+        assert cast("dict[str, int]", asked("20000", entry)["standing"])["rank"] == rank

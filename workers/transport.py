@@ -1,7 +1,9 @@
 """Kombu's Redis transport, which lives on when a queue holds what is no message.
 
 The stock transport raises what its JSON parser raises into the worker's event loop, so that one
-stray LPUSH ends the worker.
+stray LPUSH ends the worker. And where a broker dies while a message is unacknowledged, it may look
+for the settings of a connection that is closed already: an AttributeError, which no worker lives
+through, in place of a lost connection, which every worker does.
 """
 
 import logging
@@ -15,6 +17,12 @@ log = logging.getLogger(__name__)
 
 class Channel(redis.Channel):
     """A channel that drops elements of a queue which cannot be read."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("the connection to the broker was closed")
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+        return parameters
 
     def _brpop_read(self, **options: Any) -> bool:  # noqa: ANN401
         try:

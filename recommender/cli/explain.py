@@ -16,7 +16,18 @@ from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, table
 from recommender.errors import ConfigError, DataError
 from recommender.explain import Explanation, Standing, explain
+from recommender.overlays import OverlayRecord
+from recommender.rewriting import book_of
 from recommender.runs import require_run
+
+_DEEDS = {
+    ("moved", True): "moved it",
+    ("moved", False): "moved others",
+    ("barred", True): "barred",
+    ("barred", False): "others barred",
+    ("displaced", True): "displaced",
+    ("displaced", False): "others displaced",
+}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     record = require_run(store, live.number)
     job = pipeline.resumed(settings.frozen_as(record.settings).job(), record)
     rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
-    found = explain(job, live.build, rows, options.placement or names[0])
+    laid_over = live.record or OverlayRecord(live.build.key)
+    found = explain(job, live.build, laid_over, rows, options.placement or names[0])
     if options.json:
         content = {"shop": settings.shop, "generation": live.number} | dataclasses.asdict(found)
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
@@ -59,11 +71,21 @@ def _print(shown: Console, found: Explanation, catalogue: Catalogue, live: Live)
     )
     answer = "Yes" if found.standing else "No"
     shown.print(f"\n{answer}: {found.verdict}.", style="bold", markup=False)
-    shown.print(f"({live.told}; overlays since then are not looked at)\n", markup=False)
+    shown.print(f"({live.told}{_laid_over(live)})\n", markup=False)
     shown.print("What is known of the two", style="bold")
     _print_pair(shown, found)
     shown.print("\nWhat the stages made of it", style="bold")
     _print_stages(shown, found)
+
+
+def _laid_over(live: Live) -> str:
+    if live.record is None:
+        return "; what lies over them is not known"
+    refreshed = live.record.refreshed
+    parts = [] if refreshed is None else [f"{len(refreshed.items):,} refreshed items"]
+    if live.record.rules:
+        parts.append(f"{len(book_of(live.record.rules).rules):,} merchandisers' rules")
+    return f", with {' and '.join(parts)} laid over them" if parts else ""
 
 
 def _print_pair(shown: Console, found: Explanation) -> None:
@@ -100,9 +122,12 @@ def _print_stages(shown: Console, found: Explanation) -> None:
     passed = found.dropped_by or ("passed" if found.ranked else "not asked")
     dropped = ", ".join(f"{name} {count:,}" for name, count in found.dropped.items())
     rows.append(("  rules", passed, f"of all candidates they dropped {dropped or 'none'}"))
+    for acted in found.merchandised:
+        told = f"{acted.name}: {acted.rule}"
+        rows.append(("  merchandisers' rule", _DEEDS[acted.deed, acted.on_other], told))
     rows.append(("  list", *_stands(found.standing, f"of {found.entries:,}")))
     rows.append(("  the other way round", *_stands(found.reverse, "in the other's list")))
-    shown.print(table([("", "left"), ("", "left"), ("", "left")], rows))
+    shown.print(table([("", "left"), ("", "left"), ("", "fold")], rows))
 
 
 def _stands(standing: Standing | None, of: str) -> tuple[str, str]:

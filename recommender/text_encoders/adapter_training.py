@@ -32,9 +32,10 @@ class AdapterTraining:
     A batch is made of drawn baskets, whose pairs are its positives in proportion to their weighted
     counts, and of evenly drawn items. All other items of the batch are its negatives, but those
     with nearly the same text, who are left out. `popularity` is the share of an item's commonness
-    that vectors need not explain. Baskets weigh as in `co-occurrence-svd`. What goes with an item is
-    spread wide, so the temperature is high: at .05 nothing but a direction that all vectors share
-    makes the softmax that flat, and nearness is lost to it.
+    that vectors need not explain. Baskets weigh as in `co-occurrence-svd`.
+
+    What goes with an item is spread wide, so the temperature is high: at .05 nothing but a
+    direction that all vectors share makes the softmax as flat, and nearness is lost to it.
 
     Source: multiple negatives of Henderson et al. 2017 with soft labels; the correction for
     popularity of Yi et al. 2019, "Sampling-bias-corrected neural modeling", in part.
