@@ -72,20 +72,25 @@ def load_without_file(tree: Mapping[str, Any], assignments: Iterable[str] = ()) 
 
 def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
     base = path.resolve().parent
-    if isinstance(tree.get("recipe"), str):
-        tree["recipe"] = _table(_resolved(base, tree["recipe"]))
+    _read_recipe(tree, base)
     for name, value in sorted(os.environ.items()):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             dotted = name.removeprefix(PREFIX).lower().replace("__", ".")
             _assign(tree, dotted, _literal(value), f"environment variable {name}")
+            _read_recipe(tree, base)
     for assignment in assignments:
         dotted, sign, value = assignment.partition("=")
         if not sign:
             raise ConfigError(f"--set {assignment!r}: write dotted.name=VALUE")
         _assign(tree, dotted.strip(), _literal(value), f"--set {dotted.strip()}")
+        _read_recipe(tree, base)
+    return _validated(tree, path, base)
+
+
+def _read_recipe(tree: dict[str, Any], base: Path) -> None:
+    """Put the content of a recipe file in place of its name, so that parts of it can be set."""
     if isinstance(tree.get("recipe"), str):
         tree["recipe"] = _table(_resolved(base, tree["recipe"]))
-    return _validated(tree, path, base)
 
 
 def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:

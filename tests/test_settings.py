@@ -99,6 +99,8 @@ def test_recipe_may_be_a_file(file: Path) -> None:
     file.write_text('recipe = "mine.toml"\n' + file.read_text())
     assert load(file).recipe.text.use == "hashing"
     assert load(file, ["recipe.text.dimensions=8"]).recipe.text.parameters == {"dimensions": 8}
+    both = ["recipe=mine.toml", "recipe.text.dimensions=16"]
+    assert load(file, both).recipe.text.parameters == {"dimensions": 16}
 
 
 def test_several_sources_of_interactions(file: Path) -> None:
