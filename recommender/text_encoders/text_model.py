@@ -18,7 +18,14 @@ from recommender.arrays import FloatMatrix, blocks, unit_rows
 from recommender.text_encoders.openvino_layers import openvino_layers
 from recommender.text_encoders.packed_bert import PackedBert, fits
 from recommender.text_encoders.packed_linear import linear_layer
-from recommender.text_encoders.token_packs import PACK, SMALL_PACK, Lengths, Pack, packed
+from recommender.text_encoders.token_packs import (
+    PACK,
+    QUERY_PACK,
+    SMALL_PACK,
+    Lengths,
+    Pack,
+    packed,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -138,7 +145,7 @@ def _swapped(module: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
         layered = []
         for part in blocks(len(flat), PACK):
             rows = part.stop - part.start
-            size = SMALL_PACK if rows <= SMALL_PACK else PACK
+            size = next(one for one in (QUERY_PACK, SMALL_PACK, PACK) if rows <= one)
             filled = torch.nn.functional.pad(flat[part], (0, 0, 0, size - rows))
             layered.append(layer(filled)[:rows])
         return torch.cat(layered).view(*x.shape[:-1], -1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 PACK = 1024
 SMALL_PACK = 256
+QUERY_PACK = 32
 
 Lengths = NDArray[np.int64]
 
@@ -42,7 +43,8 @@ def packed(lengths: Lengths) -> Iterator[Pack]:
     """Packs of all texts with these numbers of tokens (n,), the longest first, each once.
 
     What lies together depends on the lengths alone. Packs hold `PACK` tokens, the last ones
-    `SMALL_PACK`; a longer text has one to itself, of a multiple of `PACK`.
+    `SMALL_PACK`, or `QUERY_PACK` where no more is left, as of a query; a longer text has one to
+    itself, of a multiple of `PACK`.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -50,11 +52,17 @@ def packed(lengths: Lengths) -> Iterator[Pack]:
     while start < len(order):
         before = int(ends[start - 1]) if start else 0
         left = int(ends[-1]) - before
-        size = SMALL_PACK if left < PACK and lengths[order[start]] <= SMALL_PACK else PACK
+        size = _size(left, int(lengths[order[start]]))
         stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
         full = -(-(int(ends[stop - 1]) - before) // size) * size
         yield Pack(tuple(_groups(order[start:stop], lengths)), full)
         start = stop
+
+
+def _size(left: int, longest: int) -> int:
+    if left <= QUERY_PACK:
+        return QUERY_PACK
+    return SMALL_PACK if left < PACK and longest <= SMALL_PACK else PACK
 
 
 def _groups(places: NDArray[np.intp], lengths: Lengths) -> Iterator[Group]:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.text_encoders.token_packs import PACK, SMALL_PACK, packed
+from recommender.text_encoders.token_packs import PACK, QUERY_PACK, SMALL_PACK, packed
 
 LENGTHS = st.lists(st.integers(1, 600) | st.just(2 * PACK + 1), max_size=200)
 
@@ -24,9 +24,14 @@ def test_every_text_is_in_one_pack_that_holds_it(lengths: list[int]) -> None:
 
 
 @given(st.lists(st.integers(1, 500), max_size=300))
-def test_two_sizes_do_for_usual_texts_and_little_is_filled_up(lengths: list[int]) -> None:
+def test_three_sizes_do_for_usual_texts_and_little_is_filled_up(lengths: list[int]) -> None:
     packs = list(packed(np.array(lengths, dtype=np.int64)))
-    assert {pack.size for pack in packs} <= {SMALL_PACK, PACK}
+    assert {pack.size for pack in packs} <= {QUERY_PACK, SMALL_PACK, PACK}
+    assert all(pack.size > QUERY_PACK for pack in packs[:-1])
     filled = sum(pack.size for pack in packs) - sum(lengths)
     longest = max(lengths, default=0)
     assert filled <= len(packs) * longest + PACK
+
+
+def test_a_query_does_not_fill_a_large_pack() -> None:
+    assert [pack.size for pack in packed(np.array([9]))] == [QUERY_PACK]
