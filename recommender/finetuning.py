@@ -93,7 +93,8 @@ def finetune(job: Job, terms: Terms, training: AdapterTraining, watch: Watch) ->
     def goodness(vectors: FloatMatrix) -> float:
         return float(scores(job, vectors, stopping).ndcg.mean())
 
-    adapter = training.fit(matrix, train, goodness, watch).centred(matrix)
+    learned = training.fit(matrix, train, goodness, watch)
+    adapter = learned.tempered().centred(matrix)
     judged = _judgement(job, prepared, prepared.queries.select(~deciding), adapter)
     return Tuned(adapter, judged, prepared, training)
 

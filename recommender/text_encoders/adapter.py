@@ -7,6 +7,7 @@ import numpy as np
 from recommender.arrays import FloatMatrix, FloatVector, unit_rows
 
 CENTRED = 0.8
+STRENGTH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,14 @@ class Adapter:
         """The moved vectors (n, d); a zero row stays zero."""
         moved = unit_rows(matrix + np.maximum(matrix @ self.up, 0) @ self.down)
         return unit_rows(np.where(moved.any(axis=1, keepdims=True), moved - self.centre, 0))
+
+    def tempered(self) -> "Adapter":
+        """The same, moving half as far: what it learned of old items is not all true of new ones.
+
+        Lists by text alone would rather go all the way; what weighs text against behaviour would
+        not, as it learns from the items that the adapter has learned from.
+        """
+        return Adapter(self.up, np.float32(STRENGTH) * self.down, self.centre)
 
     def centred(self, matrix: FloatMatrix) -> "Adapter":
         """The same less most of the direction that all vectors (n, d) share.

@@ -47,6 +47,17 @@ def test_most_of_a_shared_direction_goes() -> None:
     assert not moved[3].any()
 
 
+def test_a_tempered_adapter_lies_between() -> None:
+    matrix, rng = drawn(), np.random.default_rng(2)
+    up, down = (rng.normal(size=shape).astype(np.float32) for shape in ((12, 4), (4, 12)))
+    whole = Adapter(up, down, np.zeros(12, np.float32))
+    half = whole.tempered().apply(matrix)
+    moved = np.maximum(matrix @ up, 0) @ down
+    assert np.allclose(half, unit_rows(matrix + moved / 2), atol=1e-6)
+    near = (half * whole.apply(matrix)).sum(axis=1)
+    assert (near > (matrix * whole.apply(matrix)).sum(axis=1)).all()
+
+
 def test_what_is_bought_together_comes_near() -> None:
     matrix = drawn()
     told: list[int] = []
