@@ -61,8 +61,12 @@ def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedList
 
 def chosen_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
     """The lists of a build as they were before merchandisers' rules. Raises: ArtifactError."""
-    keys = chosen_keys(build)
-    return [_joined(artifacts, keys[name], name) for name in placements(build)]
+    return [chosen_list(artifacts, build, name) for name in placements(build)]
+
+
+def chosen_list(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
+    """The lists of one placement before merchandisers' rules. Raises: ArtifactError."""
+    return _joined(artifacts, chosen_keys(build)[placement], placement)
 
 
 def folded(build: Artifact) -> bool:

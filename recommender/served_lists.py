@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from recommender.arrays import FloatVector, Rows
 from recommender.artifacts import Artifact, ArtifactStore
-from recommender.builds import chosen_lists, placements, read_catalogue, read_interactions
+from recommender.builds import chosen_list, read_catalogue, read_interactions
 from recommender.catalogue import Catalogue
 from recommender.comparison import Lists
+from recommender.merchandising.drafts import Acts
 from recommender.merchandising.matching import Matched
 from recommender.merchandising.merchandiser import Merchandiser
 from recommender.merchandising.whole_lists import columns_of
@@ -62,7 +63,7 @@ class ServedLists:
     ) -> "ServedLists":
         """Read one placement of a build, and what lies over it. Raises: ArtifactError."""
         before = read_catalogue(store, build)
-        built = chosen_lists(store, build)[placements(build).index(placement)]
+        built = chosen_list(store, build, placement)
         catalogue = combined_catalogue(before, record)
         patches = () if record.refreshed is None else record.refreshed.patches
         patch = next((one for one in patches if one.placement == placement), None)
@@ -80,21 +81,20 @@ class ServedLists:
         if self.merchandiser is None:
             return ServedList(neighbours.rows[0], neighbours.scores[0], evidence[0], ())
         made = self.merchandiser.apply(np.array([row], dtype=np.int32), neighbours, evidence)
+        deeds: dict[Deed, Acts] = {
+            "moved": made.acted,
+            "barred": made.barred,
+            "displaced": made.displaced,
+        }
         acted = [
             _acted(self.merchandiser.rules, int(number), deed, row)
-            for deed, acts in _deeds(made.acted, made.barred, made.displaced).items()
+            for deed, acts in deeds.items()
             for number in acts[:, 1]
         ]
         found = made.lists.found[0]
         return ServedList(
             made.lists.rows[0][found], made.lists.scores[0][found], made.evidence[0][found], acted
         )
-
-
-def _deeds(
-    moved: NDArray[np.int64], barred: NDArray[np.int64], displaced: NDArray[np.int64]
-) -> dict[Deed, NDArray[np.int64]]:
-    return {"moved": moved, "barred": barred, "displaced": displaced}
 
 
 def _acted(rules: Sequence[Matched], number: int, deed: Deed, row: int) -> Acted:
