@@ -1,4 +1,4 @@
-"""Processor: its instructions that libraries should use, and how many threads torch takes of it."""
+"""Processor: its instructions that libraries should use, and how many threads they take of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +31,15 @@ def openblas_core() -> str | None:
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags():
         return "SkylakeX"
     return "Haswell" if {"avx2", "fma"} <= flags() else None
+
+
+def blas_threads() -> int:
+    """How many threads a product in numpy takes."""
+    from threadpoolctl import threadpool_info
+
+    return max(
+        [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"], default=1
+    )
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import scipy.sparse as sp
 
 from recommender.arrays import FloatMatrix, unit_rows
 from recommender.errors import ConfigError
+from recommender.interaction_models.right_vectors import right_vectors
 from recommender.interactions import Interactions, Unit, support
-from recommender.progress import Progress
+from recommender.progress import Advance, Progress
 from recommender.vectors import Embeddings
 from recommender.weighted_units import WeightedUnits, popularity_lengths
 
@@ -60,10 +61,10 @@ class CoOccurrenceSVD:
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, at most dimensions); zero rows for items that are never with another."""
-        with progress("fit co-occurrence", 1) as advance:
-            units = WeightedUnits.of(interactions, self.unit, self.half_life_days, self.size_power)
-            rows = unit_rows(self._vectors(self._parts(interactions, units)))
-            advance(1)
+        units = WeightedUnits.of(interactions, self.unit, self.half_life_days, self.size_power)
+        parts = self._parts(interactions, units)
+        with progress("fit co-occurrence", self.iterations + 1) as advance:
+            rows = unit_rows(self._vectors(parts, advance))
         known = Embeddings.of_rows(rows, support(interactions.matrix(self.unit)))
         if self.popularity == 0:
             return known
@@ -82,21 +83,14 @@ class CoOccurrenceSVD:
         share = self.histories * units.pair_mass / users.pair_mass
         return [*parts, users.normalised(self.shrinkage) * np.float32(np.sqrt(share))]
 
-    def _vectors(self, parts: list[sp.csr_array]) -> FloatMatrix:
-        from sklearn.utils.extmath import randomized_svd
-
-        scaled = sp.csr_matrix(sp.vstack(parts))
-        n_units, n_items = scaled.shape
-        rank = min(self.dimensions, n_units, n_items)
-        if rank == 0 or scaled.nnz == 0:
+    def _vectors(self, parts: list[sp.csr_array], advance: Advance) -> FloatMatrix:
+        scaled = sp.csr_array(sp.vstack(parts))
+        n_items = scaled.shape[1]
+        if not min(scaled.shape) or not scaled.nnz:
             return np.zeros((n_items, 1), dtype=np.float32)
-        _, singular, right = randomized_svd(
-            scaled,
-            n_components=rank,
-            n_oversamples=OVERSAMPLES,
-            n_iter=self.iterations,
-            random_state=self.seed,
+        singular, vectors = right_vectors(
+            scaled, self.dimensions, OVERSAMPLES, self.iterations, self.seed, advance
         )
-        vectors = np.ascontiguousarray(right.T * singular, dtype=np.float32)
+        vectors *= singular
         vectors[np.linalg.norm(vectors, axis=1) < 1e-4 * singular.max(initial=0)] = 0
         return vectors
