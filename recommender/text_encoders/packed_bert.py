@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from recommender.text_encoders.attention import attended
 from recommender.text_encoders.packed_linear import Linear, linear_layer
 from recommender.text_encoders.token_packs import PACK
 
@@ -24,7 +25,7 @@ EMBEDDED = ("input_ids", "token_type_ids")
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """Layer normalisation."""
+    """Layer normalisation; its weights are in fp32, with which torch is twice as fast in bf16."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -58,19 +59,14 @@ class Layer:
     def _attention(
         self, x: torch.Tensor, shapes: Sequence[tuple[int, int]], heads: int
     ) -> torch.Tensor:
-        from torch.nn.functional import scaled_dot_product_attention
-
         projected = self.projections(x)
         seen = x.new_zeros(x.shape)
         start = 0
         for texts, length in shapes:
             own = slice(start, start + texts * length)
             start = own.stop
-            query, key, value = (
-                projected[own].view(texts, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-            )
-            read = scaled_dot_product_attention(query, key, value)
-            seen[own].view(texts, length, heads, -1).copy_(read.transpose(1, 2))
+            read = attended(projected[own], texts, length, heads)
+            seen[own].view(read.shape).copy_(read)
         return seen
 
 
@@ -146,4 +142,4 @@ def _linear(module: torch.nn.Linear) -> Linear:
 
 
 def _norm(module: torch.nn.LayerNorm) -> Norm:
-    return Norm(module.weight.data, module.bias.data, module.eps)
+    return Norm(module.weight.data.float(), module.bias.data.float(), module.eps)

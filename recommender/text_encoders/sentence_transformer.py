@@ -27,7 +27,7 @@ from recommender.text_encoders.text_model import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-FORMAT = 2
+FORMAT = 3
 CHUNK = 1024
 BATCH = 64
 

@@ -1,0 +1,34 @@
+"""Attention of short texts: torch's own numbers, and no overflow."""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from recommender.text_encoders.attention import SHORT, attended
+
+HEADS, WIDTH = 3, 8
+
+
+def expected(projected: torch.Tensor, texts: int, length: int) -> torch.Tensor:
+    query, key, value = projected.view(texts, length, 3, HEADS, WIDTH).permute(2, 0, 3, 1, 4)
+    return scaled_dot_product_attention(query, key, value).transpose(1, 2)
+
+
+@pytest.mark.parametrize("length", [1, 2, 12, 16, 33, 48, SHORT - 1, SHORT])
+@pytest.mark.parametrize(("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+def test_short_texts_read_what_torch_reads(length: int, dtype: torch.dtype, apart: float) -> None:
+    drawn = torch.randn(5 * length, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))
+    projected = drawn.to(dtype)
+    read = attended(projected, 5, length, HEADS)
+    assert read.shape == (5, length, HEADS, WIDTH)
+    torch.testing.assert_close(read, expected(projected, 5, length), atol=apart, rtol=apart)
+
+
+@pytest.mark.parametrize("scale", [30.0, -30.0])
+def test_scores_that_would_overflow_are_torchs(scale: float) -> None:
+    drawn = torch.randn(2 * 12, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))
+    query, rest = drawn.split([HEADS * WIDTH, 2 * HEADS * WIDTH], dim=1)
+    projected = torch.cat([scale * query, abs(scale) * rest], dim=1)
+    read = attended(projected, 2, 12, HEADS)
+    assert read.isfinite().all()
+    torch.testing.assert_close(read, expected(projected, 2, 12))
