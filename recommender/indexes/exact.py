@@ -35,7 +35,7 @@ class Exact:
     def build(self, targets: FloatMatrix) -> VectorIndex:
         """Index the targets (n, d)."""
         rows = nonzero_rows(targets)
-        if 0 < len(rows) >= self.screened_from and _screens():
+        if 0 < len(rows) >= self.screened_from and screens():
             return Screened.of(targets, rows)
         index = faiss_module().IndexFlatIP(targets.shape[1])
         kept = targets if len(rows) == len(targets) else targets[rows]
@@ -89,5 +89,6 @@ def nonzero_rows(targets: FloatMatrix) -> Rows:
     return np.flatnonzero(targets.any(axis=1)).astype(np.int32)
 
 
-def _screens() -> bool:
+def screens() -> bool:
+    """Whether products may be made in bf16 here."""
     return multiplies_bf16() and importlib.util.find_spec("torch") is not None

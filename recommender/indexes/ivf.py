@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from recommender.arrays import Columns, FloatMatrix
+from recommender.arrays import Columns, FloatMatrix, Rows
 from recommender.errors import ConfigError
-from recommender.indexes.exact import Exact, FaissIndex, nonzero_rows
+from recommender.indexes.cell_training import CELL, Lengthened, divided, trained
+from recommender.indexes.cells import Cells
+from recommender.indexes.exact import Exact, FaissIndex, nonzero_rows, screens
 from recommender.indexes.faiss_kernels import faiss_module
+from recommender.indexes.screened import Screened
 from recommender.protocols import VectorIndex
 
 SAMPLE = 256
@@ -47,8 +50,10 @@ class InvertedFile:
         rows = nonzero_rows(targets)
         if not len(rows):
             return Exact().build(targets)
+        if screens():
+            return self._cells(targets, rows)
         lengthened = equally_long(targets[rows])
-        cells = min(self.cells or int(4 * np.sqrt(len(rows))), len(rows))
+        cells = self._n_cells(len(rows))
         quantizer = faiss.IndexFlatIP(lengthened.shape[1])
         index = faiss.IndexIVFFlat(
             quantizer, lengthened.shape[1], cells, faiss.METRIC_INNER_PRODUCT
@@ -71,8 +76,14 @@ class InvertedFile:
         """Fill the trained cells again: no k-means, no search for the number of probes."""
         if not columns:
             return self.build(targets)
-        faiss = faiss_module()
         rows = nonzero_rows(targets)
+        if screens():
+            centroids, cells = columns["centroids"], columns["cells"]
+            if np.bincount(cells).max() > CELL:
+                centroids, cells = divided(Lengthened.of(targets, rows), centroids, cells)
+            made = Cells.of(targets, rows, cells, centroids[:, :-1], int(columns["probes"]))
+            return replace(made, learned=columns)
+        faiss = faiss_module()
         lengthened = equally_long(targets[rows])
         centroids = np.ascontiguousarray(columns["centroids"])
         quantizer = faiss.IndexFlatIP(lengthened.shape[1])
@@ -84,6 +95,35 @@ class InvertedFile:
         index.add_core(len(rows), faiss.swig_ptr(lengthened), None, faiss.swig_ptr(cells))
         index.nprobe = int(columns["probes"])
         return FaissIndex(index, rows, dimensions_added=1, learned=columns)
+
+    def _n_cells(self, n_targets: int) -> int:
+        return min(self.cells or int(4 * np.sqrt(n_targets)), n_targets)
+
+    def _cells(self, targets: FloatMatrix, rows: Rows) -> Cells:
+        """Train, fill and tune cells that are searched in bf16."""
+        centroids, cells = trained(
+            Lengthened.of(targets, rows), self._n_cells(len(rows)), self.seed
+        )
+        index = Cells.of(targets, rows, cells, centroids[:, :-1], FIRST_PROBES)
+        picked = np.random.default_rng(self.seed).choice(len(rows), min(SAMPLE, len(rows)), False)
+        sample = targets[rows[np.sort(picked)]]
+        wanted = Screened.of(targets, rows).search(sample, DEPTH).rows
+        reached = 0.0
+        probes = FIRST_PROBES
+        while True:
+            index = replace(index, probes=min(probes, len(centroids)))
+            reached = recall_of(wanted, index.search(sample, DEPTH).rows)
+            if reached >= self.recall or probes >= len(centroids):
+                break
+            probes *= 2
+        _log.info("cells=%d probes=%d recall=%.3f", len(centroids), index.probes, reached)
+        learned: Columns = {
+            "recall": np.array(reached),
+            "centroids": centroids,
+            "cells": cells,
+            "probes": np.array(index.probes),
+        }
+        return replace(index, learned=learned)
 
     def _probes(self, index: Any, lengthened: FloatMatrix) -> tuple[int, float]:  # noqa: ANN401
         """The fewest probes, doubled from 8, with which a sample reaches the recall, and that."""

@@ -17,10 +17,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recommender.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
-from recommender.neighbours import NONE, Neighbours
+from recommender.indexes.pairs import Found, Places, ranked
+from recommender.indexes.rounding import SUMMED, group_peaks, highest, least_rounded, lowest
+from recommender.neighbours import Neighbours
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +30,6 @@ FEW, QUERIES = 256, 1024
 TARGETS = 8192
 GROUP = 32
 PAIRS = 4_000_000
-EXACT_PAIRS = 16_384
-ROUNDED = 2.0**-8 * 1.01
-"""The largest relative error of rounding to bf16, and a little."""
-SUMMED = 2.0**-22
-"""The relative error of a sum in fp32, for each of its terms, and a little."""
-
-Places = NDArray[np.int64]
-Pair = tuple[Rows, FloatMatrix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ class Screened:
     def _few(self, count: int) -> Iterator[slice]:
         return blocks(count, max(1, NUMBERS_AT_ONCE // len(self.targets)))
 
-    def _nearest_of_few(self, queries: FloatMatrix, k: int) -> Pair:
+    def _nearest_of_few(self, queries: FloatMatrix, k: int) -> Found:
         """Rows and scores (b, k) of queries whose products (b, n) fit into memory."""
         asked = np.ascontiguousarray(queries, dtype=np.float32)
         products = asked @ self.targets.T
@@ -97,9 +90,9 @@ class Screened:
         longest = np.einsum("nd,nd->n", self.targets, self.targets).max() ** 0.5
         error = SUMMED * asked.shape[1] * longest * np.linalg.norm(asked, axis=1)
         asking, found = np.nonzero(products >= (floor - 4 * error)[:, None])
-        return self._ranked(asked, asking, found, k)
+        return ranked(self.targets, asked, asking, self.rows[found], k)
 
-    def _nearest_of_many(self, queries: FloatMatrix, k: int) -> list[Pair]:
+    def _nearest_of_many(self, queries: FloatMatrix, k: int) -> list[Found]:
         """Rows and scores of each block of queries."""
         import torch
 
@@ -112,7 +105,7 @@ class Screened:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
 
-    def _nearest(self, queries: FloatMatrix, k: int) -> Pair:
+    def _nearest(self, queries: FloatMatrix, k: int) -> Found:
         """Rows and scores (b, k); a block with very many candidates is halved."""
         asked = np.array(queries, dtype=np.float32)  # torch warns of what cannot be written to
         candidates = self._screen(asked, k)
@@ -120,7 +113,8 @@ class Screened:
             half = len(asked) // 2
             parts = [self._nearest(part, k) for part in (asked[:half], asked[half:])]
             return np.vstack([p[0] for p in parts]), np.vstack([p[1] for p in parts])
-        return self._ranked(asked, *candidates, k)
+        asking, found = candidates
+        return ranked(self.targets, asked, asking, self.rows[found], k)
 
     def _screen(self, queries: FloatMatrix, k: int) -> tuple[Places, Places] | None:
         """Queries and targets (p,) that may belong together; None where they are too many."""
@@ -134,25 +128,6 @@ class Screened:
                 if total > PAIRS and len(queries) > 1:
                     return None
             return screen.left()
-
-    def _ranked(self, queries: FloatMatrix, asking: Places, found: Places, k: int) -> Pair:
-        """The best k of the candidates of each query, by their products in fp32."""
-        scores = np.empty(len(asking), dtype=np.float32)
-        rows = self.rows[found]
-        for pairs in blocks(len(asking), EXACT_PAIRS):
-            np.einsum(
-                "pd,pd->p", queries[asking[pairs]], self.targets[rows[pairs]], out=scores[pairs]
-            )
-        order = np.lexsort((rows, -scores, asking))
-        asking, rows, scores = asking[order], rows[order], scores[order]
-        rank = np.arange(len(asking)) - np.searchsorted(asking, asking)
-        asked = np.asarray(queries.any(axis=1))
-        kept = (rank < k) & asked[asking]
-        best = np.full((len(queries), k), NONE, dtype=np.int32)
-        best_scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        best[asking[kept], rank[kept]] = rows[kept]
-        best_scores[asking[kept], rank[kept]] = scores[kept]
-        return best, best_scores
 
 
 @dataclass(slots=True)
@@ -187,17 +162,17 @@ class _Screen:
         size = products.shape[1]
         group = GROUP if size % GROUP == 0 else 1
         grouped = products.view(len(products), group, size // group)
-        peaks = _peaks(grouped)
+        peaks = group_peaks(grouped)
         error = self._error(chunk)
-        below = torch.cat([self.floor, _lowest(peaks.float()) - error[:, None]], dim=1)
+        below = torch.cat([self.floor, lowest(peaks.float()) - error[:, None]], dim=1)
         self.floor = below.topk(self.floor.shape[1], dim=1).values
-        least = _least(self.floor[:, -1] - error).bfloat16()  # rounded towards less in `_least`
+        least = least_rounded(self.floor[:, -1] - error).bfloat16()
         query, place = (peaks >= least[:, None]).nonzero(as_tuple=True)
         members = grouped[query, :, place]
         hit, member = (members >= least[query][:, None]).nonzero(as_tuple=True)
         query = query[hit]
         target = chunk.start + member * (size // group) + place[hit]
-        upper = _highest(members[hit, member].float()) + error[query]
+        upper = highest(members[hit, member].float()) + error[query]
         self.kept.append((query, target, upper))
         return len(query)
 
@@ -230,28 +205,3 @@ def _chunk(start: int, targets: FloatMatrix) -> Chunk:
     lost = (given - rounded.float()).norm(dim=1).max()
     longest = torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max())
     return Chunk(start, rounded, float(longest) * (1 + SUMMED), float(lost) * (1 + SUMMED))
-
-
-def _peaks(grouped: torch.Tensor) -> torch.Tensor:
-    """The largest of each group: (b, group, c) to (b, c)."""
-    import torch
-
-    while grouped.shape[1] > 1:
-        half = grouped.shape[1] // 2
-        grouped = torch.maximum(grouped[:, :half], grouped[:, half:])
-    return grouped[:, 0]
-
-
-def _lowest(products: torch.Tensor) -> torch.Tensor:
-    """The least that may have been rounded to these."""
-    return products - ROUNDED * products.abs()
-
-
-def _highest(products: torch.Tensor) -> torch.Tensor:
-    """The most that may have been rounded to these."""
-    return products + ROUNDED * products.abs()
-
-
-def _least(bound: torch.Tensor) -> torch.Tensor:
-    """What a rounded product has to be at least, where the true one may be `bound`."""
-    return bound - 2 * ROUNDED * bound.abs()

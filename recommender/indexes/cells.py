@@ -1,0 +1,173 @@
+"""Cells: only what lies near a query is multiplied, for many queries at once, in bf16.
+
+Targets are kept in bf16, cell by cell, and all queries of a block that look into a cell are
+multiplied with it together: one product of matrices instead of a walk per query. What may be among
+the nearest of the cells that were looked into is multiplied again in fp32, with the bound that
+exact search has, so that nothing is lost but what lies in other cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recommender.arrays import Columns, FloatMatrix, Rows, blocks
+from recommender.indexes.cell_training import CELL, nearest_centroids, padded_size
+from recommender.indexes.pairs import Found, Places, ranked
+from recommender.indexes.rounding import SUMMED, group_peaks, least_rounded, lowest
+from recommender.neighbours import NONE, Neighbours
+
+if TYPE_CHECKING:
+    import torch
+
+QUERIES = 2048
+GROUP, GROUPS_PER_NEIGHBOUR = 32, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The nearest targets of those in the `probes` cells whose centroids are nearest.
+
+    `rows` (m,) are those of the targets (n, d) that are not zero, `centroids` (c, d) those of the
+    cells. `targets` may be a memory map: beside it stand two bytes a dimension of each place.
+    """
+
+    targets: FloatMatrix
+    rows: Rows
+    centroids: FloatMatrix
+    probes: int
+    layout: Callable[[], Layout]
+    learned: Columns
+
+    @classmethod
+    def of(
+        cls, targets: FloatMatrix, rows: Rows, cells: Rows, centroids: FloatMatrix, probes: int
+    ) -> Cells:
+        """Targets each of which lies in a cell (m,); they are laid out when first asked for."""
+        layout = cache(lambda: Layout.of(targets, rows, cells, len(centroids)))
+        return cls(targets, rows, centroids, probes, layout, {})
+
+    def columns(self) -> Columns:
+        """What building it learned."""
+        return self.learned
+
+    def search(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """At most k neighbours (b, k) of the queries (b, d); a zero query has none.
+
+        Equal scores stand by row. As many blocks of queries side by side as torch has threads.
+        """
+        import torch
+
+        k = max(1, min(k, len(self.rows)))
+        self.layout()
+        threads = torch.get_num_threads()
+        asked = list(blocks(len(queries), QUERIES))
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+        return Neighbours(
+            np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
+            np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
+        )
+
+    def _nearest(self, queries: FloatMatrix, k: int) -> Found:
+        import torch
+
+        asked = np.array(queries, dtype=np.float32)
+        with torch.inference_mode():
+            probed = nearest_centroids(asked, self.centroids, self.probes)
+            asking, rows = self.layout().candidates(asked, probed, k)
+        return ranked(self.targets, asked, asking, rows, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Targets in bf16, cell by cell: `CELL` places each, `rows` (c, CELL) `NONE` where empty.
+
+    `rounded` (c, CELL, d); `filled` (c, CELL) is added to a product, -inf where a place is empty.
+    `longest` and `lost` are the length of the longest target and the most that rounding took.
+    """
+
+    rounded: torch.Tensor
+    filled: torch.Tensor
+    rows: Rows
+    longest: float
+    lost: float
+
+    @classmethod
+    def of(cls, targets: FloatMatrix, rows: Rows, cells: Rows, n_cells: int) -> Layout:
+        """Lay the targets out, no more than `CELL` of which lie in one cell (m,)."""
+        import torch
+
+        order = np.argsort(cells, kind="stable")
+        sizes = np.bincount(cells, minlength=n_cells)
+        within = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[cells[order]]
+        row_of = np.full((n_cells, CELL), NONE, dtype=np.int32)
+        row_of[cells[order], within] = rows[order]
+        rounded = torch.zeros((n_cells, CELL, targets.shape[1]), dtype=torch.bfloat16)
+        longest = lost = 0.0
+        for cell in range(n_cells):
+            given = torch.from_numpy(targets[row_of[cell, : sizes[cell]]])
+            part = rounded[cell, : sizes[cell]].copy_(given).float()
+            longest = max(longest, _longest(given), _longest(part))
+            lost = max(lost, _longest(given - part))
+        filled = torch.where(torch.from_numpy(row_of != NONE), 0.0, -torch.inf).bfloat16()
+        return cls(rounded, filled, row_of, longest * (1 + SUMMED), lost * (1 + SUMMED))
+
+    def candidates(self, queries: FloatMatrix, probed: Places, k: int) -> tuple[Places, Rows]:
+        """Queries and rows (p,) that may belong together, of the cells (b, p) that are probed."""
+        import torch
+
+        given = torch.from_numpy(queries)
+        rounded = given.bfloat16()
+        products = self._products(rounded, probed)
+        size = products.shape[1]
+        group = GROUP
+        while group > 1 and size < group * GROUPS_PER_NEIGHBOUR * k:
+            group //= 2
+        grouped = products.view(len(products), group, size // group)
+        peaks = group_peaks(grouped)
+        error = (given - rounded.float()).norm(dim=1) * self.longest
+        error += rounded.float().norm(dim=1) * (self.lost + SUMMED * given.shape[1] * self.longest)
+        best = lowest(peaks.float()).topk(min(k, peaks.shape[1]), dim=1).values[:, -1]
+        least = least_rounded(best - 2 * error).bfloat16()
+        least[best.isinf()] = torch.finfo(torch.bfloat16).min
+        query, place = (peaks >= least[:, None]).nonzero(as_tuple=True)
+        hit, member = (grouped[query, :, place] >= least[query][:, None]).nonzero(as_tuple=True)
+        asking = query[hit].numpy()
+        places = (member * (size // group) + place[hit]).numpy()
+        return asking, self.rows[probed[asking, places // CELL], places % CELL]
+
+    def _products(self, queries: torch.Tensor, probed: Places) -> torch.Tensor:
+        """Products of each query with the places of its cells (b, p * CELL), -inf where empty.
+
+        A cell is multiplied with few numbers of queries, some of them needlessly: a new shape
+        costs oneDNN 30 ms.
+        """
+        import torch
+        from torch.nn.functional import linear
+
+        made = queries.new_empty((probed.size, CELL))
+        order = np.argsort(probed, axis=None, kind="stable")
+        cells, firsts = np.unique(probed.ravel()[order], return_index=True)
+        sizes = np.diff(np.append(firsts, len(order)))
+        asking = np.zeros(len(order) + padded_size(int(sizes.max())), dtype=np.int64)
+        asking[: len(order)] = order // probed.shape[1]
+        into, asked = torch.from_numpy(order), torch.from_numpy(asking)
+        for cell, first, size in zip(cells.tolist(), firsts.tolist(), sizes.tolist(), strict=True):
+            together = queries[asked[first : first + padded_size(size)]]
+            products = linear(together, self.rounded[cell], self.filled[cell])
+            made.index_copy_(0, into[first : first + size], products[:size])
+        return made.view(len(probed), -1)
+
+
+def _longest(vectors: torch.Tensor) -> float:
+    return float(vectors.norm(dim=1).max()) if len(vectors) else 0.0

@@ -1,0 +1,38 @@
+"""Products in bf16: how far they may be from the true ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+ROUNDED = 2.0**-8 * 1.01
+"""The largest relative error of rounding to bf16, and a little."""
+SUMMED = 2.0**-22
+"""The relative error of a sum in fp32, for each of its terms, and a little."""
+
+
+def group_peaks(grouped: torch.Tensor) -> torch.Tensor:
+    """The largest of each group: (b, group, c) to (b, c)."""
+    import torch
+
+    while grouped.shape[1] > 1:
+        half = grouped.shape[1] // 2
+        grouped = torch.maximum(grouped[:, :half], grouped[:, half:])
+    return grouped[:, 0]
+
+
+def lowest(products: torch.Tensor) -> torch.Tensor:
+    """The least that may have been rounded to these."""
+    return products - ROUNDED * products.abs()
+
+
+def highest(products: torch.Tensor) -> torch.Tensor:
+    """The most that may have been rounded to these."""
+    return products + ROUNDED * products.abs()
+
+
+def least_rounded(bound: torch.Tensor) -> torch.Tensor:
+    """What a rounded product has to be at least, where the true one may be `bound`."""
+    return bound - 2 * ROUNDED * bound.abs()
