@@ -1,5 +1,6 @@
 """Arrays and columns of text: the few operations that every stage shares."""
 
+import mmap
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ FloatMatrix = NDArray[np.float32]
 FloatVector = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Columns = dict[str, NDArray[Any]]
-NUMBERS_AT_ONCE = 4_194_304
+NUMBERS_AT_ONCE, ROWS_AT_ONCE = 4_194_304, 4096
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -22,6 +23,24 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def row_lengths(matrix: FloatMatrix) -> FloatVector:
+    """The Euclidean length of each row (n,), with nothing else of n by d."""
+    lengths = np.empty(len(matrix), dtype=np.float32)
+    for block in blocks(len(matrix), ROWS_AT_ONCE):
+        lengths[block] = np.linalg.norm(matrix[block], axis=1)
+    return lengths
+
+
+def let_go(*arrays: NDArray[Any]) -> None:
+    """Let the system have the memory of arrays that are mapped from files, until they are read."""
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:

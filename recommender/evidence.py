@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows, blocks, unit_rows
+from recommender.arrays import Rows, blocks
 from recommender.neighbours import Neighbours
 from recommender.recipe import TEXT
 from recommender.related import EVIDENCE
@@ -49,11 +49,10 @@ class EvidenceScale:
         margins = {True: np.full(found.shape, -2.0, np.float32)}
         margins[False] = margins[True].copy()
         for name, origin in self.embeddings.items():
-            targets = origin.matrix if origin.targets is None else origin.targets
-            near = unit_rows(targets[found].reshape(-1, targets.shape[1]))
-            cosines = np.einsum(
-                "bd,bkd->bk", origin.matrix[rows], near.reshape(*found.shape, targets.shape[1])
-            )
+            targets = (origin.matrix if origin.targets is None else origin.targets)[found]
+            lengths = np.sqrt(np.einsum("bkd,bkd->bk", targets, targets))
+            products = np.einsum("bd,bkd->bk", origin.matrix[rows], targets)
+            cosines = products / np.where(lengths > 0, lengths, 1)
             known = (origin.support[rows] > 0)[:, None] & (origin.support[found] > 0)
             margin = np.where(known, cosines - self.near[name], -2)
             is_text = name == TEXT

@@ -22,7 +22,7 @@ from typing import Any, cast
 from recommender import documents as document_text
 from recommender import registry
 from recommender.admission import gated
-from recommender.arrays import blocks
+from recommender.arrays import blocks, let_go
 from recommender.artifacts import Artifact, ArtifactStore, artifact_key
 from recommender.basis import Basis
 from recommender.builds import (
@@ -589,6 +589,7 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
                 columns = list_columns(chosen, chooser.depth)
                 columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
+                let_go(basis.vectors.queries)
 
     return Step(
         job.artifacts,

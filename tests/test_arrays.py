@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +11,10 @@ from recommender.arrays import (
     blocks,
     first_of_each,
     frozen,
+    let_go,
     pack_texts,
     require_finite,
+    row_lengths,
     text_codes,
     unit_rows,
     unpack_texts,
@@ -62,3 +67,25 @@ def test_frozen_leaves_the_callers_array_writable() -> None:
 def test_what_is_not_finite_is_named() -> None:
     with pytest.raises(DataError, match=r"factors: row 1 is not finite \(1 such rows\)"):
         require_finite(np.array([[1.0], [np.nan]]), "factors")
+
+
+def test_what_is_let_go_is_read_again(tmp_path: Path) -> None:
+    made = np.arange(1_000_000, dtype=np.float32)
+    np.save(tmp_path / "made.npy", made)
+    held = frozen(np.load(tmp_path / "made.npy", mmap_mode="r"))
+    assert held.sum() == made.sum()
+    before = resident_bytes()
+    let_go(held, made)
+    assert before - resident_bytes() >= 3_000_000
+    assert (held == made).all()
+
+
+def resident_bytes() -> int:
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc on this system")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_row_lengths() -> None:
+    matrix = np.array([[3, 4], [0, 0]] * 3000, dtype=np.float32)
+    assert row_lengths(matrix).tolist() == [5, 0] * 3000

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from recommender.arrays import FloatMatrix, FloatVector
+from recommender.arrays import ROWS_AT_ONCE, FloatMatrix, FloatVector, blocks, row_lengths
 from recommender.errors import ConfigError
 from recommender.recipe import TEXT
 from recommender.vectors import Embeddings
@@ -35,8 +35,14 @@ def the_behaviour(embeddings: Mapping[str, Embeddings], name: str, where: str) -
 
 
 def side_by_side(parts: list[tuple[FloatVector, FloatMatrix]]) -> FloatMatrix:
-    """Rows scaled by their weight (n,) and joined: (n, sum of the d)."""
-    return np.hstack([weight[:, None] * matrix for weight, matrix in parts]).astype(np.float32)
+    """Rows scaled by their weight (n,) and joined: (n, sum of the d), with nothing else of n."""
+    ends = np.cumsum([matrix.shape[1] for _, matrix in parts])
+    joined = np.empty((len(parts[0][1]), int(ends[-1])), dtype=np.float32)
+    for rows in blocks(len(joined), ROWS_AT_ONCE):
+        for (weight, matrix), end in zip(parts, ends.tolist(), strict=True):
+            own = joined[rows, end - matrix.shape[1] : end]
+            np.multiply(weight[rows, None], matrix[rows], out=own)
+    return joined
 
 
 def target_lengths(behaviour: Embeddings, shortest: float) -> FloatVector:
@@ -46,7 +52,7 @@ def target_lengths(behaviour: Embeddings, shortest: float) -> FloatVector:
     """
     if behaviour.targets is None:
         return np.ones(len(behaviour.matrix), dtype=np.float32)
-    lengths: FloatVector = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
+    lengths = row_lengths(behaviour.targets)
     return np.where(lengths > 0, lengths, np.float32(shortest)).astype(np.float32)
 
 
@@ -54,6 +60,6 @@ def shortest_target(behaviour: Embeddings) -> float:
     """The length of the shortest target that there is, 1 without any."""
     if behaviour.targets is None:
         return 1.0
-    lengths = np.linalg.norm(behaviour.targets, axis=1).astype(np.float32)
+    lengths = row_lengths(behaviour.targets)
     known = lengths[lengths > 0]
     return float(known.min()) if len(known) else 1.0

@@ -21,17 +21,21 @@ from recommender.protocols import VectorIndex
 SAMPLE = 256
 DEPTH = 24
 FIRST_PROBES = 8
+FILLED = 200
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class InvertedFile:
-    """FAISS's IVF index; cells are probed until a sample reaches `recall` at 24 neighbours.
+    """Only the cells next to a query; as many as a sample needs for `recall` at 24 neighbours.
 
     Targets of unequal length get one more dimension √(M² - ‖t‖²), which is zero in every query:
     inner products stay as they are and all targets are equally long, as cells need it
-    (Neyshabur, Srebro 2015). `cells` 0 means 4 √n.
+    (Neyshabur, Srebro 2015).
+
+    Where the processor multiplies bf16 and torch is installed, cells are `Cells`, one for every 200
+    targets; else FAISS's, 4 √n of them. `cells` says how many there are instead.
     """
 
     recall: float = 0.98
@@ -53,7 +57,7 @@ class InvertedFile:
         if screens():
             return self._cells(targets, rows)
         lengthened = equally_long(targets[rows])
-        cells = self._n_cells(len(rows))
+        cells = min(self.cells or int(4 * np.sqrt(len(rows))), len(rows))
         quantizer = faiss.IndexFlatIP(lengthened.shape[1])
         index = faiss.IndexIVFFlat(
             quantizer, lengthened.shape[1], cells, faiss.METRIC_INNER_PRODUCT
@@ -96,14 +100,10 @@ class InvertedFile:
         index.nprobe = int(columns["probes"])
         return FaissIndex(index, rows, dimensions_added=1, learned=columns)
 
-    def _n_cells(self, n_targets: int) -> int:
-        return min(self.cells or int(4 * np.sqrt(n_targets)), n_targets)
-
     def _cells(self, targets: FloatMatrix, rows: Rows) -> Cells:
         """Train, fill and tune cells that are searched in bf16."""
-        centroids, cells = trained(
-            Lengthened.of(targets, rows), self._n_cells(len(rows)), self.seed
-        )
+        number = min(self.cells or -(-len(rows) // FILLED), len(rows))
+        centroids, cells = trained(Lengthened.of(targets, rows), number, self.seed)
         index = Cells.of(targets, rows, cells, centroids[:, :-1], FIRST_PROBES)
         picked = np.random.default_rng(self.seed).choice(len(rows), min(SAMPLE, len(rows)), False)
         sample = targets[rows[np.sort(picked)]]
