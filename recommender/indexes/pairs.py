@@ -18,10 +18,12 @@ Found = tuple[Rows, FloatMatrix]
 
 
 def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Rows, k: int) -> Found:
-    """The best k (b, k) of pairs (p,) of queries, in ascending order, and rows, in fp32.
+    """The best k (b, k) of pairs (p,) of queries and rows, by their products in fp32.
 
     Equal scores stand by row; a zero query has none.
     """
+    order = np.argsort(asking, kind="stable")
+    asking, rows = asking[order], rows[order]
     scores = np.empty(len(asking), dtype=np.float32)
     for pairs in blocks(len(asking), AT_ONCE):
         np.einsum("pd,pd->p", queries[asking[pairs]], targets[rows[pairs]], out=scores[pairs])

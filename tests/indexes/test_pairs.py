@@ -20,7 +20,8 @@ def test_best_first_and_equal_ones_by_row(candidates: list[list[int]], k: int) -
     queries = np.ones((len(candidates), 1), dtype=np.float32)
     asking = np.repeat(np.arange(len(candidates)), [len(own) for own in candidates])
     rows = np.array([row for own in candidates for row in own], dtype=np.int32)
-    found, scores = ranked(targets, queries, asking, rows, k)
+    mixed = np.random.default_rng(len(rows)).permutation(len(rows))
+    found, scores = ranked(targets, queries, asking[mixed], rows[mixed], k)
     for query, own in enumerate(candidates):
         expected = sorted(own, key=lambda row: (-LEVELS[row], row))[:k]
         padding = k - len(expected)
