@@ -18,14 +18,14 @@ EXACT = "exact"
 class Auto:
     """Exact search up to `exact_up_to` items, an inverted file with `recall` above.
 
-    Where the recall needs more than `probed_most` of an inverted file's cells, exact search is
-    faster, and is what is built.
+    Where the recall needs more than `probed_most` of an inverted file's cells, exact search is what
+    is built: it is hardly slower then.
     """
 
     exact_up_to: int = 300_000
     recall: float = 0.98
     seed: int = 0
-    probed_most: float = 0.05
+    probed_most: float = 0.2
 
     def __post_init__(self) -> None:
         if self.exact_up_to < 0:

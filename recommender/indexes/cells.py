@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recommender.arrays import Columns, FloatMatrix, Rows, blocks
-from recommender.indexes.cell_training import CELL, nearest_centroids, padded_size
+from recommender.indexes.cell_training import CELL, SMALLEST, nearest_centroids, padded_size
 from recommender.indexes.pairs import Found, Places, ranked
 from recommender.indexes.rounding import SUMMED, group_peaks, least_rounded, lowest
 from recommender.neighbours import NONE, Neighbours
@@ -25,7 +25,8 @@ from recommender.neighbours import NONE, Neighbours
 if TYPE_CHECKING:
     import torch
 
-QUERIES = 2048
+QUERIES, PRODUCTS = 2048, 2**25
+"""Of one thread at once."""
 GROUP, GROUPS_PER_NEIGHBOUR = 32, 4
 
 
@@ -66,7 +67,8 @@ class Cells:
         k = max(1, min(k, len(self.rows)))
         self.layout()
         threads = torch.get_num_threads()
-        asked = list(blocks(len(queries), QUERIES))
+        at_once = max(SMALLEST, min(QUERIES, PRODUCTS // (self.probes * CELL)))
+        asked = list(blocks(len(queries), at_once))
         pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
             found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
