@@ -75,7 +75,7 @@ from recommender.vectors import Embeddings, ItemVectors
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 2)
-_INDEX = ("index", 2)
+_INDEX = ("index", 3)
 _NEAR = ("near", 1)
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)

@@ -11,7 +11,7 @@ import numpy as np
 from recommender.arrays import Columns, FloatMatrix, Rows
 from recommender.errors import ConfigError, MissingExtra
 from recommender.indexes.exact import nonzero_rows
-from recommender.indexes.ivf import equally_long, recall_of, sample_of
+from recommender.indexes.recall import recall_of, sample_of
 from recommender.neighbours import NONE, Neighbours
 
 FIRST_NODES = 256
@@ -72,11 +72,12 @@ class Annoy:
 
     def _nodes(self, grown: AnnoyIndex) -> int:
         """The fewest nodes, doubled from 256, at which a sample of targets reaches the recall."""
-        sample, wanted = sample_of(equally_long(grown.targets[grown.rows]), self.seed)
+        sample, wanted = sample_of(grown.targets, grown.rows, self.seed)
+        asked = np.pad(sample, ((0, 0), (0, 1)))
         nodes, reached = FIRST_NODES, 0.0
         most = 2 * self.trees * len(grown.rows)
         while nodes < most:
-            found = [grown.entries(vector, wanted.shape[1], nodes) for vector in sample]
+            found = [grown.rows[grown.entries(one, wanted.shape[1], nodes)] for one in asked]
             reached = recall_of(wanted, found)
             if reached >= self.recall:
                 break
@@ -119,3 +120,14 @@ class AnnoyIndex:
             rows[row, : len(found)] = found
             scores[row, : len(found)] = self.targets[found] @ queries[row]
         return Neighbours.ordered(rows, scores)
+
+
+def equally_long(targets: FloatMatrix) -> FloatMatrix:
+    """The targets (n, d) with one more dimension, all as long as the longest: (n, d + 1).
+
+    Inner products with queries, which are zero there, stay as they are (Neyshabur, Srebro 2015, "On
+    symmetric and asymmetric LSHs for inner product search").
+    """
+    squares = np.einsum("nd,nd->n", targets, targets)
+    added = np.sqrt(np.maximum(squares.max() - squares, 0))
+    return np.ascontiguousarray(np.column_stack([targets, added]), dtype=np.float32)

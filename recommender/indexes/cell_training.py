@@ -1,89 +1,61 @@
-"""Cells of vectors that are equally long: spherical k-means in bf16, large cells divided.
+"""Cells of targets that point the same way and are about equally long.
 
-Source: Dhillon, Modha 2001, "Concept decompositions for large sparse text data using clustering".
+Inner products grow with the length of a target: a popular one that is half as near is found before
+a rare one. So targets are first parted by their length, then by direction, and a cell stands for
+its mean, which has both. Sources: spherical k-means of Dhillon, Modha 2001, "Concept decompositions
+for large sparse text data using clustering"; ranges of length of Yan et al. 2018, "Norm-ranging LSH
+for maximum inner product search".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
+import scipy.sparse as sp
 
-from recommender.arrays import FloatMatrix, FloatVector, Rows, blocks, unit_rows
+from recommender.arrays import ROWS_AT_ONCE, FloatMatrix, Rows, blocks, row_lengths, unit_rows
 from recommender.indexes.pairs import Places
+from recommender.indexes.rounding import screens
 
 CELL = 256
-SAMPLE = 64
-ROUNDS = 8
-AT_ONCE = 8192
+RANGE = 1.25
+SAMPLE, ROUNDS = 48, 8
 SMALLEST = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Lengthened:
-    """Some targets with one more dimension √(M² - ‖t‖²), which makes them equally long.
+def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[FloatMatrix, Rows]:
+    """Means of the cells (c, d), and the cell (m,) of each of the `rows` of the targets (n, d).
 
-    Inner products with queries, which are zero there, stay as they are (Neyshabur, Srebro 2015,
-    "On symmetric and asymmetric LSHs for inner product search").
-    """
-
-    targets: FloatMatrix
-    rows: Rows
-    added: FloatVector
-
-    @classmethod
-    def of(cls, targets: FloatMatrix, rows: Rows) -> Lengthened:
-        """The rows (m,) of the targets (n, d), which may be a memory map."""
-        squares = np.empty(len(rows), dtype=np.float32)
-        for block in blocks(len(rows), AT_ONCE):
-            part = targets[rows[block]]
-            squares[block] = np.einsum("nd,nd->n", part, part)
-        return cls(targets, rows, np.sqrt(np.maximum(squares.max() - squares, 0)))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def at(self, places: Places | slice) -> FloatMatrix:
-        """The vectors (b, d + 1) at some places."""
-        return np.column_stack([self.targets[self.rows[places]], self.added[places]])
-
-
-def trained(vectors: Lengthened, number: int, seed: int) -> tuple[FloatMatrix, Rows]:
-    """Centroids (c, d + 1) of length one, and the cell of each vector (m,).
-
-    No cell has more than `CELL` vectors: a larger one is divided, so that there may be more cells
-    than asked for.
+    Cells have about `filled` targets and at most `CELL`; targets that are zero have no row here.
     """
     rng = np.random.default_rng(seed)
-    sample = vectors.at(
-        np.sort(rng.choice(len(vectors), min(len(vectors), number * SAMPLE), False))
-    )
-    centroids = _drawn(sample, number, rng)
-    for _ in range(ROUNDS):
-        cells = nearest_centroids(sample, centroids, 1)[:, 0]
-        order = np.argsort(cells, kind="stable")
-        filled, firsts = np.unique(cells[order], return_index=True)
-        centroids = _drawn(sample, number, rng)
-        centroids[filled] = unit_rows(np.add.reduceat(sample[order], firsts, axis=0))
-    return divided(vectors, centroids, _cells(vectors, centroids))
+    cells = np.zeros(len(rows), dtype=np.int32)
+    count = 0
+    for members in _ranges(_lengths(targets, rows)):
+        own = _directions(targets, rows[members], -(-len(members) // filled), rng)
+        own = _divided(targets, rows[members], own)
+        cells[members] = count + own
+        count += int(own.max()) + 1
+    return _means(targets, rows, cells, count), cells
 
 
 def nearest_centroids(queries: FloatMatrix, centroids: FloatMatrix, number: int) -> Places:
-    """The nearest centroids (b, number) of the queries (b, d), by inner product in bf16."""
+    """The nearest centroids (b, number) of the queries (b, d), by inner product."""
+    if not screens():
+        found: Places = np.argpartition(-(queries @ centroids.T), number - 1, axis=1)[:, :number]
+        return found
     import torch
     from torch.nn.functional import linear
 
-    held = torch.from_numpy(centroids).bfloat16()
-    found = [np.zeros((0, number), dtype=np.int64)]
     with torch.inference_mode():
-        for block in blocks(len(queries), AT_ONCE):
-            part = torch.from_numpy(np.ascontiguousarray(queries[block], dtype=np.float32))
-            asked = part.new_zeros((padded_size(len(part)), part.shape[1]))
-            asked[: len(part)] = part
-            products = linear(asked.bfloat16(), held)[: len(part)]
-            best = products.topk(number, dim=1).indices if number > 1 else products.argmax(1, True)
-            found.append(best.numpy())
-    return np.vstack(found)
+        held = torch.from_numpy(centroids).bfloat16()
+        given = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+        asked = torch.zeros((padded_size(len(given)), given.shape[1]), dtype=torch.bfloat16)
+        asked[: len(given)] = given
+        products = linear(asked, held)[: len(given)]
+        best = products.topk(number, dim=1).indices if number > 1 else products.argmax(1)[:, None]
+        return np.asarray(best.numpy())
 
 
 def padded_size(size: int) -> int:
@@ -94,31 +66,68 @@ def padded_size(size: int) -> int:
     return padded
 
 
-def _drawn(sample: FloatMatrix, number: int, rng: np.random.Generator) -> FloatMatrix:
-    return unit_rows(sample[rng.choice(len(sample), number, replace=False)])
+def _lengths(targets: FloatMatrix, rows: Rows) -> np.ndarray:
+    return np.concatenate([row_lengths(targets[rows[b]]) for b in blocks(len(rows), ROWS_AT_ONCE)])
 
 
-def _cells(vectors: Lengthened, centroids: FloatMatrix) -> Rows:
-    cells = np.empty(len(vectors), dtype=np.int32)
-    for block in blocks(len(vectors), AT_ONCE):
-        cells[block] = nearest_centroids(vectors.at(block), centroids, 1)[:, 0]
-    return cells
+def _ranges(lengths: np.ndarray) -> Iterator[Places]:
+    """Places of like length, the longest first; those that differ by rounding lie together."""
+    steps = np.log(lengths.max() / lengths) / np.log(RANGE)
+    numbers = np.floor(steps + 1e-3).astype(np.int64)
+    order = np.argsort(numbers, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
-def divided(vectors: Lengthened, centroids: FloatMatrix, cells: Rows) -> tuple[FloatMatrix, Rows]:
-    """The same, cells of more than `CELL` in equal parts along the way to their farthest vector."""
-    sizes = np.bincount(cells, minlength=len(centroids))
+def _directions(targets: FloatMatrix, rows: Rows, number: int, rng: np.random.Generator) -> Rows:
+    """The one of `number` directions that each target is nearest to (m,)."""
+    if number == 1:
+        return np.zeros(len(rows), dtype=np.int32)
+    picked = np.sort(rng.choice(len(rows), min(len(rows), number * SAMPLE), replace=False))
+    sample = unit_rows(targets[rows[picked]])
+    centroids = sample[rng.choice(len(sample), number, replace=False)]
+    for _ in range(ROUNDS):
+        cells = _nearest(sample, centroids)
+        shape = (number, len(sample))
+        members = sp.csr_array(
+            (np.ones(len(cells), np.float32), (cells, np.arange(len(cells)))), shape
+        )
+        fresh = sample[rng.choice(len(sample), number, replace=False)]
+        empty = np.diff(members.indptr) == 0
+        centroids = unit_rows(np.where(empty[:, None], fresh, members @ sample))
+    return np.concatenate(
+        [_nearest(targets[rows[block]], centroids) for block in blocks(len(rows), ROWS_AT_ONCE)]
+    )
+
+
+def _nearest(vectors: FloatMatrix, centroids: FloatMatrix) -> Rows:
+    nearest = [
+        nearest_centroids(vectors[block], centroids, 1)[:, 0]
+        for block in blocks(len(vectors), ROWS_AT_ONCE)
+    ]
+    return np.concatenate(nearest).astype(np.int32)
+
+
+def _divided(targets: FloatMatrix, rows: Rows, cells: Rows) -> Rows:
+    """The cells in equal parts of at most `CELL`, along the way to the first's farthest target."""
     order = np.argsort(cells, kind="stable")
-    ends = np.cumsum(sizes)
-    centroids, cells, further = centroids.copy(), cells.copy(), list[FloatMatrix]()
-    for cell in np.flatnonzero(sizes > CELL).tolist():
-        members = order[ends[cell] - sizes[cell] : ends[cell]]
-        held = vectors.at(members)
-        farthest = held[np.argmin(held @ centroids[cell])]
-        along = np.argsort(held @ (farthest - centroids[cell]), kind="stable")
-        first, *others = np.array_split(along, -(-len(along) // CELL))
-        centroids[cell] = unit_rows(held[first].mean(axis=0, keepdims=True))[0]
-        for part in others:
-            cells[members[part]] = len(centroids) + len(further)
-            further.append(unit_rows(held[part].mean(axis=0, keepdims=True)))
-    return np.vstack([centroids, *further]), cells
+    divided = np.empty_like(cells)
+    count = 0
+    for members in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
+        parts = -(-len(members) // CELL)
+        if parts > 1:
+            held = targets[rows[members]]
+            mean = held.mean(axis=0)
+            along = held @ (held[np.argmin(held @ mean)] - mean)
+            members = members[np.argsort(along, kind="stable")]
+        for part in np.array_split(members, parts):
+            divided[part] = count
+            count += 1
+    return divided
+
+
+def _means(targets: FloatMatrix, rows: Rows, cells: Rows, count: int) -> FloatMatrix:
+    means = np.empty((count, targets.shape[1]), dtype=np.float32)
+    order = np.argsort(cells, kind="stable")
+    for cell, members in enumerate(np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)):
+        means[cell] = targets[rows[members]].mean(axis=0)
+    return means

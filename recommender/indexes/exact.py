@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 from recommender.arrays import Columns, FloatMatrix, Rows
 from recommender.errors import ConfigError
 from recommender.indexes.faiss_kernels import faiss_module
+from recommender.indexes.rounding import screens
 from recommender.indexes.screened import Screened
 from recommender.neighbours import NONE, Neighbours
-from recommender.processor import multiplies_bf16
 from recommender.protocols import VectorIndex
 
 
@@ -87,8 +86,3 @@ class FaissIndex:
 def nonzero_rows(targets: FloatMatrix) -> Rows:
     """Rows (m,) of the targets that are not zero."""
     return np.flatnonzero(targets.any(axis=1)).astype(np.int32)
-
-
-def screens() -> bool:
-    """Whether products may be made in bf16 here."""
-    return multiplies_bf16() and importlib.util.find_spec("torch") is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
+
+from recommender.processor import multiplies_bf16
 
 if TYPE_CHECKING:
     import torch
@@ -11,6 +14,11 @@ ROUNDED = 2.0**-8 * 1.01
 """The largest relative error of rounding to bf16, and a little."""
 SUMMED = 2.0**-22
 """The relative error of a sum in fp32, for each of its terms, and a little."""
+
+
+def screens() -> bool:
+    """Whether products may be made in bf16 here."""
+    return multiplies_bf16() and importlib.util.find_spec("torch") is not None
 
 
 def group_peaks(grouped: torch.Tensor) -> torch.Tensor:

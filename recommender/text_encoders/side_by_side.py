@@ -21,7 +21,7 @@ from recommender.text_encoders.token_packs import Pack, packed
 if TYPE_CHECKING:
     from recommender.text_encoders.text_model import TextModel
 
-CHUNK = 4096
+CHUNK = 1024
 AHEAD = 4
 
 Encoded = tuple[NDArray[np.intp], FloatMatrix]

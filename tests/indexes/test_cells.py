@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recommender.arrays import unit_rows
-from recommender.indexes import ivf
-from recommender.indexes.cell_training import CELL, Lengthened, trained
+from recommender.indexes import cell_training, ivf
+from recommender.indexes.cell_training import CELL, trained
 from recommender.indexes.ivf import InvertedFile
 from recommender.indexes.screened import Screened
 from recommender.neighbours import NONE
@@ -22,7 +22,7 @@ def clustered(n: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ivf, "screens", lambda: True)
+    _multiplying_bf16(monkeypatch, True)
 
 
 @pytest.mark.usefixtures("in_bf16")
@@ -49,23 +49,39 @@ def test_scores_below_zero_stand_before_empty_places() -> None:
 
 def test_no_cell_has_more_than_its_places() -> None:
     targets = np.vstack([clustered(3000), np.tile(clustered(1), (700, 1))])
-    vectors = Lengthened.of(targets, np.arange(len(targets), dtype=np.int32))
-    centroids, cells = trained(vectors, 10, seed=0)
-    assert np.bincount(cells).max() <= CELL
-    assert cells.max() < len(centroids)
-    assert np.linalg.norm(centroids, axis=1) == pytest.approx(np.ones(len(centroids)), abs=1e-5)
+    centroids, cells = trained(targets, np.arange(len(targets), dtype=np.int32), 200, seed=0)
+    sizes = np.bincount(cells)
+    assert sizes.max() <= CELL
+    assert sizes.min() >= 1
+    assert len(sizes) == len(centroids)
+    for cell in range(len(centroids)):
+        assert centroids[cell] == pytest.approx(targets[cells == cell].mean(axis=0), abs=1e-5)
 
 
-@pytest.mark.parametrize("built", [True, False], ids=["built in bf16", "built by FAISS"])
+def test_few_cells_reach_the_recall_whatever_the_lengths() -> None:
+    targets = unit_rows(clustered(20_000))
+    targets *= (1 + np.arange(20_000, dtype=np.float32)[:, None]) ** np.float32(-0.2)
+    columns = InvertedFile().build(targets).columns()
+    assert columns["recall"] >= 0.98
+    assert columns["probes"] <= len(columns["centroids"]) / 4
+
+
+@pytest.mark.parametrize("built", [True, False], ids=["built in bf16", "built in fp32"])
 def test_columns_of_one_machine_are_read_on_another(
     built: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     targets, queries = clustered(4000), clustered(100, seed=1)
-    monkeypatch.setattr(ivf, "screens", lambda: built)
+    _multiplying_bf16(monkeypatch, built)
     index = InvertedFile(cells=40).build(targets)
-    monkeypatch.setattr(ivf, "screens", lambda: not built)
+    _multiplying_bf16(monkeypatch, not built)
     other = InvertedFile().restore(targets, index.columns())
     one, two = index.search(queries, 24), other.search(queries, 24)
     shared = [len(np.intersect1d(a, b)) for a, b in zip(one.rows, two.rows, strict=True)]
+    assert type(one) is type(two)
+    assert type(index) is not type(other)
     assert np.mean(shared) / 24 >= 0.98
-    assert len(other.columns()["centroids"]) == len(index.columns()["centroids"])
+
+
+def _multiplying_bf16(monkeypatch: pytest.MonkeyPatch, multiplies: bool) -> None:
+    for module in (ivf, cell_training):
+        monkeypatch.setattr(module, "screens", lambda: multiplies)
