@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender import item_id, pipeline, registry
 from recommender.arrays import FloatMatrix, FloatVector, Rows
 from recommender.artifacts import ArtifactStore
-from recommender.aside import Encode
+from recommender.aside import Aside, Encode, Known
 from recommender.basis import Basis, Counted
 from recommender.builds import catalogue_of, find_build, interactions_of, read_ids
 from recommender.catalogue import Catalogue
@@ -50,6 +50,8 @@ from recommender.serving.publisher import Publisher
 from recommender.steps import Step, named, steps_of
 from recommender.vectors import Embeddings, ItemVectors
 
+KNOWN = 4
+"""Texts of the build that tell whether a text model is understood."""
 _FITTED = "fitted."
 
 
@@ -101,12 +103,12 @@ def refresh(
     live: Live,
     publisher: Publisher,
     items: Catalogue,
-    encode: Encode | None = None,
+    aside: Aside | None = None,
 ) -> Refreshment:
     """Give `items` their lists, and let them enter those of others, over what is live.
 
-    `job` is that of the live run, on this machine; `encode` its text encoder where that works
-    aside. What was refreshed since, and the rules in force, stay.
+    `job` is that of the live run, on this machine; `aside` its text encoder where that works
+    in another process. What was refreshed since, and the rules in force, stay.
 
     Raises: ConfigError where the text encoder here is not the run's; ArtifactError where the build
     cannot be had any more; StoreUnavailable, also where something else went live meanwhile. What
@@ -121,10 +123,12 @@ def refresh(
         )
     base = base_lists(job.artifacts, live.record)
     build = _Build.of(job, goal, live.record, items)
+    if aside is not None:
+        aside.hand(build.known())
     choices = [build.choice(placement) for placement in job.recipe.placements]
-    if encode is not None:
+    if aside is not None:
         build.rehearse(choices)
-    fresh = build.fresh(encode or partial(_encoded, job))
+    fresh = build.fresh(partial(_encoded, job) if aside is None else aside.encode)
     patches = tuple(
         build.patch(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
@@ -252,6 +256,18 @@ class _Build:
             ),
             ranker.load(learned.artifact().columns()) if learned else ranker.fit(None),
         )
+
+    def known(self) -> Known:
+        """Some texts of the build with their vectors, from the shortest one to the longest."""
+        matrix = self.embeddings[TEXT].matrix
+        before = self.before
+        parts = zip(before.title, before.description, strict=True)
+        lengths = np.array([len(title) + len(text) for title, text in parts], dtype=np.int64)
+        by_length = np.argsort(lengths, kind="stable")
+        by_length = by_length[matrix[by_length].any(axis=1)]
+        places = np.linspace(0, len(by_length) - 1, KNOWN).astype(np.int64)
+        rows = by_length[np.unique(places[places >= 0])]
+        return Known(tuple(documents(before.drawn(self.items, rows))), matrix[rows])
 
     def rehearse(self, choices: Sequence[_Choice]) -> None:
         """Count, and import, what choosing needs, while the texts are still being encoded."""

@@ -47,12 +47,12 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = live.known(job.artifacts)
     with ExitStack() as stack:
-        encode = None
+        aside = None
         if not all(item in known for item in ids):
             pipeline.encoder_of(job)
-            encode = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
+            aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
-        return live, refresh(job, live, shop, items, encode=encode)
+        return live, refresh(job, live, shop, items, aside=aside)
 
 
 def _say(done: Refreshment, live: Live) -> None:

@@ -81,8 +81,30 @@ class PackedBert:
     @classmethod
     def of(cls, model: Any) -> PackedBert:  # noqa: ANN401
         """The same weights as a transformers model, laid out for oneDNN."""
-        heads = int(model.config.num_attention_heads)
-        return cls(model.embeddings, tuple(map(_layer, model.encoder.layer)), heads)
+        config = model.config
+        return cls.laid_out(
+            model.embeddings,
+            model.encoder.state_dict(),
+            config.num_hidden_layers,
+            config.num_attention_heads,
+            config.layer_norm_eps,
+        )
+
+    @classmethod
+    def laid_out(
+        cls,
+        embeddings: Any,  # noqa: ANN401
+        weights: Mapping[str, torch.Tensor],
+        layers: int,
+        heads: int,
+        epsilon: float,
+    ) -> PackedBert:
+        """The weights of the encoder by transformers' names, laid out for oneDNN.
+
+        Raises: KeyError where one is missing.
+        """
+        made = (_layer(weights, f"layer.{number}", epsilon) for number in range(layers))
+        return cls(embeddings, tuple(made), heads)
 
     def __call__(
         self, groups: Sequence[Mapping[str, torch.Tensor]], size: int
@@ -118,28 +140,29 @@ def fits(model: Any) -> bool:  # noqa: ANN401
     )
 
 
-def _layer(layer: Any) -> Layer:  # noqa: ANN401
+def _layer(weights: Mapping[str, torch.Tensor], name: str, epsilon: float) -> Layer:
     import torch
 
-    own, after = layer.attention.self, layer.attention.output
-    projections = (own.query, own.key, own.value)
+    def both(part: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return weights[f"{name}.{part}.weight"], weights[f"{name}.{part}.bias"]
+
+    def linear(part: str) -> Linear:
+        return linear_layer(*both(part), PACK)
+
+    def norm(part: str) -> Norm:
+        weight, bias = both(part)
+        return Norm(weight.float(), bias.float(), epsilon)
+
+    projections = [both(f"attention.self.{part}") for part in ("query", "key", "value")]
     return Layer(
         projections=linear_layer(
-            torch.cat([one.weight.data for one in projections]),
-            torch.cat([one.bias.data for one in projections]),
+            torch.cat([weight for weight, _ in projections]),
+            torch.cat([bias for _, bias in projections]),
             PACK,
         ),
-        joined=_linear(after.dense),
-        attended=_norm(after.LayerNorm),
-        widened=_linear(layer.intermediate.dense),
-        narrowed=_linear(layer.output.dense),
-        ended=_norm(layer.output.LayerNorm),
+        joined=linear("attention.output.dense"),
+        attended=norm("attention.output.LayerNorm"),
+        widened=linear("intermediate.dense"),
+        narrowed=linear("output.dense"),
+        ended=norm("output.LayerNorm"),
     )
-
-
-def _linear(module: torch.nn.Linear) -> Linear:
-    return linear_layer(module.weight.data, module.bias.data, PACK)
-
-
-def _norm(module: torch.nn.LayerNorm) -> Norm:
-    return Norm(module.weight.data.float(), module.bias.data.float(), module.eps)

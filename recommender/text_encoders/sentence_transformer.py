@@ -15,6 +15,7 @@ from recommender.arrays import FloatMatrix, blocks, text_codes, unit_rows
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.progress import Progress
 from recommender.text_encoders import model_folder
+from recommender.text_encoders.light_model import light_model
 from recommender.text_encoders.side_by_side import Encoded, side_by_side
 from recommender.text_encoders.text_model import (
     Engine,
@@ -75,6 +76,17 @@ class SentenceTransformerEncoder:
         """The model, kept for the next shard of texts while its files stay the same."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
         return _loaded(folder, model_folder.digest(folder), self.precision, self.engine)
+
+    def light(self) -> TextModel | None:
+        """The model without the libraries that `load` imports, None where its folder is not plain.
+
+        Whoever takes it has to see that it tells vectors that are known, before it is trusted.
+        """
+        if self.engine != "torch":
+            return None
+        folder = model_folder.find(self.model, self.revision, download=self.download)
+        model_folder.check(folder)
+        return light_model(folder, self.precision)
 
     def encode_with(
         self,

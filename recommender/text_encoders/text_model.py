@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -47,17 +48,28 @@ _log = logging.getLogger(__name__)
 class TextModel:
     """Texts to vectors in three parts: tokens, what lies between, and the modules that follow."""
 
-    model: SentenceTransformer
+    dimensions: int
+    preprocess: Callable[[Sequence[str]], Features]
     between: Between
+    following: Sequence[Callable[[Features], Features]]
+
+    @classmethod
+    def of(cls, model: SentenceTransformer, between: Between) -> TextModel:
+        """A sentence-transformers model, but for what lies between."""
+        return cls(
+            model.get_embedding_dimension() or 0,
+            partial(_preprocessed, model),
+            between,
+            list(model.children())[1:],
+        )
 
     def get_embedding_dimension(self) -> int:
         """Of a vector."""
-        return self.model.get_embedding_dimension() or 0
+        return self.dimensions
 
     def tokens(self, texts: Sequence[str]) -> tuple[Features, Lengths, bool]:
         """What the model reads of n texts, their tokens (n,), and whether padding stands behind."""
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "") or None
-        features: Features = self.model.preprocess(list(texts), prompt=prompt)
+        features = self.preprocess(texts)
         mask = features.pop("attention_mask")
         behind = bool(mask[:, 0].all())
         return features, mask.sum(dim=1).numpy(), behind
@@ -74,7 +86,7 @@ class TextModel:
             ended = []
             for group, tokens in zip(groups, self.between(groups, pack.size), strict=True):
                 read: Features = {**group, "token_embeddings": tokens.float()}
-                for module in list(self.model.children())[1:]:
+                for module in self.following:
                     read = module(read)
                 ended.append(read["sentence_embedding"])
             vectors: FloatMatrix = torch.cat(ended).numpy()
@@ -83,11 +95,17 @@ class TextModel:
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         """Vectors (n, d) of length one of a few texts."""
         features, lengths, behind = self.tokens(texts)
-        made = np.zeros((len(texts), self.get_embedding_dimension()), dtype=np.float32)
+        made = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for pack in packed(lengths):
             places = np.concatenate([group.places for group in pack.groups])
             made[places] = self.vectors(features, pack, behind=behind)
         return unit_rows(made)
+
+
+def _preprocessed(model: SentenceTransformer, texts: Sequence[str]) -> Features:
+    prompt = model.prompts.get(model.default_prompt_name or "") or None
+    features: Features = model.preprocess(list(texts), prompt=prompt)
+    return features
 
 
 def text_model(
@@ -103,16 +121,17 @@ def text_model(
     model.train(False)
     inner: Any = next(iter(model.children()))
     if engine == "openvino":
-        plain = TextModel(model, _one_by_one(inner))
-        quick = TextModel(model, openvino_layers(inner.model, precision, plain.tokens(PROBES)[0]))
+        plain = TextModel.of(model, _one_by_one(inner))
+        layers = openvino_layers(inner.model, precision, plain.tokens(PROBES)[0])
+        quick = TextModel.of(model, layers)
         return quick if _agree(quick, plain) else plain
     if precision == "bf16":
         inner.model.bfloat16()
-    plain = TextModel(model, _one_by_one(inner))
+    plain = TextModel.of(model, _one_by_one(inner))
     if not fits(inner.model):
         _swap(inner.model)
         return plain
-    quick = TextModel(model, PackedBert.of(inner.model))
+    quick = TextModel.of(model, PackedBert.of(inner.model))
     if not _agree(quick, plain):
         return plain
     inner.model.encoder = Identity()
