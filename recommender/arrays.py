@@ -129,4 +129,7 @@ def unpack_texts(name: str, columns: Columns) -> tuple[str, ...]:
     """Undo `pack_texts`."""
     joined = columns[f"{name}.bytes"].tobytes()
     offsets = columns[f"{name}.offsets"].tolist()
+    if joined.isascii():  # a character is a byte, so that one decoding does for all
+        whole = joined.decode("ascii")
+        return tuple([whole[start:end] for start, end in pairwise(offsets)])
     return tuple(joined[start:end].decode() for start, end in pairwise(offsets))

@@ -55,13 +55,22 @@ class Aside:
         with _ended():
             self.connection.send(known)
 
-    def encode(self, texts: Sequence[str]) -> FloatMatrix:
-        """Vectors (n, d); from a light model only where it agreed with what was handed over.
-
-        Raises: what the encoder raises; RecommenderError where its process ended.
-        """
+    def ask(self, texts: Sequence[str]) -> None:
+        """Ask for the vectors of some texts. Raises: RecommenderError where its process ended."""
         with _ended():
             self.connection.send(list(texts))
+
+    def answered(self) -> bool:
+        """Whether `answer` would not wait."""
+        return self.connection.poll()
+
+    def answer(self) -> FloatMatrix:
+        """Vectors (n, d) of the texts that were asked for.
+
+        They come from a light model only where it agreed with what had been handed over. Raises:
+        what the encoder raises; RecommenderError where its process ended.
+        """
+        with _ended():
             answer: FloatMatrix | RecommenderError = self.connection.recv()
         if isinstance(answer, RecommenderError):
             raise answer

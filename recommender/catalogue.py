@@ -87,8 +87,7 @@ class Catalogue:
         blank = ("",) * len(others)
 
         def texts(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
-            both = (*ours, *theirs)
-            return tuple(both[place] for place in at)
+            return tuple(map((*ours, *theirs).__getitem__, at))
 
         return Catalogue(
             ItemIds(texts(self.ids.ids, others.ids.ids)),

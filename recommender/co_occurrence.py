@@ -185,6 +185,9 @@ def _positive(matrix: sp.csr_array) -> sp.csr_array:
 def _sampled(seen: sp.csr_array, seed: int) -> sp.csr_array:
     """Ones where a unit has an item; at most `LARGEST_UNIT` of each unit."""
     sizes = np.diff(seen.indptr)
+    if sizes.max(initial=0) <= LARGEST_UNIT:
+        ones = np.ones(len(seen.indices), dtype=np.float32)
+        return sp.csr_array((ones, seen.indices, seen.indptr), shape=seen.shape)
     units = np.repeat(np.arange(len(sizes)), sizes)
     order = np.lexsort((np.random.default_rng(seed).random(len(units)), units))
     place = np.arange(len(units)) - seen.indptr[:-1][units]

@@ -7,7 +7,7 @@ reindex has read the items itself.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender import item_id, pipeline, registry
 from recommender.arrays import FloatMatrix, FloatVector, Rows
 from recommender.artifacts import ArtifactStore
-from recommender.aside import Aside, Encode, Known
+from recommender.aside import Aside, Known
 from recommender.basis import Basis, Counted
 from recommender.builds import catalogue_of, find_build, interactions_of, read_ids
 from recommender.catalogue import Catalogue
@@ -121,14 +121,17 @@ def refresh(
             f"generation {live.seen.generation} was built by another version of recommender, or "
             "its artifacts are incomplete; run recommender reindex"
         )
-    base = base_lists(job.artifacts, live.record)
     build = _Build.of(job, goal, live.record, items)
+    changed = build.changed()
+    texts = [documents(items)[place] for place in changed.tolist()]
     if aside is not None:
         aside.hand(build.known())
+        aside.ask(texts)
+    base = base_lists(job.artifacts, live.record)
     choices = [build.choice(placement) for placement in job.recipe.placements]
-    if aside is not None:
+    if aside is not None and not aside.answered():
         build.rehearse(choices)
-    fresh = build.fresh(partial(_encoded, job) if aside is None else aside.encode)
+    fresh = build.fresh(changed, _encoded(job, texts) if aside is None else aside.answer())
     patches = tuple(
         build.patch(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
@@ -261,8 +264,9 @@ class _Build:
         """Some texts of the build with their vectors, from the shortest one to the longest."""
         matrix = self.embeddings[TEXT].matrix
         before = self.before
-        parts = zip(before.title, before.description, strict=True)
-        lengths = np.array([len(title) + len(text) for title, text in parts], dtype=np.int64)
+        lengths = np.zeros(len(before), dtype=np.int64)
+        for texts in (before.title, before.description):
+            lengths += np.fromiter(map(len, texts), np.int64, len(before))
         by_length = np.argsort(lengths, kind="stable")
         by_length = by_length[matrix[by_length].any(axis=1)]
         places = np.linspace(0, len(by_length) - 1, KNOWN).astype(np.int64)
@@ -274,19 +278,23 @@ class _Build:
         for choice in choices:
             choice.chooser(self._known(self._refreshed(Embeddings.of_rows(*self._blank()))))
 
-    def fresh(self, encode: Encode) -> Refreshed:
-        """The items with their text embeddings; whose text did not change is not encoded again."""
-        text = self.embeddings[TEXT]
+    def changed(self) -> NDArray[np.intp]:
+        """The places (c,) of the items whose text is not that of the build."""
         rows, texts = self.before.ids.rows(self.items.ids), documents(self.items)
         there = np.flatnonzero(rows >= 0)
         were = documents(self.before.drawn(self.items, rows[there]))
-        matrix, words = self._blank()
         same = np.zeros(len(self.items), dtype=bool)
         same[there] = [texts[at] == was for at, was in zip(there, were, strict=True)]
-        matrix[same] = text.matrix[rows[same]]
-        other = np.flatnonzero(~same)
-        if len(other):
-            matrix[other] = encode([texts[at] for at in other])
+        return np.flatnonzero(~same)
+
+    def fresh(self, changed: NDArray[np.intp], vectors: FloatMatrix | None) -> Refreshed:
+        """The items with their text embeddings: `vectors` (c, d) where the text changed."""
+        matrix, words = self._blank()
+        same = np.setdiff1d(np.arange(len(self.items)), changed)
+        rows = self.before.ids.rows(self.items.ids)
+        matrix[same] = self.embeddings[TEXT].matrix[rows[same]]
+        if vectors is not None:
+            matrix[changed] = vectors
         return self._refreshed(Embeddings.of_rows(matrix, words))
 
     def patch(self, choice: _Choice, lists: Lists, fresh: Refreshed) -> Patch:
@@ -343,8 +351,9 @@ class _Build:
         return next((patch for patch in earlier if patch.placement == placement.name), None)
 
 
-def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix:
-    return pipeline.encoder_of(job).encode(texts, job.progress)
+def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix | None:
+    """Vectors (c, d) of texts; where there are none, no model is loaded."""
+    return pipeline.encoder_of(job).encode(texts, job.progress) if texts else None
 
 
 def _neighbours(near: Step | None) -> Neighbours:

@@ -4,25 +4,29 @@ To add an implementation: one file with a frozen dataclass, one line here. The l
 in the contract suite of its protocol.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from recommender.errors import ConfigError
-from recommender.protocols import (
-    CandidateSource,
-    Fusion,
-    IndexBuilder,
-    InteractionModel,
-    Ranker,
-    Rule,
-    TextEncoder,
-)
 from recommender.recipe import Choice, Recipe
 from recommender.text_api import TextApi
+
+if TYPE_CHECKING:
+    from recommender.protocols import (
+        CandidateSource,
+        Fusion,
+        IndexBuilder,
+        InteractionModel,
+        Ranker,
+        Rule,
+        TextEncoder,
+    )
 
 Names = Mapping[str, str]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import cast
@@ -31,7 +32,9 @@ def test_it_encodes_as_the_encoder_here_does() -> None:
     texts = ["red kettle", "", "blue kettle"]
     with encoder_aside(HASHING) as encoder:
         encoder.hand(Known(("a",), np.ones((1, 16), dtype=np.float32)))
-        made = [encoder.encode(texts), encoder.encode(texts[:1])]
+        encoder.ask(texts)
+        encoder.ask(texts[:1])
+        made = [encoder.answer(), encoder.answer()]
     expected = encoded(HASHING, texts)
     assert np.array_equal(made[0], expected)
     assert np.array_equal(made[1], expected[:1])
@@ -40,18 +43,24 @@ def test_it_encodes_as_the_encoder_here_does() -> None:
 
 def test_what_the_encoder_raises_is_raised() -> None:
     absent = Choice("sentence-transformers", {"model": "nobody/has-this"})
-    with encoder_aside(absent) as encoder, pytest.raises(ConfigError, match="nobody/has-this"):
-        encoder.encode(["text"])
+    with encoder_aside(absent) as encoder:
+        encoder.ask(["text"])
+        with pytest.raises(ConfigError, match="nobody/has-this"):
+            encoder.answer()
 
 
 def test_a_process_that_ended_is_told() -> None:
     with encoder_aside(HASHING) as encoder:
-        encoder.encode(["text"])
+        encoder.ask(["text"])
+        encoder.answer()
+        assert not encoder.answered()
         (process,) = multiprocessing.active_children()
         process.kill()
         process.join()
         with pytest.raises(RecommenderError, match="process of the text model ended"):
-            encoder.encode(["text"])
+            encoder.ask(["text"])
+        with pytest.raises(RecommenderError, match="process of the text model ended"):
+            encoder.answer()
 
 
 class Script:
@@ -73,7 +82,7 @@ class Script:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[FloatMatrix | RecommenderError]]:
     """What the process answers to some messages, in this process."""
-    monkeypatch.setattr(aside.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     def served(*messages: Known | list[str]) -> list[FloatMatrix | RecommenderError]:
         script = Script(*messages)

@@ -49,8 +49,8 @@ def refreshed(
     with ExitStack() as stack:
         aside = None
         if not all(item in known for item in ids):
-            pipeline.encoder_of(job)
             aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
+            pipeline.encoder_of(job)
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
         return live, refresh(job, live, shop, items, aside=aside)
 

@@ -60,7 +60,7 @@ class Screen:
         rows = verdicts.kept()
         names = self.names
         return Kept(
-            item=Distinct.of(block.cells[names.item][rows]),
+            item=Distinct.of_many(block.cells[names.item][rows]),
             basket=_taken(block, names.basket, rows),
             session=_taken(block, names.session, rows),
             user=_taken(block, names.user, rows),
@@ -72,7 +72,7 @@ class Screen:
     def _judge_users(self, block: Block, verdicts: Verdicts) -> None:
         if not self.names.user:
             return
-        cells = Distinct.of(block.cells[self.names.user])
+        cells = Distinct.of_many(block.cells[self.names.user])
         forgotten = self.users.forgotten(cells.texts)
         verdicts.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
@@ -80,13 +80,13 @@ class Screen:
         if self.source.cancelled is None:
             return
         pattern = re.compile(self.source.cancelled.pattern)
-        cells = Distinct.of(block.cells[self.names.cancelled])
+        cells = Distinct.of_many(block.cells[self.names.cancelled])
         verdicts.leave_out(
             cells, ["cancelled" if pattern.match(text) else "" for text in cells.texts]
         )
 
     def _judge_items(self, block: Block, verdicts: Verdicts) -> None:
-        cells = Distinct.of(block.cells[self.names.item])
+        cells = Distinct.of_many(block.cells[self.names.item])
         verdicts.refuse(self.names.item, cells, id_faults(cells.texts, "item id"))
         if self.source.item_pattern:
             pattern = re.compile(self.source.item_pattern)
@@ -98,7 +98,7 @@ class Screen:
     def _judged_kinds(self, block: Block, verdicts: Verdicts) -> NDArray[np.int8]:
         if not self.names.kind:
             return np.full(len(block.lines), self.kinds[self.source.kind], dtype=np.int8)
-        cells = Distinct.of(block.cells[self.names.kind])
+        cells = Distinct.of_many(block.cells[self.names.kind])
         weights = self.source.weights
         verdicts.leave_out(
             cells,
@@ -116,7 +116,7 @@ class Screen:
         column = getattr(self.names, what)
         if not column:
             return
-        cells = Distinct.of(block.cells[column])
+        cells = Distinct.of_many(block.cells[column])
         values, faults = numbers(cells.texts, what)
         verdicts.refuse(column, cells, faults)
         if threshold is not None:
@@ -126,14 +126,14 @@ class Screen:
     def _judged_times(self, block: Block, verdicts: Verdicts) -> NDArray[np.int64]:
         if not self.names.time:
             return np.zeros(len(block.lines), dtype=np.int64)
-        cells = Distinct.of(block.cells[self.names.time])
+        cells = Distinct.of_many(block.cells[self.names.time])
         seconds, faults = self.clock.seconds(cells.texts, "time")
         verdicts.refuse(self.names.time, cells, faults)
         return seconds[cells.codes]
 
 
 def _taken(block: Block, name: str, rows: NDArray[np.intp]) -> Distinct | None:
-    return Distinct.of(block.cells[name][rows]) if name else None
+    return Distinct.of_many(block.cells[name][rows]) if name else None
 
 
 def _shown(kind: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recommender import item_id
@@ -36,6 +35,16 @@ class Distinct:
     @classmethod
     def of(cls, cells: NDArray[np.object_]) -> "Distinct":
         """Gather the distinct texts of `cells` (b,) by first appearance."""
+        every = cells.tolist()
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(every))}
+        codes = np.fromiter(map(numbers.__getitem__, every), np.intp, len(every))
+        return cls(codes, tuple(text.strip() for text in numbers))
+
+    @classmethod
+    def of_many(cls, cells: NDArray[np.object_]) -> "Distinct":
+        """The same by pandas, whose import pays where there are millions."""
+        import pandas as pd
+
         codes, texts = pd.factorize(cells)
         return cls(codes, tuple(text.strip() for text in texts))
 
