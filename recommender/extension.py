@@ -1,5 +1,6 @@
 """Extension: what lists are chosen from, with refreshed items in it, without any fit."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -13,6 +14,8 @@ from recommender.neighbours import NONE, Neighbours
 from recommender.protocols import FittedFusion, VectorIndex
 from recommender.recipe import TEXT, Choice
 from recommender.vectors import Embeddings, ItemVectors
+
+AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,17 @@ def extended(base: Basis, items: Catalogue, text: Embeddings, fusion: FittedFusi
         for name, origin in base.embeddings.items()
     }
     applied = fusion.apply(own, items)
-    embeddings = {
-        name: _embeddings(origin, rows, own[name], len(catalogue))
-        for name, origin in base.embeddings.items()
-    }
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # whoever copies holds no interpreter
+        vectors = pool.submit(_vectors, base.vectors, rows, applied, len(catalogue))
+        extends = {
+            name: pool.submit(_embeddings, origin, rows, own[name], len(catalogue))
+            for name, origin in base.embeddings.items()
+        }
+    embeddings = {name: made.result() for name, made in extends.items()}
     return replace(
         base,
         embeddings=embeddings,
-        vectors=_vectors(base.vectors, rows, applied, len(catalogue)),
+        vectors=vectors.result(),
         near_by_text=cache(lambda: _near(base, rows, embeddings[TEXT])),
     )
 

@@ -262,16 +262,15 @@ class _Build:
 
     def known(self) -> Known:
         """Some texts of the build with their vectors, from the shortest one to the longest."""
-        matrix = self.embeddings[TEXT].matrix
-        before = self.before
+        before, text = self.before, self.embeddings[TEXT]
         lengths = np.zeros(len(before), dtype=np.int64)
         for texts in (before.title, before.description):
             lengths += np.fromiter(map(len, texts), np.int64, len(before))
         by_length = np.argsort(lengths, kind="stable")
-        by_length = by_length[matrix[by_length].any(axis=1)]
+        by_length = by_length[text.support[by_length] > 0]
         places = np.linspace(0, len(by_length) - 1, KNOWN).astype(np.int64)
         rows = by_length[np.unique(places[places >= 0])]
-        return Known(tuple(documents(before.drawn(self.items, rows))), matrix[rows])
+        return Known(tuple(documents(before.drawn(self.items, rows))), text.matrix[rows])
 
     def rehearse(self, choices: Sequence[_Choice]) -> None:
         """Count, and import, what choosing needs, while the texts are still being encoded."""
