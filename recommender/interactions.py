@@ -63,21 +63,19 @@ class Interactions:
         """
         units, strength = self.units_of(unit), self._strength()
         seen = (units >= 0) & (strength > 0)
-        distinct, rows = np.unique(units[seen], return_inverse=True)
-        place = rows.astype(np.int64) * self.n_items + self.item[seen]
-        order = np.lexsort((-strength[seen], place))
-        place, first = np.unique(place[order], return_index=True)
-        values = strength[seen][order][first]
-        shape = (len(distinct), self.n_items)
+        count, rows = _numbered(units[seen])
+        place, values = _largest(rows * self.n_items + self.item[seen], strength[seen])
+        shape = (count, self.n_items)
         at = np.divmod(place, max(self.n_items, 1))
-        return sp.csr_array((values, (at[0], at[1])), shape=shape, dtype=np.float32)
+        matrix: sp.csr_array[np.float32] = sp.csr_array((values, (at[0], at[1])), shape=shape)
+        return matrix
 
     def unit_times(self, unit: Unit = "auto") -> npt.NDArray[np.int64]:
         """Time of the newest event of each unit (u,), in the order of `matrix`."""
         units = self.units_of(unit)
         seen = (units >= 0) & (self._strength() > 0)
-        distinct, rows = np.unique(units[seen], return_inverse=True)
-        times = np.zeros(len(distinct), dtype=np.int64)
+        count, rows = _numbered(units[seen])
+        times = np.zeros(count, dtype=np.int64)
         np.maximum.at(times, rows, self.time[seen])
         return times
 
@@ -85,10 +83,10 @@ class Interactions:
         """The user of each unit (u,), in the order of `matrix`, a number of its own without one."""
         units = self.units_of(unit)
         seen = (units >= 0) & (self._strength() > 0)
-        distinct, rows = np.unique(units[seen], return_inverse=True)
-        owners = np.full(len(distinct), -1, dtype=np.int32)
+        count, rows = _numbered(units[seen])
+        owners = np.full(count, -1, dtype=np.int32)
         owners[rows] = self.user[seen]
-        strangers = int(self.user.max(initial=-1)) + 1 + np.arange(len(distinct), dtype=np.int32)
+        strangers = int(self.user.max(initial=-1)) + 1 + np.arange(count, dtype=np.int32)
         return np.where(owners >= 0, owners, strangers)
 
     def began(self) -> npt.NDArray[np.int64]:
@@ -172,6 +170,28 @@ class Interactions:
             weights=tuple(columns["weights"].tolist()),
             **{name: columns[name] for name in arrays},
         )
+
+
+def _numbered(units: Rows) -> tuple[int, npt.NDArray[np.int64]]:
+    """How many distinct units there are, and the place (m,) of each event's among them."""
+    there = np.zeros(int(units.max(initial=-1)) + 1, dtype=bool)
+    there[units] = True
+    places = np.cumsum(there, dtype=np.int64) - 1
+    return int(there.sum()), places[units]
+
+
+def _largest(
+    places: npt.NDArray[np.int64], strength: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The distinct places (p,) in their order, and the largest strength at each."""
+    if len(strength) and (strength == strength[0]).all():
+        places = np.sort(places)
+        first = np.ones(len(places), dtype=bool)
+        first[1:] = places[1:] != places[:-1]
+        return places[first], strength[: first.sum()]
+    order = np.lexsort((-strength, places))
+    distinct, at = np.unique(places[order], return_index=True)
+    return distinct, strength[order][at]
 
 
 def support(seen: sp.csr_array[np.float32]) -> npt.NDArray[np.float32]:

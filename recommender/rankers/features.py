@@ -111,12 +111,13 @@ def _items(events: Interactions, rates: Mapping[str, CoOccurrence]) -> dict[str,
     for name, counted in rates.items():
         mean = max(float(counted.strength.mean()), 1e-9)
         columns[f"popularity, {name}"] = counted.strength / np.float32(mean)
+    times = events.time.astype(np.float64)  # of one type, which is ten times as fast
     first = np.full(events.n_items, np.inf)
-    np.minimum.at(first, events.item, events.time)
+    np.minimum.at(first, events.item, times)
     last = np.full(events.n_items, -np.inf)
-    np.maximum.at(last, events.item, events.time)
-    for name, times in (("first sold", first), ("last sold", last)):
-        days = (events.newest - times) / DAY_S
+    np.maximum.at(last, events.item, times)
+    for name, sold in (("first sold", first), ("last sold", last)):
+        days = (events.newest - sold) / DAY_S
         columns[name] = np.where(np.isfinite(days), days, np.nan).astype(np.float32)
     return columns
 

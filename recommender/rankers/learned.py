@@ -229,22 +229,22 @@ class OrderByTrees:
 
 
 @contextmanager
-def _without(module: str) -> Iterator[None]:
-    """Let what is imported find an optional module missing, unless it is there already."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
+def _without(*modules: str) -> Iterator[None]:
+    """Let what is imported find optional modules missing, unless they are there already."""
+    hidden = [module for module in modules if module not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[module]
+        for module in hidden:
+            del sys.modules[module]
 
 
 def _lightgbm() -> ModuleType:
     """LightGBM. Raises: MissingExtra where it, or the system's OpenMP, is not there."""
     try:
-        with _without("sklearn"):  # whose import takes twenty times as long as LightGBM's own
+        # whose import takes many times as long as LightGBM's own
+        with _without("sklearn", "pandas"):
             import lightgbm
     except (ImportError, OSError) as error:
         raise MissingExtra(
