@@ -13,7 +13,8 @@ import pytest
 from redis import Redis
 
 from data_fixtures.small_shop import CATALOGUE_COLUMNS
-from recommender import pipeline
+from recommender import pipeline, registry
+from recommender.aside import Aside, Known
 from recommender.cli.refresh import refreshed
 from recommender.cli.session import publisher as publisher_of
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
@@ -214,6 +215,23 @@ def test_a_known_text_is_not_encoded_again(shop: Shop, monkeypatch: pytest.Monke
     shop.write(row_of(PHONE, title="Something else"))
     with pytest.raises(AssertionError, match="encoded again"):
         shop.refresh(PHONE)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_model_aside_is_told_vectors_of_the_build(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    handed: list[Known] = []
+    monkeypatch.setattr(Aside, "hand", lambda _, known: handed.append(known))
+    monkeypatch.setattr(Aside, "answered", lambda _: answered)
+    shop.write(NEW)
+    shop.refresh("99001")
+    (known,) = handed
+    assert len(known.texts) == len(set(known.texts)) == 4
+    assert len(known.texts[0]) < len(known.texts[-1])
+    expected = registry.text_encoder(shop.settings.recipe.text).encode(known.texts, silent)
+    assert known.vectors == pytest.approx(expected, abs=1e-6)
+    assert shop.lists("99001")[0].status == "ok"
 
 
 def test_an_item_whose_text_changed_has_other_neighbours(shop: Shop) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -22,9 +23,12 @@ def epoch(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc, arg-type]
 
 
-def test_distinct_texts_are_stripped_and_stand_by_first_appearance() -> None:
+@pytest.mark.parametrize("of", [Distinct.of, Distinct.of_many])
+def test_distinct_texts_are_stripped_and_stand_by_first_appearance(
+    of: Callable[[np.ndarray], Distinct],
+) -> None:
     cells = np.array(["b", " a", "b", "NA", ""], dtype=object)
-    distinct = Distinct.of(cells)
+    distinct = of(cells)
     assert distinct.texts == ("b", "a", "NA", "")
     assert distinct.codes.tolist() == [0, 1, 0, 2, 3]
     assert distinct.where([True, False, False, True]).tolist() == [True, False, True, False, True]
