@@ -171,6 +171,13 @@ def test_what_is_not_plain_is_left_to_sentence_transformers(
     assert light_model(folder, "fp32") is None
 
 
+def test_a_missing_library_is_left_to_sentence_transformers_to_tell(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    assert light_model(plain, "fp32") is None
+
+
 def test_what_has_another_engine_is_not_light() -> None:
     assert SentenceTransformerEncoder(engine="openvino").light() is None
 
