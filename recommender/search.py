@@ -129,7 +129,7 @@ class Searcher:
         self, row: int, score: FloatVector, words: FloatVector, near: NDArray[np.bool_]
     ) -> Hit:
         fit: Fit = "both" if words[row] and near[row] else "words" if words[row] else "meaning"
-        shown = min(1.0, max(1e-6, float(score[row])))
+        shown = min(1.0, max(1e-4, float(score[row])))
         return Hit(self.catalogue.ids.ids[row], self.catalogue.title[row], round(shown, 4), fit)
 
 

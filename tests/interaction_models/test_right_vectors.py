@@ -12,7 +12,8 @@ from recommender.interaction_models.right_vectors import right_vectors
 def sparse(rows: int, columns: int, rank: int, seed: int = 0) -> sp.csr_array:
     rng = np.random.default_rng(seed)
     one, other = rng.standard_normal((rows, rank)), rng.standard_normal((rank, columns))
-    return sp.csr_array((one * 0.5 ** np.arange(rank)) @ other, dtype=np.float32)
+    dense = ((one * 0.5 ** np.arange(rank)) @ other).astype(np.float32)
+    return sp.csr_array(sp.coo_array(dense))
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(200, 40), (40, 200), (3, 5), (1, 1)])
