@@ -585,11 +585,11 @@ def _choose(job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: P
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
+                let_go(basis.vectors.queries)
                 chosen = choose_with_reasons(chooser, scale, ranges[shard], advance)
                 columns = list_columns(chosen, chooser.depth)
                 columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
-                let_go(basis.vectors.queries)
 
     return Step(
         job.artifacts,

@@ -71,7 +71,7 @@ class InvertedFile:
 
 
 def _filled(targets: FloatMatrix, rows: Rows, learned: Columns, probes: int) -> Cells | FaissIndex:
-    centroids = np.ascontiguousarray(learned["centroids"])
+    centroids = np.array(learned["centroids"])  # torch warns of what cannot be written to
     if screens():
         return Cells.of(targets, rows, learned["cells"], centroids, probes)
     faiss = faiss_module()
