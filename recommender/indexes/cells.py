@@ -9,7 +9,6 @@ exact search has, so that nothing is lost but what lies in other cells.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,9 +17,10 @@ import numpy as np
 
 from recommender.arrays import Columns, FloatMatrix, Rows, blocks
 from recommender.indexes.cell_training import CELL, SMALLEST, nearest_centroids, padded_size
-from recommender.indexes.pairs import Found, Places, ranked
+from recommender.indexes.pairs import Found, Places, joined, ranked
 from recommender.indexes.rounding import SUMMED, group_peaks, least_rounded, lowest
 from recommender.neighbours import NONE, Neighbours
+from recommender.processor import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -62,23 +62,13 @@ class Cells:
 
         Equal scores stand by row. As many blocks of queries side by side as torch has threads.
         """
-        import torch
-
         k = max(1, min(k, len(self.rows)))
         self.layout()
-        threads = torch.get_num_threads()
         at_once = max(SMALLEST, min(QUERIES, PRODUCTS // (self.probes * CELL)))
-        asked = list(blocks(len(queries), at_once))
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        try:
+        with torch_threads() as pool:
+            asked = blocks(len(queries), at_once)
             found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
-        return Neighbours(
-            np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
-            np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
-        )
+        return joined(found, k)
 
     def _nearest(self, queries: FloatMatrix, k: int) -> Found:
         import torch

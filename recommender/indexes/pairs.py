@@ -1,12 +1,12 @@
 """Pairs of queries and targets that may belong together, ranked by their true products."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.arrays import FloatMatrix, FloatVector, Rows, blocks
-from recommender.neighbours import NONE
+from recommender.neighbours import NONE, Neighbours
 
 AT_ONCE, KEYS = 16_384, 2**22
 SIGN = np.uint32(1 << 31)
@@ -40,6 +40,14 @@ def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Row
     blank = ~np.asarray(queries.any(axis=1))
     best[blank], best_scores[blank] = NONE, -np.inf
     return best, best_scores
+
+
+def joined(found: Sequence[Found], k: int) -> Neighbours:
+    """The neighbours (b, k) of blocks of queries, in their order."""
+    return Neighbours(
+        np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
+        np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
+    )
 
 
 def _of_like_width(counts: Places) -> Iterator[slice]:

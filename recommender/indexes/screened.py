@@ -11,7 +11,6 @@ threads. A few queries are screened in fp32, which needs no rounding of the targ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recommender.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
-from recommender.indexes.pairs import Found, Places, ranked
+from recommender.indexes.pairs import Found, Places, joined, ranked
 from recommender.indexes.rounding import SUMMED, group_peaks, highest, least_rounded, lowest
 from recommender.neighbours import Neighbours
+from recommender.processor import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -72,10 +72,7 @@ class Screened:
             found = [self._nearest_of_few(queries[block], k) for block in self._few(len(queries))]
         else:
             found = self._nearest_of_many(queries, k)
-        return Neighbours(
-            np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
-            np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
-        )
+        return joined(found, k)
 
     def _few(self, count: int) -> Iterator[slice]:
         return blocks(count, max(1, NUMBERS_AT_ONCE // len(self.targets)))
@@ -94,16 +91,9 @@ class Screened:
 
     def _nearest_of_many(self, queries: FloatMatrix, k: int) -> list[Found]:
         """Rows and scores of each block of queries."""
-        import torch
-
-        threads = torch.get_num_threads()
-        asked = list(blocks(len(queries), QUERIES))
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        try:
+        with torch_threads() as pool:
+            asked = blocks(len(queries), QUERIES)
             return list(pool.map(lambda block: self._nearest(queries[block], k), asked))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
 
     def _nearest(self, queries: FloatMatrix, k: int) -> Found:
         """Rows and scores (b, k); a block with very many candidates is halved."""

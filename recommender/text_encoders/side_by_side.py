@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.arrays import FloatMatrix, blocks
+from recommender.processor import torch_threads
 from recommender.text_encoders.token_packs import Pack, packed
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def side_by_side(model: TextModel, texts: Sequence[str]) -> Iterator[Encoded]:
 
     threads = torch.get_num_threads()
     waiting: deque[tuple[NDArray[np.intp], Future[FloatMatrix]]] = deque()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    try:
+    with torch_threads() as pool:
         for block in blocks(len(texts), CHUNK):
             features, lengths, behind = model.tokens(texts[block])
             for pack in packed(lengths):
@@ -49,9 +49,6 @@ def side_by_side(model: TextModel, texts: Sequence[str]) -> Iterator[Encoded]:
                     yield places, made.result()
         for places, made in waiting:
             yield places, made.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
 
 
 def _places(pack: Pack) -> NDArray[np.intp]:
