@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.arrays import Columns, FloatMatrix, Rows, blocks
 from recommender.indexes.cell_training import CELL, SMALLEST, nearest_centroids, padded_size
 from recommender.indexes.pairs import Found, Places, joined, ranked
-from recommender.indexes.rounding import SUMMED, group_peaks, least_rounded, lowest
+from recommender.indexes.rounding import SUMMED, at_least, group_peaks, least_rounded, lowest
 from recommender.neighbours import NONE, Neighbours
 from recommender.processor import torch_threads
 
@@ -35,7 +37,8 @@ class Cells:
     """The nearest targets of those in the `probes` cells whose centroids are nearest.
 
     `rows` (m,) are those of the targets (n, d) that are not zero, `centroids` (c, d) those of the
-    cells. `targets` may be a memory map: beside it stand two bytes a dimension of each place.
+    cells. `targets` may be a memory map: beside it stand two bytes a dimension of each place in
+    the cells that were looked into.
     """
 
     targets: FloatMatrix
@@ -49,7 +52,7 @@ class Cells:
     def of(
         cls, targets: FloatMatrix, rows: Rows, cells: Rows, centroids: FloatMatrix, probes: int
     ) -> Cells:
-        """Targets each of which lies in a cell (m,); they are laid out when first asked for."""
+        """Targets each of which lies in a cell (m,); a cell is rounded when first looked into."""
         layout = cache(lambda: Layout.of(targets, rows, cells, len(centroids)))
         return cls(targets, rows, centroids, probes, layout, {})
 
@@ -84,19 +87,22 @@ class Cells:
 class Layout:
     """Targets in bf16, cell by cell: `CELL` places each, `rows` (c, CELL) `NONE` where empty.
 
-    `rounded` (c, CELL, d); `filled` (c, CELL) is added to a product, -inf where a place is empty.
-    `longest` and `lost` are the length of the longest target and the most that rounding took.
+    `rounded` (c, CELL, d) of a cell is written when it is first looked into, and `longest` and
+    `lost` (c,) then are the length of its longest target and the most that rounding took: not
+    numbers until then. `filled` (c, CELL) is added to a product, -inf where a place is empty.
     """
 
+    targets: FloatMatrix
+    rows: Rows
     rounded: torch.Tensor
     filled: torch.Tensor
-    rows: Rows
-    longest: float
-    lost: float
+    longest: NDArray[np.float64]
+    lost: NDArray[np.float64]
+    writing: Lock
 
     @classmethod
     def of(cls, targets: FloatMatrix, rows: Rows, cells: Rows, n_cells: int) -> Layout:
-        """Lay the targets out, no more than `CELL` of which lie in one cell (m,)."""
+        """Give the targets places, no more than `CELL` of which lie in one cell (m,)."""
         import torch
 
         order = np.argsort(cells, kind="stable")
@@ -104,15 +110,23 @@ class Layout:
         within = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[cells[order]]
         row_of = np.full((n_cells, CELL), NONE, dtype=np.int32)
         row_of[cells[order], within] = rows[order]
-        rounded = torch.zeros((n_cells, CELL, targets.shape[1]), dtype=torch.bfloat16)
-        longest = lost = 0.0
-        for cell in range(n_cells):
-            given = torch.from_numpy(targets[row_of[cell, : sizes[cell]]])
-            part = rounded[cell, : sizes[cell]].copy_(given).float()
-            longest = max(longest, _longest(given), _longest(part))
-            lost = max(lost, _longest(given - part))
+        rounded = torch.empty((n_cells, CELL, targets.shape[1]), dtype=torch.bfloat16)
         filled = torch.where(torch.from_numpy(row_of != NONE), 0.0, -torch.inf).bfloat16()
-        return cls(rounded, filled, row_of, longest * (1 + SUMMED), lost * (1 + SUMMED))
+        longest, lost = np.full((2, n_cells), np.nan)
+        return cls(targets, row_of, rounded, filled, longest, lost, Lock())
+
+    def write(self, cells: Places) -> None:
+        """Round the targets of those cells (v,) that were not yet looked into."""
+        import torch
+
+        with self.writing:
+            for cell in cells[np.isnan(self.longest[cells])].tolist():
+                rows = self.rows[cell][self.rows[cell] != NONE]
+                given = torch.from_numpy(self.targets[rows])
+                part = self.rounded[cell, : len(rows)].copy_(given).float()
+                self.rounded[cell, len(rows) :] = 0
+                self.lost[cell] = _longest(given - part) * (1 + SUMMED)
+                self.longest[cell] = max(_longest(given), _longest(part)) * (1 + SUMMED)
 
     def candidates(self, queries: FloatMatrix, probed: Places, k: int) -> tuple[Places, Rows]:
         """Queries and rows (p,) that may belong together, of the cells (b, p) that are probed."""
@@ -120,6 +134,9 @@ class Layout:
 
         given = torch.from_numpy(queries)
         rounded = given.bfloat16()
+        visited = np.flatnonzero(np.bincount(probed.ravel(), minlength=len(self.rows)))
+        self.write(visited)
+        longest, lost = float(self.longest[visited].max()), float(self.lost[visited].max())
         products = self._products(rounded, probed)
         size = products.shape[1]
         group = GROUP
@@ -127,15 +144,12 @@ class Layout:
             group //= 2
         grouped = products.view(len(products), group, size // group)
         peaks = group_peaks(grouped)
-        error = (given - rounded.float()).norm(dim=1) * self.longest
-        error += rounded.float().norm(dim=1) * (self.lost + SUMMED * given.shape[1] * self.longest)
+        error = (given - rounded.float()).norm(dim=1) * longest
+        error += rounded.float().norm(dim=1) * (lost + SUMMED * given.shape[1] * longest)
         best = lowest(peaks.float()).topk(min(k, peaks.shape[1]), dim=1).values[:, -1]
         least = least_rounded(best - 2 * error).bfloat16()
         least[best.isinf()] = torch.finfo(torch.bfloat16).min
-        query, place = (peaks >= least[:, None]).nonzero(as_tuple=True)
-        hit, member = (grouped[query, :, place] >= least[query][:, None]).nonzero(as_tuple=True)
-        asking = query[hit].numpy()
-        places = (member * (size // group) + place[hit]).numpy()
+        asking, places = (found.numpy() for found in at_least(grouped, peaks, least))
         return asking, self.rows[probed[asking, places // CELL], places % CELL]
 
     def _products(self, queries: torch.Tensor, probed: Places) -> torch.Tensor:

@@ -31,6 +31,19 @@ def group_peaks(grouped: torch.Tensor) -> torch.Tensor:
     return grouped[:, 0]
 
 
+def at_least(
+    grouped: torch.Tensor, peaks: torch.Tensor, least: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and places (p,) of products that are at least the `least` (b,) of their query.
+
+    Products stand in groups (b, group, c); only those whose largest (b, c) is at least that are
+    looked through. A place is one of group * c.
+    """
+    query, peak = (peaks >= least[:, None]).nonzero(as_tuple=True)
+    hit, member = (grouped[query, :, peak] >= least[query][:, None]).nonzero(as_tuple=True)
+    return query[hit], member * grouped.shape[2] + peak[hit]
+
+
 def lowest(products: torch.Tensor) -> torch.Tensor:
     """The least that may have been rounded to these."""
     return products - ROUNDED * products.abs()

@@ -19,7 +19,14 @@ import numpy as np
 
 from recommender.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
 from recommender.indexes.pairs import Found, Places, joined, ranked
-from recommender.indexes.rounding import SUMMED, group_peaks, highest, least_rounded, lowest
+from recommender.indexes.rounding import (
+    SUMMED,
+    at_least,
+    group_peaks,
+    highest,
+    least_rounded,
+    lowest,
+)
 from recommender.neighbours import Neighbours
 from recommender.processor import torch_threads
 
@@ -157,13 +164,9 @@ class _Screen:
         below = torch.cat([self.floor, lowest(peaks.float()) - error[:, None]], dim=1)
         self.floor = below.topk(self.floor.shape[1], dim=1).values
         least = least_rounded(self.floor[:, -1] - error).bfloat16()
-        query, place = (peaks >= least[:, None]).nonzero(as_tuple=True)
-        members = grouped[query, :, place]
-        hit, member = (members >= least[query][:, None]).nonzero(as_tuple=True)
-        query = query[hit]
-        target = chunk.start + member * (size // group) + place[hit]
-        upper = highest(members[hit, member].float()) + error[query]
-        self.kept.append((query, target, upper))
+        query, place = at_least(grouped, peaks, least)
+        upper = highest(products[query, place].float()) + error[query]
+        self.kept.append((query, chunk.start + place, upper))
         return len(query)
 
     def left(self) -> tuple[Places, Places]:

@@ -6,6 +6,7 @@ import pytest
 from recommender.arrays import unit_rows
 from recommender.indexes import cell_training, ivf
 from recommender.indexes.cell_training import CELL, trained
+from recommender.indexes.cells import Cells
 from recommender.indexes.ivf import InvertedFile
 from recommender.indexes.screened import Screened
 from recommender.neighbours import NONE
@@ -45,6 +46,21 @@ def test_scores_below_zero_stand_before_empty_places() -> None:
     found = InvertedFile(recall=1.0, cells=20).build(targets).search(queries, 10)
     assert (found.scores < 0).all()
     assert (found.rows != NONE).all()
+
+
+@pytest.mark.usefixtures("in_bf16")
+def test_few_queries_round_only_the_cells_that_they_look_into() -> None:
+    targets, queries = clustered(5000), clustered(300, seed=1)
+    whole = InvertedFile(cells=60).build(targets)
+    expected = whole.search(queries, 10)
+    some = InvertedFile().restore(targets, whole.columns())
+    found = some.search(queries[:2], 10)
+    assert isinstance(some, Cells)
+    looked_into = ~np.isnan(some.layout().longest)
+    assert 0 < looked_into.sum() <= 2 * some.probes < len(looked_into)
+    assert (found.rows == expected.rows[:2]).all()
+    assert (found.scores == expected.scores[:2]).all()
+    assert (some.search(queries, 10).rows == expected.rows).all()
 
 
 def test_no_cell_has_more_than_its_places() -> None:
