@@ -3,8 +3,8 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,16 +24,21 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """Collects the costs of the stages of one run, in the order in which they ended."""
+    """Collects the costs of the stages of one run, in the order in which they ended.
+
+    Each runs inside of `watch`, which is called with its name.
+    """
 
     costs: list[StageCost] = field(default_factory=list)
+    watch: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Measure the stage that runs inside; it counts when it succeeds."""
         _forget_peak()
         started = time.perf_counter()
-        yield
+        with self.watch(stage):
+            yield
         self.costs.append(StageCost(stage, time.perf_counter() - started, peak_bytes(), False))
 
     def reused(self, stage: str) -> None:

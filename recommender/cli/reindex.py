@@ -1,6 +1,7 @@
 """`recommender reindex`."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from recommender import pipeline
+from recommender.cli.run_line import EarlierRun, RunLine
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.errors import DataError
 from recommender.pipeline import Job, Outcome
 from recommender.serving.embedded import save
 from recommender.settings import EMBEDDED, EvaluationSettings, Settings
-from recommender.stopwatch import StageCost
+from recommender.stopwatch import StageCost, Stopwatch
 
 MEBIBYTE = 1024 * 1024
 
@@ -28,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
 def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Outcome:
     """Run the pipeline with progress on stderr, and print its closing table."""
     job = settings.job(progress)
-    with publisher(settings) as shop:
+    line = RunLine(EarlierRun.newest(job.artifacts))
+    job = dataclasses.replace(job, stopwatch=Stopwatch(watch=line.stage))
+    with publisher(settings) as shop, line.shown():
         outcome = pipeline.reindex(
             job,
             shop,

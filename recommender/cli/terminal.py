@@ -1,8 +1,10 @@
 """What the terminal shows: tables on stdout, progress on stderr."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +21,7 @@ from rich.text import Text
 from recommender.progress import Advance
 
 WIDTH = 100
+EVERY_S = 30
 
 
 def console() -> Console:
@@ -29,9 +32,9 @@ def console() -> Console:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """A bar with the time left on stderr; nothing where stderr is no terminal."""
+    """A bar with the time left on stderr, or a line every half minute where it is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda _units: None
+        yield Lines(what, total).advance
         return
     with Progress(
         TextColumn("{task.description:<32}"),
@@ -45,6 +48,40 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     ) as bars:
         task = bars.add_task(what, total=total)
         yield lambda units: bars.advance(task, units)
+
+
+@dataclass(slots=True)
+class Lines:
+    """How far something is, on stderr, in lines `EVERY_S` apart: for logs."""
+
+    what: str
+    total: int
+    clock: Callable[[], float] = time.monotonic
+    done: int = 0
+    started: float = field(init=False)
+    told: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.told = self.clock()
+
+    def advance(self, units: int) -> None:
+        """So many units more are done."""
+        self.done += units
+        now = self.clock()
+        if now - self.told < EVERY_S or not 0 < self.done < self.total:
+            return
+        self.told = now
+        left = (now - self.started) * (self.total - self.done) / self.done
+        sys.stderr.write(
+            f"{self.what}: {self.done:,} of {self.total:,}, about {duration(left)} left\n"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are some: 0:07, 12:40, 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:

@@ -1,0 +1,95 @@
+"""What a long run says meanwhile: a line on a terminal, now and then a line in a log."""
+
+from pathlib import Path
+
+import pytest
+
+from recommender.artifacts import ArtifactStore
+from recommender.cli.run_line import EarlierRun, RunLine
+from recommender.cli.terminal import EVERY_S, Lines, duration
+from recommender.runs import Run, State
+
+EARLIER = EarlierRun("shop.3", [("read", 60.0), ("encode texts", 300.0), ("publish", 20.0)])
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_left_is_what_the_stages_ahead_took_in_the_earlier_run() -> None:
+    clock = Clock()
+    line = RunLine(EARLIER, clock)
+    assert line.left() == 380
+    with line.stage("read"):
+        clock.now = 15
+        assert line.left() == 365
+        clock.now = 90  # longer than the earlier one
+        assert line.left() == 320
+    assert line.left() == 320
+    with line.stage("new in this run"):
+        assert line.left() == 320
+    with line.stage("publish"):  # texts were not encoded this time
+        clock.now = 95
+        assert line.line().plain.startswith("publish")
+        assert line.line().plain.endswith("0:05, run 1:35, about 0:15 left if as in run shop.3")
+    assert line.left() == 0
+
+
+def test_the_first_run_of_a_shop_says_nothing_of_what_is_left() -> None:
+    clock = Clock()
+    line = RunLine(None, clock)
+    with line.stage("read"):
+        clock.now = 61
+        assert line.line().plain.endswith("1:01, run 1:01")
+    assert line.left() is None
+
+
+def test_the_earlier_run_is_the_newest_that_was_published(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path, "acme")
+    assert EarlierRun.newest(store) is None
+    states: list[State] = ["published", "published", "failed", "running"]
+    for number, state in enumerate(states, start=1):
+        stages = [{"stage": "read", "seconds": float(number)}]
+        Run("acme", number, state, settings={}, pins={}, stages=stages).begin(store)
+    assert EarlierRun.newest(store) == EarlierRun("acme.2", [("read", 2.0)])
+
+
+def test_a_log_has_a_line_after_each_long_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    line = RunLine(EARLIER, clock)
+    with line.shown():
+        with line.stage("read"):
+            clock.now = 65
+        with line.stage("plan texts"):
+            clock.now = 66
+    assert capsys.readouterr().err == "read: 1:05, about 5:20 left if as in run shop.3\n"
+
+
+def test_a_log_has_a_line_every_half_minute_of_a_stage_with_units(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = Lines("encode texts", 1000, clock)
+    for second in range(1, 2 * EVERY_S + 1):
+        clock.now = float(second)
+        lines.advance(10)
+    assert capsys.readouterr().err.splitlines() == [
+        "encode texts: 300 of 1,000, about 1:10 left",
+        "encode texts: 600 of 1,000, about 0:40 left",
+    ]
+
+
+def test_a_short_stage_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    lines = Lines("encode texts", 1000, clock)
+    clock.now = 10.0
+    lines.advance(1000)
+    assert capsys.readouterr().err == ""
+
+
+def test_durations_are_minutes_and_seconds() -> None:
+    assert [duration(s) for s in (0.4, 59.6, 760, 3723)] == ["0:00", "1:00", "12:40", "1:02:03"]
