@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from benchmarks.machine import machine
 from recommender import pipeline, steps
-from recommender.pipeline import Job
+from recommender.job import Job, resumed
 from recommender.runs import require_run
 from recommender.settings_file import load
 
@@ -79,7 +79,7 @@ def _seconds(n_texts: int, n_workers: int) -> float:
 def _encoding(config: Path, number: int) -> float:
     """Seconds from the plan of the texts to the last shard."""
     settings = load(config)
-    job = pipeline.resumed(settings.job(), require_run(settings.artifact_store(), number))
+    job = resumed(settings.job(), require_run(settings.artifact_store(), number))
     _until(job, "text-plan")
     started = time.perf_counter()
     _until(job, "encode")

@@ -26,8 +26,9 @@ from benchmarks.machine import Row, report
 from recommender.bench import related_lists
 from recommender.catalogue import Catalogue
 from recommender.interactions import Interactions, support
+from recommender.job import pinned
 from recommender.learning import near_by_text
-from recommender.pipeline import pinned, read_shop_columns, text_embeddings
+from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.progress import silent
 from recommender.recipe import Recipe, Trust
 from recommender.settings_file import load

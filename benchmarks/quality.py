@@ -21,8 +21,8 @@ from recommender.evaluation.intervals import Interval
 from recommender.evaluation.report import Judged
 from recommender.evaluation.slices import ALL, COLD
 from recommender.experiments import references
+from recommender.job import Job
 from recommender.peeks import record_peek
-from recommender.pipeline import Job
 from recommender.recipe import Choice, Placement, Recipe
 from recommender.settings_file import load
 

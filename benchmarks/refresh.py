@@ -39,8 +39,8 @@ from recommender.arrays import Columns
 from recommender.chooser import stages_of
 from recommender.cli.session import publisher
 from recommender.fusion.training import Training
+from recommender.job import Job, pinned
 from recommender.learning import KIN
-from recommender.pipeline import Job
 from recommender.serving.lookup import RelatedItems
 from recommender.settings import Settings
 from recommender.settings_file import load
@@ -210,7 +210,7 @@ def added(catalogue: Path) -> tuple[str, tuple[str, ...]]:
 def publish_stand_ins(settings: Settings) -> None:
     """Make and publish what refresh reads of a build; what takes a reindex long is stood in for."""
     with publisher(settings) as shop:
-        job = pipeline.pinned(settings.job())
+        job = pinned(settings.job())
         run = pipeline.laid_out(job, pipeline.begin(job, shop))
         with mock.patch.object(Training, "run", lambda _, inputs, first, counts: first):
             for step in steps_of(pipeline.plan(job)):
@@ -269,7 +269,7 @@ def trees_of_small_shop() -> Columns:
             '[recipe]\ntext = { use = "hashing" }\n'
             '[[recipe.placements]]\nname = "related"\nfusion = "gated"\n'
         )
-        job = pipeline.pinned(load(config, []).job())
+        job = pinned(load(config, []).job())
         pipeline.make(job)
         columns = named(pipeline.plan(job), "learn.related").artifact().columns()
         return {name: np.array(array) for name, array in columns.items()}

@@ -27,9 +27,10 @@ from recommender.evaluation.report import Judged, Panel, Shelf, judged
 from recommender.evaluation.slices import COLD, by_category, by_support
 from recommender.hubs import Entries, most_lists
 from recommender.interactions import Interactions, support
+from recommender.job import Job
 from recommender.learning import Past, fit_interactions, fit_ranker, near_by_text
 from recommender.neighbours import Neighbours
-from recommender.pipeline import Job, read_shop_columns, text_embeddings
+from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.progress import Progress, silent
 from recommender.recipe import Recipe
 from recommender.vectors import Embeddings

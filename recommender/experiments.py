@@ -20,9 +20,9 @@ from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories
 from recommender.evaluation.ready_made import ReadyMade
 from recommender.evaluation.report import Judged
 from recommender.interactions import Interactions, support
+from recommender.job import Job
 from recommender.neighbours import NONE, Neighbours
 from recommender.peeks import record_peek
-from recommender.pipeline import Job
 from recommender.recipe import TEXT, Choice, Placement, Recipe
 from recommender.text_encoders.adapted_folder import learned_until
 

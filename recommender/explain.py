@@ -14,8 +14,8 @@ from recommender.catalogue import Catalogue
 from recommender.chooser import Chooser, Trail
 from recommender.evidence import EvidenceScale
 from recommender.interactions import Interactions
+from recommender.job import Job
 from recommender.overlays import OverlayRecord
-from recommender.pipeline import Job
 from recommender.protocols import Proposer
 from recommender.related import EVIDENCE
 from recommender.served_lists import Acted, ServedList, ServedLists

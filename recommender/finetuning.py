@@ -23,9 +23,9 @@ from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.report import Panel
 from recommender.evaluation.slices import by_support
 from recommender.interactions import support
+from recommender.job import Job
 from recommender.model_card import card, day, licence_of
 from recommender.neighbours import NONE
-from recommender.pipeline import Job
 from recommender.text_encoders import adapted_folder, model_folder
 from recommender.text_encoders.adapter import Adapter
 from recommender.text_encoders.adapter_training import AdapterTraining, Watch

@@ -17,8 +17,8 @@ from recommender.findings.titles import title_findings
 from recommender.findings.twins import Twins
 from recommender.findings.wording import words_of
 from recommender.interactions import Interactions, support
+from recommender.job import Job, pinned
 from recommender.neighbours import Neighbours
-from recommender.pipeline import Job
 from recommender.recipe import Choice
 from recommender.vectors import Embeddings
 
@@ -51,7 +51,7 @@ def lint(job: Job, build: Artifact | None) -> Report:
     Files that were read before are not read again, and texts that have a vector are not encoded.
     Raises: as reading does; ArtifactError where the build's parts are gone.
     """
-    job = pipeline.pinned(job)
+    job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
     text = pipeline.text_embeddings(job, read)
     found = list(catalogue_findings(catalogue, events, text))

@@ -29,6 +29,7 @@ from recommender.extension import Beside, extended
 from recommender.generation import Generation
 from recommender.ids import ItemIds
 from recommender.interactions import Interactions
+from recommender.job import Job, Kinds, encoder_of
 from recommender.neighbours import Neighbours
 from recommender.overlays import (
     OverlayRecord,
@@ -40,7 +41,6 @@ from recommender.overlays import (
     live_record,
 )
 from recommender.patches import Entries, Patch, patched
-from recommender.pipeline import Job, Kinds
 from recommender.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.recipe import TEXT, Placement
 from recommender.rewriting import Rewriting, book_in_force
@@ -352,7 +352,7 @@ class _Build:
 
 def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix | None:
     """Vectors (c, d) of texts; where there are none, no model is loaded."""
-    return pipeline.encoder_of(job).encode(texts, job.progress) if texts else None
+    return encoder_of(job).encode(texts, job.progress) if texts else None
 
 
 def _neighbours(near: Step | None) -> Neighbours:

@@ -25,7 +25,7 @@ from recommender.artifacts import ArtifactStore
 from recommender.errors import ConfigError
 from recommender.forgotten import Forgotten
 from recommender.gates import Gates
-from recommender.pipeline import SHARD_ITEMS, Job
+from recommender.job import SHARD_ITEMS, Job
 from recommender.progress import Progress, silent
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource

@@ -16,7 +16,8 @@ from recommender.arrays import unit_rows
 from recommender.catalogue import Catalogue
 from recommender.documents import documents
 from recommender.errors import ConfigError, DataError
-from recommender.pipeline import Job, read_shop_columns
+from recommender.job import Job
+from recommender.pipeline import read_shop_columns
 from recommender.recipe import Choice
 from recommender.text_encoders.word_files import BINARY, WordVectors, words_of, write
 

@@ -14,8 +14,8 @@ from recommender.errors import ConfigError, DataError
 from recommender.evaluation.intervals import Interval
 from recommender.finetuning import HELD_OUT, Judgement, finetune
 from recommender.interactions import Interactions
+from recommender.job import Job
 from recommender.model_card import card, licence_of
-from recommender.pipeline import Job
 from recommender.recipe import Choice
 from recommender.settings_file import load
 from recommender.text_encoders.adapter import Adapter

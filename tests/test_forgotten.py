@@ -15,7 +15,8 @@ from recommender.cli.main import run
 from recommender.errors import ConfigError
 from recommender.forgotten import Forgotten
 from recommender.gates import Gates
-from recommender.pipeline import Job, reindex
+from recommender.job import Job
+from recommender.pipeline import reindex
 from recommender.readers.users import user_hash
 from recommender.serving.publisher import Publisher
 from recommender.settings_file import load

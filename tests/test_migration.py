@@ -8,7 +8,8 @@ import pytest
 
 from recommender.cli.main import run
 from recommender.errors import ArtifactError
-from recommender.pipeline import make, pinned, plan
+from recommender.job import pinned
+from recommender.pipeline import make, plan
 from recommender.settings_file import load
 from recommender.steps import complete, named
 from recommender.stopwatch import Stopwatch

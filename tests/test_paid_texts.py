@@ -13,8 +13,9 @@ from recommender import failpoints
 from recommender.artifacts import ArtifactStore
 from recommender.cli.main import run
 from recommender.errors import ArtifactError, ConfigError, ProviderFailed
+from recommender.job import Job, pinned
 from recommender.paid_texts import PART, ShardDrawer, SharedPurse
-from recommender.pipeline import Job, pinned, plan
+from recommender.pipeline import plan
 from recommender.progress import silent
 from recommender.settings_file import load
 from recommender.steps import complete, named

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from recommender import pipeline
 from recommender.builds import chosen_lists, read_ids, related_lists
 from recommender.errors import DataError
-from recommender.pipeline import Job, make
+from recommender.job import Job, pinned, resumed
+from recommender.pipeline import make
 from recommender.runs import Run
 from recommender.settings_file import load
 from tests.shop_files import orders, write_shop, write_small_shop
@@ -86,7 +86,7 @@ def test_a_file_replaced_between_two_looks_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_shop(tmp_path, orders(*BASKETS))
-    monkeypatch.setattr(pipeline, "input_digests", lambda _: {"interactions.0.0": "earlier"})
+    monkeypatch.setattr("recommender.job.input_digests", lambda _: {"interactions.0.0": "earlier"})
     with pytest.raises(DataError, match="was replaced while it was read"):
         make(job(tmp_path))
 
@@ -198,7 +198,7 @@ def test_shards_make_the_lists_that_one_process_makes(tmp_path: Path) -> None:
 def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> None:
     write_shop(tmp_path, orders(*BASKETS))
     (tmp_path / "rules.yaml").write_text(RULES)
-    begun = pipeline.pinned(with_rules(tmp_path, "2026-06-15"))
+    begun = pinned(with_rules(tmp_path, "2026-06-15"))
     (tmp_path / "rules.yaml").write_text(RULES.replace("exclude: b", "exclude: c"))
     with pytest.raises(DataError, match=r"rules\.yaml was replaced since the run began"):
         make(begun)
@@ -207,8 +207,8 @@ def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> Non
 def test_who_goes_on_with_a_run_applies_the_rules_of_its_first_day(tmp_path: Path) -> None:
     write_shop(tmp_path, orders(*BASKETS))
     (tmp_path / "rules.yaml").write_text(RULES)
-    begun = pipeline.pinned(with_rules(tmp_path, "2026-05-01"))
+    begun = pinned(with_rules(tmp_path, "2026-05-01"))
     assert begun.pins is not None
     run = Run("acme", 1, "running", {}, json.loads(json.dumps(asdict(begun.pins))))
-    worker = pipeline.resumed(job(tmp_path, "merchandising.rules=rules.yaml"), run)
+    worker = resumed(job(tmp_path, "merchandising.rules=rules.yaml"), run)
     assert make(worker)[0].key == make(begun)[0].key

@@ -18,16 +18,10 @@ from recommender.cli.terminal import console
 from recommender.errors import ConfigError
 from recommender.experiments import published_lists
 from recommender.interactions import Interactions
+from recommender.job import Job, pinned
 from recommender.learning import near_by_text
 from recommender.neighbours import NONE, Neighbours
-from recommender.pipeline import (
-    Job,
-    make,
-    pinned,
-    plan,
-    read_shop_columns,
-    text_embeddings,
-)
+from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
 from recommender.progress import silent
 from recommender.recipe import Choice, Placement, Recipe
 from recommender.related import EVIDENCE

@@ -18,6 +18,7 @@ from recommender.aside import Aside, Known
 from recommender.cli.refresh import refreshed
 from recommender.cli.session import publisher as publisher_of
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
+from recommender.job import resumed
 from recommender.merchandising.rule_file import parsed
 from recommender.overlays import base_lists, changed, composed, live_record
 from recommender.progress import silent
@@ -209,7 +210,7 @@ def test_a_known_text_is_not_encoded_again(shop: Shop, monkeypatch: pytest.Monke
     def unwanted(_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr(pipeline, "encoder_of", unwanted)
+    monkeypatch.setattr("recommender.refresh.encoder_of", unwanted)
     shop.write(row_of(PHONE, price="1.00"))
     shop.refresh(PHONE)
     shop.write(row_of(PHONE, title="Something else"))
@@ -341,7 +342,7 @@ def test_what_went_live_meanwhile_stays(shop: Shop) -> None:
     settings = shop.settings
     with publisher_of(settings) as publisher:
         live = Live.of(settings.artifact_store(), publisher)
-        job = pipeline.resumed(settings.frozen_as(live.run.settings).job(), live.run)
+        job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
         items = read_catalogue(
             settings.source(), ["99001"], quarantine=job.quarantine, progress=silent
         )

@@ -10,7 +10,8 @@ import pytest
 
 from recommender.artifacts import ArtifactStore
 from recommender.errors import ArtifactError
-from recommender.pipeline import Job, make, pinned, plan
+from recommender.job import Job, pinned
+from recommender.pipeline import make, plan
 from recommender.progress import Progress, silent
 from recommender.settings_file import load
 from recommender.steps import complete, named, ready, steps_of

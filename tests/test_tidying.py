@@ -14,7 +14,8 @@ from recommender.builds import find_build, read_catalogue, related_lists
 from recommender.cli.main import run
 from recommender.errors import GateHeld, ProviderFailed
 from recommender.gates import Gates
-from recommender.pipeline import Job, begin, pinned, reindex
+from recommender.job import Job, pinned
+from recommender.pipeline import begin, reindex
 from recommender.serving.publisher import Publisher
 from recommender.settings_file import load
 from recommender.steps import complete

@@ -24,7 +24,7 @@ from recommender.builds import (
 )
 from recommender.cli.reindex import judge_of
 from recommender.errors import ConfigError, DataError, RecommenderError
-from recommender.pipeline import Job
+from recommender.job import Job, resumed
 from recommender.runs import Run, find_run, require_run
 from recommender.serving.connection import open_store
 from recommender.serving.publication import Publication
@@ -98,7 +98,7 @@ def course_of(run_id: object) -> Iterator[Course]:
         raise ConfigError(f"run {run_id!r:.60} is not SHOP.NUMBER")
     with shop_at_work(match[1]) as (settings, publisher):
         run = require_run(settings.artifact_store(), int(match[2]))
-        job = pipeline.resumed(settings.frozen_as(run.settings).job(), run)
+        job = resumed(settings.frozen_as(run.settings).job(), run)
         yield Course(settings, job, run, publisher)
 
 

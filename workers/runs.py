@@ -4,6 +4,7 @@ from recommender import pipeline
 from recommender.builds import BUILD
 from recommender.errors import ConfigError
 from recommender.gates import Gates, golden_pairs
+from recommender.job import pinned
 from recommender.runs import Run, find_run
 from recommender.serving.publisher import Publisher
 from recommender.settings import Settings
@@ -30,7 +31,7 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
     if force:
         settings = settings.model_copy(update={"gates": OPEN_GATES})
     golden_pairs(settings.gates.golden)
-    job = pipeline.pinned(settings.job())
+    job = pinned(settings.job())
     goal, live = pipeline.plan(job), publisher.live()
     if not force and live and goal.name == BUILD[0] and goal.key == live.lists_key:
         return None

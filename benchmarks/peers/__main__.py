@@ -22,7 +22,7 @@ from recommender.evaluation.next_item import Histories
 from recommender.evaluation.ready_made import ReadyMade
 from recommender.evaluation.report import Judged
 from recommender.experiments import Evaluation, evaluate
-from recommender.pipeline import Job
+from recommender.job import Job
 from recommender.readers.lists import read_lists
 from recommender.settings_file import find_file, load
 

@@ -12,7 +12,8 @@ from recommender.cli.terminal import console, progress, table
 from recommender.clusters import Clustering, Clusters, drawn_for_map, projected
 from recommender.documents import clean
 from recommender.errors import ConfigError
-from recommender.pipeline import Job, read_shop_columns, text_embeddings
+from recommender.job import Job
+from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.settings import Settings
 from recommender.settings_file import load_without_file
 from recommender.vectors import Embeddings

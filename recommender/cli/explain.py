@@ -7,7 +7,6 @@ import sys
 
 from rich.console import Console
 
-from recommender import pipeline
 from recommender.builds import placements, read_catalogue
 from recommender.catalogue import Catalogue
 from recommender.cli.live import Live, live_build
@@ -16,6 +15,7 @@ from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, table
 from recommender.errors import ConfigError, DataError
 from recommender.explain import Explanation, Standing, explain
+from recommender.job import resumed
 from recommender.overlays import OverlayRecord
 from recommender.rewriting import book_of
 from recommender.runs import require_run
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             f"{', '.join(names)}"
         )
     record = require_run(store, live.number)
-    job = pipeline.resumed(settings.frozen_as(record.settings).job(), record)
+    job = resumed(settings.frozen_as(record.settings).job(), record)
     rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
     laid_over = live.record or OverlayRecord(live.build.key)
     found = explain(job, live.build, laid_over, rows, options.placement or names[0])

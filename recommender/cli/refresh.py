@@ -4,12 +4,12 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from recommender import pipeline
 from recommender.artifacts import ArtifactStore
 from recommender.aside import encoder_aside
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
+from recommender.job import encoder_of, resumed
 from recommender.readers.shop import read_catalogue
 from recommender.refresh import Live, Refreshment, checked, refresh
 from recommender.runs import find_run
@@ -43,14 +43,14 @@ def refreshed(
     Where there is a new one, the text model is loaded meanwhile, in a process of its own.
     """
     live = Live.of(settings.artifact_store(), shop)
-    job = pipeline.resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
+    job = resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = live.known(job.artifacts)
     with ExitStack() as stack:
         aside = None
         if not all(item in known for item in ids):
             aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
-            pipeline.encoder_of(job)
+            encoder_of(job)
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
         return live, refresh(job, live, shop, items, aside=aside)
 

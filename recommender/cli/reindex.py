@@ -13,7 +13,8 @@ from recommender.cli.run_line import EarlierRun, RunLine
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.errors import DataError
-from recommender.pipeline import Job, Outcome
+from recommender.job import Job
+from recommender.pipeline import Outcome
 from recommender.serving.embedded import save
 from recommender.settings import EMBEDDED, EvaluationSettings, Settings
 from recommender.stopwatch import StageCost, Stopwatch

@@ -84,7 +84,8 @@ def test_a_run_that_began_before_is_told(live: Path, capsys: pytest.CaptureFixtu
     record = live.parent / ".recommender" / "artifacts" / "acme" / "runs"
     assert [path.name for path in record.iterdir()] == ["acme.1.json"]
     from recommender.cli.session import publisher
-    from recommender.pipeline import begin, pinned
+    from recommender.job import pinned
+    from recommender.pipeline import begin
     from recommender.settings_file import load
 
     settings = load(live)

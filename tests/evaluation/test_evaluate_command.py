@@ -13,7 +13,7 @@ import pytest
 from recommender.cli import evaluate as command
 from recommender.cli.main import run
 from recommender.errors import DataError
-from recommender.pipeline import Job
+from recommender.job import Job
 from recommender.settings_file import load
 from tests.shop_files import SMALL_SHOP, write_small_shop
 
