@@ -26,7 +26,7 @@ from recommender.vectors import Embeddings, ItemVectors
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
 _VECTORS = ("vectors", 2)
-_INDEX = ("index", 3)
+_INDEX = ("index", 4)
 _NEAR = ("near", 1)
 
 

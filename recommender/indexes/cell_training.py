@@ -54,8 +54,8 @@ def nearest_centroids(queries: FloatMatrix, centroids: FloatMatrix, number: int)
         asked = torch.zeros((padded_size(len(given)), given.shape[1]), dtype=torch.bfloat16)
         asked[: len(given)] = given
         products = linear(asked, held)[: len(given)]
-        best = products.topk(number, dim=1).indices if number > 1 else products.argmax(1)[:, None]
-        return np.asarray(best.numpy())
+        best = products.topk(number, dim=1) if number > 1 else products.max(dim=1, keepdim=True)
+        return np.asarray(best.indices.numpy())
 
 
 def padded_size(size: int) -> int:
@@ -108,21 +108,32 @@ def _nearest(vectors: FloatMatrix, centroids: FloatMatrix) -> Rows:
 
 
 def _divided(targets: FloatMatrix, rows: Rows, cells: Rows) -> Rows:
-    """The cells in equal parts of at most `CELL`, along the way to the first's farthest target."""
+    """The cells in parts of at most `CELL`."""
     order = np.argsort(cells, kind="stable")
     divided = np.empty_like(cells)
     count = 0
-    for members in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
-        parts = -(-len(members) // CELL)
-        if parts > 1:
-            held = targets[rows[members]]
-            mean = held.mean(axis=0)
-            along = held @ (held[np.argmin(held @ mean)] - mean)
-            members = members[np.argsort(along, kind="stable")]
-        for part in np.array_split(members, parts):
-            divided[part] = count
+    waiting = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
+    while waiting:
+        members = waiting.pop()
+        if len(members) > CELL:
+            waiting += _halves(targets[rows[members]], members)
+        else:
+            divided[members] = count
             count += 1
     return divided
+
+
+def _halves(held: FloatMatrix, members: Places) -> list[Places]:
+    """Members in two parts, along the way to the first's farthest target.
+
+    They part at the widest gap of the middle half, so that what lies together stays together.
+    """
+    mean = held.mean(axis=0)
+    along = held @ (held[np.argmin(held @ mean)] - mean)
+    order = np.argsort(along, kind="stable")
+    quarter = len(order) // 4
+    gaps = np.diff(along[order[quarter:-quarter]])
+    return np.split(members[order], [quarter + int(np.argmax(gaps)) + 1])
 
 
 def _means(targets: FloatMatrix, rows: Rows, cells: Rows, count: int) -> FloatMatrix:

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from recommender.arrays import Columns, FloatMatrix, Rows, blocks
 from recommender.indexes.cell_training import CELL, SMALLEST, nearest_centroids, padded_size
 from recommender.indexes.pairs import Found, Places, joined, ranked
-from recommender.indexes.rounding import SUMMED, at_least, group_peaks, least_rounded, lowest
+from recommender.indexes.rounding import SUMMED, at_least, group_peaks, lowest
 from recommender.neighbours import NONE, Neighbours
 from recommender.processor import torch_threads
 
 if TYPE_CHECKING:
     import torch
 
-QUERIES, PRODUCTS = 2048, 2**25
+QUERIES, PRODUCTS = 16_384, 2**25
 """Of one thread at once."""
 GROUP, GROUPS_PER_NEIGHBOUR = 32, 4
 
@@ -67,19 +67,38 @@ class Cells:
         """
         k = max(1, min(k, len(self.rows)))
         self.layout()
-        at_once = max(SMALLEST, min(QUERIES, PRODUCTS // (self.probes * CELL)))
+        asked = list(blocks(len(queries), self._at_once(len(queries))))
         with torch_threads() as pool:
-            asked = blocks(len(queries), at_once)
-            found = list(pool.map(lambda block: self._nearest(queries[block], k), asked))
-        return joined(found, k)
+            found = pool.map(lambda block: self._probed(queries[block]), asked)
+            probed = np.vstack([np.zeros((0, self.probes), dtype=np.int64), *found])
+            order = np.argsort(probed[:, 0], kind="stable")
+            neighbours = joined(
+                list(
+                    pool.map(lambda block: self._nearest(queries, probed, order[block], k), asked)
+                ),
+                k,
+            )
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return Neighbours(neighbours.rows[place], neighbours.scores[place])
 
-    def _nearest(self, queries: FloatMatrix, k: int) -> Found:
+    def _at_once(self, count: int) -> int:
+        """How many of so many queries a thread takes at once."""
         import torch
 
-        asked = np.array(queries, dtype=np.float32)
+        share = -(-count // torch.get_num_threads())
+        return max(SMALLEST, min(QUERIES, PRODUCTS // (self.probes * CELL), share))
+
+    def _probed(self, queries: FloatMatrix) -> Places:
+        return nearest_centroids(queries, self.centroids, self.probes)
+
+    def _nearest(self, queries: FloatMatrix, probed: Places, block: Places, k: int) -> Found:
+        """Of a block of queries that look into about the same cells: those stay in the cache."""
+        import torch
+
+        asked = np.array(queries[block], dtype=np.float32)
         with torch.inference_mode():
-            probed = nearest_centroids(asked, self.centroids, self.probes)
-            asking, rows = self.layout().candidates(asked, probed, k)
+            asking, rows = self.layout().candidates(asked, probed[block], k)
         return ranked(self.targets, asked, asking, rows, k)
 
 
@@ -146,8 +165,8 @@ class Layout:
         peaks = group_peaks(grouped)
         error = (given - rounded.float()).norm(dim=1) * longest
         error += rounded.float().norm(dim=1) * (lost + SUMMED * given.shape[1] * longest)
-        best = lowest(peaks.float()).topk(min(k, peaks.shape[1]), dim=1).values[:, -1]
-        least = least_rounded(best - 2 * error).bfloat16()
+        best = lowest(peaks).topk(min(k, peaks.shape[1]), dim=1).values[:, -1]
+        least = (best - 2 * error).bfloat16()
         least[best.isinf()] = torch.finfo(torch.bfloat16).min
         asking, places = (found.numpy() for found in at_least(grouped, peaks, least))
         return asking, self.rows[probed[asking, places // CELL], places % CELL]

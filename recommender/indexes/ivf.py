@@ -17,7 +17,7 @@ from recommender.indexes.recall import DEPTH, recall_of, sample_of
 from recommender.indexes.rounding import screens
 from recommender.protocols import VectorIndex
 
-FIRST_PROBES = 8
+FIRST_PROBES = 1
 FILLED = 200
 
 _log = logging.getLogger(__name__)

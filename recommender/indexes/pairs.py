@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from recommender.arrays import FloatMatrix, FloatVector, Rows, blocks
 from recommender.neighbours import NONE, Neighbours
 
-AT_ONCE, KEYS = 16_384, 2**22
+NUMBERS, KEYS = 2**17, 2**22
+"""Of vectors multiplied at once, as many as fit into a core's cache; of a matrix of keys."""
 SIGN = np.uint32(1 << 31)
 LAST = np.uint64(2**64 - 1)
 
@@ -24,9 +25,7 @@ def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Row
     """
     order = np.argsort(asking, kind="stable")
     asking, rows = asking[order], rows[order]
-    scores = np.empty(len(asking), dtype=np.float32)
-    for pairs in blocks(len(asking), AT_ONCE):
-        np.einsum("pd,pd->p", queries[asking[pairs]], targets[rows[pairs]], out=scores[pairs])
+    scores = inner_products(queries, targets, asking, rows)
     best = np.full((len(queries), k), NONE, dtype=np.int32)
     best_scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     bounds = np.searchsorted(asking, np.arange(len(queries) + 1))
@@ -40,6 +39,16 @@ def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Row
     blank = ~np.asarray(queries.any(axis=1))
     best[blank], best_scores[blank] = NONE, -np.inf
     return best, best_scores
+
+
+def inner_products(
+    queries: FloatMatrix, targets: FloatMatrix, asking: Places, rows: Rows | Places
+) -> FloatVector:
+    """The products (p,) in fp32 of pairs of queries and rows of the targets, each on its own."""
+    products = np.empty(len(asking), dtype=np.float32)
+    for pairs in blocks(len(asking), max(1, NUMBERS // queries.shape[1])):
+        np.einsum("pd,pd->p", queries[asking[pairs]], targets[rows[pairs]], out=products[pairs])
+    return products
 
 
 def joined(found: Sequence[Found], k: int) -> Neighbours:

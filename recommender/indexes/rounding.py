@@ -1,4 +1,8 @@
-"""Products in bf16: how far they may be from the true ones."""
+"""Products in bf16: how far they may be from the true ones.
+
+They are rounded to the nearest, which keeps order: what is at least a bound is, rounded, at least
+the rounded bound.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,6 @@ from recommender.processor import multiplies_bf16
 if TYPE_CHECKING:
     import torch
 
-ROUNDED = 2.0**-8 * 1.01
-"""The largest relative error of rounding to bf16, and a little."""
 SUMMED = 2.0**-22
 """The relative error of a sum in fp32, for each of its terms, and a little."""
 
@@ -45,15 +47,17 @@ def at_least(
 
 
 def lowest(products: torch.Tensor) -> torch.Tensor:
-    """The least that may have been rounded to these."""
-    return products - ROUNDED * products.abs()
+    """The least that may have been rounded to these, in fp32: half-way to the next below."""
+    return _half_way(products, -float("inf"))
 
 
 def highest(products: torch.Tensor) -> torch.Tensor:
-    """The most that may have been rounded to these."""
-    return products + ROUNDED * products.abs()
+    """The most that may have been rounded to these, in fp32: half-way to the next above."""
+    return _half_way(products, float("inf"))
 
 
-def least_rounded(bound: torch.Tensor) -> torch.Tensor:
-    """What a rounded product has to be at least, where the true one may be `bound`."""
-    return bound - 2 * ROUNDED * bound.abs()
+def _half_way(products: torch.Tensor, to: float) -> torch.Tensor:
+    import torch
+
+    beside = torch.nextafter(products, torch.full_like(products, to))
+    return (products.float() + beside.float()) / 2

@@ -24,7 +24,6 @@ from recommender.indexes.rounding import (
     at_least,
     group_peaks,
     highest,
-    least_rounded,
     lowest,
 )
 from recommender.neighbours import Neighbours
@@ -161,11 +160,11 @@ class _Screen:
         grouped = products.view(len(products), group, size // group)
         peaks = group_peaks(grouped)
         error = self._error(chunk)
-        below = torch.cat([self.floor, lowest(peaks.float()) - error[:, None]], dim=1)
+        below = torch.cat([self.floor, lowest(peaks) - error[:, None]], dim=1)
         self.floor = below.topk(self.floor.shape[1], dim=1).values
-        least = least_rounded(self.floor[:, -1] - error).bfloat16()
+        least = (self.floor[:, -1] - error).bfloat16()
         query, place = at_least(grouped, peaks, least)
-        upper = highest(products[query, place].float()) + error[query]
+        upper = highest(products[query, place]) + error[query]
         self.kept.append((query, chunk.start + place, upper))
         return len(query)
 

@@ -101,3 +101,13 @@ def test_columns_of_one_machine_are_read_on_another(
 def _multiplying_bf16(monkeypatch: pytest.MonkeyPatch, multiplies: bool) -> None:
     for module in (ivf, cell_training):
         monkeypatch.setattr(module, "screens", lambda: multiplies)
+
+
+def test_a_crowded_cell_parts_between_what_lies_together() -> None:
+    rng = np.random.default_rng(5)
+    centres = unit_rows(rng.normal(size=(3, 24)))
+    of = np.repeat([0, 1, 2], 120)
+    targets = unit_rows(centres[of] + 0.02 * rng.normal(size=(360, 24)))
+    _, cells = trained(targets, np.arange(360, dtype=np.int32), filled=360, seed=0)
+    assert np.bincount(cells).max() <= CELL
+    assert len(set(zip(of.tolist(), cells.tolist(), strict=True))) == 3

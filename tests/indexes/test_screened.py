@@ -55,6 +55,17 @@ def test_nothing_of_the_true_nearest_is_left_out(n: int, k: int, seed: int, spre
     assert all(len(set(row)) == k for row in found.rows.tolist())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_nearest_is_found_where_rounding_takes_more_than_products_differ_by(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = rng.uniform(1, 2, 960)
+    targets = np.stack([one, one - rng.uniform(0, 3e-3, 960)], axis=1).astype(np.float32)
+    queries = np.tile(np.array([1, -1], dtype=np.float32), (7, 1))
+    true = queries.astype(np.float64) @ targets.astype(np.float64).T
+    found = index_of(targets).search(queries, 5)
+    assert (found.rows == np.argsort(-true, axis=1)[:, :5]).all()
+
+
 @pytest.fixture
 def targets() -> np.ndarray:
     made = near_ties(3000, 1, 0.01)
