@@ -77,13 +77,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--cpu", action="store_true", help="one thread, processor time: for a busy machine"
     )
+    parser.add_argument("--vectors", nargs="*", default=list(VECTORS), choices=list(VECTORS))
     parser.add_argument("--ways", nargs="*", default=[""], help="only those whose names hold one")
     options = parser.parse_args(arguments)
     n = 20_000 if options.quick else options.n
     asking = 2048 if options.quick else options.queries or n
     clock = _alone() if options.cpu else time.perf_counter
     timed = []
-    for kind, targets in (("clusters", clustered(n)), ("hard", hard(n))):
+    for kind in options.vectors:
+        targets = VECTORS[kind](n)
         wanted = _true_nearest(targets)
         for way in ways():
             if any(part in way.name for part in options.ways):
@@ -116,6 +118,9 @@ def hard(n: int) -> FloatMatrix:
     rng = np.random.default_rng(2)
     turned = rng.normal(size=(n, 48)).astype(np.float32) @ rng.normal(size=(48, D)).astype("f4")
     return unit_rows(unit_rows(turned) + rng.normal(size=(n, D)).astype(np.float32) * 0.02)
+
+
+VECTORS: dict[str, Callable[[int], FloatMatrix]] = {"clusters": clustered, "hard": hard}
 
 
 def ways() -> Iterator[Way]:
