@@ -24,7 +24,7 @@ from recommender.vectors import Embeddings
 
 NEAR = 10
 EXACT_UP_TO = 20_000
-CELLS, RECALL = 2.0, 0.01
+CELLS, PROBES, RECALL = 2.0, 8, 0.01
 """Above, 2 √n cells and the fewest probes: twins lie in one cell, or in those beside it."""
 BLOCK = 8192
 
@@ -78,8 +78,8 @@ def catalogue_findings(
 
 def near_texts(matrix: FloatMatrix) -> Neighbours:
     """The nearest texts of each item (n, 10), itself left out; found block by block."""
-    cells = {"cells": int(CELLS * np.sqrt(len(matrix))), "recall": RECALL}
-    choice = Choice("exact") if len(matrix) <= EXACT_UP_TO else Choice("ivf", cells)
+    near = {"cells": int(CELLS * np.sqrt(len(matrix))), "probes_min": PROBES, "recall": RECALL}
+    choice = Choice("exact") if len(matrix) <= EXACT_UP_TO else Choice("ivf", near)
     index = registry.index_builder(choice).build(matrix)
     parts: list[Neighbours] = []
     for block in blocks(len(matrix), BLOCK):

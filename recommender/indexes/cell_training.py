@@ -1,10 +1,11 @@
 """Cells of targets that point the same way and are about equally long.
 
 Inner products grow with the length of a target: a popular one that is half as near is found before
-a rare one. So targets are first parted by their length, then by direction, and a cell stands for
-its mean, which has both. Sources: spherical k-means of Dhillon, Modha 2001, "Concept decompositions
-for large sparse text data using clustering"; ranges of length of Yan et al. 2018, "Norm-ranging LSH
-for maximum inner product search".
+a rare one. So targets are first parted by their length, then by direction, and a centroid has the
+direction of its cell's mean and the length of its targets: the mean itself is the shorter the wider
+a cell is, although its nearest targets are no farther. Sources: spherical k-means of Dhillon, Modha
+2001, "Concept decompositions for large sparse text data using clustering"; ranges of length of Yan
+et al. 2018, "Norm-ranging LSH for maximum inner product search".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SMALLEST = 32
 
 
 def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[FloatMatrix, Rows]:
-    """Means of the cells (c, d), and the cell (m,) of each of the `rows` of the targets (n, d).
+    """Centroids of the cells (c, d), and the cell (m,) of each of the `rows` of the targets (n, d).
 
     Cells have about `filled` targets and at most `CELL`; targets that are zero have no row here.
     """
@@ -37,7 +38,7 @@ def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[F
         own = _divided(targets, rows[members], own)
         cells[members] = count + own
         count += int(own.max()) + 1
-    return _means(targets, rows, cells, count), cells
+    return _centroids(targets, rows, cells, count), cells
 
 
 def nearest_centroids(queries: FloatMatrix, centroids: FloatMatrix, number: int) -> Places:
@@ -136,9 +137,11 @@ def _halves(held: FloatMatrix, members: Places) -> list[Places]:
     return np.split(members[order], [quarter + int(np.argmax(gaps)) + 1])
 
 
-def _means(targets: FloatMatrix, rows: Rows, cells: Rows, count: int) -> FloatMatrix:
-    means = np.empty((count, targets.shape[1]), dtype=np.float32)
+def _centroids(targets: FloatMatrix, rows: Rows, cells: Rows, count: int) -> FloatMatrix:
+    """The directions of the cells' means, as long as their targets are on average (c, d)."""
+    centroids = np.empty((count, targets.shape[1]), dtype=np.float32)
     order = np.argsort(cells, kind="stable")
     for cell, members in enumerate(np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)):
-        means[cell] = targets[rows[members]].mean(axis=0)
-    return means
+        held = targets[rows[members]]
+        centroids[cell] = unit_rows(held.mean(axis=0)[None, :])[0] * row_lengths(held).mean()
+    return centroids

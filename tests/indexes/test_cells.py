@@ -71,7 +71,10 @@ def test_no_cell_has_more_than_its_places() -> None:
     assert sizes.min() >= 1
     assert len(sizes) == len(centroids)
     for cell in range(len(centroids)):
-        assert centroids[cell] == pytest.approx(targets[cells == cell].mean(axis=0), abs=1e-5)
+        held = targets[cells == cell]
+        length = np.linalg.norm(held, axis=1).mean()
+        expected = length * unit_rows(held.mean(axis=0, keepdims=True))[0]
+        assert centroids[cell] == pytest.approx(expected, abs=1e-4)
 
 
 def test_few_cells_reach_the_recall_whatever_the_lengths() -> None:
