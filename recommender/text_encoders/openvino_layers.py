@@ -17,6 +17,8 @@ from recommender.errors import MissingExtra
 if TYPE_CHECKING:
     import torch
 
+FORMAT, PACK = 2, 2048
+"""Of its vectors, and tokens of a pack: more than torch's, for fewer questions."""
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 READ = ("input_ids", "token_type_ids")
 
@@ -26,7 +28,7 @@ def installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def openvino_layers(
+def layers_of(
     model: torch.nn.Module, precision: str, example: Mapping[str, Any]
 ) -> Callable[[Sequence[Mapping[str, Any]], int], list[torch.Tensor]]:
     """Groups of a pack to their token embeddings; `example` is what the model reads.

@@ -14,7 +14,7 @@ import numpy as np
 from recommender.arrays import FloatMatrix, blocks, text_codes, unit_rows
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.progress import Progress
-from recommender.text_encoders import model_folder
+from recommender.text_encoders import model_folder, openvino_layers
 from recommender.text_encoders.light_model import light_model
 from recommender.text_encoders.side_by_side import Encoded, side_by_side
 from recommender.text_encoders.text_model import (
@@ -62,7 +62,9 @@ class SentenceTransformerEncoder:
         """Digest of the model's files; the precision and the engine are part of it."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
         digest = model_folder.digest(folder)
-        how = self.precision if self.engine == "torch" else f"{self.engine}-{self.precision}"
+        how: str = self.precision
+        if self.engine == "openvino":
+            how = f"openvino-{openvino_layers.FORMAT}-{self.precision}"
         return f"sentence-transformers-{FORMAT}-{how}-{digest}"
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:

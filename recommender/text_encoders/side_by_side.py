@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recommender.arrays import FloatMatrix, blocks
 from recommender.processor import torch_threads
-from recommender.text_encoders.token_packs import Pack, packed
+from recommender.text_encoders.token_packs import Pack
 
 if TYPE_CHECKING:
     from recommender.text_encoders.text_model import TextModel
@@ -41,7 +41,7 @@ def side_by_side(model: TextModel, texts: Sequence[str]) -> Iterator[Encoded]:
     with torch_threads() as pool:
         for block in blocks(len(texts), CHUNK):
             features, lengths, behind = model.tokens(texts[block])
-            for pack in packed(lengths):
+            for pack in model.packs(lengths):
                 made = pool.submit(model.vectors, features, pack, behind=behind)
                 waiting.append((block.start + _places(pack), made))
                 while len(waiting) > AHEAD * threads:

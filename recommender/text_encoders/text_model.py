@@ -8,7 +8,7 @@ length at a time and with its linear layers swapped.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from recommender.arrays import FloatMatrix, blocks, unit_rows
-from recommender.text_encoders.openvino_layers import openvino_layers
+from recommender.text_encoders import openvino_layers
 from recommender.text_encoders.packed_bert import PackedBert, fits
 from recommender.text_encoders.packed_linear import linear_layer
 from recommender.text_encoders.token_packs import (
@@ -46,21 +46,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TextModel:
-    """Texts to vectors in three parts: tokens, what lies between, and the modules that follow."""
+    """Texts to vectors in three parts: tokens, what lies between, and the modules that follow.
+
+    A whole pack has `pack` tokens.
+    """
 
     dimensions: int
     preprocess: Callable[[Sequence[str]], Features]
     between: Between
     following: Sequence[Callable[[Features], Features]]
+    pack: int = PACK
 
     @classmethod
-    def of(cls, model: SentenceTransformer, between: Between) -> TextModel:
+    def of(cls, model: SentenceTransformer, between: Between, pack: int = PACK) -> TextModel:
         """A sentence-transformers model, but for what lies between."""
         return cls(
             model.get_embedding_dimension() or 0,
             partial(_preprocessed, model),
             between,
             list(model.children())[1:],
+            pack,
         )
 
     def get_embedding_dimension(self) -> int:
@@ -73,6 +78,10 @@ class TextModel:
         mask = features.pop("attention_mask")
         behind = bool(mask[:, 0].all())
         return features, mask.sum(dim=1).numpy(), behind
+
+    def packs(self, lengths: Lengths) -> Iterator[Pack]:
+        """Packs of texts with these numbers of tokens (n,)."""
+        return packed(lengths, self.pack)
 
     def vectors(self, features: Features, pack: Pack, *, behind: bool) -> FloatMatrix:
         """Vectors of the texts of a pack, group by group; in fp32 from pooling on."""
@@ -96,7 +105,7 @@ class TextModel:
         """Vectors (n, d) of length one of a few texts."""
         features, lengths, behind = self.tokens(texts)
         made = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for pack in packed(lengths):
+        for pack in self.packs(lengths):
             places = np.concatenate([group.places for group in pack.groups])
             made[places] = self.vectors(features, pack, behind=behind)
         return unit_rows(made)
@@ -122,8 +131,8 @@ def text_model(
     inner: Any = next(iter(model.children()))
     if engine == "openvino":
         plain = TextModel.of(model, _one_by_one(inner))
-        layers = openvino_layers(inner.model, precision, plain.tokens(PROBES)[0])
-        quick = TextModel.of(model, layers)
+        layers = openvino_layers.layers_of(inner.model, precision, plain.tokens(PROBES)[0])
+        quick = TextModel.of(model, layers, openvino_layers.PACK)
         return quick if _agree(quick, plain) else plain
     if precision == "bf16":
         inner.model.bfloat16()

@@ -39,12 +39,12 @@ class Pack:
         return sum(len(group.places) for group in self.groups)
 
 
-def packed(lengths: Lengths) -> Iterator[Pack]:
+def packed(lengths: Lengths, whole: int = PACK) -> Iterator[Pack]:
     """Packs of all texts with these numbers of tokens (n,), the longest first, each once.
 
-    What lies together depends on the lengths alone. Packs hold `PACK` tokens, the last ones
+    What lies together depends on the lengths alone. Packs hold `whole` tokens, the last ones
     `SMALL_PACK`, or `QUERY_PACK` where no more is left, as of a query; a longer text has one to
-    itself, of a multiple of `PACK`.
+    itself, of a multiple of `whole`.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -52,17 +52,17 @@ def packed(lengths: Lengths) -> Iterator[Pack]:
     while start < len(order):
         before = int(ends[start - 1]) if start else 0
         left = int(ends[-1]) - before
-        size = _size(left, int(lengths[order[start]]))
+        size = _size(left, int(lengths[order[start]]), whole)
         stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
         full = -(-(int(ends[stop - 1]) - before) // size) * size
         yield Pack(tuple(_groups(order[start:stop], lengths)), full)
         start = stop
 
 
-def _size(left: int, longest: int) -> int:
+def _size(left: int, longest: int, whole: int) -> int:
     if left <= QUERY_PACK:
         return QUERY_PACK
-    return SMALL_PACK if left < PACK and longest <= SMALL_PACK else PACK
+    return SMALL_PACK if left < PACK and longest <= SMALL_PACK else whole
 
 
 def _groups(places: NDArray[np.intp], lengths: Lengths) -> Iterator[Group]:
