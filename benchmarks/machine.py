@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
+from threadpoolctl import threadpool_info
+
 PACKAGES = ("numpy", "pandas", "torch", "faiss-cpu", "implicit", "sentence-transformers", "redis")
 
 
@@ -27,13 +29,18 @@ class Row:
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores, system and library versions."""
+    """Processor, cores, system, library versions and the thread pools of what is loaded."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in PACKAGES},
+        "pools": [
+            f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')} "
+            f"{pool['num_threads']} threads"
+            for pool in threadpool_info()
+        ],
     }
 
 
