@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import Row, machine, report
+from benchmarks.machine import Row, machine, report, thread_pools
 from recommender.arrays import FloatMatrix, unit_rows
 from recommender.encoding_paths import Fidelity, possible, sample_texts
 from recommender.progress import silent
@@ -50,14 +50,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     options = parser.parse_args(arguments)
     size = Size(384, 96, 3) if options.quick else Size(2000, 400, 5)
-    from threadpoolctl import threadpool_info
-
     rows = []
     for threads in options.threads:
         rows += _compared(size, threads)
-    about = (
-        f"{size}{' (quick: few texts)' if options.quick else ''}; {_libraries(threadpool_info())}"
-    )
+    about = f"{size}{' (quick: few texts)' if options.quick else ''}; {_libraries()}"
     sys.stderr.write(about + "\n")
     if options.json:
         rows_told = [{"name": r.name, "value": r.value, "ratio": r.ratio} for r in rows]
@@ -164,13 +160,10 @@ def _peak(precision: str, clock: Clock) -> float:
     return 2 * PEAK**3 / min(seconds) / 1e9
 
 
-def _libraries(pools: Sequence[dict[str, Any]]) -> str:
-    told = [
-        f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')} "
-        f"{pool['num_threads']} threads"
-        for pool in pools
-    ]
-    return "; ".join([*told, f"OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}"])
+def _libraries() -> str:
+    return "; ".join(
+        [*thread_pools(), f"OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}"]
+    )
 
 
 if __name__ == "__main__":

@@ -36,12 +36,17 @@ def machine() -> dict[str, object]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in PACKAGES},
-        "pools": [
-            f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')} "
-            f"{pool['num_threads']} threads"
-            for pool in threadpool_info()
-        ],
+        "pools": thread_pools(),
     }
+
+
+def thread_pools() -> list[str]:
+    """Kind, version, kernels and threads of every pool that is loaded."""
+    return [
+        f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')} "
+        f"{pool['num_threads']} threads"
+        for pool in threadpool_info()
+    ]
 
 
 def report(rows: Sequence[Row], *, as_json: bool) -> None:

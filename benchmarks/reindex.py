@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.end_to_end import timed
-from benchmarks.machine import machine
+from benchmarks.machine import machine, thread_pools
 from benchmarks.shop_generator import SyntheticShop, renewed
 from recommender.runs import require_run
 from recommender.settings_file import load
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> None:
         grown = (two / one) ** (exponent - 1)
         line = f"{one:,} to {two:,} items: exponent {exponent:.2f}, an item costs {grown:.2f} times"
         sys.stdout.write(f"\n{line}\n")
-    sys.stdout.write(f"{machine()['pools']}\n")
+    sys.stdout.write(f"{thread_pools()}\n")
 
 
 def exponents(runs: Sequence[Measured]) -> list[float]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, thread_pools
 from recommender.arrays import FloatMatrix, blocks, unit_rows
 from recommender.indexes.auto import Auto
 from recommender.indexes.exact import Exact
@@ -94,10 +94,8 @@ def main(arguments: Sequence[str]) -> None:
                 if not options.json:
                     sys.stdout.write(_line(timed[-1]) + "\n")
                     sys.stdout.flush()
-    from threadpoolctl import threadpool_info
-
-    pools = [f"{p['internal_api']} {p.get('architecture', '')}" for p in threadpool_info()]
-    about = {"n": n, "asking": asking, "d": D, "k": K, "pools": pools, "one_thread": options.cpu}
+    about = {"n": n, "asking": asking, "d": D, "k": K, "one_thread": options.cpu}
+    about["pools"] = thread_pools()
     about["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "unset")
     if options.json:
         told = {"machine": machine(), "about": about, "rows": [asdict(row) for row in timed]}
