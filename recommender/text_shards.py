@@ -140,7 +140,7 @@ def gathered(ledger: Ledger, plan: Artifact, end: int) -> tuple[Columns, dict[st
         support = _support(matrix, columns["words"][codes])
         return {"matrix": matrix, "support": support}, {
             "dimensions": matrix.shape[1],
-            "shards": used,
+            "shards": sorted(used),
         }
 
 

@@ -9,7 +9,8 @@ from data_fixtures.__main__ import main as fixtures
 from recommender.cli.main import run
 
 CONFIG = Path(__file__).parents[1] / "config" / "examples" / "complete_journey.toml"
-PIZZA = "1004596"
+BOUGHT_ONCE, BOUGHT_OFTEN = "610561", "1004596"
+"""Two frozen pizzas: one order knows the first, 123 the second."""
 
 
 @pytest.mark.long
@@ -29,7 +30,13 @@ def test_every_product_sold_has_its_list(
     said = capsys.readouterr().out
     assert "68,509 related lists" in said
     assert "17 sold but not in the catalogue" in said
-    assert run(["related", PIZZA, "--json", *options]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert len(answer["items"]) == 12
-    assert sum("PIZZA" in entry["title"] for entry in answer["items"]) >= 3
+    listed = {}
+    for pizza in (BOUGHT_ONCE, BOUGHT_OFTEN):
+        assert run(["related", pizza, "--json", *options]) == 0
+        listed[pizza] = json.loads(capsys.readouterr().out)["items"]
+        assert len(listed[pizza]) == 12
+    assert sum("PIZZA" in entry["title"] for entry in listed[BOUGHT_ONCE]) == 12
+    assert {entry["evidence"] for entry in listed[BOUGHT_ONCE]} == {"text"}
+    assert "PIZZA/PREMIUM" in listed[BOUGHT_OFTEN][0]["title"]
+    behaviour = sum(entry["evidence"] != "text" for entry in listed[BOUGHT_OFTEN])
+    assert behaviour >= 9

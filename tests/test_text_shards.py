@@ -123,6 +123,8 @@ def test_the_same_run_again_takes_the_same_shards(tmp_path: Path, encoded: list[
     folder = Path(job.artifacts.root, job.shop, SHARD[0])
     assert {path.name for path in folder.iterdir()} == keys
     assert sum(len(call) for call in encoded) == N
+    make(shop(tmp_path / "uncut"))
+    assert without_plans(tmp_path) == without_plans(tmp_path / "uncut")
 
 
 def test_two_writers_of_a_ledger_lose_nothing(tmp_path: Path) -> None:
@@ -171,6 +173,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
     }
+
+
+def without_plans(folder: Path) -> dict[str, bytes]:
+    """The contents, but for the plans: those of a second try tell what the first left to do."""
+    return {name: made for name, made in contents(folder).items() if "/text-plan/" not in name}
 
 
 @pytest.mark.fault(17)
