@@ -15,37 +15,45 @@ if TYPE_CHECKING:
 SHORT, STRIDE = 96, 16
 """Tokens below which the products one after the other are faster, measured with AMX and AVX-512;
 torch's kernel is made for multiples of `STRIDE`, and from twice as many on it is as fast there."""
-LARGEST = 80.0
-"""Scores whose exponentials, and sums of `SHORT` of them, are finite and not zero in fp32."""
+LARGEST = 1e30
+"""A sum of exponentials, and one through it, that fp32 and bf16 hold with room to spare."""
 
 
-def attended(projected: torch.Tensor, texts: int, length: int, heads: int) -> torch.Tensor:
-    """What each token reads of its text: (texts, length, heads, d) of (texts * length, 3 heads d).
+def attend(
+    projected: torch.Tensor, texts: int, length: int, heads: int, seen: torch.Tensor
+) -> None:
+    """Write what each token reads of its text into `seen` (texts * length, heads d).
 
-    `projected` holds queries, keys and values of each token beside each other.
+    `projected` (texts * length, 3 heads d) holds the queries, keys and values of each token beside
+    each other.
     """
     from torch.nn.functional import scaled_dot_product_attention
 
-    query, key, value = projected.view(texts, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    parts = projected.view(texts, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    read = seen.view(texts, length, heads, -1).transpose(1, 2)
     suits_torch = length >= SHORT or (length > 2 * STRIDE and length % STRIDE == 0)
-    read = None if suits_torch else _of_short(query, key, value)
-    if read is None:
-        read = scaled_dot_product_attention(query, key, value)
-    return read.transpose(1, 2)
+    if suits_torch or not _of_short(parts, read):
+        read.copy_(scaled_dot_product_attention(parts[0], parts[1], parts[2]))
 
 
-def _of_short(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor | None:
-    """The same of all (texts, heads, length, d), None where a score is too large.
+def _of_short(parts: torch.Tensor, read: torch.Tensor) -> bool:
+    """The same into `read` (texts, heads, length, d), False where a score is too large or small.
 
-    The largest score is not subtracted, which would take a third more.
+    The largest score is not subtracted, which would take a third more, and the sums of the
+    exponentials divide what was read, which is less than the exponentials are.
     """
     import torch
 
-    q, k, v = (part.flatten(0, 1) for part in (query, key, value))
-    scores = torch.bmm(q, k.transpose(1, 2)).float().mul_(query.shape[-1] ** -0.5)
-    least, most = torch.aminmax(scores)
-    if not (least >= -LARGEST and most <= LARGEST):
-        return None
+    texts, heads, length, width = read.shape
+    query, key, value = parts.reshape(3, texts * heads, length, width)
+    ignored = query.new_empty(()).expand(len(query), length, length)
+    scores = torch.baddbmm(ignored, query, key.transpose(1, 2), beta=0, alpha=width**-0.5)
     shares = scores.exp_()
-    shares.mul_(shares.sum(dim=2, keepdim=True).reciprocal_())
-    return torch.bmm(shares.to(v.dtype), v).view(value.shape)
+    sums = shares.sum(dim=2, keepdim=True, dtype=torch.float32)
+    least, most = torch.aminmax(sums)
+    if not (least >= 1 / LARGEST and most <= LARGEST):
+        return False
+    weighted = torch.bmm(shares, value).view(read.shape)
+    per_row = sums.reciprocal_().to(read.dtype).view(texts, heads, length, 1)
+    torch.mul(weighted, per_row, out=read)
+    return True

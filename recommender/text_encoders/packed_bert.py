@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from recommender.text_encoders.attention import attended
+from recommender.text_encoders.attention import attend
 from recommender.text_encoders.packed_linear import Linear, linear_layer
 from recommender.text_encoders.token_packs import PACK
 
@@ -60,13 +60,13 @@ class Layer:
         self, x: torch.Tensor, shapes: Sequence[tuple[int, int]], heads: int
     ) -> torch.Tensor:
         projected = self.projections(x)
-        seen = x.new_zeros(x.shape)
+        seen = x.new_empty(x.shape)
         start = 0
         for texts, length in shapes:
             own = slice(start, start + texts * length)
             start = own.stop
-            read = attended(projected[own], texts, length, heads)
-            seen[own].view(read.shape).copy_(read)
+            attend(projected[own], texts, length, heads, seen[own])
+        seen[start:] = 0
         return seen
 
 

@@ -28,7 +28,7 @@ from recommender.text_encoders.text_model import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-FORMAT = 3
+FORMAT = 4
 CHUNK = 1024
 BATCH = 64
 

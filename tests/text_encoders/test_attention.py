@@ -4,9 +4,15 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from recommender.text_encoders.attention import SHORT, attended
+from recommender.text_encoders.attention import SHORT, attend
 
 HEADS, WIDTH = 3, 8
+
+
+def attended(projected: torch.Tensor, texts: int, length: int) -> torch.Tensor:
+    seen = torch.full((texts * length, HEADS * WIDTH), torch.nan, dtype=projected.dtype)
+    attend(projected, texts, length, HEADS, seen)
+    return seen.view(texts, length, HEADS, WIDTH)
 
 
 def expected(projected: torch.Tensor, texts: int, length: int) -> torch.Tensor:
@@ -19,8 +25,7 @@ def expected(projected: torch.Tensor, texts: int, length: int) -> torch.Tensor:
 def test_short_texts_read_what_torch_reads(length: int, dtype: torch.dtype, apart: float) -> None:
     drawn = torch.randn(5 * length, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))
     projected = drawn.to(dtype)
-    read = attended(projected, 5, length, HEADS)
-    assert read.shape == (5, length, HEADS, WIDTH)
+    read = attended(projected, 5, length)
     torch.testing.assert_close(read, expected(projected, 5, length), atol=apart, rtol=apart)
 
 
@@ -29,6 +34,17 @@ def test_scores_that_would_overflow_are_torchs(scale: float) -> None:
     drawn = torch.randn(2 * 12, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))
     projected = abs(scale) * drawn
     projected[:, : HEADS * WIDTH] = scale * drawn[:, : HEADS * WIDTH]
-    read = attended(projected, 2, 12, HEADS)
+    read = attended(projected, 2, 12)
     assert read.isfinite().all()
     torch.testing.assert_close(read, expected(projected, 2, 12))
+
+
+@pytest.mark.parametrize("score", [-100.0, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_scores_that_are_all_far_from_zero_are_torchs(score: float, dtype: torch.dtype) -> None:
+    drawn = torch.randn(2 * 12, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))
+    projected = drawn.to(dtype)
+    projected[:, : HEADS * WIDTH] = score / WIDTH**0.5
+    projected[:, HEADS * WIDTH : 2 * HEADS * WIDTH] = 1.0
+    read = attended(projected, 2, 12)
+    torch.testing.assert_close(read, expected(projected, 2, 12), atol=0.01, rtol=0.01)
