@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PACK = 1024
+PACK = 1536
 SMALL_PACK = 256
 QUERY_PACK = 32
 
