@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ FORMAT = 2
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 RUNS = "runs"
 AT_ONCE = 2
+_HEADERS = Lock()
+"""numpy reads headers by `ast.literal_eval`, of which CPython 3.11 counts the depth of all threads
+in one number: a SystemError where garbage collection lets another thread in (see gh-106905)."""
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
 _RUN_ID = re.compile(r"[a-z0-9_-]{1,40}\.[0-9]{1,20}")
 _RUN_FILE = re.compile(r"[a-z0-9_-]{1,40}\.([0-9]{1,20})\.json")
@@ -77,7 +81,10 @@ class Artifact:
         place = self.storage.file(
             f"{self.path}/{name}", int(expected["size"]), str(expected["sha256"])
         )
-        loaded: np.ndarray[Any, np.dtype[Any]] = np.load(place, mmap_mode="r", allow_pickle=False)
+        with _HEADERS:
+            loaded: np.ndarray[Any, np.dtype[Any]] = np.load(
+                place, mmap_mode="r", allow_pickle=False
+            )
         return loaded
 
 

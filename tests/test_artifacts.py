@@ -1,9 +1,12 @@
+import gc
 import hashlib
 import json
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,23 @@ def written(store: ArtifactStore) -> Artifact:
     return store.write("text", KEY, columns, {"dimensions": 4})
 
 
+@pytest.fixture
+def yielding_collections() -> Iterator[None]:
+    """Garbage is collected all the time, and lets other threads in."""
+    before = gc.get_threshold()
+
+    def let_in(_phase: str, _info: dict[str, int]) -> None:
+        time.sleep(0.0002)
+
+    gc.freeze()
+    gc.callbacks.append(let_in)
+    gc.set_threshold(7)
+    yield
+    gc.set_threshold(*before)
+    gc.callbacks.remove(let_in)
+    gc.unfreeze()
+
+
 def folder_of(artifact: Artifact, store: ArtifactStore) -> Path:
     return Path(store.root, artifact.path)
 
@@ -47,6 +67,15 @@ def test_round_trip(store: ArtifactStore, written: Artifact) -> None:
     assert sorted(found.column_names) == ["matrix", "support"]
     with pytest.raises(ValueError, match="read-only"):
         found.columns()["matrix"][0, 0] = 1
+
+
+@pytest.mark.usefixtures("yielding_collections")
+def test_columns_are_read_side_by_side_whatever_is_collected(store: ArtifactStore) -> None:
+    columns: Columns = {f"column-{number}": np.full(3, number) for number in range(40)}
+    written = store.write("text", KEY, columns, {})
+    for _ in range(40):
+        found = written.columns()
+        assert all((found[name] == column).all() for name, column in columns.items())
 
 
 def test_key_covers_everything() -> None:
