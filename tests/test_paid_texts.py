@@ -3,8 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -86,38 +90,43 @@ def check_encoded(config: Path, server: TextServer) -> None:
     assert not answers.exists() or list(answers.iterdir()) == []
 
 
-def couriers() -> list[int]:
-    """The processes that carry questions on this machine for children of ours."""
+def couriers(config: Path) -> list[int]:
+    """The processes that carry questions of this shop."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             told = path.read_bytes()
         except OSError:
             continue
-        if b"recommender.text_encoders.courier" in told and KILLED.encode() in told:
+        if b"recommender.text_encoders.courier" in told and bytes(config.parent) in told:
             found.append(int(path.parent.name))
     return found
-
-
-KILLED = "killed-with-its-courier"
 
 
 def run_killed_at(
     config: Path, server: TextServer, request: int, *, with_courier: bool = False
 ) -> None:
     """Kill a run, and its courier if wanted, while the API has a request of it in hand."""
-    killed = begin(encode_all, config)
+    begun: Future[BaseProcess] = Future()
+    killed = Event()
 
     def kill(number: int) -> None:
-        if number == request:
-            os.kill(killed.pid or 0, signal.SIGKILL)
-            killed.join(60)
-            for pid in couriers() if with_courier else []:
-                os.kill(pid, signal.SIGKILL)
+        if number != request:
+            return
+        process = begun.result(60)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        wait([process.sentinel], 60)  # a join would take the exit code from the one below
+        for pid in couriers(config) if with_courier else []:
+            os.kill(pid, signal.SIGKILL)
+        killed.set()
 
     server.on_request = kill
-    killed.join(120)
-    assert killed.exitcode == -signal.SIGKILL, request
+    process = begin(encode_all, config)
+    begun.set_result(process)
+    assert killed.wait(120), request
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, request
     server.on_request = lambda number: None
 
 
@@ -152,7 +161,7 @@ def test_a_machine_that_dies_sends_again_only_what_was_on_its_way(
     tmp_path: Path, server: TextServer
 ) -> None:
     for request in (1, 4):
-        config = shop(tmp_path / KILLED / str(request), server, 2)
+        config = shop(tmp_path / str(request), server, 2)
         server.requests = 0
         server.received.clear()
         run_killed_at(config, server, request, with_courier=True)
@@ -203,13 +212,13 @@ def test_a_catalogue_that_changed_meanwhile_costs_only_what_is_new(
 
 @pytest.mark.fault(49)
 def test_two_runs_at_once_on_one_machine_pay_once(tmp_path: Path, server: TextServer) -> None:
-    config = shop(tmp_path / KILLED, server, 2)
+    config = shop(tmp_path, server, 2)
     second = []
 
     def begin_another(number: int) -> None:
         if number == 1:
             second.append(begin(encode_all, config))
-            until(lambda: len(couriers()) == 2, timeout_s=60)
+            until(lambda: len(couriers(config)) == 2, timeout_s=60)
             server.closing.wait(0.5)  # in which a courier that did not wait would ask as well
 
     server.on_request = begin_another
