@@ -28,7 +28,7 @@ from recommender.text_encoders.text_model import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-FORMAT = 4
+FORMAT = 5
 CHUNK = 1024
 BATCH = 64
 

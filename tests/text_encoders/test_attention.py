@@ -20,7 +20,7 @@ def expected(projected: torch.Tensor, texts: int, length: int) -> torch.Tensor:
     return scaled_dot_product_attention(query, key, value).transpose(1, 2)
 
 
-@pytest.mark.parametrize("length", [1, 2, 12, 16, 33, 48, SHORT - 1, SHORT])
+@pytest.mark.parametrize("length", [1, 2, 12, 16, 33, 48, 64, SHORT - 1, SHORT, SHORT + 1])
 @pytest.mark.parametrize(("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
 def test_short_texts_read_what_torch_reads(length: int, dtype: torch.dtype, apart: float) -> None:
     drawn = torch.randn(5 * length, 3 * HEADS * WIDTH, generator=torch.Generator().manual_seed(1))

@@ -125,7 +125,7 @@ def test_the_number_of_threads_changes_no_byte(precision: Precision) -> None:
 
 def test_engine_is_part_of_the_fingerprint() -> None:
     told = SentenceTransformerEncoder(precision="bf16", engine="openvino").fingerprint()
-    assert told.startswith("sentence-transformers-4-openvino-2-bf16-")
+    assert told.startswith("sentence-transformers-5-openvino-2-bf16-")
 
 
 def test_company_changes_less_than_the_precision_promises() -> None:
@@ -138,7 +138,7 @@ def test_company_changes_less_than_the_precision_promises() -> None:
 
 def test_precision_is_part_of_the_fingerprint() -> None:
     one = SentenceTransformerEncoder().fingerprint()
-    assert one.startswith("sentence-transformers-4-fp32-")
+    assert one.startswith("sentence-transformers-5-fp32-")
     assert SentenceTransformerEncoder(precision="bf16").fingerprint() != one
 
 
