@@ -14,11 +14,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from recommender.text_encoders.packed_bert import Norm, PackedBert
-from recommender.text_encoders.text_model import PROBES, Features, Precision, TextModel
+from recommender.text_encoders.text_model import PROBES, Features, Precision, TextModel, Tokens
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 Follow = Callable[[Features], Features]
+Read = TypeVar("Read")
 
 TOKENISERS = frozenset({"BertTokenizer", "BertTokenizerFast"})
 POOLING = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}
@@ -51,37 +55,51 @@ class NotPlainError(Exception):
 
 def light_model(folder: Path, precision: Precision) -> TextModel | None:
     """The model of a folder that was checked, None where it is not plain."""
+    return _if_plain(folder, partial(_read, precision=precision))
+
+
+def light_tokens(folder: Path) -> Tokens | None:
+    """What the model of a folder reads of texts, None where that is not plain.
+
+    Takes two thirds of the time that sentence-transformers and transformers take.
+    """
+    return _if_plain(folder, _tokens)
+
+
+def _if_plain(folder: Path, read: Callable[[Path], Read]) -> Read | None:
     try:
-        model = _read(folder, precision)
-        model.encode(PROBES)
+        return read(folder)
     except Exception as error:  # whatever it is, sentence-transformers can do it or tell it better
         _log.info("model=%s light=refused reason=%s: %s", folder, type(error).__name__, error)
         return None
-    return model
 
 
 def _read(folder: Path, precision: Precision) -> TextModel:
     config = _config(folder / "config.json")
-    tokenizer = _config(folder / "tokenizer_config.json")
-    sentence = _config(folder / "sentence_bert_config.json")
-    _require_plain(config, tokenizer, sentence)
-    _require_no_prompt(folder / "config_sentence_transformers.json")
-    places = int(config["max_position_embeddings"])
-    most = sentence.get("max_seq_length") or min(tokenizer.get("model_max_length", places), places)
-    first, pooling, *behind = _modules(folder)
-    _require(first == ("Transformer", folder), "it begins with another module")
+    tokens = _tokens(folder)
+    _, pooling, *behind = _modules(folder)
     _require(pooling[0] == "Pooling", "no pooling behind the layers")
     width = int(config["hidden_size"])
     following = [_pooling(_config(pooling[1] / "config.json"), width)]
     for kind, place in behind:
         module, width = _following(kind, place, width)
         following.append(module)
-    return TextModel(
-        width,
-        partial(_cut, _tokeniser(folder, tokenizer, most)),
-        _layers(folder / "model.safetensors", config, precision),
-        tuple(following),
-    )
+    layers = _layers(folder / "model.safetensors", config, precision)
+    model = TextModel(width, tokens, layers, tuple(following))
+    model.encode(PROBES)
+    return model
+
+
+def _tokens(folder: Path) -> Tokens:
+    config = _config(folder / "config.json")
+    tokenizer = _config(folder / "tokenizer_config.json")
+    sentence = _config(folder / "sentence_bert_config.json")
+    _require(_modules(folder)[0] == ("Transformer", folder), "it begins with another module")
+    _require_plain(config, tokenizer, sentence)
+    _require_no_prompt(folder / "config_sentence_transformers.json")
+    places = int(config["max_position_embeddings"])
+    most = sentence.get("max_seq_length") or min(tokenizer.get("model_max_length", places), places)
+    return partial(_cut, _tokeniser(folder, tokenizer, most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +237,7 @@ def _tokeniser(folder: Path, config: Config, most: int) -> Tokenizer:
     _require_same_tokens(config, parts)
     tokeniser = Tokenizer.from_file(str(path))
     tokeniser.enable_truncation(most)
-    tokeniser.enable_padding()
+    tokeniser.no_padding()
     return tokeniser
 
 
@@ -239,11 +257,12 @@ def _require_same_tokens(config: Config, parts: Config) -> None:
 def _cut(tokeniser: Tokenizer, texts: Sequence[str]) -> Features:
     import torch
 
-    read = tokeniser.encode_batch(list(texts))
-    return {
-        "input_ids": torch.tensor([one.ids for one in read]),
-        "attention_mask": torch.tensor([one.attention_mask for one in read]),
-    }
+    read = [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
+    lengths = np.array([len(ids) for ids in read])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.zeros(mask.shape, dtype=np.int64)
+    ids[mask] = np.fromiter(chain.from_iterable(read), dtype=np.int64, count=int(lengths.sum()))
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
 
 
 def _require_plain(config: Config, tokenizer: Config, sentence: Config) -> None:

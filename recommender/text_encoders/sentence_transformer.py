@@ -15,7 +15,7 @@ from recommender.arrays import FloatMatrix, blocks, text_codes, unit_rows
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.progress import Progress
 from recommender.text_encoders import model_folder, openvino_layers
-from recommender.text_encoders.light_model import light_model
+from recommender.text_encoders.light_model import light_model, light_tokens
 from recommender.text_encoders.side_by_side import Encoded, side_by_side
 from recommender.text_encoders.text_model import (
     Engine,
@@ -156,5 +156,5 @@ def _loaded(
         device="cpu" if engine == "openvino" else None,
     )
     if takes_packs(model):
-        return text_model(model, precision, engine)
+        return text_model(model, precision, engine, light_tokens(folder))
     return model.bfloat16() if precision == "bf16" else model

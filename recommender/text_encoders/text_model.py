@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16"]
 Engine = Literal["torch", "openvino"]
 Features = dict[str, Any]
+Tokens = Callable[[Sequence[str]], Features]
 Between = Callable[[Sequence[Mapping[str, Any]], int], "list[torch.Tensor]"]
 """Groups of a pack and its size in tokens, to the token embeddings of each group."""
 
@@ -52,17 +53,23 @@ class TextModel:
     """
 
     dimensions: int
-    preprocess: Callable[[Sequence[str]], Features]
+    preprocess: Tokens
     between: Between
     following: Sequence[Callable[[Features], Features]]
     pack: int = PACK
 
     @classmethod
-    def of(cls, model: SentenceTransformer, between: Between, pack: int = PACK) -> TextModel:
-        """A sentence-transformers model, but for what lies between."""
+    def of(
+        cls,
+        model: SentenceTransformer,
+        between: Between,
+        pack: int = PACK,
+        tokens: Tokens | None = None,
+    ) -> TextModel:
+        """A sentence-transformers model, but for what lies between, and its tokens where given."""
         return cls(
             model.get_embedding_dimension() or 0,
-            partial(_preprocessed, model),
+            tokens or partial(_preprocessed, model),
             between,
             list(model.children())[1:],
             pack,
@@ -118,11 +125,15 @@ def _preprocessed(model: SentenceTransformer, texts: Sequence[str]) -> Features:
 
 
 def text_model(
-    model: SentenceTransformer, precision: Precision, engine: Engine = "torch"
+    model: SentenceTransformer,
+    precision: Precision,
+    engine: Engine = "torch",
+    tokens: Tokens | None = None,
 ) -> TextModel:
     """The fastest form of a model in a precision that tells the same vectors.
 
-    What is not transformers' own has to agree with it on a few texts before it is trusted.
+    `tokens` are the model's own, read faster than it does. What is not transformers' own has to
+    agree with it on a few texts before it is trusted.
     Raises: MissingExtra where the engine is not installed.
     """
     from torch.nn import Identity
@@ -132,7 +143,7 @@ def text_model(
     if engine == "openvino":
         plain = TextModel.of(model, _one_by_one(inner))
         layers = openvino_layers.layers_of(inner.model, precision, plain.tokens(PROBES)[0])
-        quick = TextModel.of(model, layers, openvino_layers.PACK)
+        quick = TextModel.of(model, layers, openvino_layers.PACK, tokens)
         return quick if _agree(quick, plain) else plain
     if precision == "bf16":
         inner.model.bfloat16()
@@ -140,7 +151,7 @@ def text_model(
     if not fits(inner.model):
         _swap(inner.model)
         return plain
-    quick = TextModel.of(model, PackedBert.of(inner.model))
+    quick = TextModel.of(model, PackedBert.of(inner.model), tokens=tokens)
     if not _agree(quick, plain):
         return plain
     inner.model.encoder = Identity()

@@ -5,21 +5,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
 
 from recommender.progress import silent
-from recommender.text_encoders import adapted_folder, model_folder
+from recommender.text_encoders import adapted_folder, light_model, model_folder
 from recommender.text_encoders.adapter import Adapter
-from recommender.text_encoders.light_model import light_model
 from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
-from recommender.text_encoders.text_model import Precision
+from recommender.text_encoders.text_model import Precision, TextModel, text_model
 
 pytestmark = pytest.mark.model
 
@@ -73,6 +76,35 @@ def require_same(encoder: SentenceTransformerEncoder) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_it_tells_what_sentence_transformers_tells(precision: Precision) -> None:
     require_same(SentenceTransformerEncoder(precision=precision))
+
+
+@pytest.fixture(scope="module")
+def both_tokens(plain: Path) -> tuple[TextModel, TextModel]:
+    """The default model with the tokens that are read quickly, and with its own."""
+    quick = SentenceTransformerEncoder().load()
+    assert isinstance(quick, TextModel)
+    own = text_model(SentenceTransformer(str(plain), device="cpu"), "fp32")
+    return quick, own
+
+
+def require_same_tokens(both: tuple[TextModel, TextModel], texts: Sequence[str]) -> None:
+    assert isinstance(both[0].preprocess, partial)
+    assert both[0].preprocess.func is light_model._cut
+    (quick, lengths, behind), (own, expected, own_behind) = (one.tokens(texts) for one in both)
+    assert behind is own_behind is True
+    assert lengths.tolist() == expected.tolist()
+    assert torch.equal(quick["input_ids"], own["input_ids"])
+
+
+def test_tokens_are_read_quickly_and_are_the_same(both_tokens: tuple[TextModel, TextModel]) -> None:
+    require_same_tokens(both_tokens, TEXTS)
+
+
+@given(st.lists(st.text() | st.sampled_from(TEXTS), min_size=1, max_size=4))
+def test_tokens_of_any_text_are_the_same(
+    both_tokens: tuple[TextModel, TextModel], texts: list[str]
+) -> None:
+    require_same_tokens(both_tokens, texts)
 
 
 def test_a_folder_of_fine_tuning_is_read(adapted: Path) -> None:
@@ -168,14 +200,14 @@ def test_what_is_not_plain_is_left_to_sentence_transformers(
     folder: Path, changes: Callable[[Path], None]
 ) -> None:
     changes(folder)
-    assert light_model(folder, "fp32") is None
+    assert light_model.light_model(folder, "fp32") is None
 
 
 def test_a_missing_library_is_left_to_sentence_transformers_to_tell(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    assert light_model(plain, "fp32") is None
+    assert light_model.light_model(plain, "fp32") is None
 
 
 def test_what_has_another_engine_is_not_light() -> None:
