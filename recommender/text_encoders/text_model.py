@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,8 +142,9 @@ def text_model(
     inner: Any = next(iter(model.children()))
     if engine == "openvino":
         plain = TextModel.of(model, _one_by_one(inner))
-        layers = openvino_layers.layers_of(inner.model, precision, plain.tokens(PROBES)[0])
-        quick = TextModel.of(model, layers, openvino_layers.PACK, tokens)
+        quick = TextModel.of(model, plain.between, openvino_layers.PACK, tokens)
+        layers = openvino_layers.layers_of(inner.model, precision, quick.tokens(PROBES)[0])
+        quick = replace(quick, between=layers)
         return quick if _agree(quick, plain) else plain
     if precision == "bf16":
         inner.model.bfloat16()

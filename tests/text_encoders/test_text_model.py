@@ -1,7 +1,8 @@
 """The packed form of text models beside sentence-transformers' own."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,17 @@ from recommender.arrays import unit_rows
 from recommender.errors import MissingExtra
 from recommender.progress import silent
 from recommender.text_encoders import model_folder, openvino_layers, text_model
+from recommender.text_encoders.light_model import light_tokens
 from recommender.text_encoders.packed_bert import PackedBert
 from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
 from recommender.text_encoders.side_by_side import side_by_side
-from recommender.text_encoders.text_model import Precision, TextModel, takes_packs
+from recommender.text_encoders.text_model import (
+    Features,
+    Precision,
+    TextModel,
+    Tokens,
+    takes_packs,
+)
 from recommender.text_encoders.text_model import text_model as made_of
 
 pytestmark = pytest.mark.model
@@ -27,10 +35,13 @@ TEXTS = [
 ] + ["x " * 400]
 
 
+def default_folder() -> Path:
+    return model_folder.find(model_folder.DEFAULT_MODEL, "main", download=False)
+
+
 @pytest.fixture(scope="module")
 def model() -> SentenceTransformer:
-    folder = model_folder.find(model_folder.DEFAULT_MODEL, "main", download=False)
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    return SentenceTransformer(str(default_folder()), device="cpu", local_files_only=True)
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +96,31 @@ def test_packed_layers_that_tell_something_else_are_refused(
     assert cosines(encoded(packed, TEXTS[:20]), reference[:20]).min() > 0.99999
 
 
+def test_tokens_that_are_not_the_models_are_refused(
+    model: SentenceTransformer, reference: np.ndarray
+) -> None:
+    own = made_of(copy.deepcopy(model), "fp32").preprocess
+
+    def wrong(texts: Sequence[str]) -> Features:
+        return own([text.replace("kettle", "mug") for text in texts])
+
+    packed = made_of(copy.deepcopy(model), "fp32", tokens=wrong)
+    assert packed.preprocess is not wrong
+    assert cosines(encoded(packed, TEXTS[:20]), reference[:20]).min() > 0.99999
+
+
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("bf16", 0.999)])
+@pytest.mark.parametrize("read_tokens", [lambda _: None, light_tokens])
 def test_openvino_tells_the_same(
-    model: SentenceTransformer, reference: np.ndarray, precision: Precision, least: float
+    model: SentenceTransformer,
+    reference: np.ndarray,
+    precision: Precision,
+    least: float,
+    read_tokens: Callable[[Path], Tokens | None],
 ) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
-    packed = made_of(copy.deepcopy(model), precision, "openvino")
+    tokens = read_tokens(default_folder())
+    packed = made_of(copy.deepcopy(model), precision, "openvino", tokens)
     assert packed.pack == openvino_layers.PACK
     assert packed.between.__module__ == openvino_layers.__name__
     assert cosines(encoded(packed, TEXTS), reference).min() > least
