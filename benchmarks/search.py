@@ -26,6 +26,7 @@ from recommender.arrays import FloatMatrix, blocks, unit_rows
 from recommender.indexes.auto import Auto
 from recommender.indexes.exact import Exact
 from recommender.indexes.faiss_kernels import faiss_module
+from recommender.indexes.ivf import InvertedFile
 
 K = 24
 D = 256
@@ -127,6 +128,7 @@ def ways() -> Iterator[Way]:
     yield Way("ours, exact", lambda x: _index(Exact().build(x)))
     yield Way("ours, exact in bf16 first", lambda x: _index(Exact(screened_from=0).build(x)))
     yield Way("ours, cells where they pay", lambda x: _index(Auto(exact_up_to=0).build(x)))
+    yield Way("ours, fewest cells", lambda x: _index(InvertedFile(probes_min=1).build(x)))
     yield Way("FAISS flat", _faiss_flat)
     yield Way("torch fp32 blocks + topk", lambda x: _torch(x, "fp32", top=True))
     yield Way("torch fp32 product alone", lambda x: _torch(x, "fp32", top=False), finds=False)
