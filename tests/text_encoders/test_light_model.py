@@ -167,7 +167,18 @@ def half(weights: dict[str, torch.Tensor]) -> None:
     weights |= {name: weight.half() for name, weight in weights.items()}
 
 
+def with_first(**values: object) -> Callable[[Path], None]:
+    def changes(folder: Path) -> None:
+        first, *others = json.loads((folder / "modules.json").read_text())
+        (folder / "modules.json").unlink()
+        (folder / "modules.json").write_text(json.dumps([first | values, *others]))
+
+    return changes
+
+
 UNKNOWN: dict[str, Callable[[Path], None]] = {
+    "first module": with_first(type="sentence_transformers.models.CLIPModel"),
+    "folder of the first": with_first(path="0_Transformer"),
     "module": lambda folder: add_module(folder, "LayerNorm", ""),
     "arguments of a module": lambda folder: add_module(folder, "Normalize", "", kwargs=["x"]),
     "activation": lambda folder: add_dense(
@@ -201,6 +212,27 @@ def test_what_is_not_plain_is_left_to_sentence_transformers(
 ) -> None:
     changes(folder)
     assert light_model.light_model(folder, "fp32") is None
+
+
+OTHER_TOKENS = ("first module", "folder of the first", "case", "token", "padding", "lower case")
+
+
+@pytest.mark.parametrize("what", [*OTHER_TOKENS, "prompt", "no tokeniser"])
+def test_tokens_that_are_not_plain_are_left_to_sentence_transformers(
+    folder: Path, what: str
+) -> None:
+    assert light_model.light_tokens(folder) is not None
+    UNKNOWN[what](folder)
+    assert light_model.light_tokens(folder) is None
+
+
+def test_a_prompt_is_read_before_each_text(folder: Path) -> None:
+    without = SentenceTransformerEncoder(model=str(folder)).encode(["red kettle"], silent)
+    UNKNOWN["prompt"](folder)
+    with_prompt = SentenceTransformerEncoder(model=str(folder)).encode(["red kettle"], silent)
+    spelled = SentenceTransformerEncoder().encode(["query: red kettle"], silent)
+    assert (with_prompt * without).sum() < 0.999
+    assert with_prompt == pytest.approx(spelled, abs=1e-6)
 
 
 def test_a_missing_library_is_left_to_sentence_transformers_to_tell(
