@@ -25,7 +25,7 @@ from recommender.progress import silent
 from recommender.text_encoders import model_folder
 from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
 
-TITLE_WORDS, LONG_WORDS = 9, 56
+TITLE_WORDS, LONG_WORDS = 9, 62
 FLOP_PER_TOKEN = 6 * 2 * (4 * 384 * 384 + 2 * 384 * 1536)
 PEAK = 2048
 
