@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from recommender.arrays import Columns, FloatMatrix, Rows, blocks
 from recommender.indexes.cell_training import CELL, SMALLEST, nearest_centroids, padded_size
 from recommender.indexes.pairs import Found, Places, joined, ranked
-from recommender.indexes.rounding import SUMMED, at_least, group_peaks, lowest
+from recommender.indexes.rounding import SUMMED, at_least, group_peaks, largest, lowest
 from recommender.neighbours import NONE, Neighbours
 from recommender.processor import torch_threads
 
@@ -165,7 +165,7 @@ class Layout:
         peaks = group_peaks(grouped)
         error = (given - rounded.float()).norm(dim=1) * longest
         error += rounded.float().norm(dim=1) * (lost + SUMMED * given.shape[1] * longest)
-        best = lowest(peaks).topk(min(k, peaks.shape[1]), dim=1).values[:, -1]
+        best = lowest(largest(peaks, min(k, peaks.shape[1]))[:, 0].bfloat16())
         least = (best - 2 * error).bfloat16()
         least[best.isinf()] = torch.finfo(torch.bfloat16).min
         asking, places = (found.numpy() for found in at_least(grouped, peaks, least))

@@ -24,6 +24,7 @@ from recommender.indexes.rounding import (
     at_least,
     group_peaks,
     highest,
+    largest,
     lowest,
 )
 from recommender.neighbours import Neighbours
@@ -130,7 +131,7 @@ class Screened:
 class _Screen:
     """The candidates of one block of queries, while the chunks of targets pass.
 
-    `floor` (b, k) holds lower bounds of the products of k different targets, best first.
+    `floor` (b, k) holds lower bounds of the products of k different targets, the least first.
     """
 
     queries: torch.Tensor
@@ -160,9 +161,10 @@ class _Screen:
         grouped = products.view(len(products), group, size // group)
         peaks = group_peaks(grouped)
         error = self._error(chunk)
-        below = torch.cat([self.floor, lowest(peaks) - error[:, None]], dim=1)
-        self.floor = below.topk(self.floor.shape[1], dim=1).values
-        least = (self.floor[:, -1] - error).bfloat16()
+        k = self.floor.shape[1]
+        best = largest(peaks, min(k, peaks.shape[1])).bfloat16()
+        self.floor = largest(torch.cat([self.floor, lowest(best) - error[:, None]], dim=1), k)
+        least = (self.floor[:, 0] - error).bfloat16()
         query, place = at_least(grouped, peaks, least)
         upper = highest(products[query, place]) + error[query]
         self.kept.append((query, chunk.start + place, upper))
@@ -173,7 +175,7 @@ class _Screen:
         import torch
 
         query, target, upper = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
-        stays = upper >= self.floor[query, -1]
+        stays = upper >= self.floor[query, 0]
         return query[stays].numpy(), target[stays].numpy()
 
     def _error(self, chunk: Chunk) -> torch.Tensor:

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the extra text is not installed")
 
 import torch
 
-from recommender.indexes.rounding import at_least, group_peaks, highest, lowest
+from recommender.indexes.rounding import at_least, group_peaks, highest, largest, lowest
 
 NUMBERS = st.floats(-1e3, 1e3, width=32)
 
@@ -34,6 +34,18 @@ def test_the_bounds_are_half_a_step_away(number: float, negative: bool) -> None:
 def test_an_empty_place_stays_below_everything() -> None:
     empty = torch.tensor([-torch.inf]).bfloat16()
     assert float(lowest(empty)) == -np.inf
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_the_largest_of_each_row_and_the_least_of_them_first(dtype: torch.dtype, k: int) -> None:
+    values = torch.randn((7, 40), generator=torch.Generator().manual_seed(0)).to(dtype)
+    values[0] = -torch.inf
+    values[1, 3:] = 2.0
+    found = largest(values, k)
+    expected = values.float().sort(dim=1, descending=True).values[:, :k]
+    assert torch.equal(found.sort(dim=1, descending=True).values, expected)
+    assert torch.equal(found[:, 0], expected[:, -1])
 
 
 @given(NUMBERS, NUMBERS)
