@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import Row, machine, report, thread_pools
-from recommender.arrays import FloatMatrix, unit_rows
-from recommender.encoding_paths import Fidelity, possible, sample_texts
-from recommender.progress import silent
-from recommender.text_encoders import model_folder
-from recommender.text_encoders.sentence_transformer import SentenceTransformerEncoder
+from recommender.core.arrays import FloatMatrix, unit_rows
+from recommender.core.progress import silent
+from recommender.insights.encoding_paths import Fidelity, possible, sample_texts
+from recommender.vectors.content import model_folder
+from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
 
 TITLE_WORDS, LONG_WORDS = 9, 62
 FLOP_PER_TOKEN = 6 * 2 * (4 * 384 * 384 + 2 * 384 * 1536)

@@ -22,10 +22,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from benchmarks.machine import machine
-from recommender import pipeline, steps
-from recommender.job import Job, resumed
-from recommender.runs import require_run
-from recommender.settings_file import load
+from recommender import pipeline
+from recommender.artifacts.runs import require_run
+from recommender.build import steps
+from recommender.build.job import Job, resumed
+from recommender.settings.loading import load
 
 LOOK_EVERY_S = 0.25
 WORDS = ("red", "blue", "oak", "steel", "lamp", "chair", "mug", "bowl", "soft", "kids", "wool")

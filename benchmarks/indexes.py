@@ -21,9 +21,9 @@ import numpy as np
 
 from benchmarks.machine import Row, report
 from recommender import registry
-from recommender.arrays import FloatMatrix, unit_rows
-from recommender.protocols import VectorIndex
-from recommender.recipe import Choice
+from recommender.core.arrays import FloatMatrix, unit_rows
+from recommender.core.protocols import VectorIndex
+from recommender.core.recipe import Choice
 
 K = 24
 QUERIES = 2048

@@ -21,16 +21,24 @@ from statistics import median
 import numpy as np
 
 from benchmarks.machine import Row, report
-from recommender.artifacts import Artifact, ArtifactStore
-from recommender.builds import BUILD, LISTS, READ, find_build, read_columns, read_ids, related_lists
-from recommender.catalogue import Catalogue
-from recommender.ids import ItemIds
-from recommender.interactions import Interactions
-from recommender.recipe import Choice, Placement
-from recommender.related import EVIDENCE
+from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.contents import (
+    BUILD,
+    LISTS,
+    READ,
+    find_build,
+    read_columns,
+    read_ids,
+    related_lists,
+)
+from recommender.core.catalogue import Catalogue
+from recommender.core.ids import ItemIds
+from recommender.core.interactions import Interactions
+from recommender.core.recipe import Choice, Placement
+from recommender.core.related import EVIDENCE
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
-from recommender.serving.publisher import Publisher
-from recommender.settings_file import load
+from recommender.settings.loading import load
 
 SHOP, DEPTH = "rules-bench", 36
 BRANDS, CATEGORIES, BRANCHES = 500, 400, 20

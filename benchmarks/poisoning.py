@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import Row, report
-from recommender.bench import related_lists
-from recommender.catalogue import Catalogue
-from recommender.interactions import Interactions, support
-from recommender.job import pinned
-from recommender.learning import near_by_text
+from recommender.build.job import pinned
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions, support
+from recommender.core.progress import silent
+from recommender.core.recipe import Recipe, Trust
+from recommender.core.vectors import Embeddings
+from recommender.evaluation.harness import related_lists
 from recommender.pipeline import read_shop_columns, text_embeddings
-from recommender.progress import silent
-from recommender.recipe import Recipe, Trust
-from recommender.settings_file import load
-from recommender.vectors import Embeddings
+from recommender.ranking.training_set import near_by_text
+from recommender.settings.loading import load
 
 REPOSITORY = Path(__file__).parents[1]
 PAIRS, TOP, SEED = 20, 10, 0

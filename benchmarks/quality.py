@@ -16,15 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import machine
-from recommender.bench import Bench, Terms, bench
+from recommender.build.job import Job
+from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.evaluation.experiments import references
+from recommender.evaluation.harness import Bench, Terms, bench
 from recommender.evaluation.intervals import Interval
 from recommender.evaluation.report import Judged
 from recommender.evaluation.slices import ALL, COLD
-from recommender.experiments import references
-from recommender.job import Job
-from recommender.peeks import record_peek
-from recommender.recipe import Choice, Placement, Recipe
-from recommender.settings_file import load
+from recommender.evaluation.test_window_log import record_peek
+from recommender.settings.loading import load
 
 PLAIN_SVD = {"half_life_days": 0.0, "size_power": 0.0, "shrinkage": 0.0, "popularity": 0.0}
 NEAREST = (Choice("nearest"),)

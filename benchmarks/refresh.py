@@ -35,16 +35,16 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import Row, report
 from recommender import pipeline
-from recommender.arrays import Columns
-from recommender.chooser import stages_of
+from recommender.build.job import Job, pinned
+from recommender.build.steps import Step, named, steps_of
 from recommender.cli.session import publisher
-from recommender.fusion.training import Training
-from recommender.job import Job, pinned
-from recommender.learning import KIN
+from recommender.core.arrays import Columns
+from recommender.ranking.chooser import stages_of
+from recommender.ranking.training_set import KIN
 from recommender.serving.lookup import RelatedItems
-from recommender.settings import Settings
-from recommender.settings_file import load
-from recommender.steps import Step, named, steps_of
+from recommender.settings.loading import load
+from recommender.settings.model import Settings
+from recommender.vectors.fusion.training import Training
 
 Pair = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -68,8 +68,8 @@ NOUNS = (
 )
 
 MODEL_ALONE = (
-    "from recommender import registry; from recommender.recipe import Choice; "
-    "from recommender.progress import silent; "
+    "from recommender import registry; from recommender.core.recipe import Choice; "
+    "from recommender.core.progress import silent; "
     "registry.text_encoder(Choice('sentence-transformers')).encode(['one text'], silent)"
 )
 

@@ -22,8 +22,8 @@ from typing import Any
 from benchmarks.end_to_end import timed
 from benchmarks.machine import machine, thread_pools
 from benchmarks.shop_generator import SyntheticShop, renewed
-from recommender.runs import require_run
-from recommender.settings_file import load
+from recommender.artifacts.runs import require_run
+from recommender.settings.loading import load
 
 RECIPE = Path(__file__).parents[1] / "config" / "recipes" / "quick.toml"
 NEW_SHARE = 0.01

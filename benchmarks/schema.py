@@ -30,8 +30,8 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from benchmarks.machine import Row, report
-from recommender.related import EVIDENCE, RelatedItem
-from recommender.serving.embedded import server_binary
+from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.publishing.embedded import server_binary
 
 ENTRIES, SHOWN, BUCKET, BATCH, READS = 36, 12, 100, 500, 2000
 LAYOUTS = ("key", "bucket")

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine, thread_pools
-from recommender.arrays import FloatMatrix, blocks, unit_rows
-from recommender.indexes.auto import Auto
-from recommender.indexes.exact import Exact
-from recommender.indexes.faiss_kernels import faiss_module
-from recommender.indexes.ivf import InvertedFile
+from recommender.core.arrays import FloatMatrix, blocks, unit_rows
+from recommender.vectors.index.auto import Auto
+from recommender.vectors.index.exact import Exact
+from recommender.vectors.index.faiss_kernels import faiss_module
+from recommender.vectors.index.ivf import InvertedFile
 
 K = 24
 D = 256

@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks.machine import machine
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
-from recommender.documents import clean
+from recommender.core.documents import clean
+from recommender.insights.search import Searcher, searcher
 from recommender.pipeline import read_shop_columns, text_embeddings
-from recommender.search import Searcher, searcher
 
 QUERIES, SHOWN, LEAST_WORDS, DROPPED = 500, 10, 4, 2
 

@@ -26,14 +26,14 @@ from benchmarks.broken_servers import black_hole, refused, resetting
 from benchmarks.http_load import http_rows
 from benchmarks.machine import Row, report
 from benchmarks.schema import running
-from recommender.ids import ItemIds
-from recommender.neighbours import RelatedLists
-from recommender.related import EVIDENCE, RelatedList
-from recommender.serving.embedded import server_binary
-from recommender.serving.hidden import Hidden
+from recommender.core.ids import ItemIds
+from recommender.core.neighbours import RelatedLists
+from recommender.core.related import EVIDENCE, RelatedList
+from recommender.publishing.embedded import server_binary
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import blocks
+from recommender.core.arrays import blocks
 
 FAMILY, SHELF = 20, 400
 BASKET = 4

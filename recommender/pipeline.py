@@ -17,10 +17,10 @@ from functools import cache, partial
 from typing import Any
 
 from recommender import registry
-from recommender.admission import gated
-from recommender.artifacts import Artifact, ArtifactStore
-from recommender.basis import Basis
-from recommender.builds import (
+from recommender.artifacts.runs import Run
+from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.admission import gated
+from recommender.build.contents import (
     BUILD,
     catalogue_of,
     find_build,
@@ -28,14 +28,9 @@ from recommender.builds import (
     read_ids,
     related_lists,
 )
-from recommender.catalogue import Catalogue
-from recommender.chooser import Chooser
-from recommender.errors import ArtifactError, GateHeld, RecommenderError
-from recommender.gates import Gates, golden_pairs
-from recommender.generation import Generation
-from recommender.interactions import Interactions
-from recommender.job import Job, Pins, pinned, pins_of
-from recommender.list_steps import (
+from recommender.build.gates import Gates, golden_pairs
+from recommender.build.job import Job, Pins, pinned, pins_of
+from recommender.build.list_steps import (
     ChosenFrom,
     build_step,
     choose_step,
@@ -46,14 +41,9 @@ from recommender.list_steps import (
     past_of,
     rule_book_step,
 )
-from recommender.neighbours import RelatedLists
-from recommender.progress import Progress, silent
-from recommender.recipe import Placement
-from recommender.runs import Run
-from recommender.serving.publisher import Publisher
-from recommender.steps import Step, complete, steps_of
-from recommender.text_shards import PLAN, SHARD, Ledger
-from recommender.vector_steps import (
+from recommender.build.steps import Step, complete, steps_of
+from recommender.build.text_shards import PLAN, SHARD, Ledger
+from recommender.build.vector_steps import (
     digest_of,
     encode_steps,
     fuse_step,
@@ -63,7 +53,17 @@ from recommender.vector_steps import (
     read_step,
     text_step,
 )
-from recommender.vectors import Embeddings
+from recommender.core.catalogue import Catalogue
+from recommender.core.context import Basis
+from recommender.core.generation import Generation
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import RelatedLists
+from recommender.core.progress import Progress, silent
+from recommender.core.recipe import Placement
+from recommender.core.vectors import Embeddings
+from recommender.errors import ArtifactError, GateHeld, RecommenderError
+from recommender.publishing.publisher import Publisher
+from recommender.ranking.chooser import Chooser
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
+from recommender.core.api_budget import TextApi
+from recommender.core.recipe import Choice, Recipe
 from recommender.errors import ConfigError
-from recommender.recipe import Choice, Recipe
-from recommender.text_api import TextApi
 
 if TYPE_CHECKING:
-    from recommender.protocols import (
+    from recommender.core.protocols import (
         CandidateSource,
         Fusion,
         IndexBuilder,
@@ -33,71 +33,71 @@ Names = Mapping[str, str]
 TEXT_ENCODERS: Names = MappingProxyType(
     {
         "sentence-transformers": (
-            "recommender.text_encoders.sentence_transformer:SentenceTransformerEncoder"
+            "recommender.vectors.content.sentence_transformer:SentenceTransformerEncoder"
         ),
-        "hashing": "recommender.text_encoders.hashing:HashingEncoder",
-        "openai": "recommender.text_encoders.openai:OpenAIEncoder",
-        "static": "recommender.text_encoders.static:StaticEncoder",
+        "hashing": "recommender.vectors.content.hashing:HashingEncoder",
+        "openai": "recommender.vectors.content.openai:OpenAIEncoder",
+        "static": "recommender.vectors.content.static:StaticEncoder",
     }
 )
 INTERACTION_MODELS: Names = MappingProxyType(
     {
-        "als": "recommender.interaction_models.als:AlternatingLeastSquares",
-        "co-occurrence-svd": "recommender.interaction_models.co_occurrence_svd:CoOccurrenceSVD",
-        "item2vec": "recommender.interaction_models.item2vec:Item2Vec",
+        "als": "recommender.vectors.behaviour.als:AlternatingLeastSquares",
+        "co-occurrence-svd": "recommender.vectors.behaviour.co_occurrence_svd:CoOccurrenceSVD",
+        "item2vec": "recommender.vectors.behaviour.item2vec:Item2Vec",
     }
 )
 FUSIONS: Names = MappingProxyType(
     {
-        "concatenation": "recommender.fusion.concatenation:Concatenation",
-        "gated": "recommender.fusion.gated:Gated",
-        "learned": "recommender.fusion.learned:Learned",
+        "concatenation": "recommender.vectors.fusion.concatenation:Concatenation",
+        "gated": "recommender.vectors.fusion.gated:Gated",
+        "learned": "recommender.vectors.fusion.learned:Learned",
     }
 )
 INDEXES: Names = MappingProxyType(
     {
-        "annoy": "recommender.indexes.annoy:Annoy",
-        "auto": "recommender.indexes.auto:Auto",
-        "exact": "recommender.indexes.exact:Exact",
-        "ivf": "recommender.indexes.ivf:InvertedFile",
+        "annoy": "recommender.vectors.index.annoy:Annoy",
+        "auto": "recommender.vectors.index.auto:Auto",
+        "exact": "recommender.vectors.index.exact:Exact",
+        "ivf": "recommender.vectors.index.ivf:InvertedFile",
     }
 )
 CANDIDATES: Names = MappingProxyType(
     {
-        "nearest": "recommender.candidates.nearest:Nearest",
-        "co-occurrence": "recommender.candidates.co_occurrence:CoOccurrence",
-        "text-back-off": "recommender.candidates.text_back_off:TextBackOff",
-        "best-sellers": "recommender.candidates.best_sellers:BestSellers",
-        "by-category": "recommender.candidates.by_category:ByCategory",
-        "same-brand": "recommender.candidates.same_label:SameBrand",
-        "same-category": "recommender.candidates.same_label:SameCategory",
-        "trending": "recommender.candidates.trending:Trending",
+        "nearest": "recommender.ranking.candidates.nearest:Nearest",
+        "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrence",
+        "text-back-off": "recommender.ranking.candidates.text_back_off:TextBackOff",
+        "best-sellers": "recommender.ranking.candidates.best_sellers:BestSellers",
+        "by-category": "recommender.ranking.candidates.by_category:ByCategory",
+        "same-brand": "recommender.ranking.candidates.same_label:SameBrand",
+        "same-category": "recommender.ranking.candidates.same_label:SameCategory",
+        "trending": "recommender.ranking.candidates.trending:Trending",
     }
 )
 RANKERS: Names = MappingProxyType(
     {
-        "identity": "recommender.rankers.identity:Identity",
-        "learned": "recommender.rankers.learned:Learned",
-        "complements": "recommender.rankers.complements:Complements",
-        "substitutes": "recommender.rankers.substitutes:Substitutes",
-        "trending": "recommender.rankers.trending:Trending",
+        "identity": "recommender.ranking.rankers.identity:Identity",
+        "learned": "recommender.ranking.rankers.learned:Learned",
+        "complements": "recommender.ranking.rankers.complements:Complements",
+        "substitutes": "recommender.ranking.rankers.substitutes:Substitutes",
+        "trending": "recommender.ranking.rankers.trending:Trending",
     }
 )
 RULES: Names = MappingProxyType(
     {
-        "in-stock": "recommender.rules.in_stock:InStock",
-        "one-per-group": "recommender.rules.one_per_group:OnePerGroup",
-        "same-category": "recommender.rules.shared:SameCategory",
-        "other-category": "recommender.rules.shared:OtherCategory",
-        "same-brand": "recommender.rules.shared:SameBrand",
-        "other-brand": "recommender.rules.shared:OtherBrand",
-        "price-band": "recommender.rules.price_band:PriceBand",
-        "minimum-support": "recommender.rules.minimum_support:MinimumSupport",
-        "at-most-per-brand": "recommender.rules.at_most:AtMostPerBrand",
-        "at-most-per-category": "recommender.rules.at_most:AtMostPerCategory",
-        "diverse": "recommender.rules.unlike:Diverse",
-        "one-way": "recommender.rules.one_way:OneWay",
-        "not-alike": "recommender.rules.unlike:NotAlike",
+        "in-stock": "recommender.ranking.filters.in_stock:InStock",
+        "one-per-group": "recommender.ranking.filters.one_per_group:OnePerGroup",
+        "same-category": "recommender.ranking.filters.shared:SameCategory",
+        "other-category": "recommender.ranking.filters.shared:OtherCategory",
+        "same-brand": "recommender.ranking.filters.shared:SameBrand",
+        "other-brand": "recommender.ranking.filters.shared:OtherBrand",
+        "price-band": "recommender.ranking.filters.price_band:PriceBand",
+        "minimum-support": "recommender.ranking.filters.minimum_support:MinimumSupport",
+        "at-most-per-brand": "recommender.ranking.filters.at_most:AtMostPerBrand",
+        "at-most-per-category": "recommender.ranking.filters.at_most:AtMostPerCategory",
+        "diverse": "recommender.ranking.filters.unlike:Diverse",
+        "one-way": "recommender.ranking.filters.one_way:OneWay",
+        "not-alike": "recommender.ranking.filters.unlike:NotAlike",
     }
 )
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from recommender import failpoints
+from recommender.core import failpoints
 from recommender.serving.lookup import RelatedItems
-from tests.crashing import command, start
 from tests.serving import servers
-from tests.shop_files import orders, write_shop
+from tests.support.crashing import command, start
+from tests.support.shop_files import orders, write_shop
 
 pytestmark = pytest.mark.server
 SHARDS = "[limits]\nshard_texts = 2\nshard_items = 4\n"

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.catalogue import Catalogue
 from recommender.cli.main import run
-from recommender.documents import documents
+from recommender.core.catalogue import Catalogue
+from recommender.core.documents import documents
 from recommender.pipeline import make
 from recommender.readers.shop import read_shop
 from recommender.readers.users import Users
-from recommender.settings_file import load
+from recommender.settings.loading import load
 
 GOOD = {f"good-{row}": f"enamel kettle no {row}" for row in range(20)}
 POISON = [

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from recommender.build.job import pinned
+from recommender.build.steps import complete, named
+from recommender.build.text_shards import SHARD, Ledger
 from recommender.cli.main import run
+from recommender.core.stopwatch import Stopwatch
 from recommender.errors import ArtifactError
-from recommender.job import pinned
 from recommender.pipeline import make, plan
-from recommender.settings_file import load
-from recommender.steps import complete, named
-from recommender.stopwatch import Stopwatch
-from recommender.text_shards import SHARD, Ledger
-from tests.shop_files import orders, write_shop
-from tests.text_api_server import TextServer, running
+from recommender.settings.loading import load
+from tests.support.shop_files import orders, write_shop
+from tests.support.text_api_server import TextServer, running
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 N = 6

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from recommender.builds import chosen_lists, read_ids, related_lists
+from recommender.artifacts.runs import Run
+from recommender.build.contents import chosen_lists, read_ids, related_lists
+from recommender.build.job import Job, pinned, resumed
 from recommender.errors import DataError
-from recommender.job import Job, pinned, resumed
 from recommender.pipeline import make
-from recommender.runs import Run
-from recommender.settings_file import load
-from tests.shop_files import orders, write_shop, write_small_shop
+from recommender.settings.loading import load
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")]
 
@@ -86,7 +86,9 @@ def test_a_file_replaced_between_two_looks_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_shop(tmp_path, orders(*BASKETS))
-    monkeypatch.setattr("recommender.job.input_digests", lambda _: {"interactions.0.0": "earlier"})
+    monkeypatch.setattr(
+        "recommender.build.job.input_digests", lambda _: {"interactions.0.0": "earlier"}
+    )
     with pytest.raises(DataError, match="was replaced while it was read"):
         make(job(tmp_path))
 

@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.bench import related_lists
-from recommender.builds import dropped_of, find_build, lists_and_own, read_lists
-from recommender.catalogue import Catalogue
+from recommender.build.contents import dropped_of, find_build, lists_and_own, read_lists
+from recommender.build.job import Job, pinned
+from recommender.build.steps import named, ready
 from recommender.cli.reindex import print_health
 from recommender.cli.terminal import console
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.progress import silent
+from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.related import EVIDENCE
+from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.experiments import published_lists
-from recommender.interactions import Interactions
-from recommender.job import Job, pinned
-from recommender.learning import near_by_text
-from recommender.neighbours import NONE, Neighbours
+from recommender.evaluation.experiments import published_lists
+from recommender.evaluation.harness import related_lists
 from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
-from recommender.progress import silent
-from recommender.recipe import Choice, Placement, Recipe
-from recommender.related import EVIDENCE
-from recommender.settings import RecipeSettings
-from recommender.settings_file import load
-from recommender.steps import named, ready
-from recommender.vectors import Embeddings
-from tests.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
+from recommender.ranking.training_set import near_by_text
+from recommender.settings.loading import load
+from recommender.settings.model import RecipeSettings
+from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
 READY_MADE = Path(__file__).parents[1] / "config" / "recipes" / "placements.toml"
 RULES = (Choice("in-stock"), Choice("one-per-group", {"variant": "best-selling"}))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from data_fixtures.__main__ import main as fixtures
-from recommender.builds import find_build, read_catalogue, read_interactions
+from recommender.build.contents import find_build, read_catalogue, read_interactions
 from recommender.cli.main import run
-from recommender.settings_file import load
+from recommender.settings.loading import load
 
 REPOSITORY = Path(__file__).parents[1]
 SEED_ITEM = "85123A"

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.basis import Basis
-from recommender.chooser import Chooser, choose_rows, prepare, stages_of
-from recommender.evidence import EvidenceScale
-from recommender.indexes.exact import Exact
-from recommender.neighbours import NONE, Neighbours
-from recommender.rankers.identity import Identity
-from recommender.recipe import Choice, Placement
-from recommender.vectors import ItemVectors
-from tests.contracts.test_rules import VARIANTS
-from tests.shops import basis, catalogue, interactions
+from recommender.core.context import Basis
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.recipe import Choice, Placement
+from recommender.core.vectors import ItemVectors
+from recommender.ranking.chooser import Chooser, choose_rows, prepare, stages_of
+from recommender.ranking.evidence import EvidenceScale
+from recommender.ranking.rankers.identity import Identity
+from recommender.vectors.index.exact import Exact
+from tests.contracts.test_filters import VARIANTS
+from tests.support.shops import basis, catalogue, interactions
 
 N_ITEMS = 120
 DEPTHS = st.sampled_from([1, 3, 10, 40])

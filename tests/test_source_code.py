@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender import failpoints
+from recommender.core import failpoints
 from recommender.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[1]

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from benchmarks.poisoning import Attack
 from recommender.cli.main import run
-from recommender.co_occurrence import CoOccurrence
+from recommender.core.co_occurrence import CoOccurrence
+from recommender.core.interactions import Interactions
+from recommender.core.recipe import Trust
 from recommender.errors import ConfigError
-from recommender.interactions import Interactions
-from recommender.recipe import Trust
-from recommender.settings_file import load
-from tests.shop_files import orders, write_shop
-from tests.shops import interactions
+from recommender.settings.loading import load
+from tests.support.shop_files import orders, write_shop
+from tests.support.shops import interactions
 
 N_ITEMS = 6
 EVERY = np.arange(N_ITEMS, dtype=np.int32)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
-from recommender.serving.embedded import Embedded
-from tests.shop_files import orders, write_shop
+from recommender.publishing.embedded import Embedded
+from tests.support.shop_files import orders, write_shop
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from kombu.exceptions import OperationalError
 
+from recommender.artifacts.runs import Run
 from recommender.cli.main import Parser
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.runs import Run
 from recommender.serving.connection import redacted
-from recommender.settings_file import CONFIG_VARIABLE, find_file, find_files, load
+from recommender.settings.loading import CONFIG_VARIABLE, find_file, find_files, load
 from workers import metrics, runs, tasks, watching
 from workers.course import shop_at_work
 from workers.shops import configured

@@ -14,8 +14,8 @@ from celery import Celery
 from celery.signals import celeryd_init, worker_shutting_down
 from kombu.entity import Queue
 
+from recommender.build.steps import Work
 from recommender.errors import ConfigError
-from recommender.steps import Work
 from workers.leaving import GRACE_S, leave
 from workers.shops import Shops, configured
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from recommender.serving.publisher import Publisher
-from recommender.serving.scripts import Scripts
-from recommender.steps import Task
+from recommender.build.steps import Task
+from recommender.publishing.publisher import Publisher
+from recommender.publishing.scripts import Scripts
 
 KEPT_S = 7 * 24 * 3600
 """How long marks of a run stay."""

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from recommender import pipeline, steps
-from recommender.admission import gated
-from recommender.artifacts import ArtifactStore
-from recommender.builds import (
+from recommender import pipeline
+from recommender.artifacts.runs import Run, find_run, require_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.build import steps
+from recommender.build.admission import gated
+from recommender.build.contents import (
     BUILD,
     find_build,
     part_of_lists,
@@ -22,16 +24,15 @@ from recommender.builds import (
     read_ids,
     related_lists,
 )
+from recommender.build.job import Job, resumed
+from recommender.build.steps import Step, Task, Work
 from recommender.cli.reindex import judge_of
 from recommender.errors import ConfigError, DataError, RecommenderError
-from recommender.job import Job, resumed
-from recommender.runs import Run, find_run, require_run
+from recommender.publishing.publication import Publication
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
-from recommender.serving.publication import Publication
-from recommender.serving.publisher import Publisher
-from recommender.settings import Settings
-from recommender.settings_file import load
-from recommender.steps import Step, Task, Work
+from recommender.settings.loading import load
+from recommender.settings.model import Settings
 from workers.claims import Claims
 from workers.shops import configured
 

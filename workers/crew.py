@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from recommender.artifacts.runs import require_run
+from recommender.build.steps import Task, Work
 from recommender.errors import (
     ConfigError,
     DataError,
@@ -22,8 +24,6 @@ from recommender.errors import (
     RecommenderError,
     StoreUnavailable,
 )
-from recommender.runs import require_run
-from recommender.steps import Task, Work
 from workers import course as courses
 from workers.claims import Claims
 from workers.course import Course, PublicationLost, course_of, ready
@@ -204,7 +204,7 @@ def _claimed(course: Course, task: Task, hold: Hold, tell: Tell) -> bool:
 
 
 def _made(course: Course, task: Task, owner: str, seconds: float, tell: Tell) -> None:
-    from recommender.stopwatch import peak_bytes
+    from recommender.core.stopwatch import peak_bytes
 
     cost = {"seconds": round(seconds, 3), "peak_bytes": peak_bytes()}
     stage = f"{task.step}.{task.shard}"

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from recommender.artifacts import ArtifactStore
-from recommender.builds import find_build, placements, read_ids, related_lists
+from recommender.artifacts.runs import Run, find_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.build.contents import find_build, placements, read_ids, related_lists
+from recommender.core.generation import Generation
 from recommender.errors import ArtifactError
-from recommender.generation import Generation
-from recommender.runs import Run, find_run
+from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import Staging
 from recommender.serving.codec import BEST_SELLERS
-from recommender.serving.publisher import Publisher
-from recommender.serving.staging import Staging
 from workers import crew, schedule
 from workers.claims import Claims
 from workers.course import course_of, shop_at_work, successor

@@ -1,13 +1,13 @@
 """Beginning, resuming and cancelling runs of the fleet."""
 
 from recommender import pipeline
-from recommender.builds import BUILD
+from recommender.artifacts.runs import Run, find_run
+from recommender.build.contents import BUILD
+from recommender.build.gates import Gates, golden_pairs
+from recommender.build.job import pinned
 from recommender.errors import ConfigError
-from recommender.gates import Gates, golden_pairs
-from recommender.job import pinned
-from recommender.runs import Run, find_run
-from recommender.serving.publisher import Publisher
-from recommender.settings import Settings
+from recommender.publishing.publisher import Publisher
+from recommender.settings.model import Settings
 from workers.claims import Claims
 from workers.course import course_of, shop_at_work, successor
 from workers.process import WATCHED_S, Ended, Process, Tell

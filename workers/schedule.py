@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from celery.schedules import ParseException, crontab
 
 from recommender.errors import ConfigError
-from recommender.serving.publisher import Publisher
-from recommender.settings import ScheduleSettings
+from recommender.publishing.publisher import Publisher
+from recommender.settings.model import ScheduleSettings
 
 JOBS = ("reindex", "evaluation", "audit")
 LATE_S = 3600

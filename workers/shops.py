@@ -8,8 +8,8 @@ from pathlib import Path
 from recommender.errors import ConfigError
 from recommender.serving.connection import redacted
 from recommender.serving.keys import check_shop
-from recommender.settings import EMBEDDED, Settings
-from recommender.settings_file import find_files, load
+from recommender.settings.loading import find_files, load
+from recommender.settings.model import EMBEDDED, Settings
 
 SCHEMES = ("redis", "rediss", "amqp", "amqps")
 

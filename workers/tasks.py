@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
+from recommender.build.steps import Task, Work
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.steps import Task, Work
 from workers import command, crew, reconciliation, runs
 from workers.celery import QUEUES, app
 from workers.course import PublicationLost

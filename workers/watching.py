@@ -3,10 +3,10 @@
 import sys
 import time
 
-from recommender import steps
-from recommender.builds import BUILD
-from recommender.runs import Run
-from recommender.steps import Task
+from recommender.artifacts.runs import Run
+from recommender.build import steps
+from recommender.build.contents import BUILD
+from recommender.build.steps import Task
 from workers.course import Course, claim_of, course_of
 
 POLL_S = 0.5

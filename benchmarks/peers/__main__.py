@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recommender.bench import Bench, ProtocolName, Terms, bench
+from recommender.build.job import Job
 from recommender.cli.judgement import show
+from recommender.evaluation.experiments import Evaluation, evaluate
+from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench
 from recommender.evaluation.metrics import K
 from recommender.evaluation.next_item import Histories
 from recommender.evaluation.ready_made import ReadyMade
 from recommender.evaluation.report import Judged
-from recommender.experiments import Evaluation, evaluate
-from recommender.job import Job
 from recommender.readers.lists import read_lists
-from recommender.settings_file import find_file, load
+from recommender.settings.loading import find_file, load
 
 FIT = Path(__file__).with_name("fit.py")
 

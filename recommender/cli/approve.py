@@ -2,11 +2,11 @@
 
 import argparse
 
-from recommender import releases
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
-from recommender.serving.embedded import save
-from recommender.settings import EMBEDDED
+from recommender.insights import diff as releases
+from recommender.publishing.embedded import save
+from recommender.settings.model import EMBEDDED
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,18 +5,18 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from recommender.catalogue import Catalogue
+from recommender.build.job import Job
 from recommender.cli.cluster_page import page
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
-from recommender.clusters import Clustering, Clusters, drawn_for_map, projected
-from recommender.documents import clean
+from recommender.core.catalogue import Catalogue
+from recommender.core.documents import clean
+from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.job import Job
+from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
 from recommender.pipeline import read_shop_columns, text_embeddings
-from recommender.settings import Settings
-from recommender.settings_file import load_without_file
-from recommender.vectors import Embeddings
+from recommender.settings.loading import load_without_file
+from recommender.settings.model import Settings
 
 SHOWN, EXAMPLES, EXAMPLE_WIDTH = 40, 3, 62
 UNNAMED = "(various)"

@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from recommender.arrays import FloatMatrix, Rows
-from recommender.clusters import Clusters
+from recommender.core.arrays import FloatMatrix, Rows
+from recommender.insights.clusters import Clusters
 
 TITLE_LENGTH = 160
 

@@ -9,7 +9,7 @@ from recommender.cli.reindex import reindex
 from recommender.cli.related import show
 from recommender.cli.session import store_url
 from recommender.errors import ConfigError
-from recommender.settings_file import load
+from recommender.settings.loading import load
 
 DEMO = Path("config/examples/demo.toml")
 EXAMPLES = ("1098066", "7152455", "866140", "985427")

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from recommender import releases
 from recommender.cli.diff_page import page
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
 from recommender.errors import ConfigError
-from recommender.releases import Difference, Release
+from recommender.insights import diff as releases
+from recommender.insights.diff import Difference, Release
 
 SHOWN = 10
 

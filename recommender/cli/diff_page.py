@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from recommender.releases import ChangedList, Difference, Entry, Release
+from recommender.insights.diff import ChangedList, Difference, Entry, Release
 
 ORPHANS_SHOWN, JUMPS_SHOWN = 50, 20
 

@@ -3,10 +3,13 @@
 import argparse
 import os
 
-from recommender import encoding_paths, registry
+from recommender import registry
 from recommender.cli.session import connection, settings_of
 from recommender.cli.terminal import console, table
-from recommender.doctor import (
+from recommender.core.cpu import multiplies_bf16, openblas_core
+from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
+from recommender.insights import encoding_paths
+from recommender.insights.doctor import (
     Finding,
     examine_artifacts,
     examine_encoder,
@@ -18,13 +21,11 @@ from recommender.doctor import (
     examine_parts,
     examine_servers,
 )
-from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.processor import multiplies_bf16, openblas_core
+from recommender.publishing.audit import audit
+from recommender.publishing.inspection import inspect_servers, uncovered_slots
 from recommender.readers.sources import paths
-from recommender.serving.audit import audit
 from recommender.serving.connection import Store
-from recommender.serving.inspection import inspect_servers, uncovered_slots
-from recommender.settings import Settings
+from recommender.settings.model import Settings
 
 SAMPLE = 1000
 

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from recommender.bench import Terms
-from recommender.builds import find_build
+from recommender.artifacts.runs import require_run
+from recommender.build.contents import find_build
 from recommender.cli.evaluation_page import page
 from recommender.cli.judgement import show
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import progress
 from recommender.errors import ConfigError, DataError
+from recommender.evaluation.experiments import evaluate, published_lists
+from recommender.evaluation.harness import Terms
 from recommender.evaluation.ready_made import ReadyMade
-from recommender.experiments import evaluate, published_lists
 from recommender.readers.lists import read_lists
-from recommender.runs import require_run
-from recommender.settings import Settings
+from recommender.settings.model import Settings
 
 
 def run(options: argparse.Namespace) -> int:

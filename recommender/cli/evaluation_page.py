@@ -8,12 +8,12 @@ import numpy as np
 
 from recommender.cli.judgement import heading, verdict
 from recommender.evaluation.charts import bars, curves, dot_grid
+from recommender.evaluation.experiments import Evaluation
 from recommender.evaluation.intervals import Interval
 from recommender.evaluation.metrics import shown_times
 from recommender.evaluation.next_item import Histories
 from recommender.evaluation.report import Judged
 from recommender.evaluation.slices import CATEGORY
-from recommender.experiments import Evaluation
 
 SUPPORT_EDGES = (0, 1, 5, 20, 50, 200, 500)
 EXAMPLES, SHOWN, REMEMBERED = 8, 8, 4

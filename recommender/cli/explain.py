@@ -7,18 +7,18 @@ import sys
 
 from rich.console import Console
 
-from recommender.builds import placements, read_catalogue
-from recommender.catalogue import Catalogue
+from recommender.artifacts.runs import require_run
+from recommender.build.contents import placements, read_catalogue
+from recommender.build.job import resumed
 from recommender.cli.live import Live, live_build
 from recommender.cli.related import unknown_item
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, table
+from recommender.core.catalogue import Catalogue
 from recommender.errors import ConfigError, DataError
-from recommender.explain import Explanation, Standing, explain
-from recommender.job import resumed
-from recommender.overlays import OverlayRecord
-from recommender.rewriting import book_of
-from recommender.runs import require_run
+from recommender.insights.explain import Explanation, Standing, explain
+from recommender.live.overlays import OverlayRecord
+from recommender.merchandising.application import book_of
 
 _DEEDS = {
     ("moved", True): "moved it",

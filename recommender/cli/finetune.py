@@ -2,12 +2,12 @@
 
 import argparse
 
-from recommender.bench import Terms
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.errors import ConfigError, GateHeld
-from recommender.finetuning import Judgement, finetune, save
-from recommender.text_encoders.adapter_training import AdapterTraining
+from recommender.evaluation.finetuning import Judgement, finetune, save
+from recommender.evaluation.harness import Terms
+from recommender.vectors.content.adapter_training import AdapterTraining
 
 FIGURES = ("queries", "before", "after", "gain, 95 % interval")
 

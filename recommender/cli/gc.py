@@ -4,7 +4,7 @@ import argparse
 
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
-from recommender.tidying import Removal, tidy
+from recommender.insights.gc import Removal, tidy
 
 MEBIBYTE = 1024 * 1024
 

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from recommender import item_id
 from recommender.cli.listed import listed
 from recommender.cli.session import connection, settings_of
+from recommender.core import item_id
 from recommender.errors import ConfigError, DataError
-from recommender.serving.embedded import save
-from recommender.serving.hidden import Hidden
-from recommender.settings import EMBEDDED
+from recommender.publishing.embedded import save
+from recommender.publishing.hidden import Hidden
+from recommender.settings.model import EMBEDDED
 
 
 def run(options: argparse.Namespace) -> int:

@@ -2,10 +2,10 @@
 
 from recommender.cli.terminal import console, table
 from recommender.evaluation.bar import worst_slice
+from recommender.evaluation.experiments import Evaluation
 from recommender.evaluation.intervals import Interval
 from recommender.evaluation.report import Judged
 from recommender.evaluation.slices import ALL, CATEGORY, COLD
-from recommender.experiments import Evaluation
 
 NARROW = 24
 MOST_SLICES = 6

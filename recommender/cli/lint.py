@@ -12,10 +12,10 @@ from rich.console import Console
 from recommender.cli.live import Live, live_build
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
+from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError
-from recommender.findings.finding import KINDS, Finding
-from recommender.lint import Report, lint
-from recommender.neighbours import NONE
+from recommender.insights.finding import KINDS, Finding
+from recommender.insights.lint import Report, lint
 
 COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")
 EXAMPLES = 3

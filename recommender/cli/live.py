@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from recommender.artifacts import Artifact, ArtifactStore
-from recommender.builds import find_build
+from recommender.artifacts.runs import all_runs
+from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.contents import find_build
 from recommender.cli.session import publisher
+from recommender.core.generation import Generation
 from recommender.errors import ArtifactError, DataError, StoreUnavailable
-from recommender.generation import Generation
-from recommender.overlays import OverlayRecord, live_record
-from recommender.runs import all_runs
-from recommender.settings import Settings
+from recommender.live.overlays import OverlayRecord, live_record
+from recommender.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)

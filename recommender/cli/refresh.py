@@ -4,19 +4,19 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from recommender.artifacts import ArtifactStore
-from recommender.aside import encoder_aside
+from recommender.artifacts.runs import find_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.build.job import encoder_of, resumed
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
-from recommender.job import encoder_of, resumed
+from recommender.live.encoder_subprocess import encoder_aside
+from recommender.live.refresh import Live, Refreshment, checked, refresh
+from recommender.publishing.embedded import save
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.readers.shop import read_catalogue
-from recommender.refresh import Live, Refreshment, checked, refresh
-from recommender.runs import find_run
-from recommender.serving.embedded import save
-from recommender.serving.hidden import Hidden
-from recommender.serving.publisher import Publisher
-from recommender.settings import EMBEDDED, Settings
+from recommender.settings.model import EMBEDDED, Settings
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,15 +9,15 @@ from typing import Any
 from rich.console import Console
 
 from recommender import pipeline
+from recommender.build.job import Job
 from recommender.cli.run_line import EarlierRun, RunLine
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
+from recommender.core.stopwatch import StageCost, Stopwatch
 from recommender.errors import DataError
-from recommender.job import Job
 from recommender.pipeline import Outcome
-from recommender.serving.embedded import save
-from recommender.settings import EMBEDDED, EvaluationSettings, Settings
-from recommender.stopwatch import StageCost, Stopwatch
+from recommender.publishing.embedded import save
+from recommender.settings.model import EMBEDDED, EvaluationSettings, Settings
 
 MEBIBYTE = 1024 * 1024
 
@@ -70,7 +70,7 @@ def judge_of(evaluation: EvaluationSettings) -> pipeline.Judge:
     """What judges a recipe for its gate: the window before the test period, nothing made cold."""
 
     def judge(job: Job) -> float | None:
-        from recommender.bench import Terms, bench
+        from recommender.evaluation.harness import Terms, bench
 
         terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
         try:

@@ -7,18 +7,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from recommender.builds import find_build, read_catalogue
-from recommender.catalogue import Catalogue
+from recommender.build.contents import find_build, read_catalogue
 from recommender.cli.session import settings_of, store_url
 from recommender.cli.terminal import console, table
+from recommender.core.catalogue import Catalogue
+from recommender.core.generation import Generation
+from recommender.core.related import RelatedList
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from recommender.generation import Generation
-from recommender.overlays import combined_catalogue, live_record
-from recommender.related import RelatedList
+from recommender.live.overlays import combined_catalogue, live_record
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
-from recommender.settings import Settings
+from recommender.settings.model import Settings
 
 DEADLINE_S = 2.0
 

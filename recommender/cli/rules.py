@@ -15,17 +15,17 @@ from recommender import pipeline
 from recommender.cli.rules_page import page
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
+from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, RecommenderError
-from recommender.generation import Generation
-from recommender.merchandising.book import RuleBook
+from recommender.live.live_state import live_scene
+from recommender.live.rule_changes import apply, require_known
+from recommender.live.rule_check import Check, Finding, RuleReport, check, check_names
+from recommender.live.rule_preview import Entry, Preview, PreviewedList, preview
+from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
-from recommender.rewriting import today_of
-from recommender.rule_review.application import apply, require_known
-from recommender.rule_review.check import Check, Finding, RuleReport, check, check_names
-from recommender.rule_review.preview import Entry, Preview, PreviewedList, preview
-from recommender.rule_review.scene import live_scene
-from recommender.serving.embedded import save
-from recommender.settings import EMBEDDED, Settings
+from recommender.merchandising.rule_set import RuleBook
+from recommender.publishing.embedded import save
+from recommender.settings.model import EMBEDDED, Settings
 
 FINDINGS_SHOWN, RULES_SHOWN, LISTS_SHOWN, NAME_SHOWN = 30, 20, 8, 28
 

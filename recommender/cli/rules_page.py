@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from recommender.cli.diff_page import POLICY, STYLE
-from recommender.merchandising.book import RuleBook
-from recommender.rule_review.preview import Entry, Preview, PreviewedList
+from recommender.live.rule_preview import Entry, Preview, PreviewedList
+from recommender.merchandising.rule_set import RuleBook
 
 OWN_STYLE = """
 .rule { border: 1px solid var(--line); border-radius: 4px; padding: 0 .35rem; font-size: .75rem;

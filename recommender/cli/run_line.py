@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from recommender.artifacts import ArtifactStore
+from recommender.artifacts.runs import find_run
+from recommender.artifacts.store import ArtifactStore
 from recommender.cli.terminal import duration
-from recommender.runs import find_run
 
 TOLD_FROM_S = 10
 PER_SECOND = 2

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from recommender.cli.session import connection, settings_of
 from recommender.cli.terminal import console, table
 from recommender.errors import ConfigError, DataError
-from recommender.search import Filters, Hit, checked, searcher_of
-from recommender.serving.hidden import Hidden
-from recommender.serving.publisher import Publisher
+from recommender.insights.search import Filters, Hit, checked, searcher_of
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,13 +14,13 @@ import uvicorn
 
 from recommender.cli.session import store_url
 from recommender.errors import ConfigError, DataError
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.service.app import Search, create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import Store, open_store
-from recommender.serving.hidden import Hidden
-from recommender.serving.publisher import Publisher
-from recommender.settings import Settings
-from recommender.settings_file import find_file, find_files, load
+from recommender.settings.loading import find_file, find_files, load
+from recommender.settings.model import Settings
 
 GRACE_S = 5
 """How long requests may go on after the command was told to end."""
@@ -63,7 +63,7 @@ def _settings(options: argparse.Namespace) -> list[Settings]:
 
 def live_search(settings: Settings, store: Store) -> Search:
     """What follows a shop's live generation and searches it."""
-    from recommender.search import searcher_of
+    from recommender.insights.search import searcher_of
     from recommender.service.searching import LiveSearch
 
     artifacts, api = settings.artifact_store(), settings.text_api.text_api()

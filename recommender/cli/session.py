@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from recommender.publishing.embedded import Embedded
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import Store, open_store
-from recommender.serving.embedded import Embedded
-from recommender.serving.publisher import Publisher
-from recommender.settings import EMBEDDED, Settings
-from recommender.settings_file import find_file, load
+from recommender.settings.loading import find_file, load
+from recommender.settings.model import EMBEDDED, Settings
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
+from recommender.publishing.inspection import uncovered_slots
+from recommender.publishing.nodes import servers
 from recommender.serving.connection import Store
-from recommender.serving.inspection import uncovered_slots
-from recommender.serving.nodes import servers
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import sys
 
 from recommender.cli.session import embedded, settings_of
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.settings import EMBEDDED
+from recommender.settings.model import EMBEDDED
 
 
 def run(options: argparse.Namespace) -> int:

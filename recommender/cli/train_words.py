@@ -4,7 +4,7 @@ import argparse
 
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress
-from recommender.words import WordTraining, train_words
+from recommender.evaluation.word_vectors import WordTraining, train_words
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import tomli_w
 
-from recommender.bench import Terms, bench
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress
+from recommender.core.recipe import Recipe
 from recommender.errors import ConfigError
+from recommender.evaluation.harness import Terms, bench
 from recommender.evaluation.slices import ALL, COLD
-from recommender.recipe import Recipe
-from recommender.tuning import Trial, tune
+from recommender.evaluation.tuning import Trial, tune
 
 
 def run(options: argparse.Namespace) -> int:

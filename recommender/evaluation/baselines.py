@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.arrays import blocks
+from recommender.core.arrays import blocks
+from recommender.core.interactions import Interactions, support
+from recommender.core.neighbours import NONE, Neighbours
 from recommender.evaluation.best import best_of_each, joined
-from recommender.interactions import Interactions, support
-from recommender.neighbours import NONE, Neighbours
 
 BLOCK = 2048
 EASE_LAMBDA = 500.0

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
+from recommender.core.interactions import Interactions
 from recommender.errors import DataError
-from recommender.interactions import Interactions
 
 DAY_S = 86_400
 LARGEST_BASKET = 100

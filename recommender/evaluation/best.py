@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.neighbours import NONE, Neighbours
+from recommender.core.neighbours import NONE, Neighbours
 
 
 def best_of_each(scores: sp.csr_array, depth: int, start: int = 0) -> Neighbours:

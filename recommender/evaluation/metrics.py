@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import FloatMatrix, Rows, blocks
+from recommender.core.arrays import FloatMatrix, Rows, blocks
 from recommender.evaluation.baskets import Queries
 
 K = 10

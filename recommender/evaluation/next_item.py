@@ -16,14 +16,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows, blocks
+from recommender.core.arrays import Rows, blocks
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import NONE, Neighbours
 from recommender.errors import DataError
 from recommender.evaluation.baskets import Queries, Window
 from recommender.evaluation.best import best_of_each, joined
 from recommender.evaluation.metrics import K
 from recommender.evaluation.slices import ALL
-from recommender.interactions import Interactions
-from recommender.neighbours import NONE, Neighbours
 
 DECAY = 0.8
 LAST_ITEMS = 50

@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.core.ids import ItemIds
+from recommender.core.neighbours import Neighbours
 from recommender.errors import DataError
 from recommender.evaluation.best import best_of_each
-from recommender.ids import ItemIds
-from recommender.neighbours import Neighbours
 
 
 @dataclass(frozen=True, slots=True)

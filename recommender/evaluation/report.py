@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import FloatMatrix, Rows
+from recommender.core.arrays import FloatMatrix, Rows
 from recommender.evaluation.intervals import Interval, Resamples
 from recommender.evaluation.metrics import (
     METRICS,

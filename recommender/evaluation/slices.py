@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import PATH_SEPARATOR
+from recommender.core.catalogue import PATH_SEPARATOR
 from recommender.evaluation.baskets import Queries
 
 TAIL, HEAD = 20, 200

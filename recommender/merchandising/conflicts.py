@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
 from recommender.merchandising.entries import within
 from recommender.merchandising.matching import Matched
 

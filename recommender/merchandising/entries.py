@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
 from recommender.merchandising.matching import Matched
 
 Places = NDArray[np.int64]

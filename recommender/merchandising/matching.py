@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows, frozen, text_codes
-from recommender.catalogue import PATH_SEPARATOR, Catalogue
-from recommender.merchandising.book import MerchandisingRule, Selection
+from recommender.core.arrays import Rows, frozen, text_codes
+from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
+from recommender.merchandising.rule_set import MerchandisingRule, Selection
 
 Kind = Literal["item", "brand", "category", "placement"]
 COMPARED_NAMES = 3000

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows, blocks, first_of_each
-from recommender.merchandising.drafts import (
+from recommender.core.arrays import Rows, blocks, first_of_each
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.merchandising.entries import Entries, Places
+from recommender.merchandising.filler import Reserve
+from recommender.merchandising.matching import NOTHING, Matched
+from recommender.merchandising.pins import Pins
+from recommender.merchandising.working_lists import (
     FILLER,
     LOWEST_SCORE,
     POPULAR,
@@ -25,11 +30,6 @@ from recommender.merchandising.drafts import (
     Flags,
     Kept,
 )
-from recommender.merchandising.entries import Entries, Places
-from recommender.merchandising.matching import NOTHING, Matched
-from recommender.merchandising.pins import Pins
-from recommender.merchandising.reserve import Reserve
-from recommender.neighbours import NONE, Neighbours
 
 BLOCK = 16_384
 FILLED_ENTRIES = 4_000_000

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from recommender.arrays import Rows, first_of_each
-from recommender.merchandising.drafts import FILLER, Acts, Flags, Kept, Scores
+from recommender.core.arrays import Rows, first_of_each
+from recommender.core.neighbours import NONE
 from recommender.merchandising.entries import Places
 from recommender.merchandising.matching import Matched
-from recommender.neighbours import NONE
+from recommender.merchandising.working_lists import FILLER, Acts, Flags, Kept, Scores
 
 _NO_ACTS: Acts = np.zeros((0, 2), dtype=np.int64)
 

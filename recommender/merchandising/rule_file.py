@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from recommender import item_id
+from recommender.core import item_id
 from recommender.errors import DataError
-from recommender.merchandising.book import (
+from recommender.merchandising.rule_set import (
     ACTIONS,
     Action,
     MerchandisingRule,

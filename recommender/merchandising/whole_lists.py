@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.arrays import blocks
-from recommender.merchandising.drafts import Acts, Codes
+from recommender.core.arrays import blocks
+from recommender.core.neighbours import NONE, Neighbours, RelatedLists
 from recommender.merchandising.merchandiser import BLOCK, Merchandised, Merchandiser
-from recommender.neighbours import NONE, Neighbours, RelatedLists
+from recommender.merchandising.working_lists import Acts, Codes
 
 
 @dataclass(frozen=True, slots=True)

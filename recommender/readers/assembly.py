@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from recommender.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions
 from recommender.errors import DataError
-from recommender.interactions import Interactions
 from recommender.readers.interactions import Events
 from recommender.readers.items import Items, joined
 from recommender.readers.report import FileReport, ReadReport

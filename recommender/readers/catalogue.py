@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import PATH_SEPARATOR
-from recommender.documents import MAX_CHARACTERS
+from recommender.core.catalogue import PATH_SEPARATOR
+from recommender.core.documents import MAX_CHARACTERS
 from recommender.errors import DataError
 from recommender.readers.blocks import Block
 from recommender.readers.files import InputFile
-from recommender.readers.item_names import ItemNames, item_names
+from recommender.readers.item_columns import ItemNames, item_names
 from recommender.readers.items import Items, joined, unknown_numbers
-from recommender.readers.ledger import Ledger, Verdicts
+from recommender.readers.row_accounting import Ledger, Verdicts
 from recommender.readers.sources import CatalogueSource
 from recommender.readers.tables import Intake
 from recommender.readers.texts import cleaned

@@ -8,9 +8,9 @@ from recommender.errors import ConfigError, DataError
 from recommender.readers.blocks import Block, Record, gathered
 from recommender.readers.files import InputFile
 from recommender.readers.header import Header
-from recommender.readers.ledger import Ledger
 from recommender.readers.lines import MAX_LINE, Lines, is_utf8, opened_lines
 from recommender.readers.quarantine import RefusedRow
+from recommender.readers.row_accounting import Ledger
 
 _DELIMITERS = (",", ";", "\t", "|")
 _UNCLOSED = "unexpected end of data"

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
 from recommender.errors import ConfigError
 from recommender.readers.checks import MAX_KINDS
-from recommender.readers.event_names import event_names
+from recommender.readers.event_columns import event_names
 from recommender.readers.files import InputFile
 from recommender.readers.numbering import Numbering
-from recommender.readers.screening import Kept, Screen
+from recommender.readers.row_filter import Kept, Screen
 from recommender.readers.sources import InteractionSource
 from recommender.readers.tables import Intake
 from recommender.readers.titles import Titles

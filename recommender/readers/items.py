@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import TEXTS, Catalogue
-from recommender.ids import ItemIds
+from recommender.core.catalogue import TEXTS, Catalogue
+from recommender.core.ids import ItemIds
 
 ATTRIBUTE = "attributes."
 

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 from recommender.readers.blocks import BLOCK_CHARACTERS, Block, Record, gathered
 from recommender.readers.files import InputFile
 from recommender.readers.header import Header
-from recommender.readers.ledger import Ledger
 from recommender.readers.lines import Lines, is_unicode, is_utf8, opened_lines
 from recommender.readers.quarantine import RefusedRow
+from recommender.readers.row_accounting import Ledger
 
 NAMING_ROWS = 10_000
 

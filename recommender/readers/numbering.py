@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
 
 
 class Numbering:

@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recommender import documents
-from recommender.catalogue import Catalogue
+from recommender.core import documents
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions
+from recommender.core.progress import Progress
 from recommender.errors import ConfigError, DataError
-from recommender.interactions import Interactions
-from recommender.progress import Progress
 from recommender.readers.files import InputFile, fingerprint, located, require_files
 from recommender.readers.quarantine import quarantine_at
 from recommender.readers.report import ReadReport

@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from recommender.progress import Advance
+from recommender.core.progress import Advance
 from recommender.readers.blocks import Block, Table
 from recommender.readers.delimited import opened_delimited
 from recommender.readers.files import InputFile, fingerprint, unchanged
 from recommender.readers.json_lines import opened_json
-from recommender.readers.ledger import Ledger
 from recommender.readers.parquet import opened_parquet
 from recommender.readers.quarantine import Quarantine
 from recommender.readers.report import FileReport
+from recommender.readers.row_accounting import Ledger
 
 
 @dataclass(frozen=True, slots=True)

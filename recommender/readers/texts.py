@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.documents import MAX_CHARACTERS, clean
+from recommender.core.documents import MAX_CHARACTERS, clean
 
 
 def cleaned(texts: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Rows
+from recommender.core.arrays import Rows
 from recommender.readers.numbering import Numbering
 from recommender.readers.texts import cleaned
 from recommender.readers.values import Distinct

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import item_id
+from recommender.core import item_id
 from recommender.readers.checks import EPOCH
 
 Faults = list[str]

@@ -7,7 +7,7 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from starlette.responses import Response
 
-from recommender.related import RelatedList
+from recommender.core.related import RelatedList
 from recommender.service.questions import Found
 
 JSON = "application/json"

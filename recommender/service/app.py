@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from recommender.related import RelatedList
+from recommender.core.related import RelatedList
 from recommender.service import answers, documentation
 from recommender.service.api_keys import ApiKeys, digests
 from recommender.service.observed import Observed

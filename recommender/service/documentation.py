@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recommender.related import EVIDENCE, STATUSES
+from recommender.core.related import EVIDENCE, STATUSES
 from recommender.service.questions import MAX_BATCH, MAX_HITS, MAX_N, MAX_QUERY, PLAIN
 
 SERVICE = (

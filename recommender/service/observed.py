@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 
-from recommender.related import STATUSES, RelatedList, Status
+from recommender.core.related import STATUSES, RelatedList, Status
 
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 UNREAD: frozenset[Status] = frozenset({"stale", "fallback", "degraded"})

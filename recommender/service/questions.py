@@ -50,7 +50,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuestion:
-    """How items are searched for; the fields are those of `recommender.search.Filters`."""
+    """How items are searched for; the fields are those of `recommender.insights.search.Filters`."""
 
     query: str
     n: int = 12

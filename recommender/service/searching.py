@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from recommender.errors import RecommenderError
-from recommender.search import Filters, Hit, Searcher
+from recommender.insights.search import Filters, Hit, Searcher
 from recommender.service.questions import Found, Refusal, SearchQuestion
 
 POLL_S = 1.0

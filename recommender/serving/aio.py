@@ -9,15 +9,15 @@ from pathlib import Path
 
 from redis.asyncio.connection import AbstractConnection
 
+from recommender.core.related import RelatedList
 from recommender.errors import StoreUnavailable
-from recommender.related import RelatedList
-from recommender.serving.aio_shards import AsyncShards
 from recommender.serving.aio_transport import AsyncWires, abort
+from recommender.serving.cluster.aio_shards import AsyncShards
 from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
 from recommender.serving.core import Core, Question
-from recommender.serving.known import Known, poll
 from recommender.serving.lookup import Setup, next_poll_s
-from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
+from recommender.serving.polled_state import Known, poll
+from recommender.serving.query import Wish, checked_item, checked_items, checked_wish
 
 
 class AsyncRelatedItems:

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S, connection_pool
-from recommender.serving.known import Command, Reply
+from recommender.serving.polled_state import Command, Reply
 from recommender.serving.resp import packed, require_answer
 from recommender.serving.transport import MAX_CONNECTIONS, READY
 

@@ -13,8 +13,8 @@ from itertools import repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from recommender.generation import Generation
-from recommender.related import EVIDENCE, Evidence, RelatedItem
+from recommender.core.generation import Generation
+from recommender.core.related import EVIDENCE, Evidence, RelatedItem
 
 SCHEMA = 1
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

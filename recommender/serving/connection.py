@@ -13,7 +13,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.serving.cluster_url import ClusterUrl, read_cluster_url
+from recommender.serving.cluster.url import ClusterUrl, read_cluster_url
 
 Store = Redis | RedisCluster
 """What publishers and commands write to and read from."""

@@ -15,15 +15,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from recommender import item_id as item_ids
+from recommender.core import item_id as item_ids
+from recommender.core.related import EVIDENCE, RelatedItem, RelatedList, Status, unmade
 from recommender.errors import ConfigError
-from recommender.related import EVIDENCE, RelatedItem, RelatedList, Status, unmade
 from recommender.serving import codec
 from recommender.serving.breaker import Breaker, Complaints
 from recommender.serving.cache import Found, ListCache, Place
 from recommender.serving.codec import StoredList, View
 from recommender.serving.keys import Keys
-from recommender.serving.known import (
+from recommender.serving.polled_state import (
     BestSellers,
     Command,
     Known,
@@ -32,7 +32,7 @@ from recommender.serving.known import (
     first_found,
     list_keys,
 )
-from recommender.serving.wish import MAX_SHOWN, NOBODY, Wish
+from recommender.serving.query import MAX_SHOWN, NOBODY, Wish
 
 MAX_SEEDS = 100
 MAX_AGE_S = 2.0

@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from recommender.core.related import RelatedList
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.related import RelatedList
+from recommender.serving.cluster.shards import Shards
 from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
 from recommender.serving.core import Core, Kept, Question
 from recommender.serving.keys import Keys
-from recommender.serving.known import Known, poll
-from recommender.serving.shards import Shards
+from recommender.serving.polled_state import Known, poll
+from recommender.serving.query import Wish, checked_item, checked_items, checked_wish
 from recommender.serving.transport import Wire, Wires
-from recommender.serving.wish import Wish, checked_item, checked_items, checked_wish
 
 POLL_INTERVAL_S = 0.5
 PROBE_INTERVAL_S = 1.0

@@ -1,9 +1,9 @@
 """RESP2 as lookups write and read it."""
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.cluster_url import Address
-from recommender.serving.known import Command, Reply
-from recommender.serving.topology import Refusal, refusal
+from recommender.serving.cluster.topology import Refusal, refusal
+from recommender.serving.cluster.url import Address
+from recommender.serving.polled_state import Command, Reply
 
 MAX_BYTES = 64 * 2**20
 """Of one value. Redis allows 512 MiB; a related list has a few kB."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from recommender.serving import codec
 from recommender.serving.cache import Found
 from recommender.serving.keys import Keys
-from recommender.serving.known import first_found, list_keys
+from recommender.serving.polled_state import first_found, list_keys
 
 SCHEMA = """
 CREATE TABLE pointer (value BLOB NOT NULL);

@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import connection_pool
-from recommender.serving.known import Command, Reply
+from recommender.serving.polled_state import Command, Reply
 from recommender.serving.resp import ReplyReader, packed, require_answer
 
 CHUNK = 65536

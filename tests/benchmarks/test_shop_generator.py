@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.reindex import RECIPE, Measured, exponents
 from benchmarks.shop_generator import DAYS, FAMILY, SyntheticShop, renewed
-from recommender.settings_file import load
+from recommender.settings.loading import load
 
 
 def test_it_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from recommender import encoding_paths
 from recommender.cli.main import run
-from recommender.encoding_paths import EncodingPath, Fidelity
+from recommender.insights import encoding_paths
+from recommender.insights.encoding_paths import EncodingPath, Fidelity
+from recommender.publishing.embedded import Embedded
 from recommender.serving.connection import open_store
-from recommender.serving.embedded import Embedded
-from tests.shop_files import orders, write_shop, write_small_shop
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "00123"), ("NA", "a"), ("1e5", "b", "NA")] * 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
-from tests.shop_files import orders, write_shop, write_small_shop
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
-from tests.shop_files import orders, write_shop
+from tests.support.shop_files import orders, write_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 CATALOGUE = "item_id,title\n" + "".join(f"{item},Garden lamp {item}\n" for item in "abcdef")
@@ -83,10 +83,10 @@ def test_what_cannot_be_refreshed_is_told_in_one_line(
 def test_a_run_that_began_before_is_told(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = live.parent / ".recommender" / "artifacts" / "acme" / "runs"
     assert [path.name for path in record.iterdir()] == ["acme.1.json"]
+    from recommender.build.job import pinned
     from recommender.cli.session import publisher
-    from recommender.job import pinned
     from recommender.pipeline import begin
-    from recommender.settings_file import load
+    from recommender.settings.loading import load
 
     settings = load(live)
     with publisher(settings) as shop:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from recommender.builds import find_build
+from recommender.build.contents import find_build
 from recommender.cli.diff_page import page
 from recommender.cli.main import run
-from recommender.releases import ChangedList, Difference, Entry, Release
-from recommender.settings_file import load
-from tests.shop_files import orders, write_shop, write_small_shop
+from recommender.insights.diff import ChangedList, Difference, Entry, Release
+from recommender.settings.loading import load
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 HOSTILE = "</small><script>alert(1)</script>\"'>&amp;<img src=x onerror=alert(1)>"

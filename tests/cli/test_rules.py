@@ -8,9 +8,9 @@ import pytest
 
 from recommender.cli.main import run
 from recommender.cli.rules_page import page
-from recommender.merchandising.book import MerchandisingRule, RuleBook, Selection
-from recommender.rule_review.preview import Entry, Preview, PreviewedList
-from tests.shop_files import orders, write_shop, write_small_shop
+from recommender.live.rule_preview import Entry, Preview, PreviewedList
+from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Selection
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
 HOSTILE = "</small><script>alert(1)</script>\"'>&amp;<img src=x onerror=alert(1)>"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from recommender.artifacts import ArtifactStore
+from recommender.artifacts.runs import Run, State
+from recommender.artifacts.store import ArtifactStore
 from recommender.cli.run_line import EarlierRun, RunLine
 from recommender.cli.terminal import EVERY_S, Lines, duration
-from recommender.runs import Run, State
 
 EARLIER = EarlierRun("shop.3", [("read", 60.0), ("encode texts", 300.0), ("publish", 20.0)])
 

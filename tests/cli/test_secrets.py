@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop_files import orders, write_shop
+from tests.support.shop_files import orders, write_shop
 from tests.topologies.nodes import node
 
 PASSWORD = "S3CR3T-xyz"

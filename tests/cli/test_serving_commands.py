@@ -6,7 +6,7 @@ import pytest
 
 from recommender.cli.main import run
 from tests.cli.test_commands import BASKETS, failed
-from tests.shop_files import orders, write_shop
+from tests.support.shop_files import orders, write_shop
 
 
 @pytest.fixture

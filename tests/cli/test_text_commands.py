@@ -13,10 +13,10 @@ from recommender.cli.main import run
 from recommender.cli.serve import live_search
 from recommender.cli.session import connection
 from recommender.errors import ConfigError, DataError
-from recommender.search import searcher_of
+from recommender.insights.search import searcher_of
 from recommender.service.questions import Refusal, SearchQuestion
-from recommender.settings_file import load
-from tests.shop_files import orders, write_shop
+from recommender.settings.loading import load
+from tests.support.shop_files import orders, write_shop
 
 CATALOGUE = """item_id,title,category,price,in_stock
 a,Red garden lamp,Lights,5,true
@@ -99,7 +99,7 @@ def test_vectors_of_another_model_are_refused(
 ) -> None:
     store = load(config).artifact_store()
     monkeypatch.setattr(
-        "recommender.text_encoders.hashing.HashingEncoder.fingerprint", lambda _: "another"
+        "recommender.vectors.content.hashing.HashingEncoder.fingerprint", lambda _: "another"
     )
     with pytest.raises(ConfigError, match="the model here is another"):
         searcher_of(store, 1)

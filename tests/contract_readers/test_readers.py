@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from recommender.ids import ItemIds
+from recommender.core.ids import ItemIds
+from recommender.publishing.publisher import Publisher
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.topologies.nodes import program
 

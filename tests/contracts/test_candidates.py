@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.catalogue import Catalogue
-from recommender.indexes.exact import Exact
-from recommender.neighbours import NONE
-from recommender.protocols import Proposer
-from recommender.recipe import Choice
-from recommender.vectors import ItemVectors
-from tests.shops import basis, catalogue, checkerboard, interactions
+from recommender.core.catalogue import Catalogue
+from recommender.core.neighbours import NONE
+from recommender.core.protocols import Proposer
+from recommender.core.recipe import Choice
+from recommender.core.vectors import ItemVectors
+from recommender.vectors.index.exact import Exact
+from tests.support.shops import basis, catalogue, checkerboard, interactions
 
 N_ITEMS = 20
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.ids import ItemIds
+from recommender.core.interactions import Interactions
+from recommender.core.progress import silent
+from recommender.core.protocols import FittedFusion, Fusion
+from recommender.core.recipe import TEXT, Choice
+from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import ConfigError
-from recommender.ids import ItemIds
-from recommender.interactions import Interactions
-from recommender.progress import silent
-from recommender.protocols import FittedFusion, Fusion
-from recommender.recipe import TEXT, Choice
-from recommender.text_encoders.hashing import HashingEncoder
-from recommender.vectors import Embeddings, ItemVectors
-from tests.shops import catalogue, checkerboard
+from recommender.vectors.content.hashing import HashingEncoder
+from tests.support.shops import catalogue, checkerboard
 
 N_ITEMS, COLD = 20, 2
 

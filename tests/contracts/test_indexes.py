@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from recommender import registry
+from recommender.core.neighbours import NONE
+from recommender.core.protocols import IndexBuilder
+from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
-from recommender.neighbours import NONE
-from recommender.protocols import IndexBuilder
-from recommender.recipe import Choice
 
 N, D = 3000, 24
 BUILDERS = [Choice(name) for name in sorted(registry.INDEXES)] + [

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from recommender import registry
+from recommender.core.progress import silent
+from recommender.core.protocols import InteractionModel
+from recommender.core.recipe import Choice
+from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError, DataError
-from recommender.progress import silent
-from recommender.protocols import InteractionModel
-from recommender.recipe import Choice
-from recommender.vectors import Embeddings
-from tests.shops import checkerboard, interactions
+from tests.support.shops import checkerboard, interactions
 
 N_ITEMS, COLD = 20, 2
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.basis import Basis
-from recommender.interactions import Interactions
-from recommender.learning import Past
-from recommender.neighbours import NONE, Neighbours
-from recommender.progress import silent
-from recommender.protocols import FittedRanker, Ranker
-from recommender.rankers.complements import Complements
-from recommender.rankers.identity import Identity
-from recommender.rankers.learned import Learned
-from recommender.recipe import Choice, Placement, Recipe
-from recommender.vectors import ItemVectors
-from tests.shops import basis, catalogue, interactions
+from recommender.core.context import Basis
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.progress import silent
+from recommender.core.protocols import FittedRanker, Ranker
+from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.vectors import ItemVectors
+from recommender.ranking.rankers.complements import Complements
+from recommender.ranking.rankers.identity import Identity
+from recommender.ranking.rankers.learned import Learned
+from recommender.ranking.training_set import Past
+from tests.support.shops import basis, catalogue, interactions
 
 N_ITEMS, N_BASKETS = 60, 3_000
 

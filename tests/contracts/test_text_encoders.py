@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from recommender import registry
+from recommender.core.api_budget import TextApi
+from recommender.core.progress import silent
+from recommender.core.protocols import TextEncoder
+from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
-from recommender.progress import silent
-from recommender.protocols import TextEncoder
-from recommender.recipe import Choice
-from recommender.text_api import TextApi
-from recommender.text_encoders.word_files import write
-from recommender.words import WordTraining
-from tests.text_api_server import DIMENSIONS, running
+from recommender.evaluation.word_vectors import WordTraining
+from recommender.vectors.content.word_files import write
+from tests.support.text_api_server import DIMENSIONS, running
 
 TEXTS = [
     "white hanging heart t-light holder",

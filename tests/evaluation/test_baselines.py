@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from recommender.core.interactions import Interactions
 from recommender.evaluation import baselines
 from recommender.evaluation.best import best_of_each
-from recommender.experiments import BEHAVIOUR
-from recommender.interactions import Interactions
-from tests.shops import interactions
+from recommender.evaluation.experiments import BEHAVIOUR
+from tests.support.shops import interactions
 
 EVERY = {**BEHAVIOUR, "EASE": baselines.ease}
 

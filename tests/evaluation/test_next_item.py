@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import Neighbours
 from recommender.errors import DataError
 from recommender.evaluation.baskets import DAY_S, Window, window
 from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories, histories
-from recommender.interactions import Interactions
-from recommender.neighbours import Neighbours
-from tests.shops import interactions
+from tests.support.shops import interactions
 
 
 def visits(*moments: tuple[int, int, list[int]], n_items: int = 12) -> Interactions:

@@ -9,7 +9,7 @@ import pytest
 from recommender.cli.main import run
 from recommender.evaluation.charts import bars, curves, dot_grid
 from recommender.evaluation.intervals import Interval
-from tests.shop_files import orders, write_shop, write_small_shop
+from tests.support.shop_files import orders, write_shop, write_small_shop
 
 VOID = {"meta"}
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from benchmarks.peers.__main__ import export, judged_answers
-from recommender.bench import Bench, Terms, bench_of
+from recommender.core.vectors import Embeddings
 from recommender.evaluation.baskets import DAY_S, window
+from recommender.evaluation.harness import Bench, Terms, bench_of
 from recommender.evaluation.next_item import Histories
-from recommender.vectors import Embeddings
 from tests.evaluation.test_next_item import visits
-from tests.shops import catalogue
+from tests.support.shops import catalogue
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recommender.core.ids import ItemIds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.ready_made import ReadyMade
-from recommender.ids import ItemIds
 from recommender.readers.lists import read_lists
 
 IDS = ItemIds(("a", "b", "c", "007"))

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommender.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.recipe import Choice, Placement
+from recommender.merchandising.application import Rewriting
 from recommender.merchandising.rule_file import parsed
-from recommender.neighbours import NONE, Neighbours
-from recommender.recipe import Choice, Placement
-from recommender.rewriting import Rewriting
-from tests.shops import catalogue, interactions
+from tests.support.shops import catalogue, interactions
 
 BRANDS = ("Acme", "Bolt", "Core")
 CATEGORIES = ("Home > Lamps", "Home > Rakes", "Toys", "")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recommender.merchandising.book import Selection
 from recommender.merchandising.matching import Shelves, nearest
+from recommender.merchandising.rule_set import Selection
 from tests.merchandising.books import goods, rewriting
 
 SHELVES = Shelves(goods(12))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recommender.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.core.related import EVIDENCE
 from recommender.merchandising.merchandiser import Merchandised, Merchandiser
 from recommender.merchandising.whole_lists import rewritten
-from recommender.neighbours import NONE, Neighbours, RelatedLists
-from recommender.related import EVIDENCE
 from tests.merchandising.books import BRANDS, CATEGORIES, goods, listed, placement, rewriting
 
 TEXT = EVIDENCE.index("text")

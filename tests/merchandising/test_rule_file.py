@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
-from recommender.merchandising.book import MerchandisingRule, RuleBook, Selection
 from recommender.merchandising.rule_file import parsed, read_rules, required_rules
+from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Selection
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
 

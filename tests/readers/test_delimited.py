@@ -7,8 +7,8 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.readers import blocks
 from recommender.readers.blocks import Block
-from recommender.readers.ledger import Ledger
-from recommender.readers.screening import Kept, Screen
+from recommender.readers.row_accounting import Ledger
+from recommender.readers.row_filter import Kept, Screen
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
 from tests.readers.desk import Desk, sold
 

@@ -9,7 +9,7 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.readers.blocks import Block
 from recommender.readers.files import fingerprint, located
-from recommender.readers.screening import Screen
+from recommender.readers.row_filter import Screen
 from recommender.readers.shop import input_digests
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from tests.readers.desk import Desk, sold

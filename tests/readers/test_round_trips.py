@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender import item_id
-from recommender.catalogue import Catalogue
-from recommender.documents import clean
+from recommender.core import item_id
+from recommender.core.catalogue import Catalogue
+from recommender.core.documents import clean
 from recommender.errors import RecommenderError
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
 from tests.readers.desk import Desk, sold

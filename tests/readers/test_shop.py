@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender import documents
+from recommender.core import documents
+from recommender.core.progress import Advance
 from recommender.errors import ConfigError
-from recommender.progress import Advance
 from recommender.readers import shop
 from recommender.readers.shop import Source, input_digests, parameters
 from recommender.readers.sources import (

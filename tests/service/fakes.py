@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from recommender.related import RelatedItem, RelatedList, Status
+from recommender.core.related import RelatedItem, RelatedList, Status
 
 ENTRIES = (
     RelatedItem("b", 0.75, "both"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.service.app import START_S, create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
-from recommender.serving.hidden import Hidden
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.serving.test_lookup_faults import proxy, whole
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommender.related import RelatedItem, Status
+from recommender.core.related import RelatedItem, Status
 from recommender.service.app import create_app
 from tests.service.fakes import ENTRIES, FakeLookup
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from recommender.errors import ArtifactError
-from recommender.search import Filters, Hit, Searcher
+from recommender.insights.search import Filters, Hit, Searcher
 from recommender.service.app import create_app
 from recommender.service.questions import MAX_QUERY, Refusal, SearchQuestion
 from recommender.service.searching import LiveSearch

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from recommender.cli.main import run
-from recommender.serving.embedded import Embedded
+from recommender.publishing.embedded import Embedded
 from tests.serving.servers import until
-from tests.shop_files import orders, write_shop
+from tests.support.shop_files import orders, write_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")] * 3
 COMMAND = [sys.executable, "-m", "tests.service.command"]

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from recommender.publishing.embedded import Embedded
 from recommender.serving.connection import open_store
-from recommender.serving.embedded import Embedded
 
 
 def main(state: str) -> None:

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from recommender.generation import Generation
-from recommender.ids import ItemIds
-from recommender.neighbours import RelatedLists
-from recommender.progress import Progress, silent
-from recommender.related import EVIDENCE, RelatedItem
+from recommender.core.generation import Generation
+from recommender.core.ids import ItemIds
+from recommender.core.neighbours import RelatedLists
+from recommender.core.progress import Progress, silent
+from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.publishing.publisher import Publisher
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
 from recommender.serving.connection import open_store
 from recommender.serving.keys import Keys
-from recommender.serving.publisher import Publisher
 
 N = 40
 """How many items a build has where nothing else is said."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from recommender.publishing.publisher import Publisher
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import servers
 
 _numbers = itertools.count(1)

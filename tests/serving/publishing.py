@@ -2,8 +2,8 @@
 
 import sys
 
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
-from recommender.serving.publisher import Publisher
 from tests.serving import builds
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 
-from recommender.related import RelatedList
+from recommender.core.related import RelatedList
 from recommender.serving.lookup import RelatedItems
 from tests.serving import builds
 

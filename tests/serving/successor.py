@@ -10,12 +10,12 @@ import json
 import sys
 from contextlib import closing
 
-from recommender.neighbours import RelatedLists
+from recommender.core.neighbours import RelatedLists
+from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
-from recommender.serving.staging import Staging
 from tests.serving import builds
 
 _decode_pointer, _decode_list = codec.decode_pointer, codec.decode_list

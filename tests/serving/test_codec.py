@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender import item_id
-from recommender.generation import Generation
-from recommender.ids import ItemIds
-from recommender.neighbours import RelatedLists
-from recommender.related import EVIDENCE, RelatedItem
+from recommender.core import item_id
+from recommender.core.generation import Generation
+from recommender.core.ids import ItemIds
+from recommender.core.neighbours import RelatedLists
+from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.codec import LEVELS, Pointer, StoredList, View
 from recommender.serving.keys import Keys
-from recommender.serving.staging import Staging
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: item_id.fault(text) is None)
 scores = st.floats(0, 1, exclude_min=True, width=32)

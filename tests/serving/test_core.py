@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.core.related import RelatedItem
 from recommender.errors import StoreUnavailable
-from recommender.related import RelatedItem
 from recommender.serving import codec
 from recommender.serving.breaker import FAILURES, Breaker
 from recommender.serving.cache import Found, ListCache
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.core import Core, drawn
 from recommender.serving.keys import Keys
-from recommender.serving.known import UNREAD, Known, changed, poll
+from recommender.serving.polled_state import UNREAD, Known, changed, poll
+from recommender.serving.query import checked_wish
 from recommender.serving.resp import ReplyReader, packed
-from recommender.serving.wish import checked_wish
 
 ITEMS = [f"i{number}" for number in range(12)]
 VIEW = View((1,), ("related",))

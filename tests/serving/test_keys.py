@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from recommender import item_id
+from recommender.core import item_id
 from recommender.errors import ConfigError
 from recommender.serving.keys import Keys, check_placement, check_shop
 

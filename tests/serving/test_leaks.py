@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from recommender.publishing.publisher import Publisher
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import builds
 
 COUNT, PUBLISHES, RANDOM_IDS = 200, 500, 1_000_000

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from recommender.core.related import RelatedList
 from recommender.errors import ConfigError
-from recommender.related import RelatedList
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
-from recommender.serving.known import share_of
 from recommender.serving.lookup import RelatedItems
+from recommender.serving.polled_state import share_of
 from tests.serving import servers
 
 READING = {"client|setname", "client|setinfo", "mget", "zrangebyscore"}

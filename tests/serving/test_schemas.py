@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from recommender.publishing.publisher import Publisher
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.serving.builds import N
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from recommender.core.related import RelatedList
 from recommender.errors import StoreUnavailable
-from recommender.related import RelatedList
-from recommender.serving.audit import Audit, audit
+from recommender.publishing.audit import Audit, audit
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
+from tests.publishing.test_publisher import after
 from tests.serving import builds, servers
-from tests.serving.test_publisher import after
 
 SHOP, COUNT = "acme", 60
 UNPROTECTED = ["--enable-protected-configs", "yes"]

@@ -14,15 +14,15 @@ import pytest
 from redis import Redis, RedisCluster
 from redis.crc import key_slot
 
+from recommender.core.related import RelatedItem, RelatedList
 from recommender.errors import StoreUnavailable
-from recommender.related import RelatedItem, RelatedList
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.overlay import ItemLists
+from recommender.publishing.publisher import Publisher
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
-from recommender.serving.hidden import Hidden
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.overlay import ItemLists
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.serving.builds import N
 from tests.topologies.clusters import Cluster, cluster, free_ports
@@ -438,7 +438,7 @@ def test_a_replica_takes_over_with_every_list() -> None:
 
 
 def test_a_replica_that_lags_stops_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recommender.serving.lists.WAIT_MS", 200)
+    monkeypatch.setattr("recommender.publishing.lists.WAIT_MS", 200)
     with cluster("redis-server", replicas=1) as found, publishing(found) as publisher:
         builds.publish(publisher, 1)
         with found.stopped(3), pytest.raises(StoreUnavailable, match="no replica had the lists"):
@@ -476,7 +476,7 @@ def test_lists_that_one_node_lost_stop_the_swap(
             for key in site.clients[emptied].scan_iter(match=f"rec:{SHOP}:2:*"):
                 site.clients[emptied].unlink(key)
 
-        monkeypatch.setattr("recommender.serving.lists.Lists.require_replicated", lossy)
+        monkeypatch.setattr("recommender.publishing.lists.Lists.require_replicated", lossy)
         with pytest.raises(
             StoreUnavailable, match=rf"\(\d+ on 127.0.0.1:{site.ports[emptied]} are"
         ):

@@ -10,7 +10,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from recommender.cli.main import run
 from tests.cli.test_commands import BASKETS
 from tests.serving import servers
-from tests.shop_files import orders, write_shop
+from tests.support.shop_files import orders, write_shop
 from tests.topologies.clusters import Cluster, asked, cluster
 
 pytestmark = pytest.mark.server

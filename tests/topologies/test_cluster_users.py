@@ -11,14 +11,14 @@ from redis import Redis
 from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.inspection import inspect_servers
+from recommender.publishing.overlay import ItemLists
+from recommender.publishing.publisher import Publisher
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
-from recommender.serving.hidden import Hidden
-from recommender.serving.inspection import inspect_servers
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.overlay import ItemLists
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.topologies.clusters import Cluster, cluster
 from tests.topologies.nodes import ACL, PASSWORD

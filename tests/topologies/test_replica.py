@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pytest
 from redis import Redis
 
+from recommender.core.progress import Advance, Progress, silent
 from recommender.errors import StoreUnavailable
-from recommender.progress import Advance, Progress, silent
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.topologies.nodes import ACL, PASSWORD, free_port, node
 from tests.topologies.test_users import with_passwords

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import StoreUnavailable
+from recommender.publishing.publisher import Publisher
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import builds
 from tests.topologies.clusters import cluster
 from tests.topologies.nodes import PASSWORD, free_port, node, program

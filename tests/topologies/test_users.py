@@ -14,11 +14,11 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from recommender.errors import StoreUnavailable
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
-from recommender.serving.hidden import Hidden
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.publisher import Publisher
 from tests.serving import builds, servers
 from tests.topologies.nodes import ACL, PASSWORD, node
 

@@ -18,9 +18,9 @@ from types import MappingProxyType
 
 from redis import Redis
 
-from recommender import failpoints
+from recommender.core import failpoints
 from tests.serving.servers import answers, binary_of, until
-from tests.shop_files import SETTINGS, orders, write_shop
+from tests.support.shop_files import SETTINGS, orders, write_shop
 
 REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "S3CR3T-xyz"

@@ -13,13 +13,13 @@ from pathlib import Path
 from kombu.connection import Connection
 from redis import Redis
 
-from recommender.artifacts import ArtifactStore
-from recommender.runs import Run, all_runs, find_run
-from recommender.serving.generations import Generations
+from recommender.artifacts.runs import Run, all_runs, find_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.publishing.generations import Generations
 from recommender.serving.keys import Keys
-from recommender.settings_file import load
+from recommender.settings.loading import load
 from tests.serving.servers import until
-from tests.shop_files import write_small_shop
+from tests.support.shop_files import write_small_shop
 from tests.workers.fleet import (
     QUEUE,
     REPOSITORY,

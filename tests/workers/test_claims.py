@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from recommender.serving.publisher import Publisher
-from recommender.steps import Task
+from recommender.build.steps import Task
+from recommender.publishing.publisher import Publisher
 from tests.serving.servers import until
 from tests.workers.fleet import server
 from workers.claims import Claims

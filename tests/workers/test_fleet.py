@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from recommender.settings_file import load
+from recommender.settings.loading import load
 from tests.serving.servers import until
 from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of

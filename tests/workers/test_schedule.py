@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from recommender.errors import ConfigError
-from recommender.serving.publisher import Publisher
-from recommender.settings import ScheduleSettings
+from recommender.publishing.publisher import Publisher
+from recommender.settings.model import ScheduleSettings
 from tests.workers.fleet import server
 from workers.schedule import due, last_period
 

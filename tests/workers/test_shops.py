@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import ConfigError
-from recommender.settings_file import find_files, load
+from recommender.settings.loading import find_files, load
 from tests.workers.fleet import CLOSED, PASSWORD, settings_of, write_tiny_shop
 from workers.shops import read_shops
 

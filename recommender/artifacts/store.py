@@ -1,0 +1,285 @@
+"""Artifacts: content-addressed outputs of stages.
+
+`<root>/<shop>/<step>/<key>/` holds one .npy file per column and `manifest.json`, which is written
+last: without it the artifact does not exist. Keys cover whatever changes the bytes, so the first
+complete artifact of a key wins and nothing is ever changed in place. Manifests carry no time, host
+or path. Every file is checked against its SHA-256 before it is loaded, and so is the manifest;
+nothing is unpickled. With a signing key, a manifest or run record that was not written with it is
+refused.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from recommender.artifacts.storage import MANIFEST, Storage, digest, storage_at
+from recommender.core import failpoints
+from recommender.core.arrays import Columns
+from recommender.errors import ArtifactError
+
+FORMAT = 2
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+RUNS = "runs"
+AT_ONCE = 2
+_HEADERS = Lock()
+"""numpy reads headers by `ast.literal_eval`, of which CPython 3.11 counts the depth of all threads
+in one number: a SystemError where garbage collection lets another thread in (see gh-106905)."""
+_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
+_RUN_ID = re.compile(r"[a-z0-9_-]{1,40}\.[0-9]{1,20}")
+_RUN_FILE = re.compile(r"[a-z0-9_-]{1,40}\.([0-9]{1,20})\.json")
+
+
+def artifact_key(
+    step: str, version: int, parameters: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str:
+    """Key of a stage output: SHA-256 over the step's code version, parameters and input keys."""
+    content = {"step": step, "version": version, "parameters": parameters, "inputs": inputs}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One complete stage output: `summary` is plain JSON, the columns lie in files at `path`."""
+
+    storage: Storage
+    path: str
+    key: str
+    summary: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns."""
+        return [name.removesuffix(".npy") for name in self.files]
+
+    def columns(self, *names: str) -> Columns:
+        """The named columns, or all, memory-mapped read-only once their checksums hold.
+
+        Raises: ArtifactError where a file is missing, is a link, has another size or checksum.
+        """
+        files = [f"{name}.npy" for name in names] or list(self.files)
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # a checksum holds no interpreter
+            loaded = dict(zip(files, pool.map(self._load, files), strict=True))
+        return {name.removesuffix(".npy"): array for name, array in loaded.items()}
+
+    def _load(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+        if name not in self.files:
+            raise ArtifactError(f"artifact {self.path}: no file {name} in its manifest")
+        expected = self.files[name]
+        place = self.storage.file(
+            f"{self.path}/{name}", int(expected["size"]), str(expected["sha256"])
+        )
+        with _HEADERS:
+            loaded: np.ndarray[Any, np.dtype[Any]] = np.load(
+                place, mmap_mode="r", allow_pickle=False
+            )
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactStore:
+    """The artifacts of one shop below a local folder or an fsspec URL.
+
+    `cache` keeps copies of what is read from afar; `signing_key` signs manifests and run records,
+    and refuses those of others.
+    """
+
+    root: Path | str
+    shop: str
+    cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir(), "recommender-cache"))
+    signing_key: bytes = field(default=b"", repr=False)
+    storage: Storage = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "storage", storage_at(str(self.root), self.cache))
+
+    def find(self, step: str, key: str) -> Artifact | None:
+        """The artifact of a key, or None where there is no complete one.
+
+        Raises: ArtifactError where its manifest is not one, is not signed as it should be, or
+        names a file outside of its folder.
+        """
+        folder = self.folder(step, key)
+        path = f"{folder}/{MANIFEST}"
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        if content is None:
+            return None
+        manifest = self._verified(path, content)
+        if manifest.get("format") != FORMAT or manifest.get("key") != key:
+            raise ArtifactError(f"{path} has another format or key; remove its folder")
+        files = manifest["files"]
+        for name in files:
+            if not _NAME.fullmatch(name):
+                raise ArtifactError(f"{path} names a file {name!r:.80}; remove its folder")
+        return Artifact(self.storage, folder, key, manifest["summary"], files)
+
+    def require(self, step: str, key: str) -> Artifact:
+        """The artifact of a key. Raises: ArtifactError where there is none."""
+        artifact = self.find(step, key)
+        if artifact is None:
+            raise ArtifactError(
+                f"artifact {self.folder(step, key)} is not there: it was removed, or made on "
+                "another machine; run recommender reindex"
+            )
+        return artifact
+
+    def write(self, step: str, key: str, columns: Columns, summary: Mapping[str, Any]) -> Artifact:
+        """Write an artifact whole, or not at all; where the key exists already, that one stays.
+
+        Raises: ArtifactError where the disk refuses, naming the path.
+        """
+        folder = self.folder(step, key)
+
+        def fill(staging: Path) -> bytes:
+            content = {"format": FORMAT, "key": key, "summary": summary}
+            files = _written(staging, columns)
+            return self._signed(f"{folder}/{MANIFEST}", content | {"files": files}, indent=1)
+
+        self.storage.write(folder, fill)
+        written = self.find(step, key)
+        if written is None:
+            raise ArtifactError(f"artifact {folder} went away while it was written; run again")
+        return written
+
+    def discard(self, step: str, key: str) -> int:
+        """Remove an artifact, its manifest first; returns the bytes that it took."""
+        return self.storage.remove(self.folder(step, key))
+
+    def record_run(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Write `runs/<run id>.json`: what a run was and did. Raises: ArtifactError."""
+        path = self._run(run_id)
+        self.storage.replace(path, self._signed(path, record, indent=2))
+
+    def begin_run(self, run_id: str, record: Mapping[str, Any]) -> bool:
+        """Write the record of a new run; False where that run has one already."""
+        path = self._run(run_id)
+        return self.storage.create(path, self._signed(path, record, indent=2))
+
+    def run(self, run_id: str) -> Mapping[str, Any] | None:
+        """The record of a run, None where there is none. Raises: ArtifactError."""
+        path = self._run(run_id)
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        return None if content is None else self._verified(path, content)
+
+    def runs(self) -> list[int]:
+        """The numbers of the runs that have a record, newest first."""
+        names = self.storage.names(f"{self._shop()}/{RUNS}")
+        matched = (_RUN_FILE.fullmatch(name) for name in names)
+        return sorted((int(match[1]) for match in matched if match), reverse=True)
+
+    def highest_run(self) -> int:
+        """The highest fence under which a run was recorded, 0 without any."""
+        return max(self.runs(), default=0)
+
+    def forget_run(self, run_id: str) -> None:
+        """Remove the record of a run."""
+        self.storage.remove(self._run(run_id))
+
+    def entry(self, ledger: str, number: int) -> Mapping[str, Any] | None:
+        """One entry of an append-only ledger, None behind its end. Raises: ArtifactError."""
+        path = self._entry(ledger, number)
+        content = self.storage.read(path, MAX_MANIFEST_BYTES)
+        return None if content is None else self._verified(path, content)
+
+    def end(self, ledger: str) -> int:
+        """How many entries a ledger has, in a number of looks that grows with its logarithm."""
+        high = 1
+        while self.entry(ledger, high - 1) is not None:
+            high *= 2
+        low = high // 2
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self.entry(ledger, middle) else (low, middle)
+        return low
+
+    def append(self, ledger: str, number: int, entry: Mapping[str, Any]) -> bool:
+        """Write entry `number` of a ledger; False where another writer has written that one."""
+        path = self._entry(ledger, number)
+        return self.storage.create(path, self._signed(path, entry))
+
+    def forget_ledger(self, ledger: str) -> None:
+        """Remove a ledger that has entries."""
+        self.storage.remove(f"{self._shop()}/ledgers/{ledger}")
+
+    def folder(self, step: str, key: str) -> str:
+        """The path of an artifact below the root. Raises: ArtifactError for an unfit name."""
+        for name in (step, key):
+            _check_name(name)
+        return f"{self._shop()}/{step}/{key}"
+
+    def _shop(self) -> str:
+        _check_name(self.shop)
+        return self.shop
+
+    def _run(self, run_id: str) -> str:
+        if not _RUN_ID.fullmatch(run_id):
+            raise ArtifactError(f"run id {run_id!r:.80} is not SHOP.NUMBER")
+        return f"{self._shop()}/{RUNS}/{run_id}.json"
+
+    def _entry(self, ledger: str, number: int) -> str:
+        _check_name(ledger)
+        return f"{self._shop()}/ledgers/{ledger}/{number:08d}.json"
+
+    def _signed(self, path: str, content: Mapping[str, Any], indent: int | None = None) -> bytes:
+        signed = {**content, "signature": self._signature(path, content)}
+        text = json.dumps(signed, sort_keys=True, indent=indent, ensure_ascii=False)
+        return f"{text}\n".encode()
+
+    def _verified(self, path: str, content: bytes) -> Mapping[str, Any]:
+        try:
+            found = json.loads(content)
+        except ValueError as error:
+            raise ArtifactError(f"{path} cannot be read ({error}); remove its folder") from error
+        if not isinstance(found, dict):
+            raise ArtifactError(f"{path} is no JSON object; remove its folder")
+        signature = str(found.pop("signature", "")).encode()
+        if not hmac.compare_digest(signature, self._signature(path, found).encode()):
+            reason = (
+                "is not signed with artifacts.signing_key: another writer made or changed it"
+                if self.signing_key
+                else "was changed, or signed with a key that is not set here"
+            )
+            raise ArtifactError(f"{path} {reason}; remove it and run again")
+        return found
+
+    def _signature(self, path: str, content: Mapping[str, Any]) -> str:
+        """HMAC-SHA-256 over the place and the content, so that neither can be exchanged.
+
+        Without a key it is a checksum: a bit that flips is noticed, a forger is not.
+        """
+        text = json.dumps([path, content], sort_keys=True, ensure_ascii=True)
+        return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ArtifactError(f"artifact name {name!r:.80}: use a-z, 0-9, '.', '_' and '-'")
+
+
+def _written(staging: Path, columns: Columns) -> dict[str, dict[str, Any]]:
+    """Write the columns below a folder; returns their sizes and checksums by file name."""
+    files = {}
+    for column, array in columns.items():
+        name = f"{column}.npy"
+        if not _NAME.fullmatch(name):
+            raise ArtifactError(f"artifact column {column!r}: use a-z, 0-9, '.', '_' and '-'")
+        failpoints.hit("artifact.write")
+        path = staging / name
+        with path.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        files[name] = {"size": path.stat().st_size, "sha256": digest(path)}
+    return files

@@ -1,0 +1,307 @@
+"""Builds: what a run made, read back from its artifacts."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.gates import Measures
+from recommender.core.arrays import Columns, Rows
+from recommender.core.catalogue import Catalogue
+from recommender.core.ids import ItemIds
+from recommender.core.interactions import Interactions
+from recommender.core.lists import K, Lists, shared
+from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.core.recipe import Placement, Recipe
+from recommender.ranking.chooser import WIDER, Chosen, stages_of
+from recommender.ranking.hubness import Entries, most_lists
+
+READ = ("read", 3)
+LISTS = ("lists", 4)
+BUILD = ("build", 3)
+RULE_BOOK = ("rule-book", 1)
+_CATALOGUE = "catalogue."
+_INTERACTIONS = "interactions."
+_LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
+Count = TypeVar("Count", int, float)
+_REASONS = ("own", "dropped")
+_PER_LIST = ("sizes", "own")
+
+
+def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
+    """The artifact of a published build. Raises: ArtifactError where it is no longer there."""
+    return artifacts.require(BUILD[0], key)
+
+
+def read_catalogue(artifacts: ArtifactStore, build: Artifact) -> Catalogue:
+    """The catalogue of a build. Raises: ArtifactError where it is no longer there."""
+    return catalogue_of(artifacts.require(READ[0], build.summary["read"]))
+
+
+def read_interactions(artifacts: ArtifactStore, build: Artifact) -> Interactions:
+    """The interactions of a build. Raises: ArtifactError where they are no longer there."""
+    return interactions_of(artifacts.require(READ[0], build.summary["read"]))
+
+
+def read_ids(artifacts: ArtifactStore, build: Artifact) -> ItemIds:
+    """The ids of a build's items alone. Raises: ArtifactError where they are no longer there."""
+    read = artifacts.require(READ[0], build.summary["read"])
+    names = [f"{_CATALOGUE}{name}" for name in ItemIds(()).columns()]
+    return ItemIds.from_columns(_unprefixed(read.columns(*names), _CATALOGUE))
+
+
+def related_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
+    """The lists of a build, one per placement. Raises: ArtifactError."""
+    return [read_lists(artifacts, build, name) for name in placements(build)]
+
+
+def chosen_lists(artifacts: ArtifactStore, build: Artifact) -> list[RelatedLists]:
+    """The lists of a build as they were before merchandisers' rules. Raises: ArtifactError."""
+    return [chosen_list(artifacts, build, name) for name in placements(build)]
+
+
+def chosen_list(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
+    """The lists of one placement before merchandisers' rules. Raises: ArtifactError."""
+    return _joined(artifacts, chosen_keys(build)[placement], placement)
+
+
+def folded(build: Artifact) -> bool:
+    """Whether merchandisers' rules were applied to the lists of a build."""
+    return "chosen" in build.summary
+
+
+def chosen_keys(build: Artifact) -> Mapping[str, Sequence[str]]:
+    """The keys of the shards of each placement's lists before merchandisers' rules."""
+    keys: Mapping[str, Sequence[str]] = build.summary.get("chosen", build.summary["lists"])
+    return keys
+
+
+def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> RelatedLists:
+    """The lists of one placement. Raises: ArtifactError where they are no longer there."""
+    return _joined(artifacts, build.summary["lists"][placement], placement)
+
+
+def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> RelatedLists:
+    parts = [artifacts.require(LISTS[0], key).columns() for key in keys]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
+    offsets = _offsets(columns.pop("sizes"))
+    return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
+
+
+def lists_and_own(
+    artifacts: ArtifactStore, build: Artifact, placement: str
+) -> tuple[RelatedLists, NDArray[np.bool_]]:
+    """The lists of one placement, and which entries (e,) are no best sellers behind a short one.
+
+    Raises: ArtifactError where they are no longer there.
+    """
+    lists = read_lists(artifacts, build, placement)
+    parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
+    own = np.concatenate([part.columns("own")["own"] for part in parts])
+    behind = Entries.of(lists.sizes, own, lists.rows).behind
+    return lists, ~behind
+
+
+def part_of_lists(
+    artifacts: ArtifactStore, build: Artifact, placement: str, shard: int
+) -> tuple[RelatedLists, range]:
+    """One shard of a placement's lists, all others empty, and the rows that it holds."""
+    part = artifacts.require(LISTS[0], build.summary["lists"][placement][shard]).columns()
+    start = shard * build.summary["shard_items"]
+    return shard_of_lists(placement, part, start, build.summary["n_items"])
+
+
+def shard_of_lists(
+    placement: str, part: Columns, start: int, n_items: int
+) -> tuple[RelatedLists, range]:
+    """The columns of a shard that begins at row `start`, all other lists empty, and its rows."""
+    rows = range(start, start + len(part["sizes"]))
+    sizes = np.zeros(n_items, dtype=np.int64)
+    sizes[rows.start : rows.stop] = part["sizes"]
+    columns = [part[name] for name in (*_LIST_COLUMNS[1:], "best_sellers")]
+    return RelatedLists(placement, _offsets(sizes), *columns), rows
+
+
+def lists_with_ids(artifacts: ArtifactStore, build: Artifact) -> list[Lists]:
+    """The lists of a build with the ids behind their rows. Raises: ArtifactError."""
+    ids = read_ids(artifacts, build)
+    return [Lists(ids, lists) for lists in related_lists(artifacts, build)]
+
+
+def placements(build: Artifact) -> list[str]:
+    """The names of a build's placements, in the recipe's order."""
+    return [str(placement["name"]) for placement in build.summary["recipe"]["placements"]]
+
+
+def counted(lists: Iterable[Sequence[Artifact]], n_items: int, n_events: int) -> Mapping[str, Any]:
+    """What is counted of a build, from the shards of each placement's lists."""
+    filled, coverage, entries = [1.0], [1.0], 0
+    for parts in lists:
+        listed, full = np.zeros(n_items, dtype=bool), 0
+        for part in parts:
+            columns = part.columns("sizes", "rows")
+            listed[columns["rows"]] = True
+            full += int((columns["sizes"] > 0).sum())
+            entries += len(columns["rows"])
+        filled.append(full / n_items)
+        coverage.append(float(listed.mean()))
+    return dataclasses.asdict(Measures(n_items, n_events, entries, min(filled), min(coverage)))
+
+
+def health(
+    chosen: Mapping[str, Sequence[Artifact]],
+    lists: Mapping[str, Sequence[Artifact]],
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """What people should know of a build's placements, from the shards of their lists.
+
+    `chosen` are those before merchandisers' rules, `lists` those that are published.
+
+    `short`: by placement, how many lists have fewer entries of their own than the placement is
+    deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
+    placements, the mean share of the longer first ten that stands in the other's too.
+    """
+    short = {one.name: _short(chosen[one.name], stages_of(one)) for one in recipe.placements}
+    tops = {name: _tops(parts) for name, parts in lists.items()}
+    overlap = [
+        {"placements": [one, other], "share": round(shared(tops[one], tops[other]), 4)}
+        for one, other in combinations(tops, 2)
+    ]
+    return {"short": short, "overlap": overlap}
+
+
+def dropped_of(
+    artifacts: ArtifactStore, build: Artifact, placement: Placement, row: int
+) -> dict[str, int]:
+    """How many candidates of an item each stage dropped; empty where its list is not short.
+
+    Raises: ArtifactError where the lists are no longer there.
+    """
+    keys, size = chosen_keys(build)[placement.name], build.summary["shard_items"]
+    part = artifacts.require(LISTS[0], keys[row // size]).columns("own", "dropped")
+    is_short = part["own"] < placement.depth
+    if not is_short[row % size]:
+        return {}
+    dropped = part["dropped"][int(is_short[: row % size].sum())].tolist()
+    return _by_stage(stages_of(placement), dropped)
+
+
+def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
+    dropped = np.concatenate([part.columns("dropped")["dropped"] for part in parts])
+    means = (dropped.sum(axis=0) / max(len(dropped), 1)).round(2).tolist()
+    return {"lists": len(dropped), "by": _by_stage(stages, means)}
+
+
+def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count]:
+    """The counts that are above 0; a rule that stands twice counts as one."""
+    by: dict[str, Count] = {}
+    for stage, count in zip(stages, counts, strict=True):
+        if count > 0:
+            by[stage] = by[stage] + count if stage in by else count
+    return by
+
+
+def _tops(parts: Sequence[Artifact]) -> Rows:
+    """The first ten entries of every list (n, 10), best sellers behind it among them."""
+    tops = []
+    for part in parts:
+        columns = part.columns("sizes", "rows")
+        shown = np.arange(K) < np.minimum(columns["sizes"], K)[:, None]
+        places = _offsets(columns["sizes"])[:-1, None] + np.arange(K)
+        top = np.full(shown.shape, NONE, dtype=np.int32)
+        top[shown] = columns["rows"][places[shown]]
+        tops.append(top)
+    return np.concatenate(tops)
+
+
+def read_columns(catalogue: Catalogue, interactions: Interactions) -> Columns:
+    """What was read as the columns of one artifact."""
+    return {_CATALOGUE + name: array for name, array in catalogue.columns().items()} | {
+        _INTERACTIONS + name: array for name, array in interactions.columns().items()
+    }
+
+
+def catalogue_of(read: Artifact) -> Catalogue:
+    """The catalogue that was read."""
+    return Catalogue.from_columns(_part(read, _CATALOGUE))
+
+
+def interactions_of(read: Artifact) -> Interactions:
+    """The interactions that were read."""
+    return Interactions.from_columns(_part(read, _INTERACTIONS))
+
+
+def list_columns(chosen: Iterator[tuple[Chosen, NDArray[np.uint8]]], depth: int) -> Columns:
+    """Blocks of lists and their evidence as the columns of one shard.
+
+    The first `own` (n,) entries of a list are no best sellers that fill it up; `dropped` (s,
+    stages) says for the lists with fewer than `depth` of them, in row order, how many of their
+    candidates each stage dropped.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_LIST_COLUMNS, *_REASONS)}
+    for block, codes in chosen:
+        found = block.neighbours.found
+        parts["sizes"].append(found.sum(axis=1, dtype=np.int64))
+        parts["rows"].append(block.neighbours.rows[found])
+        parts["scores"].append(block.neighbours.scores[found])
+        parts["evidence"].append(codes[found])
+        parts["own"].append(block.own)
+        parts["dropped"].append(block.dropped[block.own < depth])
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def merchandised_columns(lists: Iterable[tuple[Neighbours, NDArray[np.uint8]]]) -> Columns:
+    """Blocks of lists after merchandisers' rules, and their evidence, as columns of one shard."""
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _LIST_COLUMNS}
+    for block, codes in lists:
+        found = block.found
+        arrays = found.sum(axis=1, dtype=np.int64), block.rows, block.scores, codes
+        for name, array in zip(_LIST_COLUMNS, arrays, strict=True):
+            parts[name].append(array if name == "sizes" else array[found])
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> Iterator[Columns]:
+    """The columns of all shards of lists twice as deep, cut to `depth` and to the hub share."""
+    joined = {name: np.concatenate([part[name] for part in wide]) for name in ("rows", *_PER_LIST)}
+    entries = Entries.of(joined["sizes"], joined["own"], joined["rows"])
+    stays = entries.bounded(depth, most_lists(hub_share, len(joined["sizes"])))
+    place = 0
+    for part in wide:
+        kept = stays[place : place + len(part["rows"])]
+        place += len(kept)
+        yield _bounded(part, kept, depth)
+
+
+def _bounded(part: Columns, kept: NDArray[np.bool_], depth: int) -> Columns:
+    n_lists = len(part["sizes"])
+    entries = Entries.of(part["sizes"], part["own"], part["rows"])
+    sizes = np.bincount(entries.owner[kept], minlength=n_lists)
+    own = np.bincount(entries.owner[kept & ~entries.behind], minlength=n_lists)
+    dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
+    dropped[part["own"] < WIDER * depth] = part["dropped"]
+    dropped[:, -1] = part["own"] - own
+    return {
+        "sizes": sizes,
+        **{name: part[name][kept] for name in ("rows", "scores", "evidence")},
+        "own": own,
+        "dropped": dropped[own < depth],
+        "best_sellers": part["best_sellers"],
+    }
+
+
+def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+
+
+def _part(read: Artifact, prefix: str) -> Columns:
+    names = [name for name in read.column_names if name.startswith(prefix)]
+    return _unprefixed(read.columns(*names), prefix)
+
+
+def _unprefixed(columns: Columns, prefix: str) -> Columns:
+    return {name.removeprefix(prefix): array for name, array in columns.items()}

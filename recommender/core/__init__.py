@@ -1,0 +1,1 @@
+"""Value types, protocols and arithmetic that all other packages share."""

@@ -1,0 +1,115 @@
+"""Words: vectors of a shop's own words, learned from its own texts, for the encoder `static`.
+
+Two words are near where they stand in texts with the same other words. What is learned is a file:
+a build reads that file, so the same text always has the same vector, and its digest is in every
+key; learning again is a decision, like exchanging any other model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from recommender.build.job import Job
+from recommender.core.arrays import unit_rows
+from recommender.core.catalogue import Catalogue
+from recommender.core.documents import documents
+from recommender.core.recipe import Choice
+from recommender.errors import ConfigError, DataError
+from recommender.pipeline import read_shop_columns
+from recommender.vectors.content.word_files import BINARY, WordVectors, words_of, write
+
+SMOOTHING = 0.75
+SEED = 0
+ITSELF = 0.1
+"""How much a word stands beside itself: little, but a word that stands alone has a vector too."""
+FEWEST = 3
+MOST_WORDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class WordTraining:
+    """Positive pointwise mutual information of words in one text, and its singular vectors.
+
+    That is what skip-gram with negative sampling factorises; on some thousand short texts the exact
+    solution is better than its sampling. Frequencies of the other word are smoothed. A vector
+    is as long as its word is rare (inverse document frequency), so that a text is a weighted sum.
+    Source: Levy, Goldberg, Dagan 2015, "Improving distributional similarity with lessons learned
+    from word embeddings".
+    """
+
+    dimensions: int = 256
+    min_texts: int = 1
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.dimensions <= 4096:
+            raise ConfigError(f"words: dimensions = {self.dimensions} is not in 2..4096")
+        if self.min_texts < 1:
+            raise ConfigError(f"words: min_texts = {self.min_texts} is below 1")
+
+    def fit(self, texts: Sequence[str]) -> WordVectors:
+        """Vectors of the words that stand in `min_texts` different texts, 100,000 at most.
+
+        Raises: DataError.
+        """
+        held, words = _held(sorted(set(texts)), self.min_texts)
+        if len(words) < FEWEST:
+            raise DataError(
+                f"{len(words)} words stand in {self.min_texts} texts: too few to learn from"
+            )
+        from sklearn.utils.extmath import randomized_svd
+
+        size = min(self.dimensions, len(words) - 1)
+        left, scale, _ = randomized_svd(_information(held), size, n_iter=7, random_state=SEED)
+        rarity = np.log((1 + held.shape[0]) / held.sum(axis=0))
+        matrix = unit_rows(left * scale) * rarity[:, None]
+        return WordVectors(words, matrix.astype(np.float32))
+
+
+def train_words(job: Job, training: WordTraining, path: Path) -> WordVectors:
+    """Learn from a shop's texts and write the file. Raises: ConfigError, DataError."""
+    if path.suffix != BINARY:
+        raise ConfigError(f"{path}: name a file that ends in {BINARY}")
+    if path.exists():
+        raise ConfigError(f"{path} is there already; a recipe may name it, so name another file")
+    vectors = training.fit(documents(_catalogue(job)))
+    write(path, vectors)
+    return vectors
+
+
+def _catalogue(job: Job) -> Catalogue:
+    """The catalogue of a job whose text encoder may not be there yet."""
+    reading = replace(job, recipe=replace(job.recipe, text=Choice("hashing")))
+    return read_shop_columns(reading)[1]
+
+
+def _held(texts: Sequence[str], fewest: int) -> tuple["sparse.csr_array", tuple[str, ...]]:
+    """Which of the n texts hold which of the V words (n, V)."""
+    sets = [set(words_of(text)) for text in texts]
+    counted: dict[str, int] = {}
+    for found in sets:
+        for word in found:
+            counted[word] = counted.get(word, 0) + 1
+    common = sorted(counted, key=lambda word: (-counted[word], word))[:MOST_WORDS]
+    words = tuple(sorted(word for word in common if counted[word] >= fewest))
+    row_of = {word: row for row, word in enumerate(words)}
+    kept = [sorted(row_of[word] for word in found if word in row_of) for found in sets]
+    ends = np.cumsum([0, *map(len, kept)])
+    rows = np.array([row for found in kept for row in found], dtype=np.int64)
+    shape = (len(texts), len(words))
+    return sparse.csr_array((np.ones(len(rows)), rows, ends), shape=shape), words
+
+
+def _information(held: "sparse.csr_array") -> "sparse.csr_array":
+    """Positive pointwise mutual information (V, V) of words in one text."""
+    together = (held.T @ held).tocoo()
+    together.data[together.row == together.col] *= ITSELF
+    times = np.asarray(together.sum(axis=1)).ravel()
+    smoothed = times**SMOOTHING
+    chance = smoothed / smoothed.sum()
+    row, column = together.row, together.col
+    information = np.log(together.data / times[row] / chance[column])
+    kept = information > 0
+    return sparse.csr_array((information[kept], (row[kept], column[kept])), shape=together.shape)

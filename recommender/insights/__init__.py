@@ -1,0 +1,1 @@
+"""Answers to people: explain, lint, search, clusters, diff and doctor."""

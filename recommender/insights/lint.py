@@ -1,0 +1,103 @@
+"""Lint: what a person should mend in a catalogue, and what is odd in the lists made of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender import pipeline, registry
+from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.contents import placements, read_catalogue, read_lists
+from recommender.build.job import Job, pinned
+from recommender.core.arrays import FloatMatrix, blocks
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions, support
+from recommender.core.neighbours import Neighbours
+from recommender.core.recipe import Choice
+from recommender.core.vectors import Embeddings
+from recommender.insights.finding import KINDS, Finding
+from recommender.insights.lists import list_findings, unseen
+from recommender.insights.near_duplicates import Twins
+from recommender.insights.prices import price_findings
+from recommender.insights.text_checks import words_of
+from recommender.insights.titles import title_findings
+
+NEAR = 10
+EXACT_UP_TO = 20_000
+CELLS, PROBES, RECALL = 2.0, 8, 0.01
+"""Above, 2 √n cells and the fewest probes: twins lie in one cell, or in those beside it."""
+BLOCK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings of a shop, by kind in the order of `KINDS`, those of best-selling items first.
+
+    `placements` are those whose lists were looked at, none where nothing was built.
+    """
+
+    catalogue: Catalogue
+    findings: tuple[Finding, ...]
+    placements: tuple[str, ...]
+
+    def of_kind(self, kind: str) -> list[Finding]:
+        """The findings of one kind."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+def lint(job: Job, build: Artifact | None) -> Report:
+    """Look at what a shop's files hold, and at the lists of a build where there is one.
+
+    Files that were read before are not read again, and texts that have a vector are not encoded.
+    Raises: as reading does; ArtifactError where the build's parts are gone.
+    """
+    job = pinned(job)
+    read, catalogue, events = pipeline.read_shop_columns(job)
+    text = pipeline.text_embeddings(job, read)
+    found = list(catalogue_findings(catalogue, events, text))
+    names = [] if build is None else placements(build)
+    if build is not None:
+        found += _of_lists(job.artifacts, build, catalogue)
+    sold = support(events.matrix())
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    found.sort(key=lambda finding: (order[finding.kind], -sold[finding.row], finding.row))
+    return Report(catalogue, tuple(found), tuple(names))
+
+
+def catalogue_findings(
+    catalogue: Catalogue, events: Interactions, text: Embeddings
+) -> Iterator[Finding]:
+    """What can be seen without lists: titles, twins, prices, items without events."""
+    words = [words_of(title) for title in catalogue.title]
+    twins = Twins.of(catalogue, words, near_texts(text.matrix))
+    yield from title_findings(catalogue, words)
+    yield from twins.findings(words)
+    yield from price_findings(catalogue, twins.alike)
+    yield from unseen(support(events.matrix()), catalogue, events.newest)
+
+
+def near_texts(matrix: FloatMatrix) -> Neighbours:
+    """The nearest texts of each item (n, 10), itself left out; found block by block."""
+    near = {"cells": int(CELLS * np.sqrt(len(matrix))), "probes_min": PROBES, "recall": RECALL}
+    choice = Choice("exact") if len(matrix) <= EXACT_UP_TO else Choice("ivf", near)
+    index = registry.index_builder(choice).build(matrix)
+    parts: list[Neighbours] = []
+    for block in blocks(len(matrix), BLOCK):
+        found = index.search(matrix[block], NEAR + 1)
+        itself = np.arange(block.start, block.stop, dtype=np.int32)[:, None]
+        parts.append(found.keep(found.rows != itself, NEAR))
+    rows, scores = ([getattr(part, name) for part in parts] for name in ("rows", "scores"))
+    return Neighbours(np.vstack(rows), np.vstack(scores))
+
+
+def _of_lists(store: ArtifactStore, build: Artifact, catalogue: Catalogue) -> Sequence[Finding]:
+    """Findings in the lists of a build, in rows of the catalogue as it is now."""
+    then = read_catalogue(store, build)
+    now = catalogue.ids.rows(then.ids)
+    shown = {one["name"]: int(one["shown"]) for one in build.summary["recipe"]["placements"]}
+    return [
+        Finding(finding.kind, int(now[finding.row]), finding.detail)
+        for name in placements(build)
+        for finding in list_findings(read_lists(store, build, name), then, shown[name])
+        if now[finding.row] >= 0
+    ]

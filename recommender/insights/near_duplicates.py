@@ -1,0 +1,218 @@
+"""Twins: items that are one item twice, or variants that no group joins."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.core.arrays import FloatVector, Rows, text_codes
+from recommender.core.catalogue import Catalogue
+from recommender.core.neighbours import Neighbours
+from recommender.insights.finding import Finding
+from recommender.insights.text_checks import Words, run_together, spelt_alike
+
+Pair = tuple[int, int]
+Swap = tuple[frozenset[str], frozenset[str]]
+"""The word that only the one has, and that which only the other has."""
+
+VARIANT_QUANTILE, TWIN_QUANTILE = 0.5, 0.95
+FEWEST_PAIRS, SAMPLED_PAIRS = 30, 20_000
+SHARED_WORDS, FRAMES, SPELLED, LISTED = 2, 3, 5, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Which text cosines say something in this catalogue.
+
+    Pairs of titles that differ in one word say so: of them, half are nearer than `variant`, and
+    one in twenty than `twin`. Where there are hardly any, all near pairs say it.
+    """
+
+    variant: float
+    twin: float
+
+    @classmethod
+    def measured(
+        cls, sets: Sequence[frozenset[str]], pairs: Rows, cosines: FloatVector, seed: int = 0
+    ) -> "Scale":
+        """Measure on a seeded sample of the near pairs (p, 2), and their words by row."""
+        if not len(pairs):
+            return cls(1.0, 1.0)
+        drawn = np.random.default_rng(seed).permutation(len(pairs))[:SAMPLED_PAIRS]
+        near = cosines[drawn]
+        one_word = np.array(
+            [
+                len(sets[one])
+                == len(sets[other])
+                == len(sets[one] & sets[other]) + 1
+                > SHARED_WORDS
+                for one, other in pairs[drawn].tolist()
+            ],
+            dtype=bool,
+        )
+        told = near[one_word] if one_word.sum() >= FEWEST_PAIRS else near
+        variant, twin = np.quantile(told, (VARIANT_QUANTILE, TWIN_QUANTILE)).tolist()
+        return cls(variant, twin)
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Pairs of rows that no group of the shop joins: the same title, nearly the same, variants.
+
+    Of those that are nearly the same, the reason stands beside each pair.
+    """
+
+    same: tuple[Pair, ...]
+    nearly: Mapping[Pair, str]
+    variants: tuple[Pair, ...]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, words: Sequence[Words], near: Neighbours) -> "Twins":
+        """Compare titles, and the texts that are `near` (n, k).
+
+        Nearly the same are texts above the twin's cosine of which one has a word more than the
+        other (a number is none), and above the variants' cosine those with the same words in
+        another order, or one word spelt otherwise. Variants differ in one word, and that word is a
+        number, a letter, or takes the place of the other in three titles at least.
+        """
+        titles = [run_together(title) for title in words]
+        grouped = np.array([bool(group) for group in catalogue.group], dtype=bool)
+        same = tuple(pair for pair in _same(titles) if not grouped[list(pair)].all())
+        sets = [frozenset(title) for title in words]
+        pairs, cosines = _near_pairs(near, text_codes(titles)[0], grouped)
+        scale = Scale.measured(sets, pairs, cosines)
+        close = cosines >= scale.variant
+        apart = {
+            (one, other): (sets[one] - sets[other], sets[other] - sets[one], cosine)
+            for (one, other), cosine in zip(
+                pairs[close].tolist(), cosines[close].tolist(), strict=True
+            )
+            if len(sets[one] & sets[other]) >= SHARED_WORDS
+        }
+        rare = _standing_once(sets)
+        nearly = {
+            pair: reason for pair, found in apart.items() if (reason := _reason(found, scale, rare))
+        }
+        swaps = {
+            pair: (one, other)
+            for pair, (one, other, _) in apart.items()
+            if len(one) == len(other) == 1 and pair not in nearly
+        }
+        axes = _axes(sets, swaps)
+        return cls(same, nearly, tuple(pair for pair, swap in swaps.items() if swap in axes))
+
+    @property
+    def alike(self) -> tuple[Pair, ...]:
+        """All pairs of one product."""
+        return (*self.same, *self.nearly, *self.variants)
+
+    def findings(self, words: Sequence[Words]) -> Iterator[Finding]:
+        """Each item once of each kind, beside the first of those that it belongs to."""
+        for members in _joined(self.same):
+            for row in members:
+                other = members[1] if row == members[0] else members[0]
+                yield Finding("same-title", row, f"{len(members)} ids have it", other)
+        told: set[int] = set()
+        for (one, other), reason in self.nearly.items():
+            for row, twin in ((one, other), (other, one)):
+                if row not in told:
+                    told.add(row)
+                    yield Finding("near-duplicate", row, reason, twin)
+        for members in _joined(self.variants):
+            shared = set.intersection(*(set(words[row]) for row in members))
+            apart = list({word: 0 for row in members for word in words[row] if word not in shared})
+            listed = ", ".join(apart[:LISTED]) + (", ..." if len(apart) > LISTED else "")
+            for row in members:
+                other = members[1] if row == members[0] else members[0]
+                yield Finding(
+                    "ungrouped-variant", row, f"one of {len(members)}, by {listed}", other
+                )
+
+
+def _same(titles: Sequence[str]) -> Iterator[Pair]:
+    """Pairs of rows with the same title, each row with the first that has it."""
+    first: dict[str, int] = {}
+    for row, title in enumerate(titles):
+        if title and (one := first.setdefault(title, row)) != row:
+            yield one, row
+
+
+def _near_pairs(
+    near: Neighbours, titles: Rows, grouped: NDArray[np.bool_]
+) -> tuple[Rows, FloatVector]:
+    """Near rows (p, 2), each pair once, with their cosines (p,).
+
+    Pairs with the same title, or with a group each, are left out.
+    """
+    asking, places = np.nonzero(near.found)
+    found = near.rows[asking, places].astype(np.int64)
+    places = np.minimum(asking, found) * len(titles) + np.maximum(asking, found)
+    places, first = np.unique(places, return_index=True)
+    pairs = np.stack(np.divmod(places, len(titles)), axis=1).astype(np.int32)
+    differ = titles[pairs[:, 0]] != titles[pairs[:, 1]]
+    kept = differ & ~grouped[pairs].all(axis=1)
+    return pairs[kept], near.scores[near.found][first[kept]]
+
+
+def _standing_once(sets: Sequence[frozenset[str]]) -> set[str]:
+    """Words that stand in one title alone."""
+    standing = Counter(word for title in sets for word in title)
+    return {word for word, count in standing.items() if count == 1}
+
+
+def _reason(
+    found: tuple[frozenset[str], frozenset[str], float], scale: Scale, rare: set[str]
+) -> str:
+    """Why two near texts with these words of their own are nearly the same, empty: they are not."""
+    one, other, cosine = found
+    if not one and not other:
+        return f"the same words in another order, cosine {cosine:.3f}"
+    if len(one) == len(other) == 1:
+        return _misspelt(next(iter(one)), next(iter(other)), rare)
+    more = one or other
+    if (one and other) or len(more) > 1 or cosine < scale.twin or _is_mark(next(iter(more))):
+        return ""
+    return f"only {next(iter(more))!r} is more, cosine {cosine:.3f}"
+
+
+def _misspelt(one: str, other: str, rare: set[str]) -> str:
+    long = min(len(one), len(other)) >= SPELLED
+    found = long and (one in rare or other in rare) and spelt_alike(one, other)
+    return f"{one!r} is spelt {other!r}" if found else ""
+
+
+def _axes(sets: Sequence[frozenset[str]], swaps: Mapping[Pair, Swap]) -> set[Swap]:
+    """The swaps by which this catalogue tells variants apart."""
+    frames: dict[frozenset[str], set[frozenset[str]]] = defaultdict(set)
+    for (row, _), (one, other) in swaps.items():
+        frames[one | other].add(sets[row] - one)
+    return {
+        (one, other)
+        for one, other in swaps.values()
+        if len(frames[one | other]) >= FRAMES or all(map(_is_mark, one | other))
+    }
+
+
+def _is_mark(word: str) -> bool:
+    """Whether it is a number, a size with one, or a single letter."""
+    return len(word) == 1 or any(character.isdigit() for character in word)
+
+
+def _joined(pairs: Sequence[Pair]) -> Iterator[list[int]]:
+    """The sets of rows that pairs join, each in row order."""
+    root: dict[int, int] = {}
+
+    def find(row: int) -> int:
+        while (above := root.setdefault(row, row)) != row:
+            root[row] = row = root[above]
+        return row
+
+    for one, other in pairs:
+        low, high = sorted((find(one), find(other)))
+        root[high] = low
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in sorted(root):
+        members[find(row)].append(row)
+    yield from members.values()

@@ -1,0 +1,1 @@
+"""Changes to live lists between builds: refresh, overlays and the review of rules."""

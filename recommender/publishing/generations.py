@@ -1,0 +1,131 @@
+"""The generations that a shop has in Redis: which there are, which is live, which may go."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import cast
+
+from recommender.core.generation import Generation, Role
+from recommender.publishing.lists import Lists
+from recommender.publishing.scripts import RETIRE, Scripts
+from recommender.serving import codec
+from recommender.serving.codec import Pointer
+from recommender.serving.connection import Store
+from recommender.serving.keys import Keys
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Reads and deletes the generations of one shop. Its errors are those of redis-py."""
+
+    store: Store
+    keys: Keys
+    batch: int
+
+    def live(self) -> Pointer | None:
+        """The live pointer, None where there is none that this schema can read."""
+        return self._pointer(self.keys.live)
+
+    def previous(self) -> Pointer | None:
+        """The pointer before it."""
+        return self._pointer(self.keys.previous)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all generations that have keys, newest first."""
+        members = cast("list[bytes]", self.store.zrevrange(self.keys.generations, 0, -1))
+        return [int(member) for member in members]
+
+    def all(self) -> list[Generation]:
+        """All generations that are described, newest first, with their roles."""
+        roles = _roles(self.previous(), "previous") | _roles(self.live(), "live")
+        found = (self.described(number) for number in self.numbers())
+        return [
+            replace(generation, role=roles.get(generation.id, ""))
+            for generation in found
+            if generation
+        ]
+
+    def described(self, number: int) -> Generation | None:
+        """One generation without its role, None where its description is missing or malformed."""
+        fields = cast("dict[bytes, bytes]", self.store.hgetall(self.keys.generation(number)))
+        try:
+            return codec.decode_generation(number, fields)
+        except ValueError as error:
+            log.warning("event=generation_skipped shop=%s reason=%s", self.keys.shop, error)
+            return None
+
+    def begin(self, generation: Generation, owner: str, names: Iterable[list[str]] = ()) -> None:
+        """Write down what is about to be staged, before any list: what a collector goes by.
+
+        `names`, in batches, are those of an overlay's lists.
+        """
+        fields = codec.encode_generation(generation) | {"owner": owner}
+        with self.store.pipeline(transaction=True) as steps:
+            steps.hset(self.keys.generation(generation.id), items=[*chain(*fields.items())])
+            steps.zadd(self.keys.generations, {str(generation.id): generation.id})
+            steps.execute()
+        for batch in names:
+            self.store.sadd(self.keys.overlay(generation.id), *batch)
+
+    def names(self, number: int) -> Iterator[list[str]]:
+        """The names of an overlay's lists, in batches; none for a full generation."""
+        batch: list[str] = []
+        for name in self.store.sscan_iter(self.keys.overlay(number), count=self.batch):
+            batch.append(name.decode())
+            if len(batch) == self.batch:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def retire(self, scripts: Scripts, numbers: list[int], owner: str = "") -> dict[int, bool]:
+        """Take back those generations that are neither live, nor previous, nor being staged.
+
+        `owner` may retire what it stages itself. From here on no swap accepts what is retired.
+        Returns their numbers, and whether readers may have seen them.
+        """
+        control = [self.keys.live, self.keys.previous, self.keys.lease]
+        described = [self.keys.generation(number) for number in numbers]
+        retired = scripts.run(RETIRE, control + described, [owner, *numbers])
+        pairs = cast("list[tuple[bytes, bytes]]", retired)
+        return {int(number): state == b"complete" for number, state in pairs}
+
+    def delete(self, number: int, tick: Callable[[], None] = lambda: None) -> None:
+        """Unlink the lists of one generation, then its description; `tick` after every batch."""
+        lists = Lists(self.store)
+        for keys in self._list_keys(lists, number):
+            lists.unlink(keys)
+            tick()
+        # One by one: Redis queues no transaction at full memory, which is when deleting matters.
+        self.store.unlink(self.keys.generation(number), self.keys.overlay(number))
+        self.store.zrem(self.keys.generations, str(number))
+
+    def _list_keys(self, lists: Lists, number: int) -> Iterator[Sequence[str | bytes]]:
+        if self.store.exists(self.keys.overlay(number)):
+            prefix = self.keys.prefix(number)
+            for names in self.names(number):
+                yield [prefix + name for name in names]
+        else:
+            yield from lists.matching(self.keys.related_lists(number), self.batch)
+
+    def _pointer(self, key: str) -> Pointer | None:
+        raw = self.store.get(key)
+        if raw is None:
+            return None
+        try:
+            return codec.decode_pointer(raw)
+        except ValueError as error:
+            log.warning("event=pointer_unreadable key=%s reason=%s", key, error)
+            return None
+
+
+def _roles(pointer: Pointer | None, role: Role) -> dict[int, Role]:
+    if pointer is None:
+        return {}
+    roles: dict[int, Role] = {layer: "overlay" for layer in pointer.live.layers[:-1]}
+    if pointer.canary is not None and role == "live":
+        roles[pointer.canary.layers[-1]] = "canary"
+    return roles | {pointer.generation: role}

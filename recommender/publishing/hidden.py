@@ -1,0 +1,88 @@
+"""Items that must not be shown now: readers notice a change within about a second."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import cast
+
+from recommender.core import item_id
+from recommender.errors import DataError
+from recommender.publishing.nodes import server_of
+from recommender.publishing.scripts import CHANGE_HIDDEN, TRIM_HIDDEN, Scripts
+from recommender.serving.connection import Store, store_errors
+from recommender.serving.keys import Keys
+
+BATCH = 250
+"""How many ids one change has at most, so that readers do not wait for it."""
+TRACE_MS = 24 * 60 * 60 * 1000
+"""How long a change back stays to be read. Who looked away for longer reads the whole set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The hidden items of one shop. Works at full memory on servers from version 7.
+
+    Raises: ConfigError for the shop; all its actions raise StoreUnavailable.
+    """
+
+    store: Store
+    shop: str
+    _keys: Keys = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keys", Keys(self.shop))
+
+    def hide(self, ids: Iterable[str]) -> int:
+        """Show these items nowhere from now on; how many that changes. Raises: DataError."""
+        return self._change("+", _checked(ids))
+
+    def unhide(self, ids: Iterable[str]) -> int:
+        """Show these items again; how many that changes. Raises: DataError."""
+        changed = self._change("-", _checked(ids))
+        if changed:
+            self._trim()
+        return changed
+
+    def hidden(self) -> list[str]:
+        """The ids of all hidden items, the longest hidden first."""
+        with self._errors("reading"):
+            members = cast("list[bytes]", self.store.zrange(self._keys.hidden, 0, -1))
+        return [member[1:].decode() for member in members if member.startswith(b"+")]
+
+    def _change(self, sign: str, ids: Sequence[str]) -> int:
+        keys = [self._keys.hidden, self._keys.hidden_version]
+        changed = 0
+        with self._errors("changing"):
+            scripts = Scripts.on(self.store)
+            for start in range(0, len(ids), BATCH):
+                arguments = [sign, *ids[start : start + BATCH]]
+                changed += cast("int", scripts.run(CHANGE_HIDDEN, keys, arguments))
+        return changed
+
+    def _trim(self) -> None:
+        keys = [self._keys.hidden, self._keys.hidden_floor]
+        with self._errors("trimming"):
+            seconds, _ = server_of(self.store, self._keys.hidden).time()
+            oldest = seconds * 1000 - TRACE_MS
+            traces = (
+                member
+                for member, number in self.store.zscan_iter(self._keys.hidden, "-*", BATCH)
+                if number < oldest
+            )
+            scripts = Scripts.on(self.store)
+            while batch := list(islice(traces, BATCH)):
+                scripts.run(TRIM_HIDDEN, keys, [oldest, *batch])
+
+    def _errors(self, action: str) -> AbstractContextManager[None]:
+        what = f"shop {self.shop}: {action} the hidden items failed"
+        return store_errors(what, "see to the server and run again")
+
+
+def _checked(ids: Iterable[str]) -> list[str]:
+    """The distinct ids. Raises: DataError naming the first that is none."""
+    distinct = list(dict.fromkeys(ids))
+    for value in distinct:
+        if reason := item_id.fault(value):
+            raise DataError(f"item id {value!r:.60}: {reason}")
+    return distinct

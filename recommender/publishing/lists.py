@@ -1,0 +1,107 @@
+"""Many lists at once: written, counted, read and deleted in one round trip to each server."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast
+
+from redis import Redis, RedisCluster
+from redis.exceptions import AskError
+
+from recommender.errors import StoreUnavailable
+from recommender.publishing.nodes import by_server, client_of, servers
+from recommender.serving.connection import Store
+
+WAIT_MS = 5000
+"""How long a replica may take to have what was written."""
+
+Command = tuple[str | bytes | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The lists of a store, by their keys. Its errors are those of redis-py.
+
+    A Cluster has no command for keys of several slots, so that each server there gets a pipeline
+    of single ones. Where a slot moves meanwhile, redis-py follows it.
+    """
+
+    store: Store
+
+    def write(self, values: Mapping[str, bytes]) -> None:
+        """Write lists."""
+        if isinstance(self.store, Redis):
+            self.store.mset(values)
+        else:
+            self._each(values, lambda key: ("SET", key, values[key]))
+
+    def missing(self, keys: Sequence[str]) -> Counter[str]:
+        """How many of some lists are not there, by the name of the server that should have them."""
+        if isinstance(self.store, Redis):
+            return Counter({"": len(keys) - self.store.exists(*keys)})
+        found = self._each(keys, lambda key: ("EXISTS", key))
+        absent = by_server(self.store, [key for key, there in found.items() if not there])
+        return Counter({name: len(keys) for name, keys in absent.items()})
+
+    def read(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values of some lists, None for one that is not there."""
+        if isinstance(self.store, Redis):
+            return cast("list[bytes | None]", self.store.mget(keys))
+        return list(self._each(keys, lambda key: ("GET", key)).values())
+
+    def unlink(self, keys: Sequence[str | bytes]) -> None:
+        """Delete lists."""
+        if isinstance(self.store, Redis):
+            self.store.unlink(*keys)
+        else:
+            self._each(keys, lambda key: ("UNLINK", key))
+
+    def matching(self, pattern: str, size: int) -> Iterator[list[bytes]]:
+        """The keys that match a pattern, at most `size` at a time."""
+        for server in servers(self.store):
+            found = server.client.scan_iter(match=pattern, count=size)
+            while keys := list(islice(found, size)):
+                yield keys
+
+    def require_replicated(self, written: Mapping[str, bytes]) -> None:
+        """See that on each server of a Cluster one of its replicas, if any, has all lists.
+
+        The servers of a Cluster fail over one by one, so that a pointer which outlives its server
+        says nothing of lists on another. A list of each, of those just `written`, is written once
+        more: what a replica has of a server, it has up to some command.
+        Raises: StoreUnavailable.
+        """
+        if isinstance(self.store, Redis):
+            return
+        for name, keys in by_server(self.store, written).items():
+            client = client_of(self.store, name)
+            if not int(client.info("replication")["connected_slaves"]):
+                continue
+            with client.pipeline(transaction=False) as commands:
+                commands.set(keys[0], written[keys[0]])
+                commands.execute_command("WAIT", 1, WAIT_MS)  # type: ignore[no-untyped-call]
+                if not commands.execute()[1]:
+                    raise StoreUnavailable(
+                        f"node {name}: no replica had the lists after {WAIT_MS / 1000:.0f} s; see "
+                        "to its replication, or a failover would lose them"
+                    )
+
+    def _each(
+        self, keys: Iterable[str | bytes], command: Callable[[Any], Command]
+    ) -> dict[str | bytes, Any]:
+        """The reply to a command for each key, in the order of `keys`."""
+        cluster = cast("RedisCluster", self.store)
+        replies: dict[str | bytes, Any] = dict.fromkeys(keys)
+        for name, theirs in by_server(cluster, replies).items():
+            client = client_of(cluster, name)
+            with client.pipeline(transaction=False) as commands:
+                for key in theirs:
+                    commands.execute_command(*command(key))  # type: ignore[no-untyped-call]
+                replies.update(zip(theirs, commands.execute(raise_on_error=False), strict=True))
+        for key, reply in replies.items():
+            if isinstance(reply, AskError):
+                replies[key] = cluster.execute_command(*command(key))  # type: ignore[no-untyped-call]
+            elif isinstance(reply, Exception):
+                raise reply
+        return replies

@@ -1,0 +1,33 @@
+"""Candidates that the vector index finds."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recommender.core.arrays import Rows
+from recommender.core.context import Basis
+from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import VectorIndex
+from recommender.core.vectors import ItemVectors
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest item vectors."""
+
+    near_by_text: ClassVar[bool] = False
+
+    def prepare(self, basis: Basis, index: VectorIndex) -> "NearestProposer":
+        """Keep the index at hand."""
+        return NearestProposer(basis.vectors, index)
+
+
+@dataclass(frozen=True, slots=True)
+class NearestProposer:
+    """The index of one build."""
+
+    vectors: ItemVectors
+    index: VectorIndex
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """The k nearest targets of the b rows."""
+        return self.index.search(self.vectors.queries[rows], k)

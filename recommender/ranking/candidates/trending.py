@@ -1,0 +1,71 @@
+"""Candidates that sell better of late."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from recommender.core.arrays import Rows
+from recommender.core.context import Basis
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import VectorIndex
+from recommender.core.vectors import ItemVectors
+from recommender.errors import ConfigError
+from recommender.vectors.behaviour.trends import growth
+
+
+@dataclass(frozen=True, slots=True)
+class Trending:
+    """The `size` items of the asking item's category, and of the shop, that grow most.
+
+    Items that do not grow are no candidates; `half_life_days` says what of late means.
+    """
+
+    near_by_text: ClassVar[bool] = False
+
+    size: int = 50
+    half_life_days: float = 7.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"trending: size = {self.size} is below 1")
+        if not 0 < self.half_life_days < np.inf:
+            raise ConfigError(f"trending: half_life_days = {self.half_life_days} is not above 0")
+
+    def prepare(self, basis: Basis, index: VectorIndex) -> "TrendingProposer":
+        """Order the items by growth."""
+        grown = growth(basis.interactions, self.half_life_days)
+        ranked = np.argsort(-grown, kind="stable").astype(np.int32)
+        ranked = ranked[grown[ranked] > 0]
+        of_category: dict[str, list[int]] = {}
+        for row in ranked.tolist():
+            rows = of_category.setdefault(basis.catalogue.category[row], [])
+            if len(rows) < self.size:
+                rows.append(row)
+        of_category.pop("", None)
+        return TrendingProposer(
+            basis.vectors,
+            basis.catalogue.category,
+            {name: np.array(rows, dtype=np.int32) for name, rows in of_category.items()},
+            ranked[: self.size],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrendingProposer:
+    """What grows most, by category and in the shop, best first."""
+
+    vectors: ItemVectors
+    category: tuple[str, ...]
+    of_category: dict[str, Rows]
+    of_shop: Rows
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """What grows in each row's category, then in the shop, at most k items."""
+        proposed = np.full((len(rows), k), NONE, dtype=np.int32)
+        for place, row in enumerate(rows.tolist()):
+            own = self.of_category.get(self.category[row], self.of_shop[:0])
+            others = self.of_shop[~np.isin(self.of_shop, own)]
+            found = np.concatenate([own, others])[:k]
+            proposed[place, : len(found)] = found
+        return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))

@@ -1,0 +1,296 @@
+"""Chooser: candidates, ranked and ruled, for blocks of items."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import registry
+from recommender.core.arrays import Rows, blocks, first_of_each
+from recommender.core.catalogue import Catalogue
+from recommender.core.context import Basis
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.progress import Advance, Progress
+from recommender.core.protocols import FittedRanker, Order, Proposer, Sieve, VectorIndex
+from recommender.core.recipe import Placement
+from recommender.core.related import EVIDENCE
+from recommender.ranking.best_sellers import BestSellers
+from recommender.ranking.evidence import EvidenceScale
+
+BLOCK = 4096
+MARGIN = 12
+OVERDRAW = 2
+WIDER = 2
+SEARCH_ENTRIES = 40_000_000
+LOWEST_SCORE = 1e-6
+POPULAR = np.uint8(EVIDENCE.index("popular"))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Everything that proposes candidates for one placement."""
+
+    proposers: tuple[Proposer, ...]
+
+    def of(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
+        """At most k candidates from each proposer for the b rows, each once and not the row itself.
+
+        Also where more candidates may exist (b,).
+        """
+        proposals = [proposer.propose(rows, k) for proposer in self.proposers]
+        more = np.zeros(len(rows), dtype=bool)
+        for proposal in proposals:
+            if proposal.rows.shape[1] >= k:
+                more |= proposal.found[:, -1]
+        united = Neighbours.ordered(
+            np.hstack([proposal.rows for proposal in proposals]),
+            np.hstack([proposal.scores for proposal in proposals]),
+        )
+        once = first_of_each(united.rows) & (united.rows != rows[:, None]) & united.found
+        return united.keep(once, max(1, int(once.sum(axis=1).max(initial=0)))), more
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The lists of b items, and how many candidates of each the stages dropped.
+
+    `neighbours` (b, depth), of which the first `own` (b,) are no best sellers that fill it up;
+    `dropped` (b, stages), in the order of `stages_of` the placement.
+    """
+
+    neighbours: Neighbours
+    own: NDArray[np.int64]
+    dropped: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What happened to everything that was proposed for one item.
+
+    `proposed` holds the rows that each candidate source named, best first; `ranked` (1, c) all of
+    them as the ranker has them; `dropped` which stage dropped a row. What is in `ranked`, was not
+    dropped and is no entry of the list stood behind its depth.
+    """
+
+    proposed: tuple[tuple[str, Rows], ...]
+    ranked: Neighbours
+    dropped: Mapping[int, str]
+
+
+def stages_of(placement: Placement) -> tuple[str, ...]:
+    """What may shorten a list: the rules by name, then the lowest score and the hub share."""
+    return (*(rule.use for rule in placement.rules), "min_score", "hub_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Makes the neighbours of blocks of items for one placement.
+
+    Where the placement bounds hubs, lists are twice as deep as is published: which entries stay
+    is decided when the lists of all items are known.
+    """
+
+    placement: Placement
+    proposals: Proposals
+    order: Order
+    overdraw: int
+    rules: tuple[Sieve, ...]
+    catalogue: Catalogue
+    best_sellers: BestSellers
+
+    @property
+    def depth(self) -> int:
+        """How many entries a list has before hubs are bounded."""
+        return self.placement.depth * (WIDER if self.placement.hub_share else 1)
+
+    def choose(self, rows: Rows) -> Neighbours:
+        """The list of each of the b rows (b, depth), scores in (0, 1]."""
+        return self.chosen(rows).neighbours
+
+    def chosen(self, rows: Rows) -> Chosen:
+        """The list of each of the b rows (b, depth), scores in (0, 1], and what was dropped.
+
+        Where rules leave fewer than `depth`, those items are searched deeper, until the list is
+        full or the catalogue is exhausted.
+        """
+        depth = self.depth
+        chosen_rows = np.full((len(rows), depth), NONE, dtype=np.int32)
+        scores = np.full((len(rows), depth), -np.inf, dtype=np.float32)
+        dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
+        short = np.arange(len(rows))
+        for k in self._searches():
+            unfinished = [np.zeros(0, dtype=np.int64)]
+            for block in blocks(len(short), max(1, SEARCH_ENTRIES // k)):
+                places = short[block]
+                chosen, dropped[places], more = self._choose(rows[places], k)
+                width = chosen.rows.shape[1]
+                chosen_rows[places, :width] = chosen.rows
+                scores[places, :width] = chosen.scores
+                unfinished.append(places[more & (chosen_rows[places, depth - 1] == NONE)])
+            short = np.concatenate(unfinished)
+            if not len(short):
+                break
+        return self._published(Neighbours(chosen_rows, scores), dropped)
+
+    def trail(self, row: int) -> Trail:
+        """What happened to everything that was proposed for one item."""
+        rows = np.array([row], dtype=np.int32)
+        names = [choice.use for choice in self.placement.candidates]
+        for k in self._searches():
+            ranked, more = self._ranked(rows, k)
+            kept, dropped = ranked, dict[int, str]()
+            for name, (before, mask) in zip(
+                stages_of(self.placement), self._sifted(rows, ranked), strict=False
+            ):
+                dropped |= dict.fromkeys(before.rows[before.found & ~mask].tolist(), name)
+                kept = before.keep(mask, before.rows.shape[1])
+            if not more.any() or kept.found.sum() >= self.depth:
+                break
+        low = kept.found & (kept.scores < self.placement.min_score)
+        dropped |= dict.fromkeys(kept.rows[low].tolist(), "min_score")
+        proposed = [proposer.propose(rows, k) for proposer in self.proposals.proposers]
+        return Trail(
+            tuple((name, one.rows[one.found]) for name, one in zip(names, proposed, strict=True)),
+            ranked,
+            dropped,
+        )
+
+    def evidence(self, rows: Rows, chosen: Neighbours, scale: EvidenceScale) -> NDArray[np.uint8]:
+        """What each entry (b, k) rests on."""
+        if registry.ranker(self.placement.ranker).by_popularity:
+            return np.full(chosen.rows.shape, POPULAR, dtype=np.uint8)
+        return scale.codes(rows, chosen)
+
+    def filled(
+        self, rows: Rows, chosen: Neighbours, codes: NDArray[np.uint8]
+    ) -> tuple[Neighbours, NDArray[np.uint8]]:
+        """The lists with best sellers behind those that are short, and the evidence of both."""
+        depth = self.depth
+        short = np.flatnonzero(~chosen.found[:, depth - 1])
+        if not len(short):
+            return chosen, codes
+        beside = self.best_sellers.beside(rows[short], self.catalogue, depth)
+        joined = np.hstack([chosen.rows[short], beside])
+        scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
+        scores[:, :depth] = chosen.scores[short]
+        both = self.ruled(rows[short], Neighbours(joined, scores)).keep_first(depth)
+        filled_rows, filled_scores, filled_codes = (
+            chosen.rows.copy(),
+            chosen.scores.copy(),
+            codes.copy(),
+        )
+        filled_rows[short], filled_scores[short] = both.rows, both.scores
+        own = chosen.found[short].sum(axis=1, keepdims=True)
+        behind = np.arange(depth) >= own
+        filled_codes[short] = np.where(behind, POPULAR, codes[short])
+        return Neighbours(filled_rows, filled_scores), filled_codes
+
+    def _searches(self) -> Iterator[int]:
+        """How deep is searched, deeper and deeper, at last the whole catalogue."""
+        k = self.overdraw * (self.depth + 1 + (MARGIN if self.rules else 0))
+        while k < len(self.catalogue):
+            yield k
+            k *= 4
+        yield len(self.catalogue)
+
+    def _choose(
+        self, rows: Rows, k: int
+    ) -> tuple[Neighbours, NDArray[np.int32], NDArray[np.bool_]]:
+        """Lists, what the rules dropped of each, and where more than k candidates may exist."""
+        ranked, more = self._ranked(rows, k)
+        kept, dropped = self._ruled(rows, ranked)
+        low = kept.found & (kept.scores < self.placement.min_score)
+        dropped[:, len(self.rules)] = low.sum(axis=1)
+        return kept.keep_first(self.depth), dropped, more
+
+    def _ranked(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
+        candidates, more = self.proposals.of(rows, k)
+        return _once(rows, self.order.rank(rows, candidates)), more
+
+    def ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The candidates that are not the item itself, stand once, and pass the rules."""
+        kept, _ = self._ruled(rows, _once(rows, candidates))
+        return kept
+
+    def _ruled(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
+        """The candidates that pass the rules, and how many each rule dropped (b, stages)."""
+        kept = candidates
+        dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
+        for stage, (before, mask) in enumerate(self._sifted(rows, candidates)):
+            dropped[:, stage] = (before.found & ~mask).sum(axis=1)
+            kept = before.keep(mask, before.rows.shape[1])
+        return kept, dropped
+
+    def _sifted(
+        self, rows: Rows, candidates: Neighbours
+    ) -> Iterator[tuple[Neighbours, NDArray[np.bool_]]]:
+        """What comes to each rule, and which of it stays (b, k)."""
+        for rule in self.rules:
+            mask = rule.keep(rows, candidates)
+            yield candidates, mask
+            candidates = candidates.keep(mask, candidates.rows.shape[1])
+
+    def _published(self, neighbours: Neighbours, dropped: NDArray[np.int32]) -> Chosen:
+        """What reaches the placement's lowest score."""
+        reached = neighbours.scores >= self.placement.min_score
+        kept = neighbours.keep(reached, self.depth)
+        return Chosen(kept, kept.found.sum(axis=1), dropped)
+
+
+def _once(rows: Rows, candidates: Neighbours) -> Neighbours:
+    """The candidates that are not the item itself, each once."""
+    once = first_of_each(candidates.rows) & (candidates.rows != rows[:, None])
+    return candidates.keep(once, candidates.rows.shape[1])
+
+
+def propose(placement: Placement, basis: Basis, index: VectorIndex) -> Proposals:
+    """Make a placement's candidate sources ready."""
+    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    return Proposals(tuple(source.prepare(basis, index) for source in sources))
+
+
+def prepare(
+    placement: Placement, basis: Basis, index: VectorIndex, ranker: FittedRanker
+) -> Chooser:
+    """Make everything ready that a placement's lists are chosen with."""
+    return Chooser(
+        placement=placement,
+        proposals=propose(placement, basis, index),
+        order=ranker.prepare(basis),
+        overdraw=OVERDRAW if registry.ranker(placement.ranker).learns else 1,
+        rules=tuple(registry.rule(choice).prepare(basis) for choice in placement.rules),
+        catalogue=basis.catalogue,
+        best_sellers=BestSellers.of(basis.catalogue, basis.interactions),
+    )
+
+
+def choose_all(
+    chooser: Chooser, scale: EvidenceScale, progress: Progress
+) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
+    """The lists of all items, block by block in row order, with the evidence of each entry."""
+    total = len(chooser.catalogue)
+    with progress(f"search and choose {chooser.placement.name}", total) as advance:
+        yield from choose_rows(chooser, scale, range(total), advance)
+
+
+def choose_rows(
+    chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
+) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
+    """The lists of some items that follow each other, block by block, as `choose_all`."""
+    for chosen, codes in choose_with_reasons(chooser, scale, rows, advance):
+        yield chosen.neighbours, codes
+
+
+def choose_with_reasons(
+    chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
+) -> Iterator[tuple[Chosen, NDArray[np.uint8]]]:
+    """As `choose_rows`, with what the stages dropped of each list's own candidates."""
+    for block in blocks(len(rows), BLOCK):
+        asked = np.arange(rows[block.start], rows[block.start] + block.stop - block.start)
+        asked = asked.astype(np.int32)
+        chosen = chooser.chosen(asked)
+        codes = chooser.evidence(asked, chosen.neighbours, scale)
+        neighbours, codes = chooser.filled(asked, chosen.neighbours, codes)
+        yield replace(chosen, neighbours=neighbours), codes
+        advance(len(asked))

@@ -1,0 +1,51 @@
+"""Candidates in the order of their scores."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from recommender.core.arrays import Columns, Rows
+from recommender.core.context import Basis
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import Lesson
+
+LOWEST_SCORE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Leaves candidates as they are: best inner product first."""
+
+    learns: ClassVar[bool] = False
+    by_popularity: ClassVar[bool] = False
+
+    def fit(self, lesson: Lesson | None) -> "Identity":
+        """Itself."""
+        return self
+
+    def load(self, columns: Columns) -> "Identity":
+        """Itself."""
+        return self
+
+    def columns(self) -> Columns:
+        """Nothing."""
+        return {}
+
+    def prepare(self, basis: Basis) -> "ByInnerProduct":
+        """Scores are divided by the largest possible inner product."""
+        return ByInnerProduct(basis.vectors.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class ByInnerProduct:
+    """The order of the item vectors of one build."""
+
+    bound: float
+
+    def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The candidates themselves, scores divided by the bound, the lowest just above 0."""
+        scores = np.clip(candidates.scores / np.float32(self.bound), LOWEST_SCORE, 1)
+        return Neighbours(
+            candidates.rows, np.where(candidates.rows == NONE, -np.inf, scores).astype(np.float32)
+        )

@@ -1,0 +1,160 @@
+"""Learning: the earlier time of a shop from which its rankers learn."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import registry
+from recommender.core.arrays import FloatMatrix, Rows
+from recommender.core.catalogue import Catalogue
+from recommender.core.co_occurrence import DAY_S
+from recommender.core.context import Basis
+from recommender.core.interactions import Interactions, support
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.progress import Progress
+from recommender.core.protocols import FittedFusion, FittedRanker, Lesson, Scene
+from recommender.core.recipe import TEXT, Choice, Placement, Recipe
+from recommender.core.vectors import Embeddings
+from recommender.ranking.chooser import OVERDRAW, propose
+
+LATER_DAYS, LATER_SHARE = 30, 0.2
+FORGOTTEN_SHARE = 0.2
+KIN = 30
+SEED = 0
+
+
+def near_by_text(index: Choice, text: Embeddings) -> Neighbours:
+    """The `KIN` nearest items by text of all items (n, KIN)."""
+    rows = np.arange(len(text.matrix), dtype=np.int32)
+    found = registry.index_builder(index).build(text.matrix).search(text.matrix, KIN + 1)
+    return found.keep(found.rows != rows[:, None], KIN)
+
+
+def reads_near_by_text(placement: Placement) -> bool:
+    """Whether anything that chooses a placement's lists asks which items are near by text."""
+    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    return registry.ranker(placement.ranker).learns or any(one.near_by_text for one in sources)
+
+
+def fit_interactions(
+    recipe: Recipe, interactions: Interactions, text: Embeddings, progress: Progress
+) -> dict[str, Embeddings]:
+    """All embeddings of a recipe by name, the given ones of the text among them."""
+    embeddings = {TEXT: text}
+    for name, choice in recipe.interactions.items():
+        embeddings[name] = registry.interaction_model(choice).fit(interactions, progress)
+    return embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A shop at an earlier time, its models fitted to what was known then, and what came later."""
+
+    recipe: Recipe
+    catalogue: Catalogue
+    known: Interactions
+    later: Interactions
+    embeddings: Mapping[str, Embeddings]
+    near: Callable[[], Neighbours]
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        catalogue: Catalogue,
+        interactions: Interactions,
+        text: Embeddings,
+        near: Callable[[], Neighbours],
+        progress: Progress,
+    ) -> "Past | None":
+        """Go back by 30 days, at most by a fifth of the units; None where nothing is left there."""
+        late = _late(interactions)
+        known, later = interactions.select(~late), interactions.select(late)
+        if not len(known) or not len(later):
+            return None
+        embeddings = fit_interactions(recipe, known, text, progress)
+        return cls(recipe, catalogue, known, later, embeddings, near)
+
+    def fit(self, placement: Placement) -> FittedRanker:
+        """The placement's ranker, fitted to the candidates that it would have had."""
+        fusion = registry.fusion(placement.fusion)
+        fitted = fusion.fuse(self.embeddings, self.catalogue, self.known)
+        everyone = np.arange(len(self.catalogue), dtype=np.int32)
+        sold = np.flatnonzero(support(self.known.matrix()) > 0).astype(np.int32)
+        forgotten = np.sort(
+            np.random.default_rng(SEED).choice(
+                sold, int(len(sold) * FORGOTTEN_SHARE), replace=False
+            )
+        )
+        scenes = [self._scene(placement, fitted, everyone, np.zeros(0, dtype=np.int32))]
+        if len(forgotten):
+            scenes.append(self._scene(placement, fitted, forgotten, forgotten))
+        return registry.ranker(placement.ranker).fit(Lesson(tuple(scenes), self.later))
+
+    def _scene(
+        self, placement: Placement, fitted: FittedFusion, rows: Rows, forgotten: Rows
+    ) -> Scene:
+        """What `rows` would be proposed, had the `forgotten` items lost all their events."""
+        gone = np.zeros(len(self.catalogue), dtype=bool)
+        gone[forgotten] = True
+        embeddings = {
+            name: origin if name == TEXT else _without(origin, gone)
+            for name, origin in self.embeddings.items()
+        }
+        basis = Basis(
+            catalogue=self.catalogue,
+            interactions=self.known.select(~gone[self.known.item]),
+            embeddings=embeddings,
+            vectors=fitted.apply(embeddings, self.catalogue),
+            near_by_text=self.near,
+            users_min=self.recipe.trust.users_min,
+        )
+        index = registry.index_builder(self.recipe.index).build(basis.vectors.targets)
+        proposals = propose(placement, basis, index)
+
+        def proposed(asking: Rows) -> Neighbours:
+            candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
+            known = ~gone[candidates.rows] & (candidates.rows != NONE)
+            return candidates.keep(known, candidates.rows.shape[1])
+
+        return Scene(basis, rows, proposed)
+
+
+def fit_ranker(placement: Placement, past: Callable[[], "Past | None"]) -> FittedRanker:
+    """The placement's ranker; the past is asked for only where there is something to learn."""
+    ranker = registry.ranker(placement.ranker)
+    if not ranker.learns:
+        return ranker.fit(None)
+    shop = past()
+    return ranker.fit(None) if shop is None else shop.fit(placement)
+
+
+def _late(interactions: Interactions) -> NDArray[np.bool_]:
+    """Which events (m,) belong to units that began in the last 30 days, or last fifth.
+
+    Events without a unit finer than their user count one by one; without times, a seeded fifth
+    of the units is taken.
+    """
+    began = interactions.began()
+    if began.min(initial=0) == began.max(initial=0):
+        distinct, numbers = np.unique(interactions.units_of(), return_inverse=True)
+        drawn = np.random.default_rng(SEED).permutation(len(distinct))
+        return np.asarray(drawn[numbers] < LATER_SHARE * len(drawn))
+    newest = interactions.newest - LATER_DAYS * DAY_S
+    return np.asarray(began >= max(newest, np.quantile(began, 1 - LATER_SHARE)))
+
+
+def _without(origin: Embeddings, gone: NDArray[np.bool_]) -> Embeddings:
+    """The embeddings, as if nothing were known of the items that are gone."""
+
+    def blanked(matrix: FloatMatrix) -> FloatMatrix:
+        return np.where(gone[:, None], np.float32(0), matrix)
+
+    return replace(
+        origin,
+        matrix=blanked(origin.matrix),
+        support=np.where(gone, np.float32(0), origin.support),
+        targets=None if origin.targets is None else blanked(origin.targets),
+    )

@@ -1,0 +1,1 @@
+"""The settings file: its model and how it is loaded."""

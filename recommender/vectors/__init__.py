@@ -1,0 +1,1 @@
+"""From texts and interactions to item vectors and the index over them."""

@@ -1,0 +1,96 @@
+"""Truncated SVD of weighted co-occurrence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.core.arrays import FloatMatrix, unit_rows
+from recommender.core.interactions import Interactions, Unit, support
+from recommender.core.progress import Advance, Progress
+from recommender.core.vectors import Embeddings
+from recommender.errors import ConfigError
+from recommender.vectors.behaviour.right_vectors import right_vectors
+from recommender.vectors.behaviour.weighted_units import WeightedUnits, popularity_lengths
+
+OVERSAMPLES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CoOccurrenceSVD:
+    """The leading eigenvectors of weighted co-occurrence: unit queries, targets by popularity.
+
+    Let X (u, n) be units by items, each unit weighing 1/(size - 1)^`size_power` (a large basket
+    says little of each of its pairs) and half as much for every `half_life_days` of age (0: no
+    decay); w its item sums, c the weight of `shrinkage` average lines. The shrunk cosine of
+    co-occurrence is AᵀA for A = X (w + c)^-½, so its eigenvectors are A's right singular vectors
+    V and the n by n counts are never formed. The shrinkage keeps items with one or two baskets,
+    whose cosines are extreme, from taking up the leading dimensions. Rows of V, each column times
+    its singular value, ask at length one; targets are the same rows at length
+    (w / largest w)^`popularity`, since a common item is found in more baskets than a rare one
+    that is just as near.
+
+    Where units are baskets or sessions, everything that a user ever had is one more unit; all
+    histories together say `histories` times as much as all baskets.
+
+    Source: the factorisation view of Levy, Goldberg 2014, "Neural word embedding as implicit
+    matrix factorization"; randomised SVD of Halko, Martinsson, Tropp 2011.
+    """
+
+    unit: Unit = "auto"
+    dimensions: int = 256
+    half_life_days: float = 60.0
+    size_power: float = 0.5
+    shrinkage: float = 5.0
+    popularity: float = 0.2
+    histories: float = 0.0
+    iterations: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dimensions <= 4096:
+            raise ConfigError(
+                f"co-occurrence-svd: dimensions = {self.dimensions} is not in 1..4096"
+            )
+        if self.iterations < 1:
+            raise ConfigError(f"co-occurrence-svd: iterations = {self.iterations} is below 1")
+        for name in ("half_life_days", "size_power", "shrinkage", "popularity", "histories"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"co-occurrence-svd: {name} = {value} is below 0")
+
+    def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
+        """Embeddings (n, at most dimensions); zero rows for items that are never with another."""
+        units = WeightedUnits.of(interactions, self.unit, self.half_life_days, self.size_power)
+        parts = self._parts(interactions, units)
+        with progress("fit co-occurrence", self.iterations + 1) as advance:
+            rows = unit_rows(self._vectors(parts, advance))
+        known = Embeddings.of_rows(rows, support(interactions.matrix(self.unit)))
+        if self.popularity == 0:
+            return known
+        lengths = popularity_lengths(units.item_weight, self.popularity)
+        return Embeddings(known.matrix, known.support, known.matrix * lengths[:, None])
+
+    def _parts(self, interactions: Interactions, units: WeightedUnits) -> list[sp.csr_array]:
+        """Normalised units, and the users' histories where there are any beside them."""
+        parts = [units.normalised(self.shrinkage)]
+        named = (interactions.basket >= 0) | (interactions.session >= 0)
+        if not self.histories or self.unit == "user" or not named.any():
+            return parts
+        users = WeightedUnits.of(interactions, "user", 0, self.size_power)
+        if users.pair_mass == 0:
+            return parts
+        share = self.histories * units.pair_mass / users.pair_mass
+        return [*parts, users.normalised(self.shrinkage) * np.float32(np.sqrt(share))]
+
+    def _vectors(self, parts: list[sp.csr_array], advance: Advance) -> FloatMatrix:
+        scaled = sp.csr_array(sp.vstack(parts))
+        n_items = scaled.shape[1]
+        if not min(scaled.shape) or not scaled.nnz:
+            return np.zeros((n_items, 1), dtype=np.float32)
+        singular, vectors = right_vectors(
+            scaled, self.dimensions, OVERSAMPLES, self.iterations, self.seed, advance
+        )
+        vectors *= singular
+        vectors[np.linalg.norm(vectors, axis=1) < 1e-4 * singular.max(initial=0)] = 0
+        return vectors

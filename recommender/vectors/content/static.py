@@ -1,0 +1,176 @@
+"""Static vectors: one per word or token, from a file; a text is their sum at length one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from recommender.core.arrays import FloatMatrix, blocks, unit_rows
+from recommender.core.progress import Progress
+from recommender.errors import ConfigError, MissingExtra
+from recommender.vectors.content import word_files
+from recommender.vectors.content.word_files import SUFFIXES, words_of
+
+BLOCK = 4096
+FILES = ("model.safetensors", "tokenizer.json", "config.json")
+LONGEST = 512
+FORMAT = 1
+
+Tokens = Callable[[Sequence[str]], list[list[int]]]
+"""The rows of the vectors of each text's tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticEncoder:
+    """Vectors of words (word2vec's .bin, .vec or .txt) or of tokens (a folder of model2vec).
+
+    They are read from `path` and added up: the length of a vector is its weight. What is neither a
+    word nor a token of the file counts nothing; a text of such words alone has a zero row.
+    """
+
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ConfigError("static: path is empty; name a word2vec file or a model2vec folder")
+
+    def fingerprint(self) -> str:
+        """Digest of the files."""
+        return f"static-{FORMAT}-{_digest(self._files())}"
+
+    def cost(self) -> list[str]:
+        """What it takes, for `doctor`."""
+        size = sum(file.stat().st_size for file in self._files()) / 1024**2
+        return [Path(self.path).name, f"{size:,.1f} MiB of memory, no download"]
+
+    def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
+        """Vectors (n, d) of length one; a blank document has a zero row."""
+        files = self._files()
+        vectors, tokens = _loaded(tuple(files), _digest(files))
+        encoded = np.zeros((len(documents), vectors.shape[1]), dtype=np.float32)
+        with progress("encode texts", len(documents)) as advance:
+            for block in blocks(len(documents), BLOCK):
+                encoded[block] = unit_rows(
+                    _counted(tokens(documents[block]), len(vectors)) @ vectors
+                )
+                advance(block.stop - block.start)
+        return encoded
+
+    def _files(self) -> list[Path]:
+        """What is read. Raises: ConfigError, MissingExtra."""
+        place = Path(self.path).expanduser()
+        if place.is_file() and place.suffix in SUFFIXES:
+            return [place]
+        files = [place / name for name in FILES]
+        if not place.is_dir() or not all(file.is_file() for file in files[:2]):
+            raise ConfigError(
+                f"static: {self.path!r} is neither a file of word vectors "
+                f"({', '.join(sorted(SUFFIXES))}) nor a folder with {' and '.join(FILES[:2])}"
+            )
+        for part in ("safetensors", "tokenizers"):
+            if importlib.util.find_spec(part) is None:
+                raise MissingExtra(f"{part} is not installed: pip install 'recommender[static]'")
+        return [file for file in files if file.is_file()]
+
+
+def _digest(files: Sequence[Path]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.suffix}\0{found}\n".encode())
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _loaded(files: tuple[Path, ...], _digest: str) -> tuple[FloatMatrix, Tokens]:
+    """The vectors and how texts become their rows, kept while the files stay the same."""
+    return _words(files[0]) if len(files) == 1 else _model(files[0].parent)
+
+
+def _words(path: Path) -> tuple[FloatMatrix, Tokens]:
+    read = word_files.read(path)
+    rows = {word.casefold(): row for row, word in reversed(list(enumerate(read.words)))}
+
+    def tokens(texts: Sequence[str]) -> list[list[int]]:
+        return [[rows[word] for word in words_of(text) if word in rows] for text in texts]
+
+    return read.matrix, tokens
+
+
+def _model(folder: Path) -> tuple[FloatMatrix, Tokens]:
+    """A model of model2vec: `embeddings`, and `weights` and `mapping` of tokens if it has them."""
+    from tokenizers import Tokenizer
+
+    parts = _tensors(folder / FILES[0])
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / FILES[1]))
+        described = json.loads((folder / FILES[1]).read_bytes())["model"]
+        config = folder / FILES[2]
+        longest = (
+            json.loads(config.read_bytes()).get("max_length", LONGEST)
+            if config.is_file()
+            else LONGEST
+        )
+    except Exception as error:  # tokenizers raises bare exceptions
+        raise ConfigError(f"static: {folder} has no readable tokenizer: {error}") from error
+    tokenizer.no_padding()
+    if longest:
+        tokenizer.enable_truncation(int(longest))
+    unknown = described.get("unk_id", tokenizer.token_to_id(described.get("unk_token") or ""))
+    vectors, size = _of_tokens(folder, parts), tokenizer.get_vocab_size()
+    if len(vectors) < size:
+        raise ConfigError(f"static: {folder} has {len(vectors)} vectors for {size} tokens")
+
+    def tokens(texts: Sequence[str]) -> list[list[int]]:
+        found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [[token for token in one.ids if token != unknown] for one in found]
+
+    return vectors, tokens
+
+
+def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    from safetensors.numpy import load_file
+
+    try:
+        parts: dict[str, np.ndarray[Any, Any]] = load_file(path)
+    except Exception as error:  # its own error, or that of a type that numpy lacks
+        raise ConfigError(f"static: {path} cannot be read: {error}") from error
+    if "embeddings" not in parts or parts["embeddings"].ndim != 2:
+        raise ConfigError(f"static: {path} has no embeddings (tokens, dimensions)")
+    return parts
+
+
+def _of_tokens(folder: Path, parts: dict[str, np.ndarray[Any, Any]]) -> FloatMatrix:
+    """One vector a token (V, d), its weight in its length."""
+    vectors: FloatMatrix = parts["embeddings"].astype(np.float32)
+    if "mapping" in parts:
+        mapping = parts["mapping"].astype(np.int64)
+        if not len(mapping) or mapping.min() < 0 or mapping.max() >= len(vectors):
+            raise ConfigError(f"static: {folder} maps a token to no vector")
+        vectors = vectors[mapping]
+    if "weights" in parts:
+        weights = parts["weights"].astype(np.float32)
+        if weights.shape != vectors.shape[:1]:
+            raise ConfigError(f"static: {folder} has {len(weights)} weights")
+        vectors = vectors * weights[:, None]
+    if not np.isfinite(vectors).all():
+        raise ConfigError(f"static: {folder} holds a number that is not finite")
+    return vectors
+
+
+def _counted(tokens: Sequence[Sequence[int]], size: int) -> Any:  # noqa: ANN401 - a CSR matrix
+    """How often each token stands in each text (b, V)."""
+    ends = np.cumsum([0, *map(len, tokens)])
+    rows = np.fromiter((row for text in tokens for row in text), np.int64, int(ends[-1]))
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sparse.csr_array((ones, rows, ends), shape=(len(tokens), size))

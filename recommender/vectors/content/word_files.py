@@ -1,0 +1,124 @@
+"""Word vectors in word2vec's formats, and how a text is cut into words.
+
+Binary: `V d`, then V times a word, a space and d float32, little-endian. Text: the same in decimal,
+a line for a word; the first line may be missing, as in GloVe's files.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from recommender.core.arrays import FloatMatrix
+from recommender.errors import ConfigError
+
+BINARY = ".bin"
+SUFFIXES = frozenset({BINARY, ".vec", ".txt"})
+LONGEST_WORD = 1000
+LARGEST = 100_000
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class WordVectors:
+    """V words, each once, and their vectors (V, d); the length of a vector is its weight."""
+
+    words: tuple[str, ...]
+    matrix: FloatMatrix
+
+
+def words_of(text: str) -> list[str]:
+    """The runs of letters and digits of a text, in small letters."""
+    return _WORD.findall(text.casefold())
+
+
+def read(path: Path) -> WordVectors:
+    """Read a file, binary where it is named .bin. Raises: ConfigError naming file and fault."""
+    try:
+        with path.open("rb") as file:
+            if path.suffix == BINARY:
+                words, matrix = _binary(file, path.stat().st_size)
+            else:
+                words, matrix = _text(file)
+    except OSError as error:
+        raise ConfigError(f"word vectors {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"word vectors {path}: {error}") from error
+    if not np.isfinite(matrix).all():
+        raise ConfigError(f"word vectors {path}: a number that is not finite")
+    first = {word: row for row, word in reversed(list(enumerate(words)))}
+    rows = sorted(first.values())
+    return WordVectors(tuple(words[row] for row in rows), matrix[rows])
+
+
+def write(path: Path, vectors: WordVectors) -> None:
+    """Write the binary format, whole or not at all. Raises: ConfigError."""
+    staged = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open("wb") as file:
+            file.write("{} {}\n".format(*vectors.matrix.shape).encode())
+            for word, vector in zip(vectors.words, vectors.matrix, strict=True):
+                file.write(word.encode() + b" " + vector.astype("<f4").tobytes())
+        staged.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _shape(line: bytes) -> tuple[int, int]:
+    count, _, dimensions = line.decode(errors="replace").strip().partition(" ")
+    if not (count.isdecimal() and dimensions.isdecimal() and 1 <= int(dimensions) <= LARGEST):
+        raise ValueError("its first line is not `WORDS DIMENSIONS`")
+    return int(count), int(dimensions)
+
+
+def _binary(file: IO[bytes], size: int) -> tuple[list[str], FloatMatrix]:
+    count, dimensions = _shape(file.readline(100))
+    if not 1 <= count <= size // (4 * dimensions):
+        raise ValueError(f"{count} words of {dimensions} dimensions do not fit into {size} bytes")
+    matrix = np.empty((count, dimensions), dtype=np.float32)
+    words = []
+    for row in range(count):
+        words.append(_word(file).decode(errors="replace"))
+        content = file.read(4 * dimensions)
+        if len(content) != 4 * dimensions:
+            raise ValueError(f"it ends amid word {row + 1} of {count}")
+        matrix[row] = np.frombuffer(content, "<f4")
+    return words, matrix
+
+
+def _word(file: IO[bytes]) -> bytes:
+    """The bytes up to a space; a line break before them belongs to the word before."""
+    word = bytearray()
+    while (byte := file.read(1)) != b" ":
+        if not byte or len(word) > LONGEST_WORD:
+            raise ValueError("a word without end; is it word2vec's binary format?")
+        word += byte
+    return bytes(word).lstrip(b"\n")
+
+
+def _text(file: IO[bytes]) -> tuple[list[str], FloatMatrix]:
+    words: list[str] = []
+    rows: list[FloatMatrix] = []
+    for number, (word, told) in enumerate(_lines(file), 1):
+        vector = np.array(told, dtype=np.float32)
+        if not len(vector) or (rows and len(vector) != len(rows[0])):
+            raise ValueError(f"word {number} has {len(vector)} numbers")
+        words.append(word)
+        rows.append(vector)
+    if not rows:
+        raise ValueError("it holds no words")
+    return words, np.stack(rows)
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[str, Sequence[str]]]:
+    for number, line in enumerate(file):
+        word, *told = line.decode(errors="replace").rstrip().split(" ")
+        heading = number == 0 and len(told) == 1 and word.isdecimal() and told[0].isdecimal()
+        if not heading and (word or told):
+            yield word, told

@@ -1,0 +1,131 @@
+"""A fusion that is learned: two towers, distilled from a teacher that is no vectors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recommender.core.arrays import Columns
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions
+from recommender.core.recipe import TEXT
+from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.errors import ConfigError
+from recommender.vectors.fusion.blocks import named, shortest_target, target_lengths, the_behaviour
+from recommender.vectors.fusion.distillation import Counts
+from recommender.vectors.fusion.side_features import WIDTH, price_scale, side_columns
+from recommender.vectors.fusion.towers import Inputs, Parameters, first_parameters, queries, targets
+from recommender.vectors.fusion.training import Training
+
+_OF_SHOP = ("prices", "shortest")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Query and target vectors of text, behaviour, category, brand and price, learned in torch.
+
+    The teacher is what vectors cannot be: decayed counts beside a gate of behaviour and text. The
+    towers start as that gate and learn the teacher's choices among samples of items by softmax.
+    For a `cold_share` of the asking items the behaviour is hidden, so that what text and sides
+    let expect of an item is learned from items whose buyers are known. `behaviour` names the
+    interaction model's embeddings; empty, the only ones there are. Training takes `steps`, or four
+    passes over the items where that is more, and stops early where items held out get no better;
+    it uses one CPU thread, or a GPU.
+
+    Source: distillation of Hinton, Vinyals, Dean 2015; dropping the behaviour of Volkovs, Yu,
+    Poutanen 2017, "DropoutNet".
+    """
+
+    behaviour: str = ""
+    half_life_days: float = 60.0
+    hidden: int = 256
+    cold_share: float = 0.25
+    steps: int = 160
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.half_life_days >= 0:
+            raise ConfigError(f"learned: half_life_days = {self.half_life_days} is below 0")
+        if not 1 <= self.hidden <= 4096:
+            raise ConfigError(f"learned: hidden = {self.hidden} is not in 1..4096")
+        if not 0 <= self.cold_share < 1:
+            raise ConfigError(f"learned: cold_share = {self.cold_share} is not in 0..1")
+        if self.steps < 1:
+            raise ConfigError(f"learned: steps = {self.steps} is below 1")
+
+    def fuse(
+        self,
+        embeddings: Mapping[str, Embeddings],
+        catalogue: Catalogue,
+        interactions: Interactions,
+    ) -> "FittedTowers":
+        """Learn. Raises: ConfigError where it is unclear which behaviour is meant."""
+        text = named(embeddings, TEXT, "learned")
+        behaviour = the_behaviour(embeddings, self.behaviour, "learned")
+        first = first_parameters(
+            text.matrix.shape[1],
+            WIDTH,
+            embeddings[behaviour].matrix.shape[1],
+            self.hidden,
+            self.seed,
+        )
+        shortest = shortest_target(embeddings[behaviour])
+        untaught = FittedTowers(behaviour, first, price_scale(catalogue), shortest)
+        counts = Counts.of(interactions, self.half_life_days)
+        if np.count_nonzero(counts.total) < 2:
+            return untaught
+        training = Training(self.steps, self.cold_share, self.seed)
+        taught = training.run(untaught.inputs(embeddings, catalogue), first, counts)
+        return replace(untaught, parameters=taught)
+
+    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedTowers":
+        """Undo `columns`."""
+        behaviour = the_behaviour(embeddings, self.behaviour, "learned")
+        parameters = {name: array for name, array in columns.items() if name not in _OF_SHOP}
+        centre, spread = columns["prices"].tolist()
+        return FittedTowers(behaviour, parameters, (centre, spread), float(columns["shortest"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTowers:
+    """The towers of one shop; `prices` are median and spread of the log prices.
+
+    Targets that the behaviour does not know are as long as the `shortest` of those it knows.
+    """
+
+    behaviour: str
+    parameters: Parameters
+    prices: tuple[float, float]
+    shortest: float
+
+    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
+        """Queries and targets (n, d of text + d of behaviour); scores are at most 1.
+
+        Items with neither text nor behaviour have zero rows.
+        """
+        inputs = self.inputs(embeddings, catalogue)
+        known = (inputs.support > 0) | inputs.text.any(axis=1, keepdims=True)
+        asking, found = (
+            np.where(known, np.hstack(side(self.parameters, inputs)), 0).astype(np.float32)
+            for side in (queries, targets)
+        )
+        return ItemVectors(asking, found)
+
+    def columns(self) -> Columns:
+        """The parameters of the towers, the scale of prices and the shortest target."""
+        return dict(self.parameters) | {
+            "prices": np.array(self.prices, dtype=np.float64),
+            "shortest": np.array(self.shortest, dtype=np.float64),
+        }
+
+    def inputs(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> Inputs:
+        """What the towers see."""
+        text = named(embeddings, TEXT, "learned")
+        behaviour = named(embeddings, self.behaviour, "learned")
+        return Inputs(
+            text=text.matrix,
+            sides=side_columns(catalogue, self.prices),
+            behaviour=behaviour.matrix,
+            support=behaviour.support[:, None],
+            length=np.minimum(target_lengths(behaviour, self.shortest), 1)[:, None],
+        )

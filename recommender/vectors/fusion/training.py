@@ -1,0 +1,164 @@
+"""Training of the towers in torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.core.arrays import Rows
+from recommender.core.cpu import one_torch_thread
+from recommender.vectors.fusion.distillation import BEHAVIOUR_SHARE, HALF_SUPPORT, Counts
+from recommender.vectors.fusion.towers import INPUTS, Inputs, Parameters, queries, targets
+
+ROWS, COLUMNS, PASSES = 512, 2048, 4
+HELD_OUT, CHECK_EVERY, PATIENCE = 0.05, 20, 3
+LEARNING_RATE = 2e-3
+TEACHER_SHARPNESS = 25.0
+COLD_TARGETS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Distils the teacher: each step is a softmax over a sample of the items, given some of them.
+
+    The columns of a step are drawn whatever its rows are, so the teacher's distribution over them
+    is exactly its distribution given that one of them is bought, and needs no correction.
+    """
+
+    steps: int
+    cold_share: float
+    seed: int
+
+    def run(self, inputs: Inputs, first: Parameters, counts: Counts) -> Parameters:
+        """The parameters that were best on items held out, of all that were met."""
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        given = _on(device, inputs)
+        learned = {
+            name: torch.from_numpy(array.copy()).to(device).requires_grad_()
+            for name, array in first.items()
+        }
+        optimiser = torch.optim.AdamW(learned.values(), lr=LEARNING_RATE, weight_decay=0.0)
+        lesson = _Lesson(given, counts, self.seed, self.cold_share)
+        steps = self.steps_for(len(lesson.rows))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        best = _Best(first)
+        with one_torch_thread():
+            for step in range(steps):
+                loss = lesson.loss(learned, lesson.draw())
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                if step % CHECK_EVERY == CHECK_EVERY - 1:
+                    with torch.no_grad():
+                        best.offer(learned, float(lesson.loss(learned, lesson.exam)))
+                    if best.stale >= PATIENCE:
+                        break
+        return best.parameters
+
+    def steps_for(self, n_items: int) -> int:
+        """How many steps at most: `steps`, or what four passes over the items take."""
+        return max(self.steps, PASSES * n_items // ROWS)
+
+
+class _Best:
+    """The best parameters so far, and how many offers ago they came."""
+
+    def __init__(self, first: Parameters) -> None:
+        self.parameters, self.loss, self.stale = first, np.inf, 0
+
+    def offer(self, parameters: Parameters, loss: float) -> None:
+        self.stale += 1
+        if loss < self.loss:
+            self.loss, self.stale = loss, 0
+            self.parameters = {
+                name: tensor.detach().cpu().numpy().copy() for name, tensor in parameters.items()
+            }
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    rows: Rows
+    columns: Rows
+    row_kept: NDArray[np.float32]
+    column_kept: NDArray[np.float32]
+
+
+class _Lesson:
+    """Draws questions, and says how far the towers are from the teacher on them."""
+
+    def __init__(self, inputs: Inputs, counts: Counts, seed: int, cold_share: float) -> None:
+        self.inputs, self.counts, self.cold_share = inputs, counts, cold_share
+        self.rng = np.random.default_rng(seed)
+        warm = np.flatnonzero(counts.total > 0).astype(np.int32)
+        held = self.rng.random(len(warm)) < HELD_OUT
+        self.columns = warm
+        self.rows = warm[~held] if held.any() and not held.all() else warm
+        self.exam = self._drawn(warm[held] if held.any() else warm)
+
+    def draw(self) -> _Draw:
+        return self._drawn(self.rows)
+
+    def _drawn(self, pool: Rows) -> _Draw:
+        """Half of the columns by popularity, half evenly; rows by the root of popularity."""
+        common = self._by_popularity(self.columns, COLUMNS // 2)
+        columns = np.union1d(common, self._evenly(self.columns, COLUMNS - len(common)))
+        rows = np.sort(self._by_popularity(pool, ROWS))
+        cold = self.cold_share
+        return _Draw(
+            rows,
+            columns.astype(np.int32),
+            (self.rng.random((len(rows), 1)) >= cold).astype(np.float32),
+            (self.rng.random((len(columns), 1)) >= cold * COLD_TARGETS).astype(np.float32),
+        )
+
+    def _by_popularity(self, pool: Rows, size: int) -> Rows:
+        weight = np.sqrt(self.counts.total[pool].astype(np.float64))
+        size = min(size, len(pool))
+        return self.rng.choice(pool, size, replace=False, p=weight / weight.sum())
+
+    def _evenly(self, pool: Rows, size: int) -> Rows:
+        return self.rng.choice(pool, min(size, len(pool)), replace=False)
+
+    def loss(self, parameters: Parameters, draw: _Draw) -> Any:  # noqa: ANN401 - a tensor
+        import torch
+
+        device = self.inputs.text.device
+        asking, found = self.inputs.at(draw.rows), self.inputs.at(draw.columns)
+        itself = torch.from_numpy(draw.rows[:, None] == draw.columns).to(device)
+        with torch.no_grad():
+            taught = torch.softmax(
+                (TEACHER_SHARPNESS * self._teacher(asking, found, draw)).masked_fill(itself, -1e9),
+                1,
+            )
+        row_kept, column_kept = (
+            torch.from_numpy(kept).to(device) for kept in (draw.row_kept, draw.column_kept)
+        )
+        asked = queries(parameters, asking.without_behaviour(row_kept))
+        offered = targets(parameters, found.without_behaviour(column_kept))
+        scores = asked[0] @ offered[0].T + asked[1] @ offered[1].T
+        logits = (parameters["sharpness"].exp() * scores).masked_fill(itself, -1e9)
+        return -(taught * torch.log_softmax(logits, 1)).sum(1).mean()
+
+    def _teacher(self, asking: Inputs, found: Inputs, draw: _Draw) -> Any:  # noqa: ANN401
+        import torch
+
+        share = BEHAVIOUR_SHARE * asking.support / (asking.support + HALF_SUPPORT)
+        gated = share * (asking.behaviour @ found.behaviour.T)
+        gated = gated + (1 - share) * (asking.text @ found.text.T)
+        counted = torch.from_numpy(self.counts.strength(draw.rows, draw.columns))
+        return gated * found.length.T + counted.to(gated.device)
+
+
+def _on(device: str, inputs: Inputs) -> Inputs:
+    import torch
+
+    return Inputs(
+        *(
+            torch.from_numpy(np.array(getattr(inputs, name), dtype=np.float32)).to(device)
+            for name in INPUTS
+        )
+    )

@@ -1,0 +1,338 @@
+"""Rows 48, 49: a text is paid for once in its life, whoever dies at whatever request."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from recommender.artifacts.storage import TEMPORARY
+from recommender.artifacts.store import ArtifactStore
+from recommender.build.job import Job, pinned
+from recommender.build.paid_texts import PART, ShardDrawer, SharedPurse
+from recommender.build.steps import complete, named
+from recommender.cli.main import run
+from recommender.core import failpoints
+from recommender.core.api_budget import Budget
+from recommender.core.progress import silent
+from recommender.core.stopwatch import Stopwatch
+from recommender.core.vectors import Embeddings
+from recommender.errors import ArtifactError, ConfigError, ProviderFailed
+from recommender.pipeline import plan
+from recommender.settings.loading import load
+from recommender.vectors.content.hashing import HashingEncoder
+from tests.serving.servers import until
+from tests.support.crashing import begin, command
+from tests.support.shop_files import SETTINGS, orders, write_shop
+from tests.support.text_api_server import DIMENSIONS, TextServer, running
+
+N, SHARD_TEXTS, BATCH_TEXTS = 10, 6, 2
+REQUESTS = 5
+NAMES = [f"i{number}" for number in range(N)]
+KEY = "sk-S3CR3T-xyz"
+TEXT = f'text = {{ use = "openai", model = "m", dimensions = {DIMENSIONS}, batch_texts = 2 }}'
+
+
+@pytest.fixture
+def server() -> Iterator[TextServer]:
+    with running() as state:
+        yield state
+
+
+def shop(folder: Path, server: TextServer, concurrency: int = 1) -> Path:
+    """A shop whose texts an API encodes; returns its settings file."""
+    text = SETTINGS.replace('text = { use = "hashing", dimensions = 64 }', TEXT)
+    assert TEXT in text
+    more = (
+        f'[text_api]\nurl = "{server.url}"\nkey = "{KEY}"\nconcurrency = {concurrency}\n'
+        f'[limits]\nshard_texts = {SHARD_TEXTS}\n[state]\nuser_key = "0123456789abcdef"\n'
+    )
+    baskets = zip(NAMES, NAMES[1:], NAMES[2:], strict=False)
+    return write_shop(folder, orders(*baskets), settings=text + more)
+
+
+def job_of(config: Path, *assignments: str) -> Job:
+    return load(config, assignments).job()
+
+
+def encode_all(config: Path, failpoint: str = "") -> None:
+    """The texts of a shop, as a reindex makes them."""
+    os.environ[failpoints.VARIABLE] = failpoint
+    encoded(job_of(config))
+
+
+def encoded(job: Job) -> np.ndarray:
+    job = pinned(job)
+    complete(named(plan(job), "read"), Stopwatch())
+    step = named(plan(job), "text")
+    complete(step, Stopwatch())
+    return Embeddings.from_columns(step.artifact().columns()).matrix
+
+
+def check_encoded(config: Path, server: TextServer) -> None:
+    """Every vector is there, exact and free."""
+    asked = server.requests
+    matrix = encoded(job_of(config))
+    wanted = HashingEncoder(DIMENSIONS).encode([f"Title of {name}" for name in NAMES], silent)
+    assert matrix == pytest.approx(wanted, abs=1e-6)
+    assert server.requests == asked
+    store = job_of(config).artifacts
+    kept = [name for name in store.storage.names(f"acme/{PART[0]}") if TEMPORARY not in name]
+    assert kept == []
+    answers = job_of(config).answers
+    assert not answers.exists() or list(answers.iterdir()) == []
+
+
+def couriers(config: Path) -> list[int]:
+    """The processes that carry questions of this shop."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            told = path.read_bytes()
+        except OSError:
+            continue
+        if b"recommender.vectors.content.http_sender" in told and bytes(config.parent) in told:
+            found.append(int(path.parent.name))
+    return found
+
+
+def run_killed_at(
+    config: Path, server: TextServer, request: int, *, with_courier: bool = False
+) -> None:
+    """Kill a run, and its courier if wanted, while the API has a request of it in hand."""
+    begun: Future[BaseProcess] = Future()
+    killed = Event()
+
+    def kill(number: int) -> None:
+        if number != request:
+            return
+        process = begun.result(60)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        wait([process.sentinel], 60)  # a join would take the exit code from the one below
+        for pid in couriers(config) if with_courier else []:
+            os.kill(pid, signal.SIGKILL)
+        killed.set()
+
+    server.on_request = kill
+    process = begin(encode_all, config)
+    begun.set_result(process)
+    assert killed.wait(120), request
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, request
+    server.on_request = lambda number: None
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(
+    ("concurrency", "requests"),
+    [
+        (1, (1, 3, 5)),
+        (3, (2, 4)),
+        pytest.param(1, [*range(1, REQUESTS + 1)] * 4, marks=pytest.mark.long),
+        pytest.param(3, [*range(1, REQUESTS + 1)] * 4, marks=pytest.mark.long),
+    ],
+)
+def test_a_run_killed_at_any_request_sends_no_text_twice(
+    tmp_path: Path, server: TextServer, concurrency: int, requests: Sequence[int]
+) -> None:
+    for number, request in enumerate(requests):
+        config = shop(tmp_path / str(number), server, concurrency)
+        server.requests = 0
+        server.received.clear()
+        run_killed_at(config, server, request)
+        again = begin(encode_all, config)
+        again.join(120)
+        assert again.exitcode == 0
+        assert server.sent_twice == [], request
+        assert set(server.received) == {f"Title of {name}" for name in NAMES}
+        check_encoded(config, server)
+
+
+@pytest.mark.fault(49)
+def test_a_machine_that_dies_sends_again_only_what_was_on_its_way(
+    tmp_path: Path, server: TextServer
+) -> None:
+    for request in (1, 4):
+        config = shop(tmp_path / str(request), server, 2)
+        server.requests = 0
+        server.received.clear()
+        run_killed_at(config, server, request, with_courier=True)
+        encode_all(config)
+        assert len(server.sent_twice) <= 2 * BATCH_TEXTS, request
+        assert max(server.received.values()) <= 2
+        check_encoded(config, server)
+
+
+WRITES = 2 + REQUESTS + 2 + 1
+"""Of what is read, the plan, every answer, every shard and the matrix."""
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(
+    "writes",
+    [(3, 6, WRITES + 1), pytest.param(range(1, WRITES + 2), marks=pytest.mark.long)],
+    ids=["some", "all"],
+)
+def test_a_run_killed_at_any_write_sends_no_text_twice(
+    tmp_path: Path, server: TextServer, writes: Sequence[int]
+) -> None:
+    for number in writes:
+        config = shop(tmp_path / str(number), server)
+        server.received.clear()
+        ended = begin(encode_all, config, f"artifact.before_rename=kill@{number}")
+        ended.join(120)
+        assert ended.exitcode == (-signal.SIGKILL if number <= WRITES else 0), number
+        encode_all(config)
+        assert server.sent_twice == [], number
+        check_encoded(config, server)
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize("request_number", [2, 3])
+def test_a_catalogue_that_changed_meanwhile_costs_only_what_is_new(
+    tmp_path: Path, server: TextServer, request_number: int
+) -> None:
+    config = shop(tmp_path, server)
+    run_killed_at(config, server, request_number)
+    lines = (tmp_path / "orders.csv").read_text().splitlines()
+    lines.insert(1, "o99,customer-9,a-new-one,Title of what is new,2026-01-01")
+    (tmp_path / "orders.csv").write_text("\n".join(lines) + "\n")
+    encode_all(config)
+    assert server.sent_twice == []
+    assert len(server.received) == N + 1
+
+
+@pytest.mark.fault(49)
+def test_two_runs_at_once_on_one_machine_pay_once(tmp_path: Path, server: TextServer) -> None:
+    config = shop(tmp_path, server, 2)
+    second = []
+
+    def begin_another(number: int) -> None:
+        if number == 1:
+            second.append(begin(encode_all, config))
+            until(lambda: len(couriers(config)) == 2, timeout_s=60)
+            server.closing.wait(0.5)  # in which a courier that did not wait would ask as well
+
+    server.on_request = begin_another
+    first = begin(encode_all, config)
+    first.join(120)
+    second[0].join(120)
+    assert [one.exitcode for one in (first, *second)] == [0, 0]
+    assert server.sent_twice == []
+    check_encoded(config, server)
+
+
+@pytest.mark.fault(49)
+def test_another_machine_goes_on_with_what_the_first_one_paid(
+    tmp_path: Path, server: TextServer
+) -> None:
+    config = shop(tmp_path, server)
+    server.script[3] = lambda handler, _: handler.send(401, b"{}")
+    job = pinned(job_of(config))
+    with pytest.raises(ProviderFailed, match="401"):
+        encoded(job)
+    elsewhere = replace(job, answers=tmp_path / "elsewhere")
+    encoded(elsewhere)
+    assert sorted(server.sent_twice) == [f"Title of {name}" for name in NAMES[4:6]]
+    check_encoded(config, server)
+
+
+@pytest.mark.fault(49)
+def test_all_who_work_on_a_run_share_one_budget(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path, "acme")
+    budget = Budget(calls=5, money=100.0, price=1e6)
+    one, two = (SharedPurse(store, "plan", budget) for _ in range(2))
+    for purse in (one, two, one, two):
+        purse.take(20)
+    two.correct(-10)
+    with pytest.raises(ProviderFailed, match="money_max"):
+        one.take(21)
+    two.take(30)
+    with pytest.raises(ProviderFailed, match="calls_max = 5"):
+        SharedPurse(store, "plan", budget).take(0)
+    SharedPurse(store, "another plan", budget).take(100)
+
+
+def test_answers_lie_in_a_drawer_until_their_shard_is_there(tmp_path: Path) -> None:
+    drawer = ShardDrawer(ArtifactStore(tmp_path, "acme"), "encoder", "shard")
+    vectors = np.arange(8, dtype=np.float32).reshape(4, 2)
+    drawer.keep(["a", "b"], vectors[:2])
+    drawer.keep(["b", "c"], vectors[2:])
+    found = drawer.found(["a", "b", "c", "d"])
+    assert {text: vector.tolist() for text, vector in found.items()} == {
+        "a": [0.0, 1.0],
+        "b": [4.0, 5.0],
+        "c": [6.0, 7.0],
+    }
+    drawer.clear()
+    assert drawer.found(["a"]) == {}
+    drawer.clear()
+
+
+@pytest.mark.fault(48, 50)
+def test_a_model_that_changes_under_its_name_amid_a_run_is_refused(
+    tmp_path: Path, server: TextServer
+) -> None:
+    config = shop(tmp_path, server)
+    server.on_request = lambda number: setattr(server, "dimensions", 32 if number > 3 else 64)
+    with pytest.raises(ProviderFailed, match="a vector of 32 dimensions, not 64"):
+        encoded(job_of(config, "text_api.attempts=1"))
+    job = pinned(job_of(config))
+    assert named(plan(job), "text").missing() == (0,)
+    encoded(job_of(config, "recipe.text.dimensions=32"))
+    server.on_request = lambda number: setattr(server, "dimensions", 64)
+    encoded(job_of(config))
+    check_encoded(config, server)
+
+
+@pytest.mark.fault(48)
+def test_a_machine_with_another_address_does_not_join_a_run(
+    tmp_path: Path, server: TextServer
+) -> None:
+    config = shop(tmp_path, server)
+    job = pinned(job_of(config))
+    complete(named(plan(job), "read"), Stopwatch())
+    complete(named(plan(job), "text-plan"), Stopwatch())
+    other = replace(job, text_api=replace(job.text_api, url="http://127.0.0.1:9/v1"))
+    with pytest.raises(ConfigError, match="install the same on every machine"):
+        named(plan(other), "encode").perform([0])
+    assert server.requests == 0
+
+
+@pytest.mark.fault(49, "S14")
+@pytest.mark.server
+def test_the_command_tells_a_failed_api_and_no_key(
+    tmp_path: Path, server: TextServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = shop(tmp_path, server)
+    server.reply = lambda handler, _: handler.send(401, f"no such key: {KEY}".encode())
+    for arguments in (["reindex", "--debug"], ["doctor"], ["config"]):
+        run([*arguments, "--config", str(config)])
+    told = capfd.readouterr()
+    assert "text API at 127.0.0.1: 401 no such key: ***" in told.err
+    assert "m at 127.0.0.1, 64 dimensions" in told.out
+    assert "with a key" in told.out
+    assert KEY not in told.out + told.err
+    assert command(["reindex", "--config", str(config)]) == 8
+    server.reply = lambda handler, answer: handler.whole(answer)
+    assert command(["reindex", "--config", str(config)]) == 0
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path != config]
+    assert [path for path in written if KEY.encode() in path.read_bytes()] == []
+    assert len(written) > 20
+
+
+def test_answers_are_checked_like_every_artifact(tmp_path: Path) -> None:
+    drawer = ShardDrawer(ArtifactStore(tmp_path, "acme"), "encoder", "shard")
+    drawer.keep(["a"], np.ones((1, 2), dtype=np.float32))
+    path = next((tmp_path / "acme" / PART[0]).glob("*/matrix.npy"))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ArtifactError, match="was changed or cut"):
+        drawer.found(["a"])

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.errors import DataError
+
+
+def lists(offsets: list[int], rows: list[int], scores: list[float]) -> RelatedLists:
+    return RelatedLists(
+        "related",
+        np.array(offsets, dtype=np.int64),
+        np.array(rows, dtype=np.int32),
+        np.array(scores, dtype=np.float32),
+        np.zeros(len(rows), dtype=np.uint8),
+    )
+
+
+@given(st.data())
+def test_keep_is_a_prefix_of_what_is_kept(data: st.DataObject) -> None:
+    width = data.draw(st.integers(1, 8))
+    found = data.draw(st.integers(0, width))
+    rows = np.array([[*range(found), *[NONE] * (width - found)]], dtype=np.int32)
+    scores = np.where(rows == NONE, -np.inf, 1.0 - rows / 10).astype(np.float32)
+    kept = np.array([data.draw(st.lists(st.booleans(), min_size=width, max_size=width))])
+    depth = data.draw(st.integers(1, width))
+    left = Neighbours(rows, scores).keep(kept, depth)
+    expected = [row for row, keep in zip(range(found), kept[0], strict=False) if keep][:depth]
+    assert left.rows[0][left.found[0]].tolist() == expected
+    assert left.rows.shape[1] == depth
+    assert (np.isneginf(left.scores[0]) == ~left.found[0]).all()
+
+
+def test_ordered_breaks_ties_by_row_and_puts_padding_last() -> None:
+    rows = np.array([[NONE, 7, 3, 5]], dtype=np.int32)
+    scores = np.array([[9.0, 0.5, 0.5, 0.8]], dtype=np.float32)
+    assert Neighbours.ordered(rows, scores).rows.tolist() == [[5, 3, 7, NONE]]
+
+
+def test_lists_join_blocks_without_padding() -> None:
+    first = Neighbours(
+        np.array([[1, 2], [NONE, NONE]], dtype=np.int32),
+        np.array([[0.9, 0.4], [-np.inf, -np.inf]], dtype=np.float32),
+    )
+    second = Neighbours(np.array([[0, NONE]], np.int32), np.array([[1.0, -np.inf]], np.float32))
+    parts = [(first, np.array([[0, 1], [9, 9]], np.uint8)), (second, np.array([[2, 9]], np.uint8))]
+    joined = RelatedLists.of_blocks("related", parts)
+    assert joined.offsets.tolist() == [0, 2, 2, 3]
+    assert joined.rows.tolist() == [1, 2, 0]
+    assert joined.evidence.tolist() == [0, 1, 2]
+    again = RelatedLists.from_columns("related", joined.columns())
+    assert again.scores.tolist() == joined.scores.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "scores", "reason"),
+    [
+        ([0, 1], [0.5, 0.4], "its own item"),
+        ([1, 1], [0.5, 0.4], "twice"),
+        ([1, 5], [0.5, 0.4], "outside of the catalogue"),
+        ([1, 2], [0.5, 0.0], r"outside of \(0, 1\]"),
+        ([1, 2], [1.5, 0.4], r"outside of \(0, 1\]"),
+        ([1, 2], [np.nan, 0.4], r"outside of \(0, 1\]"),
+    ],
+)
+def test_lists_that_may_not_be(rows: list[int], scores: list[float], reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        lists([0, 2, 2, 2], rows, scores)

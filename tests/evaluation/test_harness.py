@@ -1,0 +1,141 @@
+"""The bench: nothing of the test period is learned from, and everyone is judged alike."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.core.interactions import Interactions
+from recommender.core.progress import silent
+from recommender.core.recipe import Recipe
+from recommender.core.vectors import Embeddings
+from recommender.errors import ConfigError
+from recommender.evaluation.baskets import DAY_S, Window, window
+from recommender.evaluation.experiments import references
+from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench_of
+from recommender.settings.loading import load
+from recommender.vectors.content.hashing import HashingEncoder
+from tests.support.shops import catalogue, checkerboard
+
+N_ITEMS = 40
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return load(Path("config/examples/demo.toml"), ["recipe.text=hashing"]).recipe.recipe()
+
+
+def events() -> Interactions:
+    """Baskets of items that go together, a quarter of them in the last days."""
+    made = checkerboard(N_ITEMS, 800)
+    day = 1 + made.basket.astype(np.int64) // 80
+    return replace(made, time=day * DAY_S, user=made.basket % 200)
+
+
+def split(shop: Interactions) -> Window:
+    return window(shop, until=11 * DAY_S, days=3)
+
+
+def text() -> Embeddings:
+    matrix = HashingEncoder(64).encode(catalogue(N_ITEMS).title, silent)
+    return Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
+
+
+def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Bench:
+    return bench_of(catalogue(N_ITEMS), split(shop), text(), Terms(protocol=protocol))
+
+
+def noisy(shop: Interactions) -> Interactions:
+    """The shop with every test-period basket replaced by noise."""
+    rng = np.random.default_rng(3)
+    tested = shop.time >= 8 * DAY_S
+    noise = rng.integers(0, N_ITEMS, len(shop)).astype(np.int32)
+    changed = replace(
+        shop,
+        item=np.where(tested, noise, shop.item),
+        user=np.where(tested, rng.permutation(shop.user), shop.user),
+        time=np.where(tested, shop.time + rng.integers(0, DAY_S, len(shop)), shop.time),
+    )
+    assert (changed.item != shop.item).any()
+    return changed
+
+
+def learned(shop: Interactions, recipe: Recipe) -> Iterator[bytes]:
+    """Whatever is learned on a bench of the shop, as bytes."""
+    made = prepared(shop)
+    for fold in (made.window.train, *(fold.train for fold in made.folds)):
+        yield from (column.tobytes() for column in fold.columns().values())
+        for lists in made.maker(recipe)(fold).values():
+            yield lists.rows.tobytes() + lists.scores.tobytes()
+    yield from (one.top.tobytes() for one in references(made, recipe)[0])
+    yield made.shelf.support.tobytes()
+
+
+def test_noise_in_the_test_period_changes_nothing_that_is_learned(recipe: Recipe) -> None:
+    shop = events()
+    clean, disturbed = list(learned(shop, recipe)), list(learned(noisy(shop), recipe))
+    assert clean == disturbed
+    assert len(clean) > 20
+
+
+def test_the_test_period_is_what_is_asked(recipe: Recipe) -> None:
+    clean, disturbed = prepared(events()), prepared(noisy(events()))
+    assert clean.queries.relevant.tolist() != disturbed.queries.relevant.tolist()
+    assert clean.judge(recipe).slices["all"].metrics["ndcg"].value > 0.3
+    assert disturbed.judge(recipe).slices["all"].metrics["ndcg"].value < 0.2
+
+
+@pytest.mark.parametrize("seen_by", ["window", "history"])
+def test_next_items_are_never_learned_from(recipe: Recipe, seen_by: str) -> None:
+    made = prepared(events(), "next-item")
+    train = made.window.train
+    assert train.time.max() < made.window.start
+    if seen_by == "history":
+        steps = made.questions.steps  # type: ignore[attr-defined]
+        relevant = made.queries
+        for user in range(len(relevant)):
+            answer = relevant.relevant[relevant.offsets[user] : relevant.offsets[user + 1]]
+            assert not np.isin(answer, steps.item[steps.holder == user]).any()
+    assert made.judge(recipe).slices["all"].n == len(made.queries) > 100
+
+
+def test_a_recipe_is_judged_by_any_of_its_placements(recipe: Recipe) -> None:
+    second = replace(recipe.placements[0], name="second", depth=12)
+    two = replace(recipe, placements=(*recipe.placements, second))
+    made = prepared(events())
+    assert made.judge(two).name == "related"
+    assert made.judge(two, "second").name == "second"
+    with pytest.raises(ConfigError, match="the recipe has related, second"):
+        made.judge(two, "third")
+
+
+def test_ready_made_lists_are_judged_as_those_that_are_made(recipe: Recipe) -> None:
+    made = prepared(events())
+    lists = made.maker(recipe)(made.window.train)["related"]
+    ours, same = made.judge(recipe), made.judge_lists("same", lists)
+    assert same.slices["all"] == ours.slices["all"]
+    assert same.lists == ours.lists
+    difference = made.differences(ours, same)
+    assert difference["all"].low == difference["all"].high == 0
+    assert "simulated cold" in ours.slices
+    assert "simulated cold" not in same.slices
+    assert "simulated cold" not in difference
+
+
+def test_references_in_the_folds_are_what_a_fit_in_each_fold_gives(recipe: Recipe) -> None:
+    made = prepared(events())
+    short = {one.name: one for one in references(made, recipe)[0]}
+    assert {name for name, one in short.items() if one.cold.ndcg.any()} == {  # type: ignore[union-attr]
+        *("best sellers", "text alone", "plain concatenation")
+    }
+
+
+def test_windows_roll_back_and_the_test_period_does_not() -> None:
+    newest = 100 * DAY_S - 1
+    assert Terms().period(newest) == (70 * DAY_S, 30)
+    assert Terms(back=2).period(newest) == (10 * DAY_S, 30)
+    assert Terms(test=True, test_from=90 * DAY_S).period(newest) == (100 * DAY_S, 10)
+    with pytest.raises(ConfigError, match="does not roll back"):
+        Terms(test=True, back=1)

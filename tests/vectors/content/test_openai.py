@@ -1,0 +1,347 @@
+"""Rows 49 and 50: a text API that fails in every way; nothing is paid twice or stored half."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from recommender.core.api_budget import Budget, OwnDrawer, OwnPurse, TextApi, Till
+from recommender.core.arrays import FloatMatrix
+from recommender.core.progress import silent
+from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
+from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.http_client import sent
+from recommender.vectors.content.openai import (
+    BATCH_TOKENS,
+    OpenAIEncoder,
+    _asked_wait,
+    batches,
+    estimated_tokens,
+)
+from tests.support.text_api_server import DIMENSIONS, Handler, Reply, TextServer, answer_to, running
+
+KEY = "sk-S3CR3T-xyz"
+TEXTS = [f"text number {number}" for number in range(9)]
+
+
+@pytest.fixture
+def server() -> Iterator[TextServer]:
+    with running() as state:
+        yield state
+
+
+def encoder_at(server: TextServer, **changes: Any) -> OpenAIEncoder:  # noqa: ANN401
+    api = {"url": server.url, "key": KEY, "wait_s": 0.01, "concurrency": 1, **changes}
+    return OpenAIEncoder(model="m", dimensions=DIMENSIONS, batch_texts=3, api=TextApi(**api))
+
+
+def kept(**budget: float) -> Till:
+    return Till(OwnPurse(Budget(**budget)), OwnDrawer())  # type: ignore[arg-type]
+
+
+def changed(**changes: object) -> Reply:
+    """The whole answer with some of its first vector's entry changed."""
+
+    def reply(handler: Handler, answer: dict[str, Any]) -> None:
+        answer["data"][0].update(changes)
+        handler.whole(answer)
+
+    return reply
+
+
+def refused(status: int, body: bytes = b"{}", **headers: str) -> Reply:
+    return lambda handler, _: handler.send(status, body, **headers)
+
+
+def shuffled(handler: Handler, answer: dict[str, Any]) -> None:
+    answer["data"].reverse()
+    handler.whole(answer)
+
+
+def one_less(handler: Handler, answer: dict[str, Any]) -> None:
+    answer["data"].pop()
+    handler.whole(answer)
+
+
+def one_more(handler: Handler, answer: dict[str, Any]) -> None:
+    answer["data"].append(answer["data"][0])
+    handler.whole(answer)
+
+
+def truncated(handler: Handler, answer: dict[str, Any]) -> None:
+    handler.send(200, json.dumps(answer).encode()[:-40])
+
+
+def hung_up(handler: Handler, _: object) -> None:
+    handler.close_connection = True
+
+
+def hanging(handler: Handler, _: object) -> None:
+    handler.server_state.closing.wait(20)
+
+
+BAD_ANSWERS: dict[str, Reply] = {
+    "wrong count": one_less,
+    "too many": one_more,
+    "wrong dimensions": changed(embedding=[0.5] * 7),
+    "NaN as null": changed(embedding=[None] + [0.1] * (DIMENSIONS - 1)),
+    "NaN as such": changed(embedding=[float("nan")] * DIMENSIONS),
+    "text for a number": changed(embedding=["0.1"] * DIMENSIONS),
+    "too large for float32": changed(embedding=[1e39] * DIMENSIONS),
+    "too large for any float": changed(embedding=[10**400] * DIMENSIONS),
+    "a zero vector": changed(embedding=[0.0] * DIMENSIONS),
+    "no vector": changed(embedding=None),
+    "an index twice": changed(index=1),
+    "an index outside": changed(index=3),
+    "no index": changed(index=None),
+    "truncated JSON": truncated,
+    "no JSON": refused(200, b"<html>"),
+    "another JSON": refused(200, b"[1]"),
+    "nested too deep": refused(200, b"[" * 100_000),
+    "hung up": hung_up,
+}
+PASSING: dict[str, Reply] = {
+    "429": refused(429),
+    "429 with Retry-After": refused(429, Retry_After="0"),
+    "408": refused(408),
+    "500": refused(500),
+    "503": refused(503, b"\xff\xfe"),
+}
+
+
+@pytest.mark.fault(49, 50)
+@pytest.mark.parametrize("name", [*PASSING, "truncated JSON", "wrong dimensions", "hung up"])
+def test_what_fails_once_is_asked_again(server: TextServer, name: str) -> None:
+    server.script[2] = (PASSING | BAD_ANSWERS)[name]
+    till = kept()
+    made = encoder_at(server, till=till).encode(TEXTS, silent)
+    assert made == pytest.approx(HashingEncoder(DIMENSIONS).encode(TEXTS, silent), abs=1e-6)
+    assert server.requests == 4
+    assert server.sent_twice == TEXTS[3:6]
+    assert set(till.drawer.found(TEXTS)) == set(TEXTS)
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("name", sorted(BAD_ANSWERS.keys() - {"hung up"}))
+def test_a_bad_answer_is_refused_whole(name: str) -> None:
+    class Caught:
+        server_state = TextServer()
+        content = b""
+
+        def send(self, _status: int, content: bytes) -> None:
+            self.content = content
+
+        def whole(self, answer: object) -> None:
+            self.content = json.dumps(answer).encode()
+
+    encoder = OpenAIEncoder(model="m", dimensions=DIMENSIONS)
+    body = encoder.question(TEXTS[:3]).body
+    caught = Caught()
+    BAD_ANSWERS[name](cast("Handler", caught), answer_to(json.loads(body), DIMENSIONS))
+    with pytest.raises(DataError):
+        encoder.read(f"{body}\n".encode() + caught.content)
+
+
+@pytest.mark.fault(50)
+def test_no_bad_answer_is_ever_stored(server: TextServer) -> None:
+    server.reply = one_less
+    till = kept()
+    with pytest.raises(ProviderFailed, match="2 times in vain, the last time: the answer was ref"):
+        encoder_at(server, till=till, attempts=2).encode(TEXTS[:3], silent)
+    assert till.drawer.found(TEXTS) == {}
+
+
+def test_an_answer_in_another_order_is_put_in_order(server: TextServer) -> None:
+    server.reply = shuffled
+    made = encoder_at(server).encode(TEXTS, silent)
+    assert made == pytest.approx(HashingEncoder(DIMENSIONS).encode(TEXTS, silent), abs=1e-6)
+    assert server.requests == 3
+
+
+@pytest.mark.fault(49, 50)
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (refused(401, f'{{"error": "wrong key {KEY}"}}'.encode()), r"401 .*wrong key \*\*\*"),
+        (refused(400), "400"),
+        (refused(404), "404"),
+        (refused(429, b'{"code": "insufficient_quota"}'), "insufficient_quota"),
+        (refused(429, Retry_After="3600"), "asks to wait 3600 s"),
+        (refused(302, Location="http://169.254.169.254/x?k=v"), "redirect to 169.254.169.254: no"),
+    ],
+)
+def test_what_will_not_pass_ends_at_once(server: TextServer, reply: Reply, told: str) -> None:
+    server.script[2] = reply
+    till = kept()
+    with pytest.raises(ProviderFailed, match=told) as caught:
+        encoder_at(server, till=till).encode(TEXTS, silent)
+    assert KEY not in str(caught.value)
+    assert server.requests == 2
+    server.script.clear()
+    encoder_at(server, till=till).encode(TEXTS, silent)
+    assert server.sent_twice == TEXTS[3:6]
+
+
+@pytest.mark.fault(49)
+def test_a_server_that_hangs_is_left(server: TextServer) -> None:
+    server.script[1] = hanging
+    made = encoder_at(server, timeout_s=0.5).encode(TEXTS[:3], silent)
+    assert made.any(axis=1).all()
+    assert server.requests == 2
+
+
+@pytest.mark.fault(49)
+def test_retry_after_is_waited_for(server: TextServer) -> None:
+    from time import monotonic
+
+    server.script[1] = refused(429, Retry_After="1")
+    began = monotonic()
+    encoder_at(server).encode(TEXTS[:3], silent)
+    assert monotonic() - began >= 1
+
+
+@pytest.mark.fault(49)
+def test_a_budget_of_calls_is_kept_and_told(server: TextServer) -> None:
+    server.reply = refused(500)
+    with pytest.raises(ProviderFailed, match="calls_max = 3"):
+        encoder_at(server, till=kept(calls=3)).encode(TEXTS, silent)
+    assert server.requests == 3
+
+
+@pytest.mark.fault(49)
+def test_a_budget_of_money_is_kept_and_told(server: TextServer) -> None:
+    tokens = sum(map(estimated_tokens, TEXTS[:3]))
+    till = kept(money=1.5 * tokens, price=1e6)
+    with pytest.raises(ProviderFailed, match="money_max"):
+        encoder_at(server, till=till).encode(TEXTS, silent)
+    assert server.requests == 2
+    more = Till(OwnPurse(Budget(money=1e9)), till.drawer)
+    encoder_at(server, till=more).encode(TEXTS, silent)
+    assert server.sent_twice == []
+    assert server.requests == 3
+
+
+def test_what_is_paid_is_what_the_server_says(server: TextServer) -> None:
+    purse = OwnPurse(Budget())
+    encoder_at(server, till=Till(purse, OwnDrawer())).encode(TEXTS, silent)
+    assert (purse.calls, purse.tokens) == (3, 2 * len(TEXTS))
+
+
+def test_requests_are_made_at_once_up_to_the_limit(server: TextServer) -> None:
+    encoder_at(server, concurrency=3).encode([f"t{number}" for number in range(60)], silent)
+    assert 1 < server.most_at_once <= 3
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+def test_dimensions_are_asked_for_where_the_model_has_others(server: TextServer) -> None:
+    api = TextApi(url=server.url)
+    made = OpenAIEncoder(dimensions=32, api=api).encode(["a b"], silent)
+    assert made.shape == (1, 32)
+    assert server.bodies[0]["dimensions"] == 32
+    encoder_at(server).encode(["a b"], silent)
+    assert "dimensions" not in server.bodies[1]
+    assert server.keys == {"", f"Bearer {KEY}"}
+
+
+@pytest.mark.fault(48)
+def test_another_model_address_or_dimension_is_another_space() -> None:
+    api = TextApi()
+    prints = [
+        OpenAIEncoder(api=api).fingerprint(),
+        OpenAIEncoder(dimensions=512, api=api).fingerprint(),
+        OpenAIEncoder(model="text-embedding-3-large", api=api).fingerprint(),
+        OpenAIEncoder(api=TextApi(url="https://models.example/v1")).fingerprint(),
+        OpenAIEncoder(model="m", dimensions=1536).fingerprint(),
+        OpenAIEncoder(model="m", dimensions=1536, shorten=True).fingerprint(),
+    ]
+    assert len(set(prints)) == len(prints)
+    same = OpenAIEncoder(dimensions=1536, batch_texts=7, api=TextApi(key=KEY)).fingerprint()
+    assert same == prints[0]
+    assert KEY not in repr(OpenAIEncoder(api=TextApi(key=KEY)))
+
+
+def test_batches_hold_all_texts_in_order_within_their_limits() -> None:
+    long = "x" * 60_000
+    texts = [*TEXTS, *[f"{long}{number}" for number in range(40)]]
+    cut = list(batches(texts, 8))
+    assert [text for batch in cut for text in batch.texts] == texts
+    assert all(len(batch.texts) <= 8 and batch.tokens <= BATCH_TOKENS for batch in cut)
+    assert estimated_tokens("日本") == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+    ],
+)
+def test_waits_that_servers_ask_for(headers: dict[str, str], wait: float | None) -> None:
+    assert _asked_wait(headers) == wait
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://h/v1", "file:///etc/passwd", "h/v1", "http://u:p@h/v1", "http://h/v1?k=v", "http://"],
+)
+def test_urls_that_no_api_has(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"text_api\.url") as caught:
+        TextApi(url=url)
+    assert "u:p" not in str(caught.value)
+
+
+def test_what_the_folder_holds_is_taken_in_and_rubbish_is_not(
+    server: TextServer, tmp_path: Path
+) -> None:
+    encoder = encoder_at(server)
+    whole = json.dumps({"data": [{"index": 0, "embedding": [0.5] * DIMENSIONS}]})
+    (tmp_path / "0a").write_text(f"{encoder.question(TEXTS[:1]).body}\n{whole}")
+    (tmp_path / "0b").write_text(f"{encoder.question(TEXTS[1:2]).body}\n{whole[:-9]}")
+    (tmp_path / "0c").write_bytes(b"\xff\x00")
+    till = Till(OwnPurse(Budget()), OwnDrawer(), tmp_path)
+    made = encoder_at(server, till=till).encode(TEXTS, silent)
+    assert np.ptp(made[0]) == 0
+    assert sorted(server.received) == TEXTS[1:]
+    assert not tmp_path.exists()
+
+
+@pytest.mark.fault(49)
+def test_a_courier_that_is_killed_is_told(server: TextServer, tmp_path: Path) -> None:
+    def kill_courier(handler: Handler, _: object) -> None:
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        for child in children:
+            if b"text_encoders.courier" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)
+
+    server.script[2] = kill_courier
+    till = Till(OwnPurse(Budget()), OwnDrawer(), tmp_path / "answers")
+    with pytest.raises(ProviderFailed, match="courier"):
+        encoder_at(server, till=till).encode(TEXTS, silent)
+    encoder_at(server, till=till).encode(TEXTS, silent)
+    assert server.sent_twice == TEXTS[3:6]
+
+
+def test_a_courier_is_deaf_to_the_terminal_that_its_sender_listens_to(tmp_path: Path) -> None:
+    with sent(tmp_path / "answers") as errand:
+        assert os.getsid(errand.process.pid) == errand.process.pid != os.getsid(0)
+        assert errand.left() == []
+    assert not (tmp_path / "answers").exists()
+
+
+def test_an_answer_that_is_lost_leaves_no_zero_row(server: TextServer) -> None:
+    class Leaking(OwnDrawer):
+        def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
+            super().keep(texts[1:], vectors[1:])
+
+    with pytest.raises(ArtifactError, match=r"3 answers .* went away"):
+        encoder_at(server, till=Till(OwnPurse(Budget()), Leaking())).encode(TEXTS, silent)

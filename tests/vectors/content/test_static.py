@@ -1,0 +1,161 @@
+"""Static vectors: word2vec's files and model2vec's folders, whole or refused."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recommender.core.progress import silent
+from recommender.errors import ConfigError
+from recommender.vectors.content.static import StaticEncoder
+from recommender.vectors.content.word_files import WordVectors, read, words_of, write
+
+WORDS = ("red", "mug", "ähre", "été2")
+MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3) + 1
+
+
+def text_file(path: Path, heading: str = "") -> Path:
+    lines = [f"{w} {' '.join(map(str, row))}" for w, row in zip(WORDS, MATRIX, strict=True)]
+    path.write_text("\n".join([*([heading] if heading else []), *lines]) + "\n")
+    return path
+
+
+def test_both_formats_hold_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "w.bin", WordVectors(WORDS, MATRIX))
+    (tmp_path / "gensim.bin").write_bytes(
+        b"4 3\n"
+        + b"".join(
+            w.encode() + b" " + row.tobytes() + b"\n" for w, row in zip(WORDS, MATRIX, strict=True)
+        )
+    )
+    paths = [
+        tmp_path / "w.bin",
+        tmp_path / "gensim.bin",
+        text_file(tmp_path / "glove.txt"),
+        text_file(tmp_path / "word2vec.vec", "4 3"),
+    ]
+    for path in paths:
+        found = read(path)
+        assert found.words == WORDS
+        assert (found.matrix == MATRIX).all()
+
+
+def test_a_text_is_the_sum_of_its_words(tmp_path: Path) -> None:
+    write(tmp_path / "w.bin", WordVectors((*WORDS, "Red", "red"), np.vstack([MATRIX, -MATRIX[:2]])))
+    encoder = StaticEncoder(str(tmp_path / "w.bin"))
+    made = encoder.encode(["A RED, red mug!", "unknown words", "", "ÄHRE"], silent)
+    summed = 2 * MATRIX[0] + MATRIX[1]
+    assert made[0] == pytest.approx(summed / np.linalg.norm(summed))
+    assert not made[1:3].any()
+    assert made[3] == pytest.approx(MATRIX[2] / np.linalg.norm(MATRIX[2]))
+    assert encoder.cost() == ["w.bin", "0.0 MiB of memory, no download"]
+    assert words_of("Ähre_2 T-light") == ["ähre", "2", "t", "light"]
+
+
+@pytest.mark.fault(48)
+def test_another_file_is_another_space(tmp_path: Path) -> None:
+    path = tmp_path / "w.bin"
+    write(path, WordVectors(WORDS, MATRIX))
+    encoder = StaticEncoder(str(path))
+    first, made = encoder.fingerprint(), encoder.encode(["red"], silent)
+    write(path, WordVectors(WORDS, MATRIX[::-1]))
+    assert encoder.fingerprint() != first
+    assert (encoder.encode(["red"], silent) != made).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("w.bin", b"", "first line"),
+        ("w.bin", b"2 3\nred ", "do not fit"),
+        ("w.bin", b"1 1\nred \0\0", "amid word 1"),
+        ("w.bin", b"1 1\n" + b"x" * 2000, "without end"),
+        ("w.bin", b"1 1\nred " + np.float32("nan").tobytes(), "not finite"),
+        ("w.bin", b"1 999999\nred ", "first line"),
+        ("w.txt", b"", "no words"),
+        ("w.txt", b"red 1 2\nmug 1\n", "word 2 has 1 numbers"),
+        ("w.txt", b"red 1 x\n", "could not convert"),
+        ("w.txt", b"red 1 1e999\n", "not finite"),
+    ],
+)
+def test_broken_files_are_told(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{re.escape(name)}.*{told}"):
+        StaticEncoder(str(tmp_path / name)).encode(["red"], silent)
+
+
+@pytest.mark.parametrize("path", ["nowhere.bin", "nowhere", "."])
+def test_what_is_no_model_is_told(path: str) -> None:
+    with pytest.raises(ConfigError, match="neither a file of word vectors"):
+        StaticEncoder(path).fingerprint()
+
+
+def model2vec_folder(folder: Path, **tensors: np.ndarray[Any, Any]) -> Path:
+    """A folder as model2vec writes it, of words."""
+    from safetensors.numpy import save_file
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Lowercase
+    from tokenizers.pre_tokenizers import Whitespace
+
+    folder.mkdir(exist_ok=True)
+    vocabulary = {"[UNK]": 0, "red": 1, "mug": 2, "lamp": 3}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"normalize": True, "max_length": 3}))
+    return folder
+
+
+def test_a_folder_of_model2vec(tmp_path: Path) -> None:
+    folder = model2vec_folder(tmp_path / "m", embeddings=MATRIX.astype(np.float16))
+    made = StaticEncoder(str(folder)).encode(["Red mug sofa", "sofa", "mug mug mug red"], silent)
+    summed = MATRIX[1] + MATRIX[2]
+    assert made[0] == pytest.approx(summed / np.linalg.norm(summed))
+    assert not made[1].any()
+    assert made[2] == pytest.approx(MATRIX[2] / np.linalg.norm(MATRIX[2]))
+
+
+def test_weights_and_mapping_of_tokens(tmp_path: Path) -> None:
+    folder = model2vec_folder(
+        tmp_path / "m",
+        embeddings=MATRIX[:2],
+        mapping=np.array([0, 1, 0, 1]),
+        weights=np.array([1, 2, 0.5, 1], dtype=np.float32),
+    )
+    made = StaticEncoder(str(folder)).encode(["red mug"], silent)
+    summed = 2 * MATRIX[1] + 0.5 * MATRIX[0]
+    assert made[0] == pytest.approx(summed / np.linalg.norm(summed))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "told"),
+    [
+        ({"embeddings": MATRIX[:2]}, "2 vectors for 4 tokens"),
+        ({"embeddings": MATRIX * np.float32("inf")}, "not finite"),
+        ({"vectors": MATRIX}, "no embeddings"),
+        ({"embeddings": MATRIX, "mapping": np.array([0, 1, 2, 9])}, "to no vector"),
+        ({"embeddings": MATRIX, "weights": np.ones(3)}, "3 weights"),
+    ],
+)
+def test_broken_folders_are_told(
+    tmp_path: Path, tensors: dict[str, np.ndarray[Any, Any]], told: str
+) -> None:
+    folder = model2vec_folder(tmp_path / "m", **tensors)
+    with pytest.raises(ConfigError, match=told):
+        StaticEncoder(str(folder)).encode(["red"], silent)
+
+
+def test_a_broken_tokenizer_is_told(tmp_path: Path) -> None:
+    folder = model2vec_folder(tmp_path / "m", embeddings=MATRIX)
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(ConfigError, match="no readable tokenizer"):
+        StaticEncoder(str(folder)).encode(["red"], silent)
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        StaticEncoder(str(folder)).encode(["blue"], silent)
