@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.build.job import Job
-from recommender.cli.judgement import show
+from recommender.cli.evaluate import show
 from recommender.evaluation.experiments import Evaluation, evaluate
 from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench
 from recommender.evaluation.metrics import K

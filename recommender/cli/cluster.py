@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recommender.build.job import Job
-from recommender.cli.cluster_page import page
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.catalogue import Catalogue
@@ -14,6 +13,8 @@ from recommender.core.documents import clean
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
+from recommender.pages.cluster_map import page
+from recommender.pages.rendering import write
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
             advance(1)
         name = options.table.name if options.table else settings.shop
         made = page(name, [catalogue.ids.ids[row] for row in rows], titles, clusters, rows, places)
-        _write(options.html, made)
+        write(options.html, made)
     _print(clusters, titles)
     return 0
 
@@ -117,10 +118,3 @@ def _write_csv(path: Path, catalogue: Catalogue, titles: Sequence[str], clusters
                 )
     except OSError as error:
         raise ConfigError(f"--csv {path}: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error

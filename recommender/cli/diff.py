@@ -2,17 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from recommender.cli.diff_page import page
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
-from recommender.errors import ConfigError
 from recommender.insights import diff as releases
 from recommender.insights.diff import Difference, Release
+from recommender.pages.rendering import render, write
 
 SHOWN = 10
 
@@ -25,16 +23,11 @@ def run(options: argparse.Namespace) -> int:
         old, new = (releases.release(store, shop, name) for name in (options.old, options.new))
     found = releases.differences(store, old, new)
     if options.html is not None:
-        _write(options.html, page(settings.shop, old, new, found))
+        title = f"{settings.shop}: {old.number} ({old.role}) next to {new.number} ({new.role})"
+        page = render("diff.html", title=title, old=old, new=new, differences=found)
+        write(options.html, page)
     _print(console(), settings.shop, (old, new), found)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error
 
 
 def _print(

@@ -9,16 +9,29 @@ from pathlib import Path
 
 from recommender.artifacts.runs import require_run
 from recommender.build.contents import find_build
-from recommender.cli.evaluation_page import page
-from recommender.cli.judgement import show
 from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import progress
+from recommender.cli.terminal import console, progress, table
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.experiments import evaluate, published_lists
+from recommender.evaluation.bar import worst_slice
+from recommender.evaluation.experiments import (
+    Evaluation,
+    evaluate,
+    heading,
+    published_lists,
+    verdict,
+)
 from recommender.evaluation.harness import Terms
+from recommender.evaluation.intervals import Interval
 from recommender.evaluation.ready_made import ReadyMade
+from recommender.evaluation.report import Judged
+from recommender.evaluation.slices import ALL, CATEGORY, COLD
+from recommender.pages.evaluation_report import page
+from recommender.pages.rendering import write
 from recommender.readers.lists import read_lists
 from recommender.settings.model import Settings
+
+NARROW = 24
+MOST_SLICES = 6
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         job = replace(job, recipe=job.recipe.only(options.placement))
     evaluation = evaluate(job, terms, ready_made)
     if options.html:
-        _write(options.html, page(settings.shop, evaluation))
+        write(options.html, page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -78,8 +91,125 @@ def _generation(settings: Settings, wanted: str | None, placement: str) -> Itera
     yield published_lists(job, build, f"generation {number}", placement)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error
+def show(evaluation: Evaluation) -> None:
+    """Print the tables of an evaluation, at most 100 columns wide."""
+    shown = console()
+    shown.print(heading(evaluation), markup=False)
+    shown.print()
+    shown.print(_overall(evaluation.judged))
+    shown.print()
+    shown.print("NDCG@10 by slice", style="bold")
+    shown.print(_slices(evaluation))
+    if any(name.startswith(CATEGORY) for name in evaluation.sizes):
+        shown.print()
+        shown.print("NDCG@10 by category", style="bold")
+        shown.print(_categories(evaluation))
+    shown.print()
+    ours = evaluation.judged[0].name
+    shown.print(f"NDCG@10 of {ours} minus theirs, with 95 % interval", style="bold", markup=False)
+    shown.print(_differences(evaluation))
+    shown.print()
+    shown.print(verdict(evaluation), markup=False)
+    for note in evaluation.notes:
+        shown.print(f"Note: {note}.", markup=False)
+
+
+def _overall(judged: tuple[Judged, ...]) -> object:
+    rows = []
+    for one in judged:
+        metrics = one.slices[ALL].metrics
+        rows.append(
+            (
+                _short(one.name),
+                *(_figure(metrics[name].value) for name in ("hit_rate", "ndcg")),
+                _range(metrics["ndcg"]),
+                *(_figure(metrics[name].value) for name in ("mrr", "recall")),
+                *(_figure(one.lists[name]) for name in ("coverage", "gini")),
+                f"{one.lists['novelty']:.1f}",
+                _figure(one.lists["intra_list_similarity"]),
+            )
+        )
+    names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "alike")
+    return table([("lists from", "left"), *((name, "right") for name in names)], rows)
+
+
+def _slices(evaluation: Evaluation) -> object:
+    sizes = evaluation.sizes
+    names = [name for name in sizes if name != ALL and not name.startswith(CATEGORY)]
+    names = names[:MOST_SLICES]
+    rows = [("queries", *(f"{sizes[name]:,}" for name in names))]
+    for one in evaluation.judged:
+        parts = [one.slices.get(name) for name in names]
+        cells = [_figure(part.metrics["ndcg"].value) if part and part.n else "-" for part in parts]
+        rows.append((_short(one.name), *cells))
+    return table([("lists from", "left"), *((name, "right") for name in names)], rows)
+
+
+def _categories(evaluation: Evaluation) -> object:
+    ours, *others = evaluation.judged
+    rows = []
+    for name, n in evaluation.sizes.items():
+        if not name.startswith(CATEGORY):
+            continue
+        best = max(others, key=lambda one: one.slices[name].metrics["ndcg"].value)
+        mean = ours.slices[name].metrics["ndcg"]
+        rows.append(
+            (
+                _short(name.removeprefix(CATEGORY)),
+                f"{n:,}",
+                _figure(mean.value),
+                _range(mean),
+                _short(best.name),
+                _figure(best.slices[name].metrics["ndcg"].value),
+            )
+        )
+    headings = [
+        ("category", "left"),
+        ("queries", "right"),
+        (_short(ours.name), "right"),
+        ("95 %", "right"),
+        ("best of the others", "left"),
+        ("NDCG", "right"),
+    ]
+    return table(headings, rows)
+
+
+def _differences(evaluation: Evaluation) -> object:
+    rows = []
+    for name, parts in evaluation.differences.items():
+        worst = worst_slice(parts, evaluation.sizes)
+        cold = parts.get(COLD)
+        rows.append(
+            (
+                _short(name),
+                _signed(parts[ALL]),
+                f"{_short(worst)} {_signed(parts[worst])}" if worst != ALL else "",
+                _signed(cold) if cold else "",
+            )
+        )
+    headings = [
+        ("against", "left"),
+        ("all", "left"),
+        ("worst slice", "left"),
+        (COLD, "left"),
+    ]
+    return table(headings, rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.3f}"
+
+
+def _range(mean: Interval) -> str:
+    return f"{_figure(mean.low)}-{_figure(mean.high)}"
+
+
+def _signed(mean: Interval) -> str:
+    low, value, high = (
+        f"{number:+.3f}".replace("0.", ".", 1) for number in (mean.low, mean.value, mean.high)
+    )
+    return f"{value} ({low} {high})"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NARROW else f"{name[: NARROW - 1]}…"

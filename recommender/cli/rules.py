@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from recommender import pipeline
-from recommender.cli.rules_page import page
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.generation import Generation
@@ -24,6 +23,7 @@ from recommender.live.rule_preview import Entry, Preview, PreviewedList, preview
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
 from recommender.merchandising.rule_set import RuleBook
+from recommender.pages.rendering import render, write
 from recommender.publishing.embedded import save
 from recommender.settings.model import EMBEDDED, Settings
 
@@ -75,7 +75,9 @@ def _preview(settings: Settings, path: Path, options: argparse.Namespace) -> int
     name = options.placement or next(iter(scene.placements))
     found = preview(scene, valid, name, options.item)
     if options.html is not None:
-        _write(options.html, page(settings.shop, path.name, valid, found))
+        title = f"{settings.shop}: {path.name} over the live {found.placement} lists"
+        page = render("rule_preview.html", title=title, rules=valid.rules, preview=found)
+        write(options.html, page)
     _print_preview(console(), path, valid, found)
     return 0
 
@@ -270,13 +272,6 @@ def _plain(path: Path, found: Check) -> dict[str, object]:
         "placements": [dataclasses.asdict(one) for one in found.placements],
         "rules": rules,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error
 
 
 def _cut(text: str, width: int) -> str:

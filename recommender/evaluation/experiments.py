@@ -111,6 +111,37 @@ def evaluate(job: Job, terms: Terms, ready_made: Sequence[ReadyMade] = ()) -> Ev
     )
 
 
+def heading(evaluation: Evaluation) -> str:
+    """The data and protocol of an evaluation, in a sentence or two."""
+    bench, protocol = evaluation.bench, evaluation.protocol
+    window = f"{protocol['window']} window"
+    learned = f"{len(bench.window.train):,} events to learn from"
+    if protocol["name"] == "next-item":
+        data = bench.plain()
+        text = (
+            f"Next-item protocol, {window}: {len(bench.queries):,} users "
+            f"({data['left_out_users']:,} without a history or anything new left out), {learned}."
+        )
+    else:
+        text = (
+            f"Basket protocol, {window}: {len(bench.queries):,} queries of "
+            f"{len(bench.window.baskets):,} baskets ({bench.window.left_out:,} of more than 100 "
+            f"items left out), {learned}."
+        )
+    uses = protocol.get("test_uses")
+    if uses is None:
+        return text
+    return f"{text}\nThe test window was used {uses:,} time{'s' if uses > 1 else ''} so far."
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """Whether the recipe clears the bar, and where it does not."""
+    ours = evaluation.judged[0].name
+    if not evaluation.shortfalls:
+        return f"{ours} clears the bar: above every baseline, below none on any large slice."
+    return "\n".join([f"{ours} misses the bar:", *(f"- {one}" for one in evaluation.shortfalls)])
+
+
 def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -> ReadyMade:
     """The lists of a published build in one placement, without best sellers behind them.
 
