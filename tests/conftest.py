@@ -4,6 +4,8 @@ import signal
 
 import pytest
 
+pytest_plugins = ["tests.support.stores"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """A shell starts jobs in its background deaf to interrupts, and so would be their children."""

@@ -21,10 +21,10 @@ class Complements:
     The rate of the candidate given the item, counted in events of the kind `bought` and backed by
     category, brand and text (`recommender.vectors.behaviour.affinity`). It is multiplied by its
     own part of the rates bought and viewed together, where there are other kinds of event: what
-    is viewed together is a choice between the two. Where the candidate's category rather leads to the item's, it counts
-    less by the `direction`-th power of their ratio; each time that it is bought more often with the
-    item than by chance multiplies it by the `lift`-th power. Half as much for every
-    `half_life_days` of age (0: no decay).
+    is viewed together is a choice between the two. Where the candidate's category rather leads to
+    the item's, it counts less by the `direction`-th power of their ratio; each time that it is
+    bought more often with the item than by chance multiplies it by the `lift`-th power. Half as
+    much for every `half_life_days` of age (0: no decay).
 
     Source: P-Companion, Hao et al. 2020: bought together less viewed together.
     """

@@ -21,8 +21,8 @@ class Substitutes:
     With kinds of event other than `bought`: the rate of the candidate when the item is viewed,
     backed by category, brand and text (`recommender.vectors.behaviour.affinity`), times its part
     of the rates viewed and bought together. With orders alone: nearness by text (a cosine lower
-    by `text_nearness` divides it by e), times `elsewhere` in another category, divided by one and each doubling of
-    how often the two are in one basket beyond chance.
+    by `text_nearness` divides it by e), times `elsewhere` in another category, divided by one and
+    each doubling of how often the two are in one basket beyond chance.
     """
 
     learns: ClassVar[bool] = False
