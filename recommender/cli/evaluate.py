@@ -1,4 +1,4 @@
-"""`recommender evaluate`."""
+"""`recommender evaluate`: options in, tables of the results out."""
 
 import argparse
 import json
@@ -12,7 +12,6 @@ from recommender.build.contents import find_build
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.bar import worst_slice
 from recommender.evaluation.experiments import (
     Evaluation,
     evaluate,
@@ -20,11 +19,10 @@ from recommender.evaluation.experiments import (
     published_lists,
     verdict,
 )
-from recommender.evaluation.harness import Terms
-from recommender.evaluation.intervals import Interval
-from recommender.evaluation.ready_made import ReadyMade
-from recommender.evaluation.report import Judged
-from recommender.evaluation.slices import ALL, CATEGORY, COLD
+from recommender.evaluation.harness import EvaluationPlan
+from recommender.evaluation.metrics import Interval
+from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
+from recommender.evaluation.systems import ExternalLists
 from recommender.pages.evaluation_report import page
 from recommender.pages.rendering import write
 from recommender.readers.lists import read_lists
@@ -35,12 +33,12 @@ MOST_SLICES = 6
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge the recipe of a shop beside the baselines, and print the figures."""
+    """Evaluate the recipe of a shop next to the baselines, and print the figures."""
     settings = settings_of(options)
     for name in ("folds", "back"):
         if getattr(options, name) < 0:
             raise ConfigError(f"--{name} {getattr(options, name)}: must not be negative")
-    terms = Terms(
+    plan = EvaluationPlan(
         days=settings.evaluation.days,
         test_from=settings.evaluation.test_from_s(),
         test=options.test,
@@ -50,11 +48,11 @@ def run(options: argparse.Namespace) -> int:
     )
     placement = options.placement[0] if options.placement else ""
     published = _generation(settings, options.generation, placement)
-    ready_made = [*_lists(options.lists), *published]
+    external = [*_lists(options.lists), *published]
     job = settings.job(progress)
     if options.placement:
         job = replace(job, recipe=job.recipe.only(options.placement))
-    evaluation = evaluate(job, terms, ready_made)
+    evaluation = evaluate(job, plan, external)
     if options.html:
         write(options.html, page(settings.shop, evaluation))
     if options.json:
@@ -64,15 +62,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lists(given: list[str]) -> Iterator[ReadyMade]:
+def _lists(given: list[str]) -> Iterator[ExternalLists]:
     for assignment in given:
         name, sign, path = assignment.partition("=")
         if not (sign and name.strip() and path):
             raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
-        yield ReadyMade(name.strip(), *read_lists(Path(path)))
+        yield ExternalLists(name.strip(), *read_lists(Path(path)))
 
 
-def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ReadyMade]:
+def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ExternalLists]:
     if wanted is None:
         return
     job = settings.job(progress)
@@ -96,7 +94,7 @@ def show(evaluation: Evaluation) -> None:
     shown = console()
     shown.print(heading(evaluation), markup=False)
     shown.print()
-    shown.print(_overall(evaluation.judged))
+    shown.print(_overall(evaluation.results))
     shown.print()
     shown.print("NDCG@10 by slice", style="bold")
     shown.print(_slices(evaluation))
@@ -105,7 +103,7 @@ def show(evaluation: Evaluation) -> None:
         shown.print("NDCG@10 by category", style="bold")
         shown.print(_categories(evaluation))
     shown.print()
-    ours = evaluation.judged[0].name
+    ours = evaluation.results[0].name
     shown.print(f"NDCG@10 of {ours} minus theirs, with 95 % interval", style="bold", markup=False)
     shown.print(_differences(evaluation))
     shown.print()
@@ -114,9 +112,9 @@ def show(evaluation: Evaluation) -> None:
         shown.print(f"Note: {note}.", markup=False)
 
 
-def _overall(judged: tuple[Judged, ...]) -> object:
+def _overall(results: tuple[SystemResult, ...]) -> object:
     rows = []
-    for one in judged:
+    for one in results:
         metrics = one.slices[ALL].metrics
         rows.append(
             (
@@ -129,8 +127,18 @@ def _overall(judged: tuple[Judged, ...]) -> object:
                 _figure(one.lists["intra_list_similarity"]),
             )
         )
-    names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "alike")
-    return table([("lists from", "left"), *((name, "right") for name in names)], rows)
+    names = (
+        "hit@10",
+        "NDCG@10",
+        "95 %",
+        "MRR",
+        "recall",
+        "coverage",
+        "Gini",
+        "novelty",
+        "similarity",
+    )
+    return table([("system", "left"), *((name, "right") for name in names)], rows)
 
 
 def _slices(evaluation: Evaluation) -> object:
@@ -138,21 +146,21 @@ def _slices(evaluation: Evaluation) -> object:
     names = [name for name in sizes if name != ALL and not name.startswith(CATEGORY)]
     names = names[:MOST_SLICES]
     rows = [("queries", *(f"{sizes[name]:,}" for name in names))]
-    for one in evaluation.judged:
+    for one in evaluation.results:
         parts = [one.slices.get(name) for name in names]
         cells = [_figure(part.metrics["ndcg"].value) if part and part.n else "-" for part in parts]
         rows.append((_short(one.name), *cells))
-    return table([("lists from", "left"), *((name, "right") for name in names)], rows)
+    return table([("system", "left"), *((name, "right") for name in names)], rows)
 
 
 def _categories(evaluation: Evaluation) -> object:
-    ours, *others = evaluation.judged
+    ours, *others = evaluation.results
     rows = []
     for name, n in evaluation.sizes.items():
         if not name.startswith(CATEGORY):
             continue
-        best = max(others, key=lambda one: one.slices[name].metrics["ndcg"].value)
-        mean = ours.slices[name].metrics["ndcg"]
+        best = max(others, key=lambda one: one.ndcg(name).value)
+        mean = ours.ndcg(name)
         rows.append(
             (
                 _short(name.removeprefix(CATEGORY)),
@@ -160,7 +168,7 @@ def _categories(evaluation: Evaluation) -> object:
                 _figure(mean.value),
                 _range(mean),
                 _short(best.name),
-                _figure(best.slices[name].metrics["ndcg"].value),
+                _figure(best.ndcg(name).value),
             )
         )
     headings = [

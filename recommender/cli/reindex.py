@@ -70,15 +70,15 @@ def judge_of(evaluation: EvaluationSettings) -> pipeline.Judge:
     """What judges a recipe for its gate: the window before the test period, nothing made cold."""
 
     def judge(job: Job) -> float | None:
-        from recommender.evaluation.harness import Terms, bench
+        from recommender.evaluation.harness import EvaluationPlan, prepare_harness
 
-        terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
+        plan = EvaluationPlan(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
         try:
-            judged = bench(job, terms).judge(job.recipe)
+            result = prepare_harness(job, plan).evaluate(job.recipe)
         except DataError as error:
             sys.stderr.write(f"recommender: not judged: {error}\n")
             return None
-        return float(judged.slices["all"].metrics["ndcg"].value)
+        return result.ndcg().value
 
     return judge
 

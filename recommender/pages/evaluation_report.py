@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from recommender.evaluation.experiments import Evaluation, heading, verdict
-from recommender.evaluation.intervals import Interval
-from recommender.evaluation.metrics import shown_times
-from recommender.evaluation.next_item import Histories
-from recommender.evaluation.report import Judged
-from recommender.evaluation.slices import ALL, CATEGORY
+from recommender.evaluation.metrics import Interval, shown_times
+from recommender.evaluation.protocols import NextItemTask
+from recommender.evaluation.report import ALL, CATEGORY, SystemResult
 from recommender.pages.rendering import render
 
 SUPPORT_EDGES = (0, 1, 5, 20, 50, 200, 500)
@@ -29,9 +27,9 @@ Chart = dict[str, Any]
 
 def page(shop: str, evaluation: Evaluation) -> str:
     """The page of an evaluation as HTML."""
-    ours, *others = evaluation.judged
-    best = max(others, key=lambda one: one.slices[ALL].metrics["ndcg"].value)
-    next_item = isinstance(evaluation.bench.questions, Histories)
+    ours, *others = evaluation.results
+    best = max(others, key=lambda one: one.ndcg().value)
+    next_item = isinstance(evaluation.harness.task, NextItemTask)
     return render(
         "evaluation.html",
         styles=("uplot.min.css", "charts.css"),
@@ -44,7 +42,7 @@ def page(shop: str, evaluation: Evaluation) -> str:
         ours=ours.name,
         best=best.name,
         columns=COLUMNS,
-        overall=[_cells(one) for one in evaluation.judged],
+        overall=[_cells(one) for one in evaluation.results],
         by_slice=_by_slice(evaluation, lambda part: not part.startswith(CATEGORY)),
         by_category=_by_slice(evaluation, lambda part: part.startswith(CATEGORY)),
         differences=_differences(evaluation),
@@ -102,7 +100,7 @@ def _state(mean: Interval) -> str:
     return "worse" if mean.high < 0 else "other"
 
 
-def _cells(one: Judged) -> list[str]:
+def _cells(one: SystemResult) -> list[str]:
     """One row of the table of all queries."""
     metrics = one.slices[ALL].metrics
     hit_rate, ndcg, mrr, recall = (metrics[name] for name in ("hit_rate", "ndcg", "mrr", "recall"))
@@ -121,16 +119,12 @@ def _cells(one: Judged) -> list[str]:
 
 
 def _by_slice(evaluation: Evaluation, wanted: Callable[[str], bool]) -> list[Chart]:
-    ours = evaluation.judged[0].name
+    ours = evaluation.results[0].name
     return [
         interval_chart(
             part.removeprefix(CATEGORY),
             n,
-            {
-                one.name: one.slices[part].metrics["ndcg"]
-                for one in evaluation.judged
-                if part in one.slices
-            },
+            {one.name: one.ndcg(part) for one in evaluation.results if part in one.slices},
             ours=ours,
             signed=False,
         )
@@ -153,17 +147,17 @@ def _differences(evaluation: Evaluation) -> list[Chart]:
 
 
 def _coverage(evaluation: Evaluation) -> Chart:
-    ours = evaluation.judged[0]
+    ours = evaluation.results[0]
     lines = [
         {"name": one.name, "values": one.curve, "emphasised": one is ours}
-        for one in evaluation.judged
+        for one in evaluation.results
     ]
     return {"unit": "entries", "lines": lines}
 
 
-def _popularity(evaluation: Evaluation, both: tuple[Judged, Judged]) -> Chart:
+def _popularity(evaluation: Evaluation, both: tuple[SystemResult, SystemResult]) -> Chart:
     """Shares of the catalogue and of the places in lists, by groups of support."""
-    support = evaluation.bench.shelf.support
+    support = evaluation.harness.beyond.support
     group = np.searchsorted(SUPPORT_EDGES, support, side="right") - 1
     n_items = len(support)
 
@@ -182,13 +176,15 @@ def _popularity(evaluation: Evaluation, both: tuple[Judged, Judged]) -> Chart:
     }
 
 
-def _examples(evaluation: Evaluation, both: tuple[Judged, Judged]) -> Iterator[dict[str, object]]:
+def _examples(
+    evaluation: Evaluation, both: tuple[SystemResult, SystemResult]
+) -> Iterator[dict[str, object]]:
     """Queries drawn at random, with the first entries of two lists and whether they were taken."""
-    bench = evaluation.bench
-    queries, titles = bench.queries, _titles(evaluation)
+    harness = evaluation.harness
+    queries, titles = harness.queries, _titles(evaluation)
     drawn = np.random.default_rng(evaluation.protocol["seed"]).permutation(len(queries))
-    if not isinstance(bench.questions, Histories):
-        support = bench.shelf.support[queries.row[drawn]]
+    if not isinstance(harness.task, NextItemTask):
+        support = harness.beyond.support[queries.row[drawn]]
         drawn = drawn[np.argsort(support, kind="stable")]
     places = np.linspace(0, len(drawn) - 1, min(EXAMPLES, len(drawn))).astype(int)
     for query in drawn[places].tolist():
@@ -205,15 +201,15 @@ def _examples(evaluation: Evaluation, both: tuple[Judged, Judged]) -> Iterator[d
 
 def _asked(evaluation: Evaluation, row: int) -> tuple[str, str]:
     """The title of the asking item and its support, or a user's last items and their number."""
-    bench, titles = evaluation.bench, _titles(evaluation)
-    if not isinstance(bench.questions, Histories):
-        n = int(bench.shelf.support[row])
+    harness, titles = evaluation.harness, _titles(evaluation)
+    if not isinstance(harness.task, NextItemTask):
+        n = int(harness.beyond.support[row])
         return titles(row), f"{n:,} basket{'' if n == 1 else 's'}"
-    taken = bench.questions.steps.item[bench.questions.steps.holder == row]
+    taken = harness.task.history.item[harness.task.history.user == row]
     last = "; ".join(titles(item) for item in taken[::-1][:REMEMBERED].tolist())
     return last, f"last of {len(taken):,}"
 
 
 def _titles(evaluation: Evaluation) -> Callable[[int], str]:
-    catalogue = evaluation.bench.catalogue
+    catalogue = evaluation.harness.catalogue
     return lambda row: catalogue.title[row] or catalogue.ids.ids[row]

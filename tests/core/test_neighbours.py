@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +68,12 @@ def test_lists_join_blocks_without_padding() -> None:
 def test_lists_that_may_not_be(rows: list[int], scores: list[float], reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         lists([0, 2, 2, 2], rows, scores)
+
+
+def test_equal_scores_favour_no_column() -> None:
+    alike = sp.csr_array(np.ones((400, 400), dtype=np.float32))
+    lists = Neighbours.of_sparse(alike, 10)
+    shown = np.bincount(lists.rows.ravel(), minlength=400)
+    assert (shown > 0).mean() > 0.99
+    halves = [Neighbours.of_sparse(alike[:200], 10), Neighbours.of_sparse(alike[200:], 10, 200)]
+    assert (Neighbours.joined(halves).rows == lists.rows).all()

@@ -79,7 +79,7 @@ def test_a_file_that_is_there_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_small_shop(tmp_path)
-    for name, reason in (("words.bin", "there already"), ("words.txt", "ends in .bin")):
+    for name, reason in (("words.bin", "exists, and"), ("words.txt", "ends in .bin")):
         (tmp_path / name).write_text("kept")
         where = ["--config", str(config), "--out", str(tmp_path / name)]
         assert run(["train-words", *where]) == 3

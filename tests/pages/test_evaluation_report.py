@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
-from recommender.evaluation.intervals import Interval
+from recommender.evaluation.metrics import Interval
 from recommender.pages.evaluation_report import interval_chart
 from tests.pages.html import HOSTILE, read
 from tests.support.shop_files import orders, write_shop, write_small_shop

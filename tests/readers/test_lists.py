@@ -1,22 +1,13 @@
-"""Lists of other systems: read, placed, and judged only for what they are."""
+"""Tables of ready lists: items, related items, and scores or ranks."""
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender.core.ids import ItemIds
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.ready_made import ReadyMade
 from recommender.readers.lists import read_lists
-
-IDS = ItemIds(("a", "b", "c", "007"))
-
-
-def scores(*values: float) -> np.ndarray:
-    return np.array(values, dtype=np.float32)
 
 
 def test_a_rank_is_read_as_its_reciprocal(tmp_path: Path) -> None:
@@ -35,7 +26,7 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("item,related\na,b\n", "no column score or rank"),
         ("item,score\na,1\n", "no column related"),
@@ -46,40 +37,16 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         ('item,related,score\n"a"x,b,1\n', "no CSV file"),
     ],
 )
-def test_a_table_that_is_none_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_a_malformed_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "lists.csv"
     path.write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_lists(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         read_lists(tmp_path / "none.csv")
     (tmp_path / "none.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="no Parquet file"):
         read_lists(tmp_path / "none.parquet")
-
-
-def test_lists_are_placed_best_first_and_what_is_left_out_is_told() -> None:
-    given = ReadyMade(
-        "theirs",
-        ["a", "a", "a", "a", "b", "x", "b"],
-        ["b", "c", "a", "c", "007", "a", "y"],
-        scores(0.5, 0.2, 9, 0.7, 1, 1, 1),
-    )
-    lists, notes = given.placed(IDS, 3)
-    assert lists.rows.tolist() == [[2, 1, -1], [3, -1, -1], [-1] * 3, [-1] * 3]
-    assert lists.scores[0, :2].tolist() == pytest.approx([0.7, 0.5])
-    assert notes == (
-        "theirs: 2 entries with an unknown item; 1 entries of an item in its own list; "
-        "1 entries twice in a list; 2 of 4 items without a list",
-    )
-    whole = ReadyMade("ours", list(IDS), ["b", "c", "007", "a"], scores(1, 1, 1, 1))
-    assert whole.placed(IDS, 3)[1] == ()
-
-
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
-def test_scores_must_say_an_order(bad: float) -> None:
-    with pytest.raises(DataError, match="not a number above 0"):
-        ReadyMade("theirs", ["a"], ["b"], scores(bad))
