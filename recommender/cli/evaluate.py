@@ -127,17 +127,7 @@ def _overall(results: tuple[SystemResult, ...]) -> object:
                 _figure(one.lists["intra_list_similarity"]),
             )
         )
-    names = (
-        "hit@10",
-        "NDCG@10",
-        "95 %",
-        "MRR",
-        "recall",
-        "coverage",
-        "Gini",
-        "novelty",
-        "similarity",
-    )
+    names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "ILS")
     return table([("system", "left"), *((name, "right") for name in names)], rows)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +75,6 @@ class Slice:
 
     n: int
     metrics: Mapping[str, Interval]
-
-    def plain(self) -> dict[str, object]:
-        """The slice as JSON values."""
-        metrics = {name: mean.plain() for name, mean in self.metrics.items()}
-        return {"n": self.n, "metrics": metrics}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,7 @@ class SystemResult:
     def plain(self) -> dict[str, object]:
         """The result as JSON values."""
         return {
-            "slices": {name: part.plain() for name, part in self.slices.items()},
+            "slices": {name: asdict(part) for name, part in self.slices.items()},
             "lists": dict(self.lists),
             "coverage_curve": list(self.curve),
         }

@@ -10,18 +10,13 @@ import numpy as np
 from recommender.evaluation.experiments import Evaluation, heading, verdict
 from recommender.evaluation.metrics import Interval, shown_times
 from recommender.evaluation.protocols import NextItemTask
-from recommender.evaluation.report import ALL, CATEGORY, SystemResult
+from recommender.evaluation.report import CATEGORY, SystemResult
 from recommender.pages.rendering import render
 
 SUPPORT_EDGES = (0, 1, 5, 20, 50, 200, 500)
 EXAMPLES, SHOWN, REMEMBERED = 8, 8, 4
 WIDEST = 3
 """A scale of differences reaches to this many times their median."""
-COLUMNS = (
-    *("hit rate", "NDCG", "95 %", "MRR", "recall"),
-    *("coverage", "Gini", "novelty", "similarity"),
-)
-
 Chart = dict[str, Any]
 
 
@@ -41,8 +36,7 @@ def page(shop: str, evaluation: Evaluation) -> str:
         verdict=verdict(evaluation).splitlines(),
         ours=ours.name,
         best=best.name,
-        columns=COLUMNS,
-        overall=[_cells(one) for one in evaluation.results],
+        results=evaluation.results,
         by_slice=_by_slice(evaluation, lambda part: not part.startswith(CATEGORY)),
         by_category=_by_slice(evaluation, lambda part: part.startswith(CATEGORY)),
         differences=_differences(evaluation),
@@ -98,24 +92,6 @@ def _state(mean: Interval) -> str:
     if mean.low > 0:
         return "better"
     return "worse" if mean.high < 0 else "other"
-
-
-def _cells(one: SystemResult) -> list[str]:
-    """One row of the table of all queries."""
-    metrics = one.slices[ALL].metrics
-    hit_rate, ndcg, mrr, recall = (metrics[name] for name in ("hit_rate", "ndcg", "mrr", "recall"))
-    return [
-        one.name,
-        f"{hit_rate.value:.3f}",
-        f"{ndcg.value:.3f}",
-        f"{ndcg.low:.3f} to {ndcg.high:.3f}",
-        f"{mrr.value:.3f}",
-        f"{recall.value:.3f}",
-        f"{one.lists['coverage']:.3f}",
-        f"{one.lists['gini']:.3f}",
-        f"{one.lists['novelty']:.1f}",
-        f"{one.lists['intra_list_similarity']:.3f}",
-    ]
 
 
 def _by_slice(evaluation: Evaluation, wanted: Callable[[str], bool]) -> list[Chart]:

@@ -67,6 +67,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    environment.globals["static"] = _static
     environment.filters["thousands"] = "{:,}".format
     environment.filters["percent"] = "{:.0%}".format
     return environment
