@@ -17,7 +17,7 @@ from recommender.ranking.rankers.identity import LOWEST_SCORE
 
 @dataclass(frozen=True, slots=True)
 class TrendingRanker:
-    """Ranks the items that grow in the query item's category first, then those that grow in the shop.
+    """Ranks growing items of the query item's category first, then growing items of the shop.
 
     The former have scores above 0.5. Age counts from the newest event, not from the clock.
     """
