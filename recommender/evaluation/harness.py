@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from recommender.build.job import Job
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.interactions import Interactions, support
+from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
-    DAY_S,
     K,
     NextItemTask,
     Queries,

@@ -21,11 +21,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, blocks
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.errors import DataError
 
-DAY_S = 86_400
 LARGEST_BASKET = 100
 QUERIES_PER_BASKET = 5
 WARM, EVERY = 20, 10

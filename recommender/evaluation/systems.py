@@ -19,8 +19,8 @@ from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import Progress
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.errors import DataError
 from recommender.ranking.chooser import BLOCK, Chooser, prepare

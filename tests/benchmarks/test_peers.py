@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.peers.__main__ import evaluated_answers, export
+from recommender.core.interactions import DAY_S
 from recommender.core.vectors import Embeddings
 from recommender.evaluation.harness import EvaluationPlan, Harness, harness_of
-from recommender.evaluation.protocols import DAY_S, NextItemTask, window
+from recommender.evaluation.protocols import NextItemTask, window
 from tests.evaluation.test_protocols import visits
 from tests.support.shops import catalogue
 

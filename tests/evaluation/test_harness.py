@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.core.interactions import Interactions
-from recommender.core.progress import silent
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.experiments import evaluate_baselines
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
-from recommender.evaluation.protocols import DAY_S, Window, window
+from recommender.evaluation.protocols import Window, window
 from recommender.settings.loading import load
 from recommender.vectors.content.hashing import HashingEncoder
 from tests.support.shops import catalogue, checkerboard

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from recommender.cli.main import run
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import Neighbours
 from recommender.errors import DataError
 from recommender.evaluation.protocols import (
-    DAY_S,
     DECAY,
     LAST_ITEMS,
     NextItemTask,
