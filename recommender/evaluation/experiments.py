@@ -12,8 +12,9 @@ import numpy as np
 from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.contents import lists_and_own, placements, read_catalogue, read_interactions
 from recommender.build.job import Job
-from recommender.core.interactions import Interactions, support
+from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.popularity import most_popular
 from recommender.core.recipe import TEXT, Choice, Placement, Recipe
 from recommender.errors import ConfigError
 from recommender.evaluation import systems
@@ -240,9 +241,8 @@ def _always(lists: Mapping[str, Neighbours], _train: Interactions) -> Mapping[st
 
 def _best_sellers(harness: Harness) -> SystemResult:
     if isinstance(harness.task, NextItemTask):
-        sold = support(harness.window.train.matrix())
-        order = np.lexsort((np.arange(len(sold)), -sold)).astype(np.int32)
-        top = harness.task.shown_to_everyone(order[sold[order] > 0])
+        best = most_popular(harness.beyond.support)
+        top = harness.task.shown_to_everyone(best)
         return harness.evaluate_shown(BEST_SELLERS, top)
     built = harness.evaluate_builder(lambda train: {BEST_SELLERS: systems.best_sellers(train, K)})
     return built[BEST_SELLERS]

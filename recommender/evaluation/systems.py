@@ -19,6 +19,7 @@ from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.popularity import most_popular
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
@@ -94,8 +95,8 @@ def best_sellers(interactions: Interactions, depth: int) -> Neighbours:
     sold = support(interactions.matrix())
     n_items = len(sold)
     best = np.full(depth + 1, NONE, dtype=np.int32)
-    order = np.lexsort((np.arange(n_items), -sold))[: depth + 1]
-    best[: len(order)] = np.where(sold[order] > 0, order, NONE)
+    ranked = most_popular(sold)[: depth + 1]
+    best[: len(ranked)] = ranked
     rows = np.tile(best, (n_items, 1))
     scores = np.where(rows == NONE, -np.inf, sold[rows]).astype(np.float32)
     own = rows == np.arange(n_items)[:, None]
