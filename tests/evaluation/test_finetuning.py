@@ -47,11 +47,11 @@ def test_nothing_later_than_the_validation_window_is_learned_from(
         self: AdapterTraining,
         matrix: FloatMatrix,
         events: Interactions,
-        judge: Judge,
+        validate: Judge,
         watch: Watch,
     ) -> Adapter:
         seen.append(events)
-        return fit(self, matrix, events, judge, watch)
+        return fit(self, matrix, events, validate, watch)
 
     monkeypatch.setattr(AdapterTraining, "fit", watched)
     tuned = finetune(job, PLAN, TRAINING, lambda *_: None)
@@ -105,15 +105,15 @@ def test_what_counts_as_better(
     assert result_of(everyone, held_out).improved is improved
 
 
-def test_a_card_tells_what_the_model_is() -> None:
+def test_a_card_describes_the_model() -> None:
     facts = {
         "base": "b", "digest": "d", "licence": "apache-2.0", "shop": "acme", "dimensions": 3,
         "events": 1000, "since": "2026-01-01", "until": "2026-02-01", "judged_until": "2026-03-01",
         "held_out": 7, "seed": 0, "parameters": "steps 5",
     }  # fmt: skip
-    told = card(facts, result_of((0.01, 0.02), (0.0, 0.01)).plain())
+    text = card(facts, result_of((0.01, 0.02), (0.0, 0.01)).plain())
     for part in ("apache-2.0", "1,000 events", "2026-02-01", "+0.0150 (+0.0100 to +0.0200)"):
-        assert part in told
+        assert part in text
 
 
 def test_a_licence_is_read_of_the_base_models_card(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_licence_is_read_of_the_base_models_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_a_shop_without_two_sides_is_told(
+def test_a_shop_without_two_sides_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_shop(tmp_path, orders(("a", "b")))

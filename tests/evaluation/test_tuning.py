@@ -133,19 +133,21 @@ def test_the_command_writes_a_recipe_that_settings_read(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "tuned.toml"
-    told = ["tune", "--config", str(config), "--minutes", "0.05", "--windows", "1"]
-    assert run([*told, "--out", str(out)]) == 0
+    command = ["tune", "--config", str(config), "--minutes", "0.05", "--windows", "1"]
+    assert run([*command, "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "taken  as given" in said
     assert "# window 0: NDCG@10 0." in out.read_text()
     tree: dict[str, Any] = tomllib.loads(out.read_text())
     made = RecipeSettings.model_validate(tree).recipe()
     assert made.placements[0].name == "related"
-    assert run([*told, "--out", str(out)]) == 3
+    assert run([*command, "--out", str(out)]) == 3
     assert "exists; name another file" in capsys.readouterr().err
 
 
-def test_nonsense_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nonsense_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(tmp_path / "tuned.toml")
     assert run(["tune", "--config", str(config), "--minutes", "0", "--out", out]) == 3
     assert "--minutes must be above 0" in capsys.readouterr().err

@@ -26,7 +26,8 @@ function shortened(pen, text, width) {
 function intervals(figure, data) {
   const { rows, low, high } = data;
   const width = figure.clientWidth, labels = Math.min(150, width * .42);
-  const label = value => value && (data.signed ? signed(value, 2) : value.toFixed(2)) || "0";
+  const digits = high - low < .02 ? 4 : 2;
+  const label = value => !value ? "0" : data.signed ? signed(value, digits) : value.toFixed(digits);
   const tip = document.createElement("div");
   tip.className = "tip";
   figure.append(tip);
