@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recommender.core.arrays import Rows
 from recommender.errors import ConfigError
 from recommender.readers.checks import MAX_KINDS
-from recommender.readers.event_columns import event_names
+from recommender.readers.columns import event_names
 from recommender.readers.files import InputFile
 from recommender.readers.numbering import Numbering
 from recommender.readers.row_filter import Kept, Screen

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.readers.blocks import Block
-from recommender.readers.event_columns import EventNames
+from recommender.readers.columns import EventNames
 from recommender.readers.row_accounting import Ledger, Verdicts
 from recommender.readers.sources import InteractionSource
 from recommender.readers.users import Users

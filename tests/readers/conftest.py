@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readers.desk import Desk
+from tests.readers.shop_folder import Desk
 
 
 @pytest.fixture

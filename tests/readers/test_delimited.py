@@ -10,7 +10,7 @@ from recommender.readers.blocks import Block
 from recommender.readers.row_accounting import Ledger
 from recommender.readers.row_filter import Kept, Screen
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 HEADER = "item_id,order_id,note\n"
 

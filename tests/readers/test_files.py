@@ -12,7 +12,7 @@ from recommender.readers.files import fingerprint, located
 from recommender.readers.row_filter import Screen
 from recommender.readers.shop import input_digests
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 GOOD = "item_id,order_id\na,1\nb,1\n"
 

@@ -5,7 +5,7 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.readers import json_lines
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 
 def lines(*rows: object) -> str:

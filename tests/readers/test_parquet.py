@@ -9,7 +9,7 @@ import pytest
 from recommender.errors import DataError
 from recommender.readers import blocks, parquet
 from recommender.readers.sources import CatalogueColumns, CatalogueSource, InteractionSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 
 def put(desk: Desk, columns: dict[str, pa.Array | list[object]], name: str = "a.parquet") -> str:

@@ -16,7 +16,7 @@ from recommender.readers.sources import (
     InteractionSource,
 )
 from recommender.readers.users import Users
-from tests.readers.desk import KEY
+from tests.readers.shop_folder import KEY
 
 pytestmark = pytest.mark.data
 ENGLAND = "Europe/London"

@@ -17,7 +17,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
 from recommender.errors import RecommenderError
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 FORMATS = ("csv", "csv.gz", "tsv", "jsonl", "parquet")

@@ -2,7 +2,7 @@ import pytest
 
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import Cancelled, InteractionColumns, InteractionSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 EVENTS = """item_id,order_id,kind,quantity,price,time
 a,1,purchase,2,1.5,2010-12-01

@@ -21,7 +21,7 @@ from recommender.readers.sources import (
     InteractionColumns,
     InteractionSource,
 )
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 
 def test_a_shop_of_every_format(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from recommender.readers.sources import (
     InteractionSource,
     paths,
 )
-from tests.readers.desk import Desk
+from tests.readers.shop_folder import Desk
 
 
 def test_pydantic_validates_the_dataclasses_as_they_are() -> None:

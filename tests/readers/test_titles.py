@@ -4,7 +4,7 @@ import pytest
 
 from recommender.errors import DataError
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
-from tests.readers.desk import Desk
+from tests.readers.shop_folder import Desk
 
 
 def titles(

@@ -7,7 +7,7 @@ from recommender.errors import DataError
 from recommender.readers.quarantine import Quarantine, RefusedRow, quarantine_at
 from recommender.readers.report import FileReport, ReadReport
 from recommender.readers.sources import InteractionSource
-from tests.readers.desk import Desk
+from tests.readers.shop_folder import Desk
 
 ROW = RefusedRow(3, "price is empty", "price", "")
 

@@ -3,7 +3,7 @@ import pytest
 
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import CatalogueColumns, CatalogueSource, InteractionSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Desk, sold
 
 
 def mapped(path: str, **columns: object) -> CatalogueSource:

@@ -6,7 +6,7 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import Cancelled, InteractionColumns, InteractionSource
 from recommender.readers.users import Users, user_hash
-from tests.readers.desk import KEY, Desk, all_bytes
+from tests.readers.shop_folder import KEY, Desk, all_bytes
 
 USERS = ["ivana.horvat@example.org", "4111111111111111", "Žofie Nováková"]
 
