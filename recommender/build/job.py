@@ -21,7 +21,7 @@ from recommender.core.stopwatch import Stopwatch
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
-from recommender.readers.shop import Source, input_digests
+from recommender.readers.shop import ShopSource, input_digests
 
 SHARD_ITEMS = 65_536
 
@@ -56,7 +56,7 @@ class Job:
     """
 
     shop: str
-    source: Source
+    source: ShopSource
     recipe: Recipe
     artifacts: ArtifactStore
     user_key: bytes

@@ -1,4 +1,4 @@
-"""Parquet tables: columns of any plain type, read as the text that they stand for."""
+"""Parquet tables: columns of any plain type, read as text."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recommender.errors import DataError
-from recommender.readers.blocks import BLOCK_ROWS, Block
+from recommender.readers.columns import Header
 from recommender.readers.files import InputFile
-from recommender.readers.header import Header
+from recommender.readers.tables import BLOCK_ROWS, Block
 
 
 class ParquetTable:
-    """A Parquet file; its rows are numbered from 1 in place of lines."""
+    """A Parquet file; rows are numbered from 1, as lines are in a text file."""
 
     def __init__(self, file: InputFile, parquet: pq.ParquetFile) -> None:
         self._file = file
@@ -24,10 +24,10 @@ class ParquetTable:
         self.header = Header(file.shown, tuple(parquet.schema_arrow.names))
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The named columns, as `Table` says.
+        """The named columns, as in `Table`.
 
-        Raises: DataError where a column has a type that is no text, or an id column is not of
-        texts or whole numbers.
+        Raises: DataError where a column cannot be read as text, or an id column holds neither
+        texts nor whole numbers.
         """
         for name in names:
             self._require_type(name, name in ids)
@@ -78,8 +78,8 @@ class ParquetTable:
 
 
 @contextmanager
-def opened_parquet(file: InputFile) -> Iterator[ParquetTable]:
-    """Open a Parquet file. Raises: DataError where it is none, or a broken one."""
+def open_parquet(file: InputFile) -> Iterator[ParquetTable]:
+    """Open a Parquet file. Raises: DataError where it is not one, or broken."""
     with ExitStack() as stack:
         with _unbroken(file):
             parquet = stack.enter_context(pq.ParquetFile(file.path))
@@ -92,7 +92,7 @@ def _unbroken(file: InputFile) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         cause = str(error).partition("\n")[0]
-        raise DataError(f"{file.shown} is no Parquet file, or a broken one: {cause}") from error
+        raise DataError(f"{file.shown} is not a Parquet file, or a broken one: {cause}") from error
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:
