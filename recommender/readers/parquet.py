@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import types
 
 from recommender.errors import DataError
 from recommender.readers.columns import Header
@@ -49,21 +50,24 @@ class ParquetTable:
             yield batch
 
     def _require_type(self, name: str, is_id: bool) -> None:
-        kind = _value_type(self._parquet.schema_arrow.field(name).type)
-        if pa.types.is_null(kind) or _is_text(kind):
+        kind = self._parquet.schema_arrow.field(name).type
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        texts = (types.is_null, types.is_string, types.is_large_string, types.is_string_view)
+        if any(is_text(kind) for is_text in texts):
             return
-        if is_id and not pa.types.is_integer(kind):
+        if is_id and not types.is_integer(kind):
             raise DataError(
                 f"{self._file.shown}: column {name!r} holds ids as {kind}; store ids as text, "
                 "or they lose digits and zeros"
             )
-        if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
+        if not (types.is_primitive(kind) or types.is_decimal(kind)):
             raise DataError(
                 f"{self._file.shown}: column {name!r} is of type {kind}; store it as text"
             )
 
     def _texts(self, name: str, column: pa.Array) -> NDArray[np.object_]:
-        if pa.types.is_timestamp(column.type):
+        if types.is_timestamp(column.type):
             zone = "UTC" if column.type.tz else None
             column = column.cast(pa.timestamp("s", zone), safe=False)
         try:
@@ -93,12 +97,3 @@ def _unbroken(file: InputFile) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         cause = str(error).partition("\n")[0]
         raise DataError(f"{file.shown} is not a Parquet file, or a broken one: {cause}") from error
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(is_one(kind) for is_one in texts)

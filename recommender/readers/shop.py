@@ -127,9 +127,7 @@ def read_shop(
     log = InteractionLog(users, TitleCounts(source.titles_before))
     with open_quarantine(quarantine) as refused, progress("read", _size(every)) as advance:
         reader = TableReader(refused, advance, source.refused_share_max)
-        items = None
-        if catalogue_files:
-            items = _read_items(source.catalogue, catalogue_files, reader)
+        items = _read_items(source.catalogue, catalogue_files, reader) if catalogue_files else None
         kinds = {kind: code for code, kind in enumerate(weights)}
         for part, files in zip(source.interactions, interaction_files, strict=True):
             log.begin_source()

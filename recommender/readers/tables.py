@@ -119,7 +119,7 @@ def gather_blocks(
     begun = lines.characters
 
     def block() -> Block:
-        cells = {name: _cells(flat[place::width]) for name, place in places.items()}
+        cells = {name: np.array(flat[place::width], object) for name, place in places.items()}
         return Block(np.array(starts, dtype=np.int64), cells, lines.position())
 
     for start, texts in records:
@@ -130,9 +130,3 @@ def gather_blocks(
             starts, flat, begun = [], [], lines.characters
     if starts:
         yield block()
-
-
-def _cells(texts: Sequence[str]) -> NDArray[np.object_]:
-    cells = np.empty(len(texts), dtype=object)
-    cells[:] = texts
-    return cells

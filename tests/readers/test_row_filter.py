@@ -1,5 +1,6 @@
 import pytest
 
+from recommender.readers import values
 from recommender.readers.interactions import user_hash
 from recommender.readers.sources import (
     Cancelled,
@@ -7,6 +8,7 @@ from recommender.readers.sources import (
     CatalogueSource,
     InteractionSource,
 )
+from recommender.readers.values import TimeParser
 from tests.readers.shop_folder import KEY, Folder, sold
 
 EVENTS = """item_id,order_id,kind,quantity,price,time
@@ -188,3 +190,23 @@ def test_rows_of_forgotten_users_are_left_out_and_counted(folder: Folder) -> Non
     assert data.catalogue.title == ("Lamp",)
     assert data.report.files[0].left_out == {"user is forgotten": 3}
     assert not folder.refused()
+
+
+def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"a,{n},{n % 3},2010-12-0{1 + n % 7}\n" for n in range(10_000))
+    folder.put("a.csv", f"item_id,order_id,quantity,time\n{rows}")
+    parsed: list[str] = []
+    number, time = values._number, TimeParser._parsed
+
+    def counted_number(text: str) -> float | None:
+        parsed.append(text)
+        return number(text)
+
+    def counted_time(self: TimeParser, text: str) -> int:
+        parsed.append(text)
+        return time(self, text)
+
+    monkeypatch.setattr(values, "_number", counted_number)
+    monkeypatch.setattr(TimeParser, "_parsed", counted_time)
+    folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
+    assert sorted(parsed) == ["0", "1", "2", *(f"2010-12-0{day}" for day in range(1, 8))]
