@@ -19,12 +19,12 @@ from recommender.errors import ConfigError
 
 if TYPE_CHECKING:
     from recommender.core.protocols import (
-        CandidateSource,
+        CandidateGenerator,
+        Filter,
         Fusion,
         IndexBuilder,
         InteractionModel,
         Ranker,
-        Rule,
         TextEncoder,
     )
 
@@ -83,7 +83,7 @@ RANKERS: Names = MappingProxyType(
         "trending": "recommender.ranking.rankers.trending:Trending",
     }
 )
-RULES: Names = MappingProxyType(
+FILTERS: Names = MappingProxyType(
     {
         "in-stock": "recommender.ranking.filters.in_stock:InStock",
         "one-per-group": "recommender.ranking.filters.one_per_group:OnePerGroup",
@@ -128,9 +128,9 @@ def index_builder(choice: Choice) -> IndexBuilder:
     return cast("IndexBuilder", _make("recipe.index", INDEXES, choice))
 
 
-def candidate_source(choice: Choice) -> CandidateSource:
+def candidate_generator(choice: Choice) -> CandidateGenerator:
     """A candidate source of a placement."""
-    return cast("CandidateSource", _make("candidates", CANDIDATES, choice))
+    return cast("CandidateGenerator", _make("candidates", CANDIDATES, choice))
 
 
 def ranker(choice: Choice) -> Ranker:
@@ -138,9 +138,9 @@ def ranker(choice: Choice) -> Ranker:
     return cast("Ranker", _make("ranker", RANKERS, choice))
 
 
-def rule(choice: Choice) -> Rule:
-    """A rule of a placement."""
-    return cast("Rule", _make("rules", RULES, choice))
+def item_filter(choice: Choice) -> Filter:
+    """A filter of a placement."""
+    return cast("Filter", _make("filters", FILTERS, choice))
 
 
 def check(recipe: Recipe) -> None:
@@ -156,9 +156,9 @@ def check(recipe: Recipe) -> None:
         fusion(placement.fusion)
         ranker(placement.ranker)
         for source in placement.candidates:
-            candidate_source(source)
-        for named_rule in placement.rules:
-            rule(named_rule)
+            candidate_generator(source)
+        for choice in placement.filters:
+            item_filter(choice)
 
 
 def _make(where: str, names: Names, choice: Choice) -> object:

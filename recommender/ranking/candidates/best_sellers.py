@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.core.vectors import ItemVectors
@@ -30,15 +30,15 @@ class BestSellers:
                 f"best-sellers: half_life_days = {self.half_life_days} is not above 0"
             )
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "BestSellersProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "BestSellersCandidates":
         """Order the items by what they sold."""
-        strength = basis.rates(half_life_days=self.half_life_days).strength
+        strength = context.rates(half_life_days=self.half_life_days).strength
         ranked = np.argsort(-strength, kind="stable")[: self.size]
-        return BestSellersProposer(basis.vectors, ranked[strength[ranked] > 0].astype(np.int32))
+        return BestSellersCandidates(context.vectors, ranked[strength[ranked] > 0].astype(np.int32))
 
 
 @dataclass(frozen=True, slots=True)
-class BestSellersProposer:
+class BestSellersCandidates:
     """What sells best (s,)."""
 
     vectors: ItemVectors

@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.core.co_occurrence import strongest
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
@@ -37,18 +37,18 @@ class ByCategory:
             if getattr(self, name) < 1:
                 raise ConfigError(f"by-category: {name} = {getattr(self, name)} is below 1")
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "ByCategoryProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "ByCategoryCandidates":
         """Find which categories go with which, and who sells in them."""
-        category, habits = Habits.of(basis.catalogue, basis.interactions, self.unit)
-        sold = support(basis.interactions.matrix(self.unit))
+        category, habits = Habits.of(context.catalogue, context.interactions, self.unit)
+        sold = support(context.interactions.matrix(self.unit))
         best = np.lexsort((-sold, category)).astype(np.int32)
         starts = np.searchsorted(category[best], np.arange(len(habits.weight) + 1))
         members = tuple(
             best[start:end][: self.members_max] for start, end in pairwise(starts.tolist())
         )
-        return ByCategoryProposer(
-            basis.vectors,
-            basis.embeddings[TEXT].matrix,
+        return ByCategoryCandidates(
+            context.vectors,
+            context.embeddings[TEXT].matrix,
             category,
             members,
             strongest(habits.together, self.categories),
@@ -56,7 +56,7 @@ class ByCategory:
 
 
 @dataclass(frozen=True, slots=True)
-class ByCategoryProposer:
+class ByCategoryCandidates:
     """Category (n,), the members of each, and which categories (c, categories) go with it."""
 
     vectors: ItemVectors

@@ -6,7 +6,7 @@ from typing import ClassVar
 from recommender.core.arrays import Rows
 from recommender.core.co_occurrence import CoOccurrence as Rates
 from recommender.core.co_occurrence import strongest
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
@@ -32,13 +32,15 @@ class CoOccurrence:
                 f"co-occurrence: half_life_days = {self.half_life_days} is not above 0"
             )
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "CoOccurrenceProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "CoOccurrenceCandidates":
         """Weigh the units."""
-        return CoOccurrenceProposer(basis.vectors, basis.rates(self.unit, self.half_life_days))
+        return CoOccurrenceCandidates(
+            context.vectors, context.rates(self.unit, self.half_life_days)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class CoOccurrenceProposer:
+class CoOccurrenceCandidates:
     """The rates of one build."""
 
     vectors: ItemVectors

@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.core import labels
 from recommender.core.arrays import Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.core.vectors import ItemVectors
@@ -23,9 +23,9 @@ class SameBrand:
 
     near_by_text: ClassVar[bool] = False
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "LabelProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by brand."""
-        return LabelProposer.of(basis.vectors, labels.of_brand(basis.catalogue))
+        return LabelCandidates.of(context.vectors, labels.of_brand(context.catalogue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,15 @@ class SameCategory:
     def __post_init__(self) -> None:
         labels.require_level(self.level, "same-category")
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "LabelProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by category."""
-        return LabelProposer.of(basis.vectors, labels.of_category(basis.catalogue, self.level))
+        return LabelCandidates.of(
+            context.vectors, labels.of_category(context.catalogue, self.level)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class LabelProposer:
+class LabelCandidates:
     """The label of each item (n,), and the items of each label."""
 
     vectors: ItemVectors
@@ -53,7 +55,7 @@ class LabelProposer:
     members: tuple[Rows, ...]
 
     @classmethod
-    def of(cls, vectors: ItemVectors, codes: Rows) -> "LabelProposer":
+    def of(cls, vectors: ItemVectors, codes: Rows) -> "LabelCandidates":
         """Sort the items by label; `NONE` has no members."""
         order = np.argsort(codes, kind="stable").astype(np.int32)
         bounds = np.searchsorted(codes[order], np.arange(int(codes.max(initial=NONE)) + 2))

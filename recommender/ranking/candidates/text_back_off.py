@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from recommender.core.arrays import Rows
 from recommender.core.co_occurrence import CoOccurrence, strongest
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
@@ -34,14 +34,14 @@ class TextBackOff:
         if self.width < 1:
             raise ConfigError(f"text-back-off: width = {self.width} is below 1")
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "TextBackOffProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "TextBackOffCandidates":
         """Weigh the units and find who is near by text."""
-        rates = basis.rates(self.unit, self.half_life_days)
-        return TextBackOffProposer(basis.vectors, rates, basis.near_by_text(), self.width)
+        rates = context.rates(self.unit, self.half_life_days)
+        return TextBackOffCandidates(context.vectors, rates, context.near_by_text(), self.width)
 
 
 @dataclass(frozen=True, slots=True)
-class TextBackOffProposer:
+class TextBackOffCandidates:
     """Rates, and the nearest items by text (n, k), of one build."""
 
     vectors: ItemVectors

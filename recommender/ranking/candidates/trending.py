@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.core.vectors import ItemVectors
@@ -32,27 +32,27 @@ class Trending:
         if not 0 < self.half_life_days < np.inf:
             raise ConfigError(f"trending: half_life_days = {self.half_life_days} is not above 0")
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "TrendingProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "TrendingCandidates":
         """Order the items by growth."""
-        grown = growth(basis.interactions, self.half_life_days)
+        grown = growth(context.interactions, self.half_life_days)
         ranked = np.argsort(-grown, kind="stable").astype(np.int32)
         ranked = ranked[grown[ranked] > 0]
         of_category: dict[str, list[int]] = {}
         for row in ranked.tolist():
-            rows = of_category.setdefault(basis.catalogue.category[row], [])
+            rows = of_category.setdefault(context.catalogue.category[row], [])
             if len(rows) < self.size:
                 rows.append(row)
         of_category.pop("", None)
-        return TrendingProposer(
-            basis.vectors,
-            basis.catalogue.category,
+        return TrendingCandidates(
+            context.vectors,
+            context.catalogue.category,
             {name: np.array(rows, dtype=np.int32) for name, rows in of_category.items()},
             ranked[: self.size],
         )
 
 
 @dataclass(frozen=True, slots=True)
-class TrendingProposer:
+class TrendingCandidates:
     """What grows most, by category and in the shop, best first."""
 
     vectors: ItemVectors

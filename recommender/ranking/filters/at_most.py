@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recommender.core import labels
 from recommender.core.arrays import Rows, place_among_equals
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.errors import ConfigError
 
@@ -24,9 +24,9 @@ class AtMostPerBrand:
     def __post_init__(self) -> None:
         _require_most(self.most, "at-most-per-brand")
 
-    def prepare(self, basis: Basis) -> "CountSieve":
+    def prepare(self, context: RankingContext) -> "CountFilter":
         """Number the brands."""
-        return CountSieve(labels.of_brand(basis.catalogue), self.most)
+        return CountFilter(labels.of_brand(context.catalogue), self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class AtMostPerCategory:
         _require_most(self.most, "at-most-per-category")
         labels.require_level(self.level, "at-most-per-category")
 
-    def prepare(self, basis: Basis) -> "CountSieve":
+    def prepare(self, context: RankingContext) -> "CountFilter":
         """Number the categories."""
-        return CountSieve(labels.of_category(basis.catalogue, self.level), self.most)
+        return CountFilter(labels.of_category(context.catalogue, self.level), self.most)
 
 
 @dataclass(frozen=True, slots=True)
-class CountSieve:
+class CountFilter:
     """The label of each item (n,), and how many of one label a list may hold."""
 
     codes: Rows

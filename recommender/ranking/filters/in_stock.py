@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.ranking.filters.allowed import Allowed
 
 
@@ -13,6 +13,6 @@ class InStock:
 
     by_likeness: ClassVar[bool] = False
 
-    def prepare(self, basis: Basis) -> Allowed:
+    def prepare(self, context: RankingContext) -> Allowed:
         """Look at the catalogue."""
-        return Allowed(basis.catalogue.in_stock)
+        return Allowed(context.catalogue.in_stock)

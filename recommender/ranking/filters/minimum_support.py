@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit, support
 from recommender.errors import ConfigError
 from recommender.ranking.filters.allowed import Allowed
@@ -25,6 +25,6 @@ class MinimumSupport:
         if self.least < 0:
             raise ConfigError(f"minimum-support: least = {self.least} is below 0")
 
-    def prepare(self, basis: Basis) -> Allowed:
+    def prepare(self, context: RankingContext) -> Allowed:
         """Count the units."""
-        return Allowed(support(basis.interactions.matrix(self.unit)) >= self.least)
+        return Allowed(support(context.interactions.matrix(self.unit)) >= self.least)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, first_of_each
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import Neighbours
 
@@ -25,16 +25,16 @@ class OnePerGroup:
 
     variant: Literal["best-ranked", "best-selling"] = "best-ranked"
 
-    def prepare(self, basis: Basis) -> "GroupSieve":
+    def prepare(self, context: RankingContext) -> "GroupFilter":
         """Find who stands for each group."""
-        everyone = np.ones(len(basis.catalogue), dtype=bool)
+        everyone = np.ones(len(context.catalogue), dtype=bool)
         if self.variant == "best-selling":
-            everyone = best_selling(basis.catalogue, basis.interactions)
-        return GroupSieve(basis.catalogue.group_codes, everyone)
+            everyone = best_selling(context.catalogue, context.interactions)
+        return GroupFilter(context.catalogue.group_codes, everyone)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSieve:
+class GroupFilter:
     """The group of each item (n,) and whether it may stand for it (n,)."""
 
     groups: Rows

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError
@@ -35,16 +35,16 @@ class OneWay:
             if not 0 < getattr(self, name) < np.inf:
                 raise ConfigError(f"one-way: {name} = {getattr(self, name)} is not above 0")
 
-    def prepare(self, basis: Basis) -> "OneWaySieve":
+    def prepare(self, context: RankingContext) -> "OneWayFilter":
         """Count which categories go with which."""
-        category, habits = Habits.of(basis.catalogue, basis.interactions, self.unit)
-        price = basis.catalogue.price
+        category, habits = Habits.of(context.catalogue, context.interactions, self.unit)
+        price = context.catalogue.price
         known = np.where(price > 0, price, np.float32(np.nan))
-        return OneWaySieve(self, known, category, habits)
+        return OneWayFilter(self, known, category, habits)
 
 
 @dataclass(frozen=True, slots=True)
-class OneWaySieve:
+class OneWayFilter:
     """Price (n,), NaN where unknown, category (n,) and what goes with what, of one build."""
 
     rule: OneWay

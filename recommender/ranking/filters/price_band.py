@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError
 from recommender.ranking.filters.shared import Unknown
@@ -33,15 +33,15 @@ class PriceBand:
                 f"price-band: low = {self.low}, high = {self.high}; 0 <= low <= high is needed"
             )
 
-    def prepare(self, basis: Basis) -> "PriceSieve":
+    def prepare(self, context: RankingContext) -> "PriceFilter":
         """Look at the prices."""
-        price = basis.catalogue.price
+        price = context.catalogue.price
         known = np.where(price > 0, price, np.float32(np.nan))
-        return PriceSieve(known, self.low, self.high, self.unknown == "keep")
+        return PriceFilter(known, self.low, self.high, self.unknown == "keep")
 
 
 @dataclass(frozen=True, slots=True)
-class PriceSieve:
+class PriceFilter:
     """The price of each item (n,), NaN where unknown, and the band."""
 
     price: FloatVector

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recommender.core import labels
 from recommender.core.arrays import Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 
 Unknown = Literal["keep", "drop"]
@@ -30,10 +30,10 @@ class SameCategory:
     def __post_init__(self) -> None:
         labels.require_level(self.level, "same-category")
 
-    def prepare(self, basis: Basis) -> "LabelSieve":
+    def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the categories."""
-        codes = labels.of_category(basis.catalogue, self.level)
-        return LabelSieve(codes, same=True, keeps_unknown=self.unknown == "keep")
+        codes = labels.of_category(context.catalogue, self.level)
+        return LabelFilter(codes, same=True, keeps_unknown=self.unknown == "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class OtherCategory:
     def __post_init__(self) -> None:
         labels.require_level(self.level, "other-category")
 
-    def prepare(self, basis: Basis) -> "LabelSieve":
+    def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the categories."""
-        codes = labels.of_category(basis.catalogue, self.level)
-        return LabelSieve(codes, same=False, keeps_unknown=True)
+        codes = labels.of_category(context.catalogue, self.level)
+        return LabelFilter(codes, same=False, keeps_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class SameBrand:
 
     unknown: Unknown = "drop"
 
-    def prepare(self, basis: Basis) -> "LabelSieve":
+    def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the brands."""
-        codes = labels.of_brand(basis.catalogue)
-        return LabelSieve(codes, same=True, keeps_unknown=self.unknown == "keep")
+        codes = labels.of_brand(context.catalogue)
+        return LabelFilter(codes, same=True, keeps_unknown=self.unknown == "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ class OtherBrand:
 
     by_likeness: ClassVar[bool] = False
 
-    def prepare(self, basis: Basis) -> "LabelSieve":
+    def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the brands."""
-        return LabelSieve(labels.of_brand(basis.catalogue), same=False, keeps_unknown=True)
+        return LabelFilter(labels.of_brand(context.catalogue), same=False, keeps_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSieve:
+class LabelFilter:
     """The label of each item (n,), and whether that of the asking item is wanted."""
 
     codes: Rows

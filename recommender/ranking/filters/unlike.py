@@ -14,7 +14,7 @@ from recommender.core.arrays import (
     inner_products,
     unit_rows,
 )
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import TEXT
 from recommender.errors import ConfigError
@@ -41,9 +41,9 @@ class Diverse:
     def __post_init__(self) -> None:
         _require_cosine(self.cosine_max, "diverse")
 
-    def prepare(self, basis: Basis) -> "DiverseSieve":
+    def prepare(self, context: RankingContext) -> "DiverseFilter":
         """Scale the vectors to length one."""
-        return DiverseSieve(_directions(basis, self.by), self.cosine_max)
+        return DiverseFilter(_directions(context, self.by), self.cosine_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ class NotAlike:
     def __post_init__(self) -> None:
         _require_cosine(self.cosine_max, "not-alike")
 
-    def prepare(self, basis: Basis) -> "NotAlikeSieve":
+    def prepare(self, context: RankingContext) -> "NotAlikeFilter":
         """Scale the vectors to length one."""
-        return NotAlikeSieve(_directions(basis, self.by), self.cosine_max)
+        return NotAlikeFilter(_directions(context, self.by), self.cosine_max)
 
 
 @dataclass(frozen=True, slots=True)
-class DiverseSieve:
+class DiverseFilter:
     """Directions (n, d) of one build."""
 
     directions: FloatMatrix
@@ -91,7 +91,7 @@ class DiverseSieve:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAlikeSieve:
+class NotAlikeFilter:
     """Directions (n, d) of one build."""
 
     directions: FloatMatrix
@@ -103,10 +103,10 @@ class NotAlikeSieve:
         return candidates.found & (cosines <= np.float32(self.cosine_max))
 
 
-def _directions(basis: Basis, by: By) -> FloatMatrix:
+def _directions(context: RankingContext, by: By) -> FloatMatrix:
     if by == "text":
-        return basis.embeddings[TEXT].matrix
-    return unit_rows(basis.vectors.targets)
+        return context.embeddings[TEXT].matrix
+    return unit_rows(context.vectors.targets)
 
 
 def _require_cosine(cosine_max: float, rule: str) -> None:

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Columns, FloatMatrix, Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import Lesson
+from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE
 from recommender.vectors.behaviour.affinity import Company
@@ -21,10 +21,10 @@ class Complements:
     The rate of the candidate given the item, counted in events of the kind `bought` and backed by
     category, brand and text (`recommender.vectors.behaviour.affinity`). It is multiplied by its
     own part of the rates bought and viewed together, where there are other kinds of event: what
-    is viewed together is a choice between the two. Where the candidate's category rather leads to the item's, it counts
-    less by the `direction`-th power of their ratio; each time that it is bought more often with the
-    item than by chance multiplies it by the `lift`-th power. Half as much for every
-    `half_life_days` of age (0: no decay).
+    is viewed together is a choice between the two. Where the candidate's category rather leads to
+    the item's, it counts less by the `direction`-th power of their ratio; each time that it is
+    bought more often with the item than by chance multiplies it by the `lift`-th power. Half as
+    much for every `half_life_days` of age (0: no decay).
 
     Source: P-Companion, Hao et al. 2020: bought together less viewed together.
     """
@@ -45,7 +45,7 @@ class Complements:
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"complements: {name} = {getattr(self, name)} is below 0")
 
-    def fit(self, lesson: Lesson | None) -> "Complements":
+    def fit(self, training_set: TrainingSet | None) -> "Complements":
         """Itself: what it counts, it counts in every build."""
         return self
 
@@ -57,14 +57,14 @@ class Complements:
         """Nothing."""
         return {}
 
-    def prepare(self, basis: Basis) -> "OrderByComplements":
+    def prepare(self, context: RankingContext) -> "ComplementsScorer":
         """Count what was bought, and what was viewed, together."""
-        bought, viewed = companies(basis, self.bought, self.half_life_days)
-        return OrderByComplements(self, bought, viewed)
+        bought, viewed = companies(context, self.bought, self.half_life_days)
+        return ComplementsScorer(self, bought, viewed)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderByComplements:
+class ComplementsScorer:
     """The company of one build; `viewed` is None where all that is known was bought."""
 
     ranker: Complements
@@ -86,14 +86,16 @@ class OrderByComplements:
         return ranked(candidates, scores)
 
 
-def companies(basis: Basis, bought: str, half_life_days: float) -> tuple[Company, Company | None]:
+def companies(
+    context: RankingContext, bought: str, half_life_days: float
+) -> tuple[Company, Company | None]:
     """Who is bought together, and who is viewed together; None where nothing was viewed."""
-    events = basis.interactions
+    events = context.interactions
     of_others = [kind for kind in events.kinds if kind != bought]
     viewed = events.of_kinds(of_others) if of_others else None
     return (
-        Company.of(basis, events.of_kinds((bought,)), half_life_days),
-        Company.of(basis, viewed, half_life_days) if viewed is not None and len(viewed) else None,
+        Company.of(context, events.of_kinds((bought,)), half_life_days),
+        Company.of(context, viewed, half_life_days) if viewed is not None and len(viewed) else None,
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, text_codes
 from recommender.core.catalogue import Catalogue
 from recommender.core.co_occurrence import DAY_S, CoOccurrence, values_at
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.vectors import Embeddings
@@ -26,19 +26,19 @@ class Features:
     event; so what was learned of one time holds for another.
     """
 
-    basis: Basis
+    context: RankingContext
     rates: Mapping[str, CoOccurrence]
     of_users: CoOccurrence | None
     items: Mapping[str, FloatVector]
     labels: Mapping[str, Rows]
 
     @classmethod
-    def of(cls, basis: Basis) -> "Features":
+    def of(cls, context: RankingContext) -> "Features":
         """Count what is counted once."""
-        events = basis.interactions
-        rates = {name: basis.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
-        of_users = basis.rates("user") if _beside_users(events) else None
-        return cls(basis, rates, of_users, _items(events, rates), _labels(basis.catalogue))
+        events = context.interactions
+        rates = {name: context.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
+        of_users = context.rates("user") if _beside_users(events) else None
+        return cls(context, rates, of_users, _items(events, rates), _labels(context.catalogue))
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
         """Names (f,) and values (m, f) of the m candidates found, asking row by asking row."""
@@ -47,7 +47,7 @@ class Features:
         items = candidates.rows[found]
         pairs = _Pairs(rows, asking, rows[asking], items)
         columns: dict[str, NDArray[np.float32]] = {
-            "inner product": candidates.scores[found] / np.float32(self.basis.vectors.bound)
+            "inner product": candidates.scores[found] / np.float32(self.context.vectors.bound)
         }
         columns |= self._of_behaviour(pairs) | self._of_embeddings(pairs)
         for name, values in self.items.items():
@@ -62,7 +62,7 @@ class Features:
             rates = counted.rates(pairs.rows)
             columns[f"rate, {name}"] = values_at(rates, pairs.asking, pairs.items)
         season = self.rates["season"]
-        near = self.basis.near_by_text()
+        near = self.context.near_by_text()
         for width in (WIDE, NARROW):
             borrowed = season.borrowed(near, pairs.rows, width)
             columns[f"borrowed rate, {width}"] = values_at(borrowed, pairs.asking, pairs.items)
@@ -76,7 +76,7 @@ class Features:
     def _of_embeddings(self, pairs: "_Pairs") -> dict[str, FloatVector]:
         return {
             f"cosine of {name}": _inner(origin, pairs)
-            for name, origin in sorted(self.basis.embeddings.items())
+            for name, origin in sorted(self.context.embeddings.items())
         }
 
     def _of_catalogue(self, pairs: "_Pairs") -> dict[str, FloatVector]:
@@ -85,7 +85,7 @@ class Features:
             both = (codes[pairs.seeds] != NONE) & (codes[pairs.items] != NONE)
             same = (codes[pairs.seeds] == codes[pairs.items]).astype(np.float32)
             columns[f"same {name}"] = np.where(both, same, np.float32(np.nan))
-        price = self.basis.catalogue.price
+        price = self.context.catalogue.price
         logs = np.log(np.where(price > 0, price, np.nan).astype(np.float32))
         columns["price ratio"] = logs[pairs.items] - logs[pairs.seeds]
         return columns

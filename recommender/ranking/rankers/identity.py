@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Columns, Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import Lesson
+from recommender.core.protocols import TrainingSet
 
 LOWEST_SCORE = 1e-6
 
@@ -20,7 +20,7 @@ class Identity:
     learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = False
 
-    def fit(self, lesson: Lesson | None) -> "Identity":
+    def fit(self, training_set: TrainingSet | None) -> "Identity":
         """Itself."""
         return self
 
@@ -32,13 +32,13 @@ class Identity:
         """Nothing."""
         return {}
 
-    def prepare(self, basis: Basis) -> "ByInnerProduct":
+    def prepare(self, context: RankingContext) -> "InnerProductScorer":
         """Scores are divided by the largest possible inner product."""
-        return ByInnerProduct(basis.vectors.bound)
+        return InnerProductScorer(context.vectors.bound)
 
 
 @dataclass(frozen=True, slots=True)
-class ByInnerProduct:
+class InnerProductScorer:
     """The order of the item vectors of one build."""
 
     bound: float

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Columns, FloatMatrix, Rows, inner_products
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import Lesson
+from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.complements import companies, part_of, ranked, require_counting
 from recommender.vectors.behaviour.affinity import Company
@@ -21,8 +21,8 @@ class Substitutes:
     With kinds of event other than `bought`: the rate of the candidate when the item is viewed,
     backed by category, brand and text (`recommender.vectors.behaviour.affinity`), times its part
     of the rates viewed and bought together. With orders alone: nearness by text (a cosine lower
-    by `text_nearness` divides it by e), times `elsewhere` in another category, divided by one and each doubling of
-    how often the two are in one basket beyond chance.
+    by `text_nearness` divides it by e), times `elsewhere` in another category, divided by one and
+    each doubling of how often the two are in one basket beyond chance.
     """
 
     learns: ClassVar[bool] = False
@@ -42,7 +42,7 @@ class Substitutes:
         if not 0 <= self.elsewhere <= 1:
             raise ConfigError(f"substitutes: elsewhere = {self.elsewhere} is not in 0..1")
 
-    def fit(self, lesson: Lesson | None) -> "Substitutes":
+    def fit(self, training_set: TrainingSet | None) -> "Substitutes":
         """Itself: what it counts, it counts in every build."""
         return self
 
@@ -54,14 +54,14 @@ class Substitutes:
         """Nothing."""
         return {}
 
-    def prepare(self, basis: Basis) -> "OrderBySubstitutes":
+    def prepare(self, context: RankingContext) -> "SubstitutesScorer":
         """Count what was bought, and what was viewed, together."""
-        bought, viewed = companies(basis, self.bought, self.half_life_days)
-        return OrderBySubstitutes(self, bought, viewed)
+        bought, viewed = companies(context, self.bought, self.half_life_days)
+        return SubstitutesScorer(self, bought, viewed)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderBySubstitutes:
+class SubstitutesScorer:
     """The company of one build; `viewed` is None where all that is known was bought."""
 
     ranker: Substitutes

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Columns, FloatVector, Rows, text_codes
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import Lesson
+from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE
 from recommender.vectors.behaviour.trends import growth
@@ -30,7 +30,7 @@ class Trending:
         if not 0 < self.half_life_days < np.inf:
             raise ConfigError(f"trending: half_life_days = {self.half_life_days} is not above 0")
 
-    def fit(self, lesson: Lesson | None) -> "Trending":
+    def fit(self, training_set: TrainingSet | None) -> "Trending":
         """Itself."""
         return self
 
@@ -42,16 +42,16 @@ class Trending:
         """Nothing."""
         return {}
 
-    def prepare(self, basis: Basis) -> "OrderByGrowth":
+    def prepare(self, context: RankingContext) -> "GrowthScorer":
         """Measure the growth of every item."""
-        category, names = text_codes(basis.catalogue.category)
+        category, names = text_codes(context.catalogue.category)
         blank = np.array([not name for name in names], dtype=bool)
         known = np.where(blank[category], -1, category).astype(np.int32)
-        return OrderByGrowth(growth(basis.interactions, self.half_life_days), known)
+        return GrowthScorer(growth(context.interactions, self.half_life_days), known)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderByGrowth:
+class GrowthScorer:
     """Growth (n,) and category (n,) of the items of one build, -1 where unknown."""
 
     growth: FloatVector

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks, text_codes, unit_rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.co_occurrence import CoOccurrence, values_at
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import TEXT
@@ -79,11 +79,11 @@ class Company:
     centres: FloatMatrix
 
     @classmethod
-    def of(cls, basis: Basis, events: Interactions, half_life_days: float) -> "Company":
+    def of(cls, context: RankingContext, events: Interactions, half_life_days: float) -> "Company":
         """Count the events of one kind of togetherness."""
         counted = CoOccurrence.of(events, half_life_days=half_life_days or np.inf)
-        category, brand = _numbered(basis.catalogue)
-        text = basis.embeddings[TEXT].matrix
+        category, brand = _numbered(context.catalogue)
+        text = context.embeddings[TEXT].matrix
         members = _membership(category)
         part = _parts(counted.strength, members, category)
         habits = _habits(counted, members, part, category, brand)

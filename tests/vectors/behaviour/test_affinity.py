@@ -7,14 +7,14 @@ import pytest
 
 from recommender.core.arrays import unit_rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import TEXT
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.ranking.rankers.complements import Complements
 from recommender.ranking.rankers.substitutes import Substitutes
-from recommender.ranking.rankers.trending import OrderByGrowth
+from recommender.ranking.rankers.trending import GrowthScorer
 from recommender.vectors.behaviour.affinity import Company, Habits
 from recommender.vectors.behaviour.trends import growth
 from tests.support.shops import catalogue, interactions
@@ -25,7 +25,7 @@ BASKETS = [[0, 3], [0, 3], [1, 4], [1, 4], [3], [4], [5], [6, 7], [7], [3, 8]]
 """Phones are bought with the case of their brand; item 2, a phone, and 5, its case, alone."""
 
 
-def shop(baskets: list[list[int]], texts: np.ndarray | None = None) -> Basis:
+def shop(baskets: list[list[int]], texts: np.ndarray | None = None) -> RankingContext:
     brands = ("Acme", "Bolt", "Crux") * 3
     paths = ("Phones",) * 3 + ("Cases",) * 3 + ("Mugs",) * 3
     items: Catalogue = dataclasses.replace(catalogue(N_ITEMS), brand=brands, category=paths)
@@ -35,7 +35,7 @@ def shop(baskets: list[list[int]], texts: np.ndarray | None = None) -> Basis:
     vectors = ItemVectors(matrix, matrix)
     nothing = Neighbours(np.zeros((N_ITEMS, 0), np.int32), np.zeros((N_ITEMS, 0), np.float32))
     events = interactions(baskets, N_ITEMS)
-    return Basis(items, events, {TEXT: text}, vectors, lambda: nothing)
+    return RankingContext(items, events, {TEXT: text}, vectors, lambda: nothing)
 
 
 def others(row: int) -> tuple[np.ndarray, Neighbours]:
@@ -145,7 +145,7 @@ def test_growth_is_a_share_of_the_shop_not_its_season() -> None:
 
 
 def test_what_grows_in_the_category_stands_before_what_grows_elsewhere() -> None:
-    order = OrderByGrowth(
+    order = GrowthScorer(
         np.array([0, 1, 9, -3, 2], dtype=np.float32), np.array([0, 0, 1, 0, -1], dtype=np.int32)
     )
     rows = np.array([0, 4], dtype=np.int32)

@@ -320,7 +320,7 @@ def test_a_courier_that_is_killed_is_told(server: TextServer, tmp_path: Path) ->
     def kill_courier(handler: Handler, _: object) -> None:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
         for child in children:
-            if b"text_encoders.courier" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"content.http_sender" in Path(f"/proc/{child}/cmdline").read_bytes():
                 os.kill(int(child), signal.SIGKILL)
 
     server.script[2] = kill_courier
