@@ -52,11 +52,6 @@ class InputFile:
         """The word for a numbered row of the file in messages."""
         return "row" if self.format == "parquet" else "line"
 
-    @property
-    def name(self) -> str:
-        """The file's name without its folder."""
-        return self.path.name
-
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -117,17 +112,15 @@ def fingerprint(file: InputFile) -> Fingerprint:
 @contextmanager
 def unchanged(file: InputFile, before: Fingerprint) -> Iterator[None]:
     """Check a file after it was read. Raises: DataError where it changed in the meantime."""
+    fault = None
     try:
         yield
     except DataError as error:
-        _require_state(file, before, error)
-        raise
-    _require_state(file, before, None)
-
-
-def _require_state(file: InputFile, before: Fingerprint, cause: DataError | None) -> None:
+        fault = error
     if not file.path.exists() or _state(file.path) != before.state:
-        raise DataError(f"{file.shown}: the file changed while it was read; try again") from cause
+        raise DataError(f"{file.shown}: the file changed while it was read; try again") from fault
+    if fault:
+        raise fault
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -157,7 +157,7 @@ class RowAccounting:
         reason = _bounded(row.reason, self._refused)
         self._refused[reason] += lines
         self._examples.setdefault(reason, row)
-        self._quarantine.add(self.file.key, self.file.name, row)
+        self._quarantine.add(self.file.key, self.file.path.name, row)
 
     def report(self, before: Fingerprint, refused_share_max: float) -> FileReport:
         """The report of a file that was read to its end.
@@ -169,7 +169,7 @@ class RowAccounting:
             raise DataError(self._too_many(refused, refused_share_max))
         return FileReport(
             key=self.file.key,
-            name=self.file.name,
+            name=self.file.path.name,
             sha256=before.sha256,
             rows=self.rows,
             kept=self.kept,

@@ -34,7 +34,7 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("item,related\na,b\n", "no column score or rank"),
         ("item,score\na,1\n", "no column related"),
@@ -45,14 +45,14 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         ('item,related,score\n"a"x,b,1\n', "not a CSV file"),
     ],
 )
-def test_a_table_that_is_none_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "lists.csv"
     path.write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_entries(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         read_entries(tmp_path / "none.csv")
     (tmp_path / "none.parquet").write_bytes(b"PAR1")
@@ -60,7 +60,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         read_entries(tmp_path / "none.parquet")
 
 
-def test_lists_are_placed_best_first_and_what_is_left_out_is_told() -> None:
+def test_lists_are_placed_best_first_and_entries_left_out_are_counted() -> None:
     given = ReadyMade(
         "theirs",
         ["a", "a", "a", "a", "b", "x", "b"],
