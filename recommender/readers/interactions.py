@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.errors import ConfigError
 from recommender.readers.catalogue import TitleCounts
 from recommender.readers.sources import MAX_KINDS, InteractionSource
@@ -18,7 +18,6 @@ from recommender.readers.values import Categorical, TextCodes
 
 MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 64
-DAY_S = 86_400
 
 _TYPES = {
     "item": np.int32,

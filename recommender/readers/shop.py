@@ -10,7 +10,7 @@ import numpy as np
 from recommender.core import documents
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError
 from recommender.readers.catalogue import Items, TitleCounts, concatenate
 from recommender.readers.columns import map_catalogue, map_interactions

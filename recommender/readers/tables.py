@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile, TextLines, fingerprint, unchanged
 from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting

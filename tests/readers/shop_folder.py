@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.readers.interactions import HashedUsers, user_hash
 from recommender.readers.shop import ShopData, ShopSource, read_shop
 from recommender.readers.sources import CatalogueSource, InteractionSource

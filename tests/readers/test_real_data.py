@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import ShopData, ShopSource, read_shop
 from recommender.readers.sources import (

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommender.core.documents import MAX_CHARACTERS
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 from recommender.readers import tables
 from recommender.readers.interactions import KeptRows
 from recommender.readers.row_accounting import RowAccounting

@@ -1,4 +1,4 @@
-"""Nothing that is nearly the same."""
+"""Filters by similarity: near-duplicates of the query item, and of one another."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -25,15 +25,15 @@ DEEPEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Diverse:
-    """Drops what is nearer than `cosine_max` to an entry that stands before it.
+    """Drops candidates nearer than `cosine_max` to a better candidate of the same list.
 
-    Near `by` the item vectors or the text. The order of the rest stays.
+    `by` says whether cosines are those of item vectors or of texts. The order of the rest stays.
 
     Source: maximal marginal relevance of Carbonell, Goldstein 1998, as a bound on the redundancy
     in place of a weight, so that scores keep their order and their meaning.
     """
 
-    by_likeness: ClassVar[bool] = True
+    by_similarity: ClassVar[bool] = True
 
     cosine_max: float = 0.9
     by: By = "vectors"
@@ -48,9 +48,9 @@ class Diverse:
 
 @dataclass(frozen=True, slots=True)
 class NotAlike:
-    """Drops what is nearer than `cosine_max` to the asking item: near-duplicates, by text."""
+    """Drops near-duplicates of the query item: candidates nearer than `cosine_max`."""
 
-    by_likeness: ClassVar[bool] = True
+    by_similarity: ClassVar[bool] = True
 
     cosine_max: float = 0.95
     by: By = "text"
@@ -73,7 +73,7 @@ class DiverseFilter:
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) are far enough from all that are kept before them.
 
-        None behind the first `DEEPEST`: no list is so long.
+        Candidates behind the first `DEEPEST` are dropped: no list is that long.
         """
         kept = candidates.found.copy()
         kept[:, DEEPEST:] = False
