@@ -20,7 +20,7 @@ from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
-from recommender.readers.shop import Source, input_digests
+from recommender.readers.shop import ShopSource, input_digests
 
 SHARD_ITEMS = 65_536
 
@@ -55,7 +55,7 @@ class Job:
     """
 
     shop: str
-    source: Source
+    source: ShopSource
     recipe: Recipe
     artifacts: ArtifactStore
     user_key: bytes

@@ -28,8 +28,8 @@ from recommender.core.telemetry import part_of
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import DataError
 from recommender.ranking.training_set import KIN, near_by_text
+from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import parameters, read_shop
-from recommender.readers.users import Users
 
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
@@ -56,7 +56,7 @@ def read_step(job: Job) -> Step:
     def make() -> Made:
         shop = read_shop(
             job.source,
-            Users(job.user_key, forgotten),
+            HashedUsers(job.user_key, forgotten),
             quarantine=job.quarantine,
             progress=job.progress,
         )

@@ -1,4 +1,4 @@
-"""A desk to read shops at: a folder of files, and what became of their rows."""
+"""A folder with the files of a shop, and the results of reading them."""
 
 import dataclasses
 import gzip
@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from recommender.core.telemetry import Progress, silent
-from recommender.readers.shop import ShopData, Source, read_shop
+from recommender.readers.interactions import HashedUsers, user_hash
+from recommender.readers.shop import ShopData, ShopSource, read_shop
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.readers.users import Users, user_hash
 
 KEY = b"sixteen bytes or more"
 
 
 @dataclass(frozen=True)
-class Desk:
-    folder: Path
+class Folder:
+    path: Path
 
     @property
     def quarantine(self) -> Path:
-        return self.folder / "state" / "quarantine.jsonl"
+        return self.path / "state" / "quarantine.jsonl"
 
     def put(self, name: str, content: str | bytes) -> str:
         data = content.encode() if isinstance(content, str) else content
-        (self.folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        (self.path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
         return name
 
     def source(
@@ -37,15 +37,15 @@ class Desk:
         interactions: Sequence[InteractionSource] | InteractionSource | str = (),
         refused_share_max: float = 0.02,
         retention_days: int = 0,
-    ) -> Source:
+    ) -> ShopSource:
         if catalogue is None or isinstance(catalogue, str):
             catalogue = CatalogueSource(path=catalogue or "")
         if isinstance(interactions, str):
             interactions = InteractionSource(path=interactions)
         if isinstance(interactions, InteractionSource):
             interactions = (interactions,)
-        return Source(
-            catalogue, tuple(interactions), refused_share_max, retention_days, base=self.folder
+        return ShopSource(
+            catalogue, tuple(interactions), refused_share_max, retention_days, base=self.path
         )
 
     def read(
@@ -61,7 +61,7 @@ class Desk:
     ) -> ShopData:
         source = self.source(catalogue, interactions, refused_share_max, retention_days)
         source = dataclasses.replace(source, titles_before=titles_before)
-        users = Users(KEY, frozenset(user_hash(raw, KEY) for raw in forgotten))
+        users = HashedUsers(KEY, frozenset(user_hash(raw, KEY) for raw in forgotten))
         return read_shop(source, users, quarantine=self.quarantine, progress=progress)
 
     def refused(self) -> list[dict[str, Any]]:
