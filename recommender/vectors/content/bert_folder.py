@@ -1,39 +1,39 @@
-"""Light model: a plain BERT folder without transformers and sentence-transformers.
+"""Read a plain BERT folder without transformers and sentence-transformers.
 
-To import these takes longer than all else that a few texts need. What is read here are the folder's
-own files: a WordPiece tokeniser, the layers of `PackedBert`, pooling by mean or by the first token,
-and dense and normalising modules behind it. The vectors are sentence-transformers' own but for the
-rounding of fp32. A folder in which anything else stands is not read; nor may one that is read be
-trusted before it has told vectors that are known.
+Importing these libraries takes longer than everything else that a few texts need, so `refresh`
+reads the folder's own files: a WordPiece tokeniser, the layers, pooling by mean or by the first
+token, and dense and normalising modules after it. A folder with anything else is not read. A model
+that was read must not be trusted before its vectors were compared with known ones.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from recommender.vectors.content.packed_bert import Norm, PackedBert
-from recommender.vectors.content.text_model import PROBES, Features, Precision, TextModel, Tokens
+from recommender.vectors.content.bert import (
+    BertModel,
+    Following,
+    Layer,
+    Norm,
+    Precision,
+    TokenEmbeddings,
+    Tokens,
+)
 
 if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
 Config = Mapping[str, Any]
-Follow = Callable[[Features], Features]
-Read = TypeVar("Read")
 
 TOKENISERS = frozenset({"BertTokenizer", "BertTokenizerFast"})
 POOLING = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}
-"""How tokens become one vector, and what the configuration of older models calls it."""
+"""How tokens become one vector, and the name of that in the configuration of older models."""
 WORD_PIECE = {
     "type": "WordPiece",
     "unk_token": "[UNK]",
@@ -41,7 +41,10 @@ WORD_PIECE = {
     "max_input_chars_per_word": 100,
 }
 SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")}
-ACTIVATIONS = ("Identity", "ReLU", "Tanh")
+ACTIVATIONS = {
+    f"torch.nn.modules.{name}": name.rpartition(".")[2]
+    for name in ("linear.Identity", "activation.Identity", "activation.ReLU", "activation.Tanh")
+}
 MODULE = frozenset({"idx", "name", "path", "type"})
 SENTENCE = "sentence_embedding"
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
@@ -53,101 +56,61 @@ class NotPlainError(Exception):
     """Something in a model folder that is not known here."""
 
 
-def light_model(folder: Path, precision: Precision) -> TextModel | None:
-    """The model of a folder that was checked, None where it is not plain."""
-    return _if_plain(folder, partial(_read, precision=precision))
-
-
-def light_tokens(folder: Path) -> Tokens | None:
-    """What the model of a folder reads of texts, None where that is not plain.
-
-    Takes two thirds of the time that sentence-transformers and transformers take.
-    """
-    return _if_plain(folder, _tokens)
-
-
-def _if_plain(folder: Path, read: Callable[[Path], Read]) -> Read | None:
+def read_bert(folder: Path, precision: Precision) -> BertModel | None:
+    """The model of a folder that was checked, None where the folder is not plain."""
     try:
-        return read(folder)
-    except Exception as error:  # whatever it is, sentence-transformers can do it or tell it better
-        _log.info("model=%s light=refused reason=%s: %s", folder, type(error).__name__, error)
+        return _read(folder, precision)
+    except Exception as error:  # whatever it is, sentence-transformers can handle or explain it
+        _log.info("model=%s plain=no reason=%s: %s", folder, type(error).__name__, error)
         return None
 
 
-def _read(folder: Path, precision: Precision) -> TextModel:
+def _read(folder: Path, precision: Precision) -> BertModel:
     config = _config(folder / "config.json")
-    tokens = _tokens(folder)
-    _, pooling, *behind = _modules(folder)
-    _require(pooling[0] == "Pooling", "no pooling behind the layers")
+    first, pooling, *behind = _modules(folder)
+    _require(first == ("Transformer", folder), "it begins with another module")
+    _require(pooling[0] == "Pooling", "no pooling after the layers")
+    _require_plain(config)
+    tokenise = _tokeniser(folder, int(config["max_position_embeddings"]))
     width = int(config["hidden_size"])
     following = [_pooling(_config(pooling[1] / "config.json"), width)]
     for kind, place in behind:
         module, width = _following(kind, place, width)
         following.append(module)
-    layers = _layers(folder / "model.safetensors", config, precision)
-    model = TextModel(width, tokens, layers, tuple(following))
-    model.encode(PROBES)
-    return model
+    embeddings, layers = _layers(folder / "model.safetensors", config, precision)
+    return BertModel(width, tokenise, embeddings, layers, tuple(following))
 
 
-def _tokens(folder: Path) -> Tokens:
-    config = _config(folder / "config.json")
-    tokenizer = _config(folder / "tokenizer_config.json")
-    sentence = _config(folder / "sentence_bert_config.json")
-    _require(_modules(folder)[0] == ("Transformer", folder), "it begins with another module")
-    _require_plain(config, tokenizer, sentence)
-    _require_no_prompt(folder / "config_sentence_transformers.json")
-    places = int(config["max_position_embeddings"])
-    most = sentence.get("max_seq_length") or min(tokenizer.get("model_max_length", places), places)
-    return partial(_cut, _tokeniser(folder, tokenizer, most))
-
-
-@dataclass(frozen=True, slots=True)
-class TokenEmbeddings:
-    """The word, its place and the kind of text, added and normalised."""
-
-    words: torch.Tensor
-    kind: torch.Tensor
-    places: torch.Tensor
-    norm: Norm
-
-    def __call__(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Embeddings (texts, length, d) of tokens (texts, length)."""
-        texts, length = input_ids.shape
-        embedded = self.words[input_ids] + self.kind + self.places[:length]
-        return self.norm(embedded.flatten(0, 1)).view(texts, length, -1)
-
-
-def _layers(path: Path, config: Config, precision: Precision) -> PackedBert:
+def _layers(
+    path: Path, config: Config, precision: Precision
+) -> tuple[TokenEmbeddings, tuple[Layer, ...]]:
     import torch
 
     weights = _weights(path)
     if precision == "bf16":
         weights = {name: weight.bfloat16() for name, weight in weights.items()}
-    epsilon = float(config["layer_norm_eps"])
-    own = {
-        name.removeprefix("embeddings."): weight
-        for name, weight in weights.items()
-        if name.startswith("embeddings.")
-    }
+    epsilon, heads = float(config["layer_norm_eps"]), int(config["num_attention_heads"])
+    own = _below("embeddings.", weights)
     embeddings = TokenEmbeddings(
         own["word_embeddings.weight"],
         own["token_type_embeddings.weight"][0],
         own["position_embeddings.weight"],
         Norm(own["LayerNorm.weight"], own["LayerNorm.bias"], epsilon),
     )
-    _require(
-        embeddings.words.shape == torch.Size([config["vocab_size"], config["hidden_size"]]),
-        "another size of its weights",
-    )
-    heads, layers = int(config["num_attention_heads"]), int(config["num_hidden_layers"])
-    of_layers = {
-        name.removeprefix("encoder."): weight
+    size = torch.Size([config["vocab_size"], config["hidden_size"]])
+    _require(embeddings.words.shape == size, "another size of its weights")
+    count, of_layers = int(config["num_hidden_layers"]), _below("encoder.", weights)
+    _require(len(of_layers) == 16 * count, "another number of layers")
+    layers = (_below(f"layer.{number}.", of_layers) for number in range(count))
+    return embeddings, tuple(Layer.of(layer, heads, epsilon) for layer in layers)
+
+
+def _below(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): weight
         for name, weight in weights.items()
-        if name.startswith("encoder.")
+        if name.startswith(prefix)
     }
-    _require(len(of_layers) == 16 * layers, "another number of layers")
-    return PackedBert.laid_out(embeddings, of_layers, layers, heads, epsilon)
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
@@ -160,7 +123,7 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _pooling(config: Config, width: int) -> Follow:
+def _pooling(config: Config, width: int) -> Following:
     if "pooling_mode" in config:
         modes = [config["pooling_mode"]]
     else:
@@ -168,22 +131,13 @@ def _pooling(config: Config, width: int) -> Follow:
         used = [name for name, on in config.items() if name.startswith("pooling_mode_") and on]
         modes = [known.get(name, name) for name in used]
     _require(len(modes) == 1 and modes[0] in POOLING, f"pooling {modes}")
-    told = config.get("embedding_dimension", config.get("word_embedding_dimension"))
-    _require(told == width, f"pooling of {told} dimensions")
-    return _mean if modes == ["mean"] else _first
+    own = config.get("embedding_dimension", config.get("word_embedding_dimension"))
+    _require(own == width, f"pooling of {own} dimensions")
+    return (lambda x: x.mean(dim=1)) if modes == ["mean"] else (lambda x: x[:, 0])
 
 
-def _mean(features: Features) -> Features:
-    tokens: torch.Tensor = features["token_embeddings"]
-    return {SENTENCE: tokens.sum(dim=1) / tokens.shape[1]}
-
-
-def _first(features: Features) -> Features:
-    return {SENTENCE: features["token_embeddings"][:, 0]}
-
-
-def _following(kind: str, place: Path, width: int) -> tuple[Follow, int]:
-    """A module behind the pooling, and the dimensions that it makes of `width`."""
+def _following(kind: str, place: Path, width: int) -> tuple[Following, int]:
+    """A module after the pooling, and the dimensions that it makes of `width`."""
     path = place / "config.json"
     config = _config(path) if path.is_file() else {}
     reads = {config.get(name, SENTENCE) for name in ("module_input_name", "module_output_name")}
@@ -191,36 +145,37 @@ def _following(kind: str, place: Path, width: int) -> tuple[Follow, int]:
     if kind == "Normalize":
         return _normalised, width
     _require(kind == "Dense", f"module {kind}")
-    known = {f"torch.nn.modules.activation.{name}": name for name in ACTIVATIONS} | {
-        "torch.nn.modules.linear.Identity": "Identity"
-    }
     activation = config["activation_function"]
-    _require(activation in known, f"activation {activation}")
+    _require(activation in ACTIVATIONS, f"activation {activation}")
     weights = _weights(place / "model.safetensors")
     weight, bias = weights.pop("linear.weight"), weights.pop("linear.bias", None)
     _require(not weights and weight.shape[1] == width, "another size of a dense module")
-    return partial(_dense, weight, bias, known[activation]), len(weight)
+    return partial(_dense, weight, bias, ACTIVATIONS[activation]), len(weight)
 
 
-def _normalised(features: Features) -> Features:
+def _normalised(vectors: torch.Tensor) -> torch.Tensor:
     from torch.nn.functional import normalize
 
-    return {SENTENCE: normalize(features[SENTENCE], p=2, dim=-1)}
+    return normalize(vectors, p=2, dim=-1)
 
 
 def _dense(
-    weight: torch.Tensor, bias: torch.Tensor | None, activation: str, features: Features
-) -> Features:
+    weight: torch.Tensor, bias: torch.Tensor | None, activation: str, vectors: torch.Tensor
+) -> torch.Tensor:
     from torch import nn
 
-    made = nn.functional.linear(features[SENTENCE], weight, bias)
-    return {SENTENCE: getattr(nn, activation)()(made)}
+    made: torch.Tensor = getattr(nn, activation)()(nn.functional.linear(vectors, weight, bias))
+    return made
 
 
-def _tokeniser(folder: Path, config: Config, most: int) -> Tokenizer:
+def _tokeniser(folder: Path, positions: int) -> partial[Tokens]:
     """The folder's tokeniser, where transformers would make the same of its configuration."""
     from tokenizers import Tokenizer
 
+    config = _config(folder / "tokenizer_config.json")
+    sentence = _config(folder / "sentence_bert_config.json")
+    _require_plain_tokens(config, sentence)
+    _require_no_prompt(folder / "config_sentence_transformers.json")
     path = folder / "tokenizer.json"
     parts = _config(path)
     normalizer = {
@@ -236,13 +191,18 @@ def _tokeniser(folder: Path, config: Config, most: int) -> Tokenizer:
     _require(model == WORD_PIECE, "another tokeniser")
     _require_same_tokens(config, parts)
     tokeniser = Tokenizer.from_file(str(path))
-    tokeniser.enable_truncation(most)
+    own = min(config.get("model_max_length", positions), positions)
+    tokeniser.enable_truncation(sentence.get("max_seq_length") or own)
     tokeniser.no_padding()
-    return tokeniser
+    return partial(_token_ids, tokeniser)
+
+
+def _token_ids(tokeniser: Tokenizer, texts: Sequence[str]) -> Tokens:
+    return [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
 
 
 def _require_same_tokens(config: Config, parts: Config) -> None:
-    """Refuse special tokens that the configuration has beside those of the tokeniser."""
+    """Refuse special tokens that the configuration has and the tokeniser has not."""
     added = {(one["id"], one["content"]) for one in parts["added_tokens"]}
     contents = {content for _, content in added}
     for name in SPECIAL:
@@ -254,23 +214,16 @@ def _require_same_tokens(config: Config, parts: Config) -> None:
     _require(not any(config.get(name) for name in further), "further tokens")
 
 
-def _cut(tokeniser: Tokenizer, texts: Sequence[str]) -> Features:
-    import torch
-
-    read = [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
-    lengths = np.array([len(ids) for ids in read])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.zeros(mask.shape, dtype=np.int64)
-    ids[mask] = np.fromiter(chain.from_iterable(read), dtype=np.int64, count=int(lengths.sum()))
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-
-
-def _require_plain(config: Config, tokenizer: Config, sentence: Config) -> None:
-    """Refuse what would change the tokens or the layers."""
+def _require_plain(config: Config) -> None:
+    """Refuse what would change the layers."""
     _require(config["architectures"] == ["BertModel"], "another architecture")
     _require(config["hidden_act"] == "gelu", "another activation")
     _require(config.get("position_embedding_type", "absolute") == "absolute", "other positions")
     _require(not config.get("is_decoder"), "a decoder")
+
+
+def _require_plain_tokens(tokenizer: Config, sentence: Config) -> None:
+    """Refuse what would change the tokens."""
     _require(tokenizer.get("tokenizer_class") in TOKENISERS, "another tokeniser")
     for side in ("padding_side", "truncation_side"):
         _require(tokenizer.get(side, "right") == "right", f"another {side}")
@@ -294,7 +247,7 @@ def _require_no_prompt(path: Path) -> None:
 def _modules(folder: Path) -> list[tuple[str, Path]]:
     """The last word of each module's type, and its folder."""
     modules = json.loads((folder / "modules.json").read_bytes())
-    _require(len(modules) > 1, "no pooling behind the layers")
+    _require(len(modules) > 1, "no pooling after the layers")
     _require(not any(one.keys() - MODULE for one in modules), "a module with arguments")
     return [(one["type"].rpartition(".")[2], folder / one["path"]) for one in modules]
 
