@@ -10,13 +10,8 @@ import pytest
 from recommender.core.api_budget import Budget, PaidInMemory, TextApi
 from recommender.core.arrays import FloatMatrix
 from recommender.core.progress import silent
-from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
-from recommender.vectors.content.batch_client import (
-    BATCH_TOKENS,
-    _asked_wait,
-    batches,
-    estimated_tokens,
-)
+from recommender.errors import ArtifactError, DataError, ProviderFailed
+from recommender.vectors.content.batch_client import estimated_tokens
 from recommender.vectors.content.hashing import HashingEncoder
 from recommender.vectors.content.openai import OpenAIEncoder
 from tests.support.text_api_server import DIMENSIONS, Handler, Reply, TextServer, answer_to, running
@@ -264,41 +259,6 @@ def test_another_model_address_or_dimension_is_another_space() -> None:
     same = OpenAIEncoder(dimensions=1536, batch_texts=7, api=TextApi(key=KEY)).fingerprint()
     assert same == prints[0]
     assert KEY not in repr(OpenAIEncoder(api=TextApi(key=KEY)))
-
-
-def test_batches_hold_all_texts_in_order_within_their_limits() -> None:
-    long = "x" * 60_000
-    texts = [*TEXTS, *[f"{long}{number}" for number in range(40)]]
-    cut = list(batches(texts, 8))
-    assert [text for batch in cut for text in batch.texts] == texts
-    assert all(len(batch.texts) <= 8 and batch.tokens <= BATCH_TOKENS for batch in cut)
-    assert estimated_tokens("日本") == 2
-
-
-@pytest.mark.parametrize(
-    ("headers", "wait"),
-    [
-        ({}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-3"}, None),
-    ],
-)
-def test_waits_that_servers_ask_for(headers: dict[str, str], wait: float | None) -> None:
-    assert _asked_wait(headers) == wait
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["ftp://h/v1", "file:///etc/passwd", "h/v1", "http://u:p@h/v1", "http://h/v1?k=v", "http://"],
-)
-def test_urls_that_no_api_has(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"text_api\.url") as caught:
-        TextApi(url=url)
-    assert "u:p" not in str(caught.value)
 
 
 @pytest.mark.fault(49)
