@@ -13,7 +13,7 @@ import numpy as np
 
 from recommender.core.api_budget import PaidInMemory, PaidTexts, TextApi
 from recommender.core.arrays import FloatMatrix, FloatVector, text_codes, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ArtifactError, ConfigError, DataError
 from recommender.vectors.content.batch_client import BatchClient
 from recommender.vectors.content.http_post import HttpRequest

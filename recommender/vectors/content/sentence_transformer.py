@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, text_codes, unit_rows
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.vectors.content import model_folder
 from recommender.vectors.content.bert import BertModel, Places, Precision

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.vectors.content import bert_folder, model_folder
 from recommender.vectors.content.adapter import Adapter
 from recommender.vectors.content.bert import BertModel, Precision
@@ -228,7 +228,7 @@ def test_a_missing_library_is_left_to_sentence_transformers_to_report(
 
 def test_neither_transformers_nor_sentence_transformers_is_imported() -> None:
     code = (
-        "import sys; from recommender.core.progress import silent\n"
+        "import sys; from recommender.core.telemetry import silent\n"
         "from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder\n"
         "encoder = SentenceTransformerEncoder()\n"
         "assert encoder.encode_with(encoder.read(), ['red kettle'], silent).any()\n"

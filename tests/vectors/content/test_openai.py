@@ -9,7 +9,7 @@ import pytest
 
 from recommender.core.api_budget import Budget, PaidInMemory, TextApi
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, DataError, ProviderFailed
 from recommender.vectors.content.batch_client import estimated_tokens
 from recommender.vectors.content.hashing import HashingEncoder

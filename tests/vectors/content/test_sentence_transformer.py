@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError
 from recommender.vectors.content import model_folder, sentence_transformer
 from recommender.vectors.content.bert import BertModel, Precision
