@@ -27,6 +27,7 @@ from recommender.errors import ArtifactError, ConfigError, ProviderFailed
 from recommender.pipeline import plan
 from recommender.settings.loading import load
 from recommender.vectors.content.hashing import HashingEncoder
+from tests.serving.servers import until
 from tests.support.crashing import begin, command
 from tests.support.shop_files import SETTINGS, orders, write_shop
 from tests.support.text_api_server import DIMENSIONS, TextServer, running
@@ -176,6 +177,12 @@ def test_a_catalogue_that_changed_meanwhile_costs_only_what_is_new(
     assert len(server.received) == N + 1
 
 
+def waits_for_a_lock(process: BaseProcess) -> bool:
+    """Whether Linux lists a process among those that wait for a lock of a file."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and str(process.pid) in line.split() for line in lines)
+
+
 @pytest.mark.fault(49)
 def test_two_runs_at_once_on_one_machine_pay_once(tmp_path: Path, server: TextServer) -> None:
     config = shop(tmp_path, server, 2)
@@ -184,7 +191,7 @@ def test_two_runs_at_once_on_one_machine_pay_once(tmp_path: Path, server: TextSe
     def begin_another(number: int) -> None:
         if number == 1:
             second.append(begin(encode_all, config))
-            server.closing.wait(0.5)  # in which a run that did not wait would send as well
+            until(lambda: waits_for_a_lock(second[0]), timeout_s=120)
 
     server.on_request = begin_another
     first = begin(encode_all, config)

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-CHUNK = 65_536
 METADATA = (
     ipaddress.ip_network("169.254.0.0/16"),
     ipaddress.ip_network("fe80::/10"),
@@ -117,15 +116,12 @@ def _exchange(request: HttpRequest) -> HttpResponse:
         connection.request("POST", parts.path, request.body.encode(), dict(request.headers))
         response = connection.getresponse()
         headers = {name: response.headers.get(name, "") for name in HEADERS_READ}
-        body = bytearray()
-        while chunk := response.read(CHUNK):
-            body += chunk
-            if len(body) > request.limit:
-                reason = f"an answer of more than {request.limit:,} bytes"
-                return HttpResponse(0, reason, refused=True)
+        body = response.read(request.limit + 1)
+        if len(body) > request.limit:
+            return HttpResponse(0, f"an answer of more than {request.limit:,} bytes", refused=True)
         if response.length:
             return HttpResponse(0, f"an answer cut off {response.length:,} bytes before its end")
-        return HttpResponse(response.status, response.reason, headers, bytes(body))
+        return HttpResponse(response.status, response.reason, headers, body)
 
 
 def _check_private(host: str, places: list[str]) -> None:

@@ -102,8 +102,7 @@ class SentenceTransformerEncoder:
         order = sorted(range(len(distinct)), key=lambda code: -len(distinct[code]))
         order = [code for code in order if distinct[code].strip()]
         texts = [distinct[code] for code in order]
-        dimensions = _dimensions(model)
-        encoded = np.zeros((len(distinct), dimensions), dtype=np.float32)
+        encoded = np.zeros((len(distinct), _dimensions(model)), dtype=np.float32)
         with progress("encode texts", len(order)) as advance:
             for places, vectors in _encoded(model, texts):
                 self._require_finite(vectors, [texts[place] for place in places])
@@ -171,21 +170,17 @@ def _loaded(folder: Path, _digest: str, precision: Precision) -> BertModel | Sen
     )
     if model.device.type == "cpu":
         bert = read_bert(folder, precision)
-        if bert is not None and _agrees(bert, model, LEAST_COSINE[precision]):
+        if bert is not None and _agrees(bert, model, precision):
             return bert
     return model.bfloat16() if precision == "bf16" else model
 
 
-def _agrees(bert: BertModel, model: SentenceTransformer, least: float) -> bool:
-    """Whether two models have the same vectors for a few texts."""
-    cosine = float((_in_order(bert, PROBES) * _in_order(model, PROBES)).sum(axis=1).min())
-    if not cosine >= least:
+def _agrees(bert: BertModel, model: SentenceTransformer, precision: Precision) -> bool:
+    """Whether two models return the same vectors of a few texts."""
+    encoder = SentenceTransformerEncoder(precision=precision)
+    ours, own = (encoder.encode_with(one, PROBES, silent) for one in (bert, model))
+    cosine = float((ours * own).sum(axis=1).min())
+    if not cosine >= LEAST_COSINE[precision]:
         _log.warning("bert=refused cosine=%.4f: sentence-transformers is used", cosine)
-    return cosine >= least
-
-
-def _in_order(model: BertModel | SentenceTransformer, texts: Sequence[str]) -> FloatMatrix:
-    vectors = np.zeros((len(texts), _dimensions(model)), dtype=np.float32)
-    for places, rows in _encoded(model, texts):
-        vectors[places] = unit_rows(rows)
-    return vectors
+        return False
+    return True
