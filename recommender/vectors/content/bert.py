@@ -1,6 +1,12 @@
-"""A BERT text model on the CPU: the library's numbers, without padding and with fewer imports.
+"""A BERT text model on the CPU, without padding and without importing sentence-transformers.
 
-FIGURES
+Texts a second in one thread of an Intel Xeon with AMX, ours and the library's in the same precision
+(`benchmarks.encode`, docs/speed.md): titles 348 and 264 in fp32, 990 and 461 in bf16 (731 in larger
+batches); texts of 64 tokens 66 and 63, 198 and 163. On AMD, where MKL stays at AVX2, fp32 gained
+2.3 for titles. So packs and the fused oneDNN layers stay. An own attention for short texts gained
+5 % and is gone; so are swapped linear layers inside transformers, which gained nothing in fp32.
+
+Source: Devlin et al. 2019, "BERT"; the weights and numbers are transformers' own.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 6
 CHUNK = 1024
-BATCH = 128
+BATCH = 64
 PROBES = ("a red kettle", "oak chair with arms, for the garden", "mug")
 LEAST_COSINE: Mapping[Precision, float] = {"fp32": 0.9999, "bf16": 0.999}
 """Of two vectors of one text, by different machines or code; a misread model is further off."""
