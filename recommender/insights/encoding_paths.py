@@ -94,7 +94,7 @@ def proposed(paths: Sequence[EncodingPath]) -> EncodingPath:
 
 
 def sample_texts(number: int, words: int = 9, seed: int = 0) -> list[str]:
-    """Made-up product texts, no two alike, of about so many words."""
+    """Synthetic product texts, all different, of about so many words."""
     rng = np.random.default_rng(seed)
     texts = []
     for item in range(number):

@@ -33,7 +33,7 @@ TOLERANCE = 0.03
 Precision = Literal["fp32", "bf16"]
 Places = NDArray[np.intp]
 Tokens = Sequence[Sequence[int]]
-Following = Callable[["torch.Tensor"], "torch.Tensor"]
+TensorFunction = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +104,18 @@ def _laid_out(weight: torch.Tensor, rows: int) -> torch.Tensor:
     return laid_out
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+def norm(weight: torch.Tensor, bias: torch.Tensor, epsilon: float) -> TensorFunction:
     """Layer normalisation; its weights are in fp32, with which torch is twice as fast in bf16."""
+    from torch.nn.functional import layer_norm
 
-    weight: torch.Tensor
-    bias: torch.Tensor
-    epsilon: float
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """The rows of x (m, d), normalised."""
-        from torch.nn.functional import layer_norm
-
-        return layer_norm(x, (x.shape[1],), self.weight, self.bias, self.epsilon)
+    shape = tuple(weight.shape)
+    return partial(
+        layer_norm,
+        normalized_shape=shape,
+        weight=weight.float(),
+        bias=bias.float(),
+        eps=epsilon,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +124,10 @@ class Layer:
 
     projections: Linear
     joined: Linear
-    attended: Norm
+    attended: TensorFunction
     widened: Linear
     narrowed: Linear
-    ended: Norm
+    ended: TensorFunction
     heads: int
 
     @classmethod
@@ -139,18 +138,14 @@ class Layer:
         def both(part: str) -> tuple[torch.Tensor, torch.Tensor]:
             return weights[f"{part}.weight"], weights[f"{part}.bias"]
 
-        def norm(part: str) -> Norm:
-            weight, bias = both(part)
-            return Norm(weight.float(), bias.float(), epsilon)
-
         parts = [both(f"attention.self.{part}") for part in ("query", "key", "value")]
         return cls(
             Linear.of(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
             Linear.of(*both("attention.output.dense")),
-            norm("attention.output.LayerNorm"),
+            norm(*both("attention.output.LayerNorm"), epsilon),
             Linear.of(*both("intermediate.dense")),
             Linear.of(*both("output.dense")),
-            norm("output.LayerNorm"),
+            norm(*both("output.LayerNorm"), epsilon),
             heads,
         )
 
@@ -181,7 +176,7 @@ class TokenEmbeddings:
     words: torch.Tensor
     kind: torch.Tensor
     positions: torch.Tensor
-    norm: Norm
+    norm: TensorFunction
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         """Embeddings (texts * length, d) of token ids (texts, length)."""
@@ -231,7 +226,7 @@ class BertModel:
     tokenise: Callable[[Sequence[str]], Tokens]
     embeddings: TokenEmbeddings
     layers: tuple[Layer, ...]
-    following: tuple[Following, ...]
+    following: tuple[TensorFunction, ...]
 
     def encode(self, texts: Sequence[str]) -> Iterator[tuple[Places, FloatMatrix]]:
         """Places (b,) among the texts, best given in order of length, and vectors (b, d).

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from recommender.vectors.content.bert import (
     BertModel,
-    Following,
     Layer,
-    Norm,
     Precision,
+    TensorFunction,
     TokenEmbeddings,
     Tokens,
+    norm,
 )
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _layers(
         own["word_embeddings.weight"],
         own["token_type_embeddings.weight"][0],
         own["position_embeddings.weight"],
-        Norm(own["LayerNorm.weight"], own["LayerNorm.bias"], epsilon),
+        norm(own["LayerNorm.weight"], own["LayerNorm.bias"], epsilon),
     )
     size = torch.Size([config["vocab_size"], config["hidden_size"]])
     _require(embeddings.words.shape == size, "another size of its weights")
@@ -123,7 +123,7 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _pooling(config: Config, width: int) -> Following:
+def _pooling(config: Config, width: int) -> TensorFunction:
     if "pooling_mode" in config:
         modes = [config["pooling_mode"]]
     else:
@@ -136,7 +136,7 @@ def _pooling(config: Config, width: int) -> Following:
     return (lambda x: x.mean(dim=1)) if modes == ["mean"] else (lambda x: x[:, 0])
 
 
-def _following(kind: str, place: Path, width: int) -> tuple[Following, int]:
+def _following(kind: str, place: Path, width: int) -> tuple[TensorFunction, int]:
     """A module after the pooling, and the dimensions that it makes of `width`."""
     path = place / "config.json"
     config = _config(path) if path.is_file() else {}
