@@ -332,7 +332,7 @@ class Settings(_Table):
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
             settings=self.plain(),
             text_api=self.text_api.text_api(),
-            answers=self.state.folder / "answers",
+            paid_lock=self.state.folder / "paid-texts.lock",
             progress=progress,
             shard_texts=self.limits.shard_texts,
             shard_items=self.limits.shard_items,

@@ -1,4 +1,4 @@
-"""Plain BERT folders beside sentence-transformers' own reading of them."""
+"""Plain BERT folders compared with sentence-transformers' own reading of them."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from recommender.core.telemetry import silent
-from recommender.vectors.content import adapted_folder, light_model, model_folder
+from recommender.vectors.content import bert_folder, model_folder
 from recommender.vectors.content.adapter import Adapter
+from recommender.vectors.content.bert import BertModel, Precision
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
-from recommender.vectors.content.text_model import Precision, TextModel, text_model
 
 pytestmark = pytest.mark.model
 
@@ -46,7 +45,7 @@ def adapted(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rng.normal(scale=0.05, size=shape).astype(np.float32) for shape in ((384, 8), (8, 384), 384)
     )
     out = tmp_path_factory.mktemp("adapted") / "model"
-    adapted_folder.save(plain, Adapter(up, down, centre), out, "card", {"until": 1})
+    model_folder.save_adapted(plain, Adapter(up, down, centre), out, "card", {"until": 1})
     return out
 
 
@@ -65,44 +64,41 @@ def change(path: Path, **values: object) -> None:
 
 
 def require_same(encoder: SentenceTransformerEncoder) -> None:
-    model = encoder.light()
+    model = encoder.read()
     assert model is not None
-    light, own = encoder.encode_with(model, TEXTS, silent), encoder.encode(TEXTS, silent)
+    quick, own = encoder.encode_with(model, TEXTS, silent), encoder.encode(TEXTS, silent)
     blank = [not text.strip() for text in TEXTS]
-    assert (~light.any(axis=1)).tolist() == (~own.any(axis=1)).tolist() == blank
-    assert (light * own).sum(axis=1)[own.any(axis=1)].min() > 0.99999
+    assert (~quick.any(axis=1)).tolist() == (~own.any(axis=1)).tolist() == blank
+    assert (quick * own).sum(axis=1)[own.any(axis=1)].min() > 0.99999
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_it_tells_what_sentence_transformers_tells(precision: Precision) -> None:
+def test_vectors_are_those_of_sentence_transformers(precision: Precision) -> None:
     require_same(SentenceTransformerEncoder(precision=precision))
 
 
 @pytest.fixture(scope="module")
-def both_tokens(plain: Path) -> tuple[TextModel, TextModel]:
-    """The default model with the tokens that are read quickly, and with its own."""
-    quick = SentenceTransformerEncoder().load()
-    assert isinstance(quick, TextModel)
-    own = text_model(SentenceTransformer(str(plain), device="cpu"), "fp32")
-    return quick, own
+def both_tokens(plain: Path) -> tuple[BertModel, SentenceTransformer]:
+    """The default model with the tokeniser that is read here, and with its own."""
+    quick = bert_folder.read_bert(plain, "fp32")
+    assert quick is not None
+    return quick, SentenceTransformer(str(plain), device="cpu", local_files_only=True)
 
 
-def require_same_tokens(both: tuple[TextModel, TextModel], texts: Sequence[str]) -> None:
-    assert isinstance(both[0].preprocess, partial)
-    assert both[0].preprocess.func is light_model._cut
-    (quick, lengths, behind), (own, expected, own_behind) = (one.tokens(texts) for one in both)
-    assert behind is own_behind is True
-    assert lengths.tolist() == expected.tolist()
-    assert torch.equal(quick["input_ids"], own["input_ids"])
+def require_same_tokens(both: tuple[BertModel, SentenceTransformer], texts: Sequence[str]) -> None:
+    own = both[1].preprocess(list(texts))
+    mask = own["attention_mask"].bool()
+    expected = [ids[kept].tolist() for ids, kept in zip(own["input_ids"], mask, strict=True)]
+    assert list(both[0].tokenise(texts)) == expected
 
 
-def test_tokens_are_read_quickly_and_are_the_same(both_tokens: tuple[TextModel, TextModel]) -> None:
+def test_tokens_are_the_models_own(both_tokens: tuple[BertModel, SentenceTransformer]) -> None:
     require_same_tokens(both_tokens, TEXTS)
 
 
 @given(st.lists(st.text() | st.sampled_from(TEXTS), min_size=1, max_size=4))
 def test_tokens_of_any_text_are_the_same(
-    both_tokens: tuple[TextModel, TextModel], texts: list[str]
+    both_tokens: tuple[BertModel, SentenceTransformer], texts: list[str]
 ) -> None:
     require_same_tokens(both_tokens, texts)
 
@@ -211,19 +207,7 @@ def test_what_is_not_plain_is_left_to_sentence_transformers(
     folder: Path, changes: Callable[[Path], None]
 ) -> None:
     changes(folder)
-    assert light_model.light_model(folder, "fp32") is None
-
-
-OTHER_TOKENS = ("first module", "folder of the first", "case", "token", "padding", "lower case")
-
-
-@pytest.mark.parametrize("what", [*OTHER_TOKENS, "prompt", "no tokeniser"])
-def test_tokens_that_are_not_plain_are_left_to_sentence_transformers(
-    folder: Path, what: str
-) -> None:
-    assert light_model.light_tokens(folder) is not None
-    UNKNOWN[what](folder)
-    assert light_model.light_tokens(folder) is None
+    assert bert_folder.read_bert(folder, "fp32") is None
 
 
 def test_a_prompt_is_read_before_each_text(folder: Path) -> None:
@@ -235,15 +219,11 @@ def test_a_prompt_is_read_before_each_text(folder: Path) -> None:
     assert with_prompt == pytest.approx(spelled, abs=1e-6)
 
 
-def test_a_missing_library_is_left_to_sentence_transformers_to_tell(
+def test_a_missing_library_is_left_to_sentence_transformers_to_report(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    assert light_model.light_model(plain, "fp32") is None
-
-
-def test_what_has_another_engine_is_not_light() -> None:
-    assert SentenceTransformerEncoder(engine="openvino").light() is None
+    assert bert_folder.read_bert(plain, "fp32") is None
 
 
 def test_neither_transformers_nor_sentence_transformers_is_imported() -> None:
@@ -251,7 +231,7 @@ def test_neither_transformers_nor_sentence_transformers_is_imported() -> None:
         "import sys; from recommender.core.telemetry import silent\n"
         "from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder\n"
         "encoder = SentenceTransformerEncoder()\n"
-        "assert encoder.encode_with(encoder.light(), ['red kettle'], silent).any()\n"
+        "assert encoder.encode_with(encoder.read(), ['red kettle'], silent).any()\n"
         "assert not {'transformers', 'sentence_transformers'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from recommender.vectors.content import endpoint
-from recommender.vectors.content.endpoint import Answer, Question, ask
+from recommender.vectors.content import http_post
+from recommender.vectors.content.http_post import HttpRequest, HttpResponse, post
 from tests.support.text_api_server import Handler, Reply, TextServer, running
 
 
@@ -27,14 +27,14 @@ def server(running_server: TextServer) -> TextServer:
     return running_server
 
 
-def question(url: str, **changes: Any) -> Question:  # noqa: ANN401
+def request_to(url: str, **changes: Any) -> HttpRequest:  # noqa: ANN401
     body = json.dumps({"model": "m", "input": ["a"], "dimensions": 8})
     fields: dict[str, Any] = {"headers": {}, "body": body, "timeout_s": 5.0, "limit": 100_000}
-    return Question(url=f"{url}/embeddings", **{**fields, **changes})
+    return HttpRequest(url=f"{url}/embeddings", **{**fields, **changes})
 
 
 def test_a_whole_answer(server: TextServer) -> None:
-    answer = ask(question(server.url))
+    answer = post(request_to(server.url))
     assert (answer.status, len(json.loads(answer.body)["data"])) == (200, 1)
 
 
@@ -43,7 +43,7 @@ def test_a_whole_answer(server: TextServer) -> None:
 def test_a_redirect_is_told_and_not_followed(server: TextServer, status: int) -> None:
     place = "http://169.254.169.254/latest/meta-data/"
     server.script[1] = lambda handler, _: handler.send(status, b"", Location=place)
-    answer = ask(question(server.url))
+    answer = post(request_to(server.url))
     assert answer.status == status
     assert answer.headers is not None
     assert answer.headers["location"] == place
@@ -68,7 +68,7 @@ def test_metadata_addresses_are_refused_after_resolution(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     resolve(monkeypatch, ["127.0.0.1", address])
-    answer = ask(question("http://models.example:9/v1"))
+    answer = post(request_to("http://models.example:9/v1"))
     assert answer.refused
     assert "link-local or metadata" in answer.reason
 
@@ -79,20 +79,20 @@ def test_a_name_that_leads_elsewhere_the_second_time_leads_nowhere(
 ) -> None:
     resolve(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
     port = server.url.rpartition(":")[2]
-    assert ask(question(f"http://models.example:{port}")).status == 200
-    assert ask(question(f"http://models.example:{port}")).refused
+    assert post(request_to(f"http://models.example:{port}")).status == 200
+    assert post(request_to(f"http://models.example:{port}")).refused
     assert server.requests == 1
 
 
 def test_link_local_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve(monkeypatch, ["169.254.169.254"])
-    assert endpoint.addresses("models.example", 80, link_local=True) == ["169.254.169.254"]
+    assert http_post.addresses("models.example", 80, link_local=True) == ["169.254.169.254"]
 
 
 @pytest.mark.fault("S13")
 def test_a_key_goes_over_http_to_private_hosts_only(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve(monkeypatch, ["93.184.216.34"])
-    answer = ask(question("http://models.example/v1", headers={"Authorization": "Bearer K"}))
+    answer = post(request_to("http://models.example/v1", headers={"Authorization": "Bearer K"}))
     assert answer.refused
     assert "over https only" in answer.reason
 
@@ -148,7 +148,7 @@ def cut(handler: Handler, _: object) -> None:
 @pytest.mark.fault("S13")
 def test_a_huge_answer_is_cut_at_the_cap(server: TextServer) -> None:
     server.script[1] = endless
-    answer = ask(question(server.url, limit=300_000, timeout_s=30.0))
+    answer = post(request_to(server.url, limit=300_000, timeout_s=30.0))
     assert answer.refused
     assert "more than 300,000 bytes" in answer.reason
 
@@ -157,14 +157,14 @@ def test_a_huge_answer_is_cut_at_the_cap(server: TextServer) -> None:
 @pytest.mark.parametrize("reply", [dripping, silent_server])
 def test_the_whole_exchange_has_one_deadline(server: TextServer, reply: Reply) -> None:
     server.script[1] = reply
-    answer = ask(question(server.url, timeout_s=0.4))
-    assert answer == Answer(0, "no whole answer within 0.4 s")
+    answer = post(request_to(server.url, timeout_s=0.4))
+    assert answer == HttpResponse(0, "no whole answer within 0.4 s")
 
 
 @pytest.mark.fault(50)
 def test_an_answer_that_ends_early_is_none(server: TextServer) -> None:
     server.script[1] = cut
-    answer = ask(question(server.url))
+    answer = post(request_to(server.url))
     assert answer.status == 0
     assert "cut off 990 bytes" in answer.reason
 
@@ -172,7 +172,7 @@ def test_an_answer_that_ends_early_is_none(server: TextServer) -> None:
 def test_nobody_listens() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        answer = ask(question(f"http://127.0.0.1:{bound.getsockname()[1]}"))
+        answer = post(request_to(f"http://127.0.0.1:{bound.getsockname()[1]}"))
     assert (answer.status, answer.refused) == (0, False)
     assert "Refused" in answer.reason
 
@@ -196,11 +196,11 @@ def test_only_a_server_that_proves_its_name_is_told_the_key(
     key = {"Authorization": "Bearer K"}
     with running(certificate) as server:
         port = server.url.rpartition(":")[2].removesuffix("/v1")
-        stranger = ask(question(f"https://localhost:{port}/v1", headers=key))
+        stranger = post(request_to(f"https://localhost:{port}/v1", headers=key))
         assert stranger.refused
         assert "certificate" in stranger.reason
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("c.pem")))
-        assert ask(question(f"https://127.0.0.1:{port}/v1", headers=key)).refused
+        assert post(request_to(f"https://127.0.0.1:{port}/v1", headers=key)).refused
         assert server.requests == 0
-        assert ask(question(f"https://localhost:{port}/v1", headers=key)).status == 200
+        assert post(request_to(f"https://localhost:{port}/v1", headers=key)).status == 200
         assert server.keys == {"Bearer K"}

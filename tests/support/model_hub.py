@@ -1,16 +1,11 @@
-"""Downloading a model, against a local server that answers as the hub does."""
+"""A server on loopback that answers as the model hub does."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
-import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -71,8 +66,9 @@ class Hub(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def hub() -> Iterator[tuple[str, list[str]]]:
+@contextmanager
+def running() -> Iterator[tuple[str, list[str]]]:
+    """A hub with one repository; yields its URL and the paths that were asked for."""
     asked: list[str] = []
     handler = type("ThisHub", (Hub,), {"asked": asked})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -81,53 +77,3 @@ def hub() -> Iterator[tuple[str, list[str]]]:
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
         thread.join()
-
-
-FETCH = """
-from pathlib import Path
-from recommender.vectors.content import model_folder
-folder = model_folder.find({model!r}, "main", download={download})
-model_folder.check(folder)
-print(folder)
-"""
-
-
-def fetch(hub_url: str, home: Path, model: str, *, download: bool) -> tuple[int, str, str]:
-    environment = os.environ | {
-        "HF_ENDPOINT": hub_url,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_XET": "1",
-        "NO_PROXY": "127.0.0.1",
-    }
-    environment.pop("HF_HUB_OFFLINE", None)
-    code = FETCH.format(model=model, download=download)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout.strip(), done.stderr
-
-
-def test_only_safe_files_are_fetched_and_only_when_asked(
-    hub: tuple[str, list[str]], tmp_path: Path
-) -> None:
-    url, asked = hub
-    code, _, said = fetch(url, tmp_path, "shop/encoder", download=False)
-    assert code != 0
-    assert "is not on this machine" in said
-    assert asked == []
-    code, folder, said = fetch(url, tmp_path, "shop/encoder", download=True)
-    assert code == 0, said
-    fetched = {path.name for path in Path(folder).iterdir()}
-    assert fetched == {"modules.json", "config.json", "model.safetensors"}
-    assert (Path(folder) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
-    asked.clear()
-    code, again, said = fetch(url, tmp_path, "shop/encoder", download=False)
-    assert (code, again) == (0, folder), said
-    assert asked == []
-
-
-def test_unknown_model_is_told(hub: tuple[str, list[str]], tmp_path: Path) -> None:
-    code, _, said = fetch(hub[0], tmp_path, "shop/other", download=True)
-    assert code != 0
-    assert "ConfigError: text model 'shop/other' cannot be fetched" in said
