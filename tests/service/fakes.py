@@ -1,8 +1,9 @@
 """A lookup without Redis that notes what it was asked."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from recommender.core.related import RelatedItem, RelatedList, Status
+from recommender.serving.aio import AsyncRelatedItems
 
 ENTRIES = (
     RelatedItem("b", 0.75, "both"),
@@ -11,7 +12,7 @@ ENTRIES = (
 )
 
 
-class FakeLookup:
+class FakeLookup(AsyncRelatedItems):
     """Answers every question with the first n of `items` under `status`."""
 
     def __init__(self, status: Status = "ok", items: tuple[RelatedItem, ...] = ENTRIES) -> None:
@@ -38,7 +39,7 @@ class FakeLookup:
 
     async def get_many(
         self,
-        item_ids: Sequence[str],
+        item_ids: Collection[str],
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
@@ -52,7 +53,7 @@ class FakeLookup:
 
     async def for_items(
         self,
-        item_ids: Sequence[str],
+        item_ids: Collection[str],
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
