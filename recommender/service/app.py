@@ -233,9 +233,7 @@ def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
     shop = _parameter("path", "shop")
     item = [shop, _parameter("path", "id"), *_query_parameters(RelatedQuery)]
     body = {"required": True, "content": {JSON: {"schema": BatchRequest.model_json_schema()}}}
-    unchanged: dict[str, Any] = {
-        "description": "The list that If-None-Match names is still the answer"
-    }
+    unchanged = {"description": "The list is still the one that If-None-Match names"}
     text = {"text/plain": {"schema": {"type": "string"}}}
     app.get(
         "/v1/{shop}/items/{id:path}/related",
@@ -253,17 +251,16 @@ def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
         openapi_extra={"parameters": [shop, *_query_parameters(SearchRequest)]},
     )(endpoints.search)
     app.get("/healthz", responses=_responses(models.HealthAnswer))(endpoints.health)
-    app.get("/metrics", responses=_responses(None, 401) | {200: {"content": text}})(
-        endpoints.metrics
-    )
+    metrics = _responses(None, 401) | {200: {"content": text}}
+    app.get("/metrics", responses=metrics)(endpoints.metrics)
 
 
 def _responses(model: type[BaseModel] | None, *errors: int) -> dict[int | str, dict[str, Any]]:
-    refused = {
-        status: {"model": models.ErrorAnswer, "description": HTTPStatus(status).phrase}
-        for status in errors
-    }
-    return {200: {"model": model}, **refused}
+    responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
+    for status in errors:
+        phrase = HTTPStatus(status).phrase
+        responses[status] = {"model": models.ErrorAnswer, "description": phrase}
+    return responses
 
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
