@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.fleet import CLOSED, write_tiny_shop
-from workers.shops import configured
+from workers.celery import configured
 
 
 @pytest.fixture(scope="package", autouse=True)

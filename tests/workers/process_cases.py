@@ -1,4 +1,4 @@
-"""A process for one piece of work: how it ends, what it tells, and what it dies of."""
+"""A forked process: how it ends, what it reports, and what ends it."""
 
 import os
 import signal
@@ -12,35 +12,42 @@ import pytest
 
 from recommender.errors import ConfigError
 from tests.serving.servers import until
-from workers.leaving import leave, stay
-from workers.process import LEFT, ONE_THREAD, Ended, Process, Tell
+from workers.processes import (
+    ONE_THREAD,
+    SHUT_DOWN,
+    Ended,
+    ForkedProcess,
+    Report,
+    cancel_shutdown,
+    request_shutdown,
+)
 
 MEBIBYTE = 1024 * 1024
 
 
-def ended(work: Callable[[Tell], None], **changed: object) -> tuple[list[object], Ended]:
-    options = {"watch": lambda: True, "every_s": 0.05} | changed
-    *events, last = Process(work, **options).events()  # type: ignore[arg-type]
+def ended(work: Callable[[Report], None], **changed: object) -> tuple[list[object], Ended]:
+    options = {"keep_alive": lambda: True, "every_s": 0.05} | changed
+    *events, last = ForkedProcess(work, **options).events()  # type: ignore[arg-type]
     assert isinstance(last, Ended)
     return list(events), last
 
 
-def test_work_that_is_done_and_told() -> None:
-    events, end = ended(lambda tell: tell("made", shard=3))
+def test_work_that_is_done_and_reported() -> None:
+    events, end = ended(lambda report: report("made", shard=3))
     assert events == [{"event": "made", "shard": 3}]
     assert (end.signal, end.kind, end.exit_code) == (0, "", 0)
 
 
-def test_an_error_is_told_in_one_line() -> None:
-    def work(_: Tell) -> None:
+def test_an_error_is_reported_in_one_line() -> None:
+    def work(_: Report) -> None:
         raise ConfigError("a\nb")
 
     assert ended(work)[1].error == "a b"
     assert (ended(work)[1].kind, ended(work)[1].exit_code) == ("ConfigError", 3)
 
 
-def test_what_breaks_is_told_too() -> None:
-    def work(_: Tell) -> None:
+def test_a_bug_is_reported_too() -> None:
+    def work(_: Report) -> None:
         raise ZeroDivisionError
 
     end = ended(work)[1]
@@ -48,7 +55,7 @@ def test_what_breaks_is_told_too() -> None:
 
 
 def test_a_signal_and_the_peak_of_memory() -> None:
-    def work(_: Tell) -> None:
+    def work(_: Report) -> None:
         block = bytearray(200 * MEBIBYTE)
         block[::1024] = b"x" * len(block[::1024])
         os.kill(os.getpid(), signal.SIGKILL)
@@ -59,45 +66,45 @@ def test_a_signal_and_the_peak_of_memory() -> None:
 
 
 def test_the_ceiling_of_memory() -> None:
-    def work(tell: Tell) -> None:
-        tell("made", size=len(bytearray(600 * MEBIBYTE)))
+    def work(report: Report) -> None:
+        report("made", size=len(bytearray(600 * MEBIBYTE)))
 
     assert ended(work, memory_mb=500)[1].kind == "MemoryError"
     assert ended(work)[0] == [{"event": "made", "size": 600 * MEBIBYTE}]
 
 
-def test_a_claim_that_is_lost_ends_the_process() -> None:
-    end = ended(lambda _: time.sleep(30), watch=lambda: False)[1]
+def test_a_lease_that_is_lost_ends_the_process() -> None:
+    end = ended(lambda _: time.sleep(30), keep_alive=lambda: False)[1]
     assert end.signal == signal.SIGKILL
     assert end.seconds < 10
 
 
 @pytest.fixture
-def asked_to_leave(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("workers.process.GRACE_S", 0.3)
-    leave()
+def shutdown_requested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("workers.processes.GRACE_S", 0.3)
+    request_shutdown()
     yield
-    stay()
+    cancel_shutdown()
 
 
-@pytest.mark.usefixtures("asked_to_leave")
-def test_it_ends_with_the_worker_that_leaves_done_or_not() -> None:
+@pytest.mark.usefixtures("shutdown_requested")
+def test_it_ends_with_a_worker_that_shuts_down_done_or_not() -> None:
     end = ended(lambda _: time.sleep(30), every_s=30)[1]
-    assert (end.signal, end.kind, end.exit_code) == (0, LEFT, 0)
+    assert (end.signal, end.kind, end.exit_code) == (0, SHUT_DOWN, 0)
     assert end.seconds < 10
-    events, done = ended(lambda tell: tell("made", shard=3))
+    events, done = ended(lambda report: report("made", shard=3))
     assert events == [{"event": "made", "shard": 3}]
     assert done.kind == ""
 
 
 def test_one_thread_for_each_library() -> None:
-    def work(tell: Tell) -> None:
+    def work(report: Report) -> None:
         from threadpoolctl import threadpool_info
 
         import faiss  # noqa: F401  # isort: skip
 
         threads = sorted({pool["num_threads"] for pool in threadpool_info()})
-        tell("made", threads=threads, environment=[os.environ[name] for name in ONE_THREAD])
+        report("made", threads=threads, environment=[os.environ[name] for name in ONE_THREAD])
 
     assert ended(work)[0] == [{"event": "made", "threads": [1], "environment": ["1"] * 4}]
 
@@ -109,17 +116,17 @@ def test_where_a_library_was_loaded_nothing_is_forked(monkeypatch: pytest.Monkey
 
 
 def test_it_dies_with_who_started_it(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
 
-    def work(_: Tell) -> None:
-        told.write_text(str(os.getpid()))
+    def work(_: Report) -> None:
+        pid_file.write_text(str(os.getpid()))
         time.sleep(60)
 
     parent = os.fork()
     if parent == 0:
         ended(work)
         os._exit(0)
-    until(lambda: told.exists() and bool(told.read_text()))
+    until(lambda: pid_file.exists() and bool(pid_file.read_text()))
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    until(lambda: not Path(f"/proc/{told.read_text()}").exists(), 5)
+    until(lambda: not Path(f"/proc/{pid_file.read_text()}").exists(), 30)

