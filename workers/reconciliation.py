@@ -51,7 +51,7 @@ def reconcile(shop: str, send: SendTask, begin: BeginJob, waiting: Callable[[], 
     with open_shop(shop) as (settings, publisher):
         store = settings.artifact_store()
         _sign(publisher)
-        recent = list(_recent(store))
+        recent = [run for number in store.runs()[:RECENT] if (run := find_run(store, number))]
         working = [run for run in recent if run.state == "running"]
         for job in due(settings.schedule, publisher, datetime.now(UTC)):
             _begin(job, shop, working, begin)
@@ -125,13 +125,6 @@ def _names(cron: crontab, at: datetime) -> bool:
         and at.day in cron.day_of_month
         and at.month in cron.month_of_year
     )
-
-
-def _recent(store: ArtifactStore) -> Iterator[Run]:
-    for number in store.runs()[:RECENT]:
-        run = find_run(store, number)
-        if run is not None:
-            yield run
 
 
 def _broken(store: ArtifactStore, publisher: Publisher, recent: list[Run]) -> Run | None:

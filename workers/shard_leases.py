@@ -72,7 +72,7 @@ class ShardLeases:
 
     def begin(self) -> None:
         """Allow leases at once: the run is new, so none can have been lost."""
-        self._set("from", "0")
+        self.mark("from", value="0")
 
     def acquire(self, name: str, task: Task, owner: str) -> tuple[int, str]:
         """Acquire a lease; returns the number of the attempt, 0 where another holds it, and who."""
@@ -107,9 +107,10 @@ class ShardLeases:
             found = self.publisher.store.mget([self._lease(name) for name in names])
         return [(holder or b"").decode(errors="replace") for holder in cast("list[bytes]", found)]
 
-    def mark(self, name: str, for_s: int = KEPT_S) -> bool:
+    def mark(self, name: str, for_s: int = KEPT_S, value: str = "1") -> bool:
         """Set a mark of the run for some seconds; False where it is set already."""
-        return self._set(name, "1", for_s)
+        with self.publisher.errors("writing marks"):
+            return bool(self.publisher.store.set(self._record(name), value, nx=True, ex=for_s))
 
     def marked(self, name: str) -> bool:
         """Whether a mark of the run is set."""
@@ -132,10 +133,6 @@ class ShardLeases:
     @property
     def _lease_ms(self) -> int:
         return round(self.lease_s * 1000)
-
-    def _set(self, name: str, value: str, for_s: int = KEPT_S) -> bool:
-        with self.publisher.errors("writing marks"):
-            return bool(self.publisher.store.set(self._record(name), value, nx=True, ex=for_s))
 
     def _run(self, script: str, keys: Iterable[str], arguments: Sequence[str | int]) -> object:
         with self.publisher.errors("leasing"):

@@ -66,10 +66,10 @@ class StepDied(RecommenderError):
     """The process of a step was killed or broke; it may be tried again."""
 
 
-def perform(run_id: str, task: Task) -> str:
+def perform(run_id: str, task: Task) -> float:
     """Do a task, and others that can be done along with it, in a child process.
 
-    Returns the holder of the lease where that is another process; "" otherwise.
+    Returns 0, or the length in seconds of a lease on the task that another process holds.
     Raises: StepInterrupted, StepDied, StoreUnavailable; PublicationLost where the run needs another
     number; ConfigError and ArtifactError for a run or step that does not exist.
     """
@@ -77,11 +77,11 @@ def perform(run_id: str, task: Task) -> str:
         raise StepInterrupted(task)
     with open_run(run_id) as planner:
         if planner.run.state != "running" or planner.is_done(task):
-            return ""
+            return 0.0
         held, memory_mb = HeldLease(), planner.settings.limits.memory_mb
-        every_s = planner.leases.lease_s / 3
-    process = ForkedProcess(_work(run_id, task, held), held.renew, every_s, memory_mb)
-    current, holder = task, ""
+        lease_s = planner.leases.lease_s
+    process = ForkedProcess(_work(run_id, task, held), held.renew, lease_s / 3, memory_mb)
+    current, left_s = task, 0.0
     for event in process.events():
         if isinstance(event, Ended):
             _settle(run_id, current, held.owner, event)
@@ -90,16 +90,10 @@ def perform(run_id: str, task: Task) -> str:
         if event["event"] == "began":
             current = about
         elif event["event"] == "left" and about == task:
-            holder = event["holder"]
+            left_s = lease_s
         fields = " ".join(f"{name}={value}" for name, value in event.items())
         log.info("%s run=%s", fields, run_id)
-    return holder
-
-
-def lease_s(run_id: str) -> float:
-    """The seconds after which the lease of a lost worker ends."""
-    with open_run(run_id) as planner:
-        return planner.leases.lease_s
+    return left_s
 
 
 def _work(run_id: str, task: Task, held: HeldLease) -> Callable[[Report], None]:

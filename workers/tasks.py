@@ -49,18 +49,18 @@ def perform(self: Any, run_id: str, step: str, shard: int) -> None:  # noqa: ANN
     if not isinstance(step, str) or type(shard) is not int or shard < 0:
         raise ConfigError(f"step {step!r:.60}, shard {shard!r:.20}: no task")
     try:
-        holder = step_executor.perform(run_id, Task(step, shard))
+        lease_s = step_executor.perform(run_id, Task(step, shard))
     except PublicationLost:
-        holder = ""
+        lease_s = 0.0
     except StepInterrupted as error:
         again = (run_id, error.task.step, error.task.shard)
         perform.apply_async(again, queue=self.request.delivery_info["routing_key"])
         return
     except StepDied as error:
         raise self.retry(exc=error, countdown=AGAIN_S) from error
-    if holder and self.request.delivery_info.get("redelivered") and not self.request.retries:
-        # The worker that held the lease is lost: try again when the lease has ended.
-        raise self.retry(countdown=step_executor.lease_s(run_id) + AGAIN_S)
+    if lease_s and self.request.delivery_info.get("redelivered") and not self.request.retries:
+        # The worker that holds the lease is lost: try again when the lease has ended.
+        raise self.retry(countdown=lease_s + AGAIN_S)
     run_planner.advance(run_id, send)
 
 

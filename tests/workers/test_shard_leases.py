@@ -1,27 +1,15 @@
 """Leases on a real server: one holder, a lease, attempts, and a server that lost its data."""
 
-from collections.abc import Iterator
-
 import pytest
 from redis import Redis
 
 from recommender.build.steps import Task
 from recommender.publishing.publisher import Publisher
 from tests.serving.servers import until
-from tests.workers.fleet import server
 from workers.shard_leases import ShardLeases
 
 pytestmark = pytest.mark.server
 TASK = Task("encode", 3)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    with (
-        server(tmp_path_factory.mktemp("store")) as running,
-        Redis.from_url(running.url) as store,
-    ):
-        yield store
 
 
 @pytest.fixture
