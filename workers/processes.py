@@ -66,16 +66,7 @@ class Ended:
     signal: int
     kind: str
     error: str
-    exit_code: int
-    seconds: float
     peak_bytes: int
-
-    def check(self) -> None:
-        """Raises: StoreUnavailable where that was its error; RecommenderError for any other."""
-        if self.kind == StoreUnavailable.__name__:
-            raise StoreUnavailable(self.error)
-        if self.signal or self.kind:
-            raise RecommenderError(self.error or ended_by(self.signal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +82,25 @@ class ForkedProcess:
     memory_mb: int = 0
 
     def run(self) -> list[Mapping[str, Any]]:
-        """Run to the end; returns the events. Raises: RecommenderError where the work failed."""
-        *events, ended = self.events()
-        assert isinstance(ended, Ended)
-        ended.check()
-        return [event for event in events if not isinstance(event, Ended)]
+        """Run to the end; returns the events.
+
+        Raises: StoreUnavailable where that was the error of the work; RecommenderError for others.
+        """
+        events = []
+        for event in self.events():
+            if not isinstance(event, Ended):
+                events.append(event)
+            elif event.kind == StoreUnavailable.__name__:
+                raise StoreUnavailable(event.error)
+            elif event.signal or event.kind:
+                raise RecommenderError(event.error or ended_by(event.signal))
+        return events
 
     def events(self) -> Iterator[Mapping[str, Any] | Ended]:
         """Run to the end: the events that the work reports, then how the process ended."""
         refuse_heavy()
         report_end, work_end = os.pipe()
         child_end, parent_end = os.pipe()
-        started = time.monotonic()
         pid = os.fork()
         if pid == 0:
             os.close(report_end)
@@ -124,14 +122,11 @@ class ForkedProcess:
             signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             kind=str(last.get("kind", "")),
             error=str(last.get("error", "")),
-            exit_code=int(last.get("exit_code", 0)),
-            seconds=time.monotonic() - started,
             peak_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         )
 
     def _run_child(self, work_end: int, child_end: int) -> None:
         """The child's part; never returns."""
-        status = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -140,12 +135,19 @@ class ForkedProcess:
                 def report(event: str, **fields: object) -> None:
                     pipe.write(json.dumps({"event": event, **fields}) + "\n")
 
-                self._limit()
-                pipes = (child_end, work_end)
-                threading.Thread(target=self._supervise, args=pipes, daemon=True).start()
-                status = _done(self.work, report)
+                try:
+                    self._limit()
+                    pipes = (child_end, work_end)
+                    threading.Thread(target=self._supervise, args=pipes, daemon=True).start()
+                    self.work(report)
+                except BaseException as error:
+                    if not isinstance(error, RecommenderError):
+                        log.exception("event=step_broke")
+                    line = " ".join(str(error).split())[:LONGEST_MESSAGE]
+                    kind = type(error).__name__
+                    report("ended", kind=kind, error=line or kind)
         finally:
-            os._exit(status)
+            os._exit(0)
 
     def _limit(self) -> None:
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
@@ -186,23 +188,6 @@ def refuse_heavy() -> None:
     loaded = [name for name in HEAVY if name in sys.modules]
     if loaded:
         raise RuntimeError(f"{', '.join(loaded)} imported in a worker: forked, its threads hang")
-
-
-def _done(work: Callable[[Report], None], report: Report) -> int:
-    try:
-        work(report)
-    except RecommenderError as error:
-        report("ended", kind=type(error).__name__, error=_line(error), exit_code=error.exit_code)
-        return error.exit_code
-    except BaseException as error:
-        log.exception("event=step_broke")
-        report("ended", kind=type(error).__name__, error=_line(error), exit_code=1)
-        return 1
-    return 0
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:LONGEST_MESSAGE] or type(error).__name__
 
 
 def ended_by(number: int) -> str:

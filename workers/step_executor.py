@@ -7,7 +7,8 @@ libraries and inputs are loaded once for many shards.
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from recommender import pipeline
 from recommender.artifacts.runs import require_run
@@ -24,6 +25,7 @@ from recommender.errors import (
     RecommenderError,
     StoreUnavailable,
 )
+from workers import run_planner
 from workers.processes import (
     MEBIBYTE,
     SHUT_DOWN,
@@ -33,16 +35,7 @@ from workers.processes import (
     ended_by,
     shutting_down,
 )
-from workers.run_planner import (
-    ACTIVATE,
-    GATE,
-    READ,
-    STAGE,
-    PublicationLost,
-    RunPlanner,
-    open_run,
-    publishes,
-)
+from workers.run_planner import PublicationLost, RunPlanner, open_run, publishes
 from workers.shard_leases import HeldLease
 
 ATTEMPTS = 3
@@ -80,7 +73,8 @@ def perform(run_id: str, task: Task) -> float:
             return 0.0
         held, memory_mb = HeldLease(), planner.settings.limits.memory_mb
         lease_s = planner.leases.lease_s
-    process = ForkedProcess(_work(run_id, task, held), held.renew, lease_s / 3, memory_mb)
+    work = partial(_perform_all, run_id, task, held)
+    process = ForkedProcess(work, held.renew, lease_s / 3, memory_mb)
     current, left_s = task, 0.0
     for event in process.events():
         if isinstance(event, Ended):
@@ -96,19 +90,15 @@ def perform(run_id: str, task: Task) -> float:
     return left_s
 
 
-def _work(run_id: str, task: Task, held: HeldLease) -> Callable[[Report], None]:
+def _perform_all(run_id: str, task: Task, held: HeldLease, report: Report) -> None:
     """The part of `perform` that runs in the child process."""
-
-    def work(report: Report) -> None:
-        until = time.monotonic() + TOGETHER_S
-        with open_run(run_id) as planner:
-            for following in _following(planner, task, until):
-                if _leased(planner, following, held, report):
-                    _perform_leased(planner, following, held, report)
-                elif following == task:
-                    return
-
-    return work
+    until = time.monotonic() + TOGETHER_S
+    with open_run(run_id) as planner:
+        for following in _following(planner, task, until):
+            if _leased(planner, following, held, report):
+                _perform_leased(planner, following, held, report)
+            elif following == task:
+                return
 
 
 def _perform_leased(planner: RunPlanner, task: Task, held: HeldLease, report: Report) -> None:
@@ -222,13 +212,13 @@ def _given_up(planner: RunPlanner, task: Task) -> str:
 
 def _perform(planner: RunPlanner, task: Task) -> None:
     """Do one task. Raises: GateHeld, StoreUnavailable and whatever the step raises."""
-    if task == READ:
+    if task == run_planner.READ:
         pipeline.laid_out(planner.job, planner.run)
-    elif task == GATE:
+    elif task == run_planner.GATE:
         _gate(planner)
-    elif task == ACTIVATE:
+    elif task == run_planner.ACTIVATE:
         _activate(planner)
-    elif task.step.startswith(STAGE):
+    elif task.step.startswith(run_planner.STAGE):
         _stage(planner, task)
     else:
         steps.named(planner.goal, task.step).perform([task.shard])
@@ -251,7 +241,7 @@ def _gate(planner: RunPlanner) -> None:
 
 def _stage(planner: RunPlanner, task: Task) -> None:
     build = find_build(planner.store, planner.run.build)
-    placement = task.step.removeprefix(STAGE)
+    placement = task.step.removeprefix(run_planner.STAGE)
     lists, rows = part_of_lists(planner.store, build, placement, task.shard)
     written = planner.publication.stage(read_ids(planner.store, build), lists, rows)
     planner.leases.record("staged", f"{task.step}.{task.shard}", {"keys": written})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from tests.serving.servers import until
 from workers.processes import (
     ONE_THREAD,
@@ -35,15 +35,15 @@ def ended(work: Callable[[Report], None], **changed: object) -> tuple[list[objec
 def test_work_that_is_done_and_reported() -> None:
     events, end = ended(lambda report: report("made", shard=3))
     assert events == [{"event": "made", "shard": 3}]
-    assert (end.signal, end.kind, end.exit_code) == (0, "", 0)
+    assert (end.signal, end.kind) == (0, "")
 
 
 def test_an_error_is_reported_in_one_line() -> None:
     def work(_: Report) -> None:
         raise ConfigError("a\nb")
 
-    assert ended(work)[1].error == "a b"
-    assert (ended(work)[1].kind, ended(work)[1].exit_code) == ("ConfigError", 3)
+    end = ended(work)[1]
+    assert (end.kind, end.error) == ("ConfigError", "a b")
 
 
 def test_a_bug_is_reported_too() -> None:
@@ -51,7 +51,23 @@ def test_a_bug_is_reported_too() -> None:
         raise ZeroDivisionError
 
     end = ended(work)[1]
-    assert (end.kind, end.error, end.exit_code) == ("ZeroDivisionError", "ZeroDivisionError", 1)
+    assert (end.kind, end.error) == ("ZeroDivisionError", "ZeroDivisionError")
+
+
+def test_the_limit_that_cannot_be_set_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert ended(lambda _: None)[1].kind == "ModuleNotFoundError"
+
+
+def test_a_run_to_the_end_returns_events_or_raises() -> None:
+    def fail(_: Report) -> None:
+        raise StoreUnavailable("off")
+
+    assert ForkedProcess(lambda report: report("made", n=1)).run() == [{"event": "made", "n": 1}]
+    with pytest.raises(StoreUnavailable, match="off"):
+        ForkedProcess(fail).run()
+    with pytest.raises(RecommenderError, match="ended by SIGKILL"):
+        ForkedProcess(lambda _: os.kill(os.getpid(), signal.SIGKILL)).run()
 
 
 def test_a_signal_and_the_peak_of_memory() -> None:
@@ -76,7 +92,6 @@ def test_the_ceiling_of_memory() -> None:
 def test_a_lease_that_is_lost_ends_the_process() -> None:
     end = ended(lambda _: time.sleep(30), keep_alive=lambda: False)[1]
     assert end.signal == signal.SIGKILL
-    assert end.seconds < 10
 
 
 @pytest.fixture
@@ -90,8 +105,7 @@ def shutdown_requested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("shutdown_requested")
 def test_it_ends_with_a_worker_that_shuts_down_done_or_not() -> None:
     end = ended(lambda _: time.sleep(30), every_s=30)[1]
-    assert (end.signal, end.kind, end.exit_code) == (0, SHUT_DOWN, 0)
-    assert end.seconds < 10
+    assert (end.signal, end.kind) == (0, SHUT_DOWN)
     events, done = ended(lambda report: report("made", shard=3))
     assert events == [{"event": "made", "shard": 3}]
     assert done.kind == ""
