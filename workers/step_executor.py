@@ -102,7 +102,7 @@ def _perform_all(run_id: str, task: Task, held: HeldLease, report: Report) -> No
 
 
 def _perform_leased(planner: RunPlanner, task: Task, held: HeldLease, report: Report) -> None:
-    from recommender.core.stopwatch import peak_bytes
+    from recommender.core.telemetry import peak_bytes
 
     started = time.monotonic()
     try:
