@@ -43,7 +43,7 @@ REDELIVERY_S = 3600
 """When Redis delivers a message that nobody acknowledged to another worker. Nothing waits for it,
 and the second worker finds the lease of the first."""
 QUEUES: dict[Work, str] = {"cpu": "recommender", "encode": "recommender-encode"}
-RECONCILED_S = 60.0
+RECONCILE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def configuration(shops: Shops) -> dict[str, Any]:
         "beat_schedule": {
             f"reconcile {shop}": {
                 "task": "workers.reconcile",
-                "schedule": RECONCILED_S,
+                "schedule": RECONCILE_EVERY_S,
                 "args": (shop,),
             }
             for shop in shops.files

@@ -35,7 +35,7 @@ CHECK_S = 0.5
 KEEP_ALIVE_S = 60.0
 """The interval of `keep_alive` for work that holds no lease."""
 
-Report = Callable[..., None]
+ReportEvent = Callable[..., None]
 """Called with the name of an event, and with its fields by keyword."""
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class ForkedProcess:
     `keep_alive` is called every `every_s` seconds; where it returns False, the process is killed.
     """
 
-    work: Callable[[Report], None]
+    work: Callable[[ReportEvent], None]
     keep_alive: Callable[[], bool] = lambda: True
     every_s: float = KEEP_ALIVE_S
     memory_mb: int = 0

@@ -24,7 +24,7 @@ from recommender.publishing.staging import Staging
 from recommender.serving.codec import BEST_SELLERS
 from recommender.settings.model import ScheduleSettings
 from workers.celery import open_shop
-from workers.processes import ForkedProcess, Report
+from workers.processes import ForkedProcess, ReportEvent
 from workers.run_planner import SendTask, advance, open_run
 from workers.shard_leases import ShardLeases
 
@@ -57,7 +57,7 @@ def reconcile(shop: str, send: SendTask, begin: BeginJob, waiting: Callable[[], 
             _begin(job, shop, working, begin)
         broken = None if working else _broken(store, publisher, recent)
         for run in working:
-            lost = not waiting() or ShardLeases(publisher, run.number).mark("rung", RESEND_S)
+            lost = not waiting() or ShardLeases(publisher, run.number).mark("resent", RESEND_S)
             advance(run.id, send, again=lost)
     if broken is not None:
         restore(broken.id, send)
@@ -195,7 +195,7 @@ def audited(shop: str) -> str:
     return broken
 
 
-def _audit(shop: str, report: Report) -> None:
+def _audit(shop: str, report: ReportEvent) -> None:
     with open_shop(shop) as (settings, publisher):
         store, live = settings.artifact_store(), publisher.live()
         run = find_run(store, live.id) if live else None

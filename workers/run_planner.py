@@ -25,7 +25,7 @@ from recommender.publishing.publication import Publication
 from recommender.publishing.publisher import Publisher
 from recommender.settings.model import Settings
 from workers.celery import open_shop
-from workers.processes import ForkedProcess, Report
+from workers.processes import ForkedProcess, ReportEvent
 from workers.shard_leases import ShardLeases
 
 READ = Task("read", 0)
@@ -246,7 +246,7 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
 def begin_forked(shop: str) -> str:
     """Begin a run of a shop that a message names, in a child process; returns its id or ""."""
 
-    def work(report: Report) -> None:
+    def work(report: ReportEvent) -> None:
         with open_shop(shop) as (settings, publisher):
             run = begin(settings, publisher)
             report("begun", run=run.id if run else "")

@@ -31,7 +31,7 @@ from workers.processes import (
     SHUT_DOWN,
     Ended,
     ForkedProcess,
-    Report,
+    ReportEvent,
     ended_by,
     shutting_down,
 )
@@ -90,7 +90,7 @@ def perform(run_id: str, task: Task) -> float:
     return left_s
 
 
-def _perform_all(run_id: str, task: Task, held: HeldLease, report: Report) -> None:
+def _perform_all(run_id: str, task: Task, held: HeldLease, report: ReportEvent) -> None:
     """The part of `perform` that runs in the child process."""
     until = time.monotonic() + TOGETHER_S
     with open_run(run_id) as planner:
@@ -101,7 +101,7 @@ def _perform_all(run_id: str, task: Task, held: HeldLease, report: Report) -> No
                 return
 
 
-def _perform_leased(planner: RunPlanner, task: Task, held: HeldLease, report: Report) -> None:
+def _perform_leased(planner: RunPlanner, task: Task, held: HeldLease, report: ReportEvent) -> None:
     from recommender.core.telemetry import peak_bytes
 
     started = time.monotonic()
@@ -152,7 +152,7 @@ def _others(planner: RunPlanner, task: Task, passed: set[Task]) -> list[Task]:
     return sorted(left, key=lambda other: (other.shard < task.shard, other.shard))
 
 
-def _leased(planner: RunPlanner, task: Task, held: HeldLease, report: Report) -> bool:
+def _leased(planner: RunPlanner, task: Task, held: HeldLease, report: ReportEvent) -> bool:
     """Acquire the lease of a task; False where another holds it, or the task must not be done."""
     name = planner.lease_name(task)
     attempt, holder = planner.leases.acquire(name, task, held.owner)

@@ -17,7 +17,7 @@ from workers.processes import (
     SHUT_DOWN,
     Ended,
     ForkedProcess,
-    Report,
+    ReportEvent,
     cancel_shutdown,
     request_shutdown,
 )
@@ -25,7 +25,7 @@ from workers.processes import (
 MEBIBYTE = 1024 * 1024
 
 
-def ended(work: Callable[[Report], None], **changed: object) -> tuple[list[object], Ended]:
+def ended(work: Callable[[ReportEvent], None], **changed: object) -> tuple[list[object], Ended]:
     options = {"keep_alive": lambda: True, "every_s": 0.05} | changed
     *events, last = ForkedProcess(work, **options).events()  # type: ignore[arg-type]
     assert isinstance(last, Ended)
@@ -39,7 +39,7 @@ def test_work_that_is_done_and_reported() -> None:
 
 
 def test_an_error_is_reported_in_one_line() -> None:
-    def work(_: Report) -> None:
+    def work(_: ReportEvent) -> None:
         raise ConfigError("a\nb")
 
     end = ended(work)[1]
@@ -47,7 +47,7 @@ def test_an_error_is_reported_in_one_line() -> None:
 
 
 def test_a_bug_is_reported_too() -> None:
-    def work(_: Report) -> None:
+    def work(_: ReportEvent) -> None:
         raise ZeroDivisionError
 
     end = ended(work)[1]
@@ -60,7 +60,7 @@ def test_the_limit_that_cannot_be_set_is_reported(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_to_the_end_returns_events_or_raises() -> None:
-    def fail(_: Report) -> None:
+    def fail(_: ReportEvent) -> None:
         raise StoreUnavailable("off")
 
     assert ForkedProcess(lambda report: report("made", n=1)).run() == [{"event": "made", "n": 1}]
@@ -71,7 +71,7 @@ def test_a_run_to_the_end_returns_events_or_raises() -> None:
 
 
 def test_a_signal_and_the_peak_of_memory() -> None:
-    def work(_: Report) -> None:
+    def work(_: ReportEvent) -> None:
         block = bytearray(200 * MEBIBYTE)
         block[::1024] = b"x" * len(block[::1024])
         os.kill(os.getpid(), signal.SIGKILL)
@@ -82,7 +82,7 @@ def test_a_signal_and_the_peak_of_memory() -> None:
 
 
 def test_the_ceiling_of_memory() -> None:
-    def work(report: Report) -> None:
+    def work(report: ReportEvent) -> None:
         report("made", size=len(bytearray(600 * MEBIBYTE)))
 
     assert ended(work, memory_mb=500)[1].kind == "MemoryError"
@@ -112,7 +112,7 @@ def test_it_ends_with_a_worker_that_shuts_down_done_or_not() -> None:
 
 
 def test_one_thread_for_each_library() -> None:
-    def work(report: Report) -> None:
+    def work(report: ReportEvent) -> None:
         from threadpoolctl import threadpool_info
 
         import faiss  # noqa: F401  # isort: skip
@@ -132,7 +132,7 @@ def test_where_a_library_was_loaded_nothing_is_forked(monkeypatch: pytest.Monkey
 def test_it_dies_with_who_started_it(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
 
-    def work(_: Report) -> None:
+    def work(_: ReportEvent) -> None:
         pid_file.write_text(str(os.getpid()))
         time.sleep(60)
 
