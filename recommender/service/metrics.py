@@ -32,33 +32,25 @@ class ServiceMetrics:
     def __init__(self, stats: Stats) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_LookupCollector(stats))
-        self._answers = Counter(
-            "recommender_answers",
-            "Lists, by shop and status.",
-            ("shop", "status"),
-            registry=self._registry,
-        )
-        self.refusals = Counter(
-            "recommender_refusals",
-            "Requests that were refused, by HTTP status.",
-            ("code",),
-            registry=self._registry,
-        )
+        about, labels = "Lists, by shop and status.", ("shop", "status")
+        answers = Counter("recommender_answers", about, labels, registry=self._registry)
+        self._answers = {
+            (shop, status): answers.labels(shop, status) for shop in stats for status in STATUSES
+        }
+        about = "Requests that were refused, by HTTP status."
+        self.refusals = Counter("recommender_refusals", about, ("code",), registry=self._registry)
         self.seconds = Histogram(
             "recommender_request_seconds",
             "Duration of requests that were answered by lists.",
             registry=self._registry,
             buckets=BOUNDS_S,
         )
-        for shop in stats:
-            for status in STATUSES:
-                self._answers.labels(shop, status)
         self._last: dict[str, Status | None] = dict.fromkeys(stats)
         self._read_at: dict[str, float | None] = dict.fromkeys(stats)
 
     def count_list(self, shop: str, answer: RelatedList) -> None:
         """Count one list by its status."""
-        self._answers.labels(shop, answer.status).inc()
+        self._answers[shop, answer.status].inc()
         self._last[shop] = answer.status
         if answer.status not in UNREAD:
             self._read_at[shop] = time.monotonic()

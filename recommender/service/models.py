@@ -174,6 +174,8 @@ class ErrorAnswer(BaseModel):
 
 def parse_query(model: type[M], query_string: bytes) -> M:
     """Validate a query string; unknown names are ignored. Raises: RequestRefused."""
+    if not query_string:
+        return _validated(model, {})
     try:
         given: Mapping[str, Any] = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """The tasks, without a broker."""
 
+import inspect
 import logging
 import os
 
@@ -7,7 +8,23 @@ import pytest
 
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
 from workers import processes, run_planner, tasks
-from workers.celery import configured
+from workers.celery import app, configured
+
+
+def test_old_and_new_workers_understand_each_others_messages() -> None:
+    signatures = {
+        name: list(inspect.signature(task.run).parameters)
+        for name, task in app.tasks.items()
+        if name.startswith("workers.")
+    }
+    assert signatures == {
+        "workers.reindex": ["shop"],
+        "workers.advance": ["run_id"],
+        "workers.perform": ["run_id", "step", "shard"],
+        "workers.reconcile": ["shop"],
+        "workers.evaluation": ["shop"],
+        "workers.audit": ["shop"],
+    }
 
 
 @pytest.mark.parametrize(
