@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from recommender.service.live_search import LiveSearch
 
 GRACE_S = 5
-"""How long requests may go on after the command was told to end."""
+"""How long requests may go on after a signal asked the command to end."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer over HTTP for every shop whose settings are given, until told to end."""
+    """Answer over HTTP for every shop whose settings are given, until a signal ends the command."""
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
         found = _settings(options)
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        # uvicorn raises the signal again when it is done: the stores must be left even then.
+        # uvicorn raises the signal again when it is done; the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         _say(shops, searches, listener)
         uvicorn.Server(config).run(sockets=[listener])

@@ -89,7 +89,7 @@ def test_absurd_numbers_are_clamped(
         "&".join(f"exclude={number}" for number in range(101)),
     ],
 )
-def test_a_malformed_query_is_told_in_one_line(client: TestClient, query: str) -> None:
+def test_a_malformed_query_is_refused_in_one_line(client: TestClient, query: str) -> None:
     answer = client.get(f"{PATH}?{query}")
     assert answer.status_code == 400
     assert answer.headers["cache-control"] == "no-store"
@@ -141,7 +141,9 @@ def test_a_merged_batch_has_one_list(client: TestClient, lookup: FakeLookup) -> 
         (b'{"items": ["a"], "distinct": true, "merged": true}', "ask for one of them"),
     ],
 )
-def test_a_malformed_body_is_told_in_one_line(client: TestClient, body: bytes, said: str) -> None:
+def test_a_malformed_body_is_refused_in_one_line(
+    client: TestClient, body: bytes, said: str
+) -> None:
     answer = client.post(BATCH, content=body)
     assert answer.status_code == 400
     assert said in answer.json()["detail"]
@@ -183,9 +185,7 @@ def test_a_body_that_is_cut_off_is_no_error(lookup: FakeLookup) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
 )
 @given(body=st.binary(max_size=60), query=st.text(max_size=40))
-def test_no_question_is_an_error_of_the_service(
-    client: TestClient, body: bytes, query: str
-) -> None:
+def test_no_request_is_an_error_of_the_service(client: TestClient, body: bytes, query: str) -> None:
     assert client.post(BATCH, content=body).status_code in {200, 400}
     asked = client.get(PATH, params={"n": query, "min_score": query, "key": query})
     assert asked.status_code in {200, 400}

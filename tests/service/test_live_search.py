@@ -100,7 +100,7 @@ def test_hits_are_json(client: TestClient, shop: Shop) -> None:
         *("q=a&price_max=nan", "q=a&price_max=cheap", "q=a&in_stock=maybe"),
     ],
 )
-def test_a_malformed_question_is_told_in_one_line(client: TestClient, query: str) -> None:
+def test_a_malformed_request_is_refused_in_one_line(client: TestClient, query: str) -> None:
     answer = client.get(f"{PATH}?{query}")
     assert answer.status_code == 400
     assert answer.headers["cache-control"] == "no-store"
@@ -165,10 +165,10 @@ def test_until_it_is_loaded_search_says_why(shop: Shop) -> None:
         assert early.value.status == late.value.status == 503
         return f"{early.value} {late.value}"
 
-    told = asyncio.run(asked())
+    reasons = asyncio.run(asked())
     search.close()
-    assert "being loaded" in told
-    assert "vectors are gone" in told
+    assert "being loaded" in reasons
+    assert "vectors are gone" in reasons
 
 
 def test_search_needs_a_key_where_the_service_does(shop: Shop) -> None:

@@ -76,7 +76,7 @@ def shown(url: str) -> set[str]:
     return {item["id"] for item in items}
 
 
-def test_shops_are_served_until_the_command_is_told_to_end(configs: tuple[Path, Path]) -> None:
+def test_shops_are_served_until_a_signal_ends_it(configs: tuple[Path, Path]) -> None:
     named = {"RECOMMENDER_CONFIG": ":".join(map(str, configs))}
     with serving("-", environment=named) as (process, urls):
         for url, shop in zip(urls, ("acme", "other"), strict=True):
@@ -137,12 +137,12 @@ def test_api_keys_come_from_a_file(configs: tuple[Path, Path], tmp_path: Path) -
         (["127.0.0.1", "0", "-"], "shop 'acme': 2 settings files name it"),
     ],
 )
-def test_what_cannot_be_served_is_told(
+def test_a_server_that_cannot_start_says_why(
     configs: tuple[Path, Path], arguments: list[str], said: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         values = {"config": configs[0], "taken": taken.getsockname()[1]}
-        told = subprocess.run(
+        done = subprocess.run(
             [*COMMAND, *(argument.format(**values) for argument in arguments)],
             capture_output=True,
             text=True,
@@ -150,6 +150,6 @@ def test_what_cannot_be_served_is_told(
             timeout=60,
             env=os.environ | {"RECOMMENDER_CONFIG": f"{configs[0]}:{configs[0]}"},
         )
-    assert told.returncode == 3
-    assert said in told.stderr
-    assert told.stderr.count("\n") == 1
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1

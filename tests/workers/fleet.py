@@ -154,8 +154,8 @@ class Worker:
             60,
         )
 
-    def told_of(self, message: str | bytes) -> list[str]:
-        """The lines that the worker logs over one message, told apart by a message after it."""
+    def logged_for(self, message: str | bytes) -> list[str]:
+        """The lines that the worker logs for one message; the next message marks their end."""
         mark = f"workers.mark-{uuid.uuid4()}"
         start = len(self.log)
         self.queue.lpush(QUEUE, message)

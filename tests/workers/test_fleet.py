@@ -152,18 +152,18 @@ def test_a_worker_and_the_queue_are_lost(shop: Shop) -> None:
 def test_a_task_that_comes_several_times_is_done_once(shop: Shop) -> None:
     number = begin(shop)
 
-    def ring_again(step: str) -> None:
+    def send_again(step: str) -> None:
         head = headers(task="workers.perform")
         with Redis.from_url(shop.broker.url) as queue:
             for _ in range(3):
                 queue.lpush(QUEUE, envelope([f"acme.{number}", step, 0], head=head))
 
-    ring_again("read")
+    send_again("read")
     with shop.workers("twice", processes=3) as worker:
         worker.said("event=made step=text-plan", timeout_s=60)
-        ring_again("encode")
+        send_again("encode")
         shop.ends(number)
-        ring_again("activate")
+        send_again("activate")
         until(lambda: worker.log.count("Task workers.perform") > 6)
     assert set(shop.made().values()) == {1}
     assert "event=died" not in worker.log
@@ -203,7 +203,7 @@ def test_what_redis_lost_is_published_again_without_encoding(shop: Shop) -> None
         assert lists_of(shop.store) == lists
         with Redis.from_url(f"{shop.store.url}/0") as store:
             store.set("rec:acme:3:related:20000", b"20000\n20037\nb\nRe")
-        shop.ring("workers.audit")
+        shop.send("workers.audit")
         until(lambda: shop.newest().number == 4, 60)
         shop.ends(4)
         assert lists_of(shop.store) == lists

@@ -98,11 +98,11 @@ def test_a_job_may_run(good: Message) -> None:
     ],
 )
 def test_what_may_not_run(bad: Message, found: str) -> None:
-    told = fault(bad, app.tasks)
-    assert told is not None
-    assert found in told
-    assert "\n" not in told
-    assert len(told) < 120
+    found_fault = fault(bad, app.tasks)
+    assert found_fault is not None
+    assert found in found_fault
+    assert "\n" not in found_fault
+    assert len(found_fault) < 120
 
 
 def test_a_compressed_body_is_refused() -> None:

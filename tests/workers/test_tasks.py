@@ -75,11 +75,11 @@ def test_an_evaluation_is_a_command_of_its_own(
 ) -> None:
     given: list[tuple[str, ...]] = []
 
-    def told(*arguments: str) -> str:
+    def run_command(*arguments: str) -> str:
         given.append(arguments)
         return '{"ndcg": 0.2}'
 
-    monkeypatch.setattr(processes, "run_command", told)
+    monkeypatch.setattr(processes, "run_command", run_command)
     with caplog.at_level(logging.INFO):
         tasks.evaluation("acme")
     assert given == [("evaluate", "--json", "--config", str(configured().file("acme")))]
