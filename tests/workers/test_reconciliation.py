@@ -1,7 +1,6 @@
 """Periods: which are due, and that each is begun once."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,19 +10,9 @@ from redis import Redis
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
 from recommender.settings.model import ScheduleSettings
-from tests.workers.fleet import server
-from workers.schedule import due, last_period
+from workers.reconciliation import due, last_period
 
 NOW = datetime(2026, 3, 10, 2, 30, 15, tzinfo=UTC)  # a Tuesday
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    with (
-        server(tmp_path_factory.mktemp("store")) as running,
-        Redis.from_url(running.url) as store,
-    ):
-        yield store
 
 
 @pytest.fixture

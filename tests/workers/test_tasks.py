@@ -1,13 +1,30 @@
-"""The task itself, without a broker."""
+"""The tasks, without a broker."""
 
+import inspect
 import logging
 import os
 
 import pytest
 
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from workers import command, runs, tasks
-from workers.shops import configured
+from workers import processes, run_planner, tasks
+from workers.celery import app, configured
+
+
+def test_old_and_new_workers_understand_each_others_messages() -> None:
+    signatures = {
+        name: list(inspect.signature(task.run).parameters)
+        for name, task in app.tasks.items()
+        if name.startswith("workers.")
+    }
+    assert signatures == {
+        "workers.reindex": ["shop"],
+        "workers.advance": ["run_id"],
+        "workers.perform": ["run_id", "step", "shard"],
+        "workers.reconcile": ["shop"],
+        "workers.evaluation": ["shop"],
+        "workers.audit": ["shop"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,7 +63,7 @@ def test_only_a_store_that_is_off_is_tried_again(
         given.append(shop)
         raise error
 
-    monkeypatch.setattr(runs, "begin_apart", failing)
+    monkeypatch.setattr(run_planner, "begin_forked", failing)
     result = tasks.reindex.apply(args=("acme",))
     assert result.state == "FAILURE"
     assert result.result is error
@@ -58,11 +75,11 @@ def test_an_evaluation_is_a_command_of_its_own(
 ) -> None:
     given: list[tuple[str, ...]] = []
 
-    def told(*arguments: str) -> str:
+    def run_command(*arguments: str) -> str:
         given.append(arguments)
         return '{"ndcg": 0.2}'
 
-    monkeypatch.setattr(command, "run", told)
+    monkeypatch.setattr(processes, "run_command", run_command)
     with caplog.at_level(logging.INFO):
         tasks.evaluation("acme")
     assert given == [("evaluate", "--json", "--config", str(configured().file("acme")))]

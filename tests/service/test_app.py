@@ -9,9 +9,12 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from recommender.core.related import RelatedItem, Status
-from recommender.service.app import create_app
+from recommender.errors import ConfigError
+from recommender.service.app import START_S, create_app
+from recommender.service.models import BatchAnswer, ErrorAnswer, HealthAnswer, RelatedAnswer
 from tests.service.fakes import ENTRIES, FakeLookup
 
 PATH = "/v1/acme/items/a/related"
@@ -86,7 +89,7 @@ def test_absurd_numbers_are_clamped(
         "&".join(f"exclude={number}" for number in range(101)),
     ],
 )
-def test_a_malformed_query_is_told_in_one_line(client: TestClient, query: str) -> None:
+def test_a_malformed_query_is_refused_in_one_line(client: TestClient, query: str) -> None:
     answer = client.get(f"{PATH}?{query}")
     assert answer.status_code == 400
     assert answer.headers["cache-control"] == "no-store"
@@ -138,7 +141,9 @@ def test_a_merged_batch_has_one_list(client: TestClient, lookup: FakeLookup) -> 
         (b'{"items": ["a"], "distinct": true, "merged": true}', "ask for one of them"),
     ],
 )
-def test_a_malformed_body_is_told_in_one_line(client: TestClient, body: bytes, said: str) -> None:
+def test_a_malformed_body_is_refused_in_one_line(
+    client: TestClient, body: bytes, said: str
+) -> None:
     answer = client.post(BATCH, content=body)
     assert answer.status_code == 400
     assert said in answer.json()["detail"]
@@ -180,9 +185,7 @@ def test_a_body_that_is_cut_off_is_no_error(lookup: FakeLookup) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
 )
 @given(body=st.binary(max_size=60), query=st.text(max_size=40))
-def test_no_question_is_an_error_of_the_service(
-    client: TestClient, body: bytes, query: str
-) -> None:
+def test_no_request_is_an_error_of_the_service(client: TestClient, body: bytes, query: str) -> None:
     assert client.post(BATCH, content=body).status_code in {200, 400}
     asked = client.get(PATH, params={"n": query, "min_score": query, "key": query})
     assert asked.status_code in {200, 400}
@@ -263,6 +266,18 @@ def test_api_keys_guard_all_but_the_health(lookup: FakeLookup) -> None:
     assert lookup.asked == [("get", "a", "related", 12, (), 0.0, "")] * 2
 
 
+@pytest.mark.parametrize("key", ["", " S3CR3T", "S3CR3T\n", "S3CR3T-ü", "S3CR3T\x00"])
+def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="API keys") as refusal:
+        create_app({}, frozenset({key}))
+    assert "S3CR3T" not in str(refusal.value)
+
+
+def test_a_start_waits_a_little_for_redis(client: TestClient, lookup: FakeLookup) -> None:
+    assert client.get(PATH).status_code == 200
+    assert lookup.waited_s == START_S
+
+
 def test_lookups_are_closed_with_the_service(lookup: FakeLookup) -> None:
     with TestClient(create_app({"acme": lookup})):
         assert not lookup.closed
@@ -291,33 +306,75 @@ def test_metrics_count_answers_refusals_and_time(client: TestClient) -> None:
     client.get(f"{PATH}?n=x")
     answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    lines = answer.text.splitlines()
-    assert 'recommender_answers_total{shop="acme",status="ok"} 3' in lines
-    assert 'recommender_answers_total{shop="acme",status="degraded"} 0' in lines
-    assert 'recommender_refusals_total{code="400"} 1' in lines
-    assert 'recommender_request_seconds_bucket{le="+Inf"} 2' in lines
-    assert "recommender_request_seconds_count 2" in lines
-    assert 'recommender_lookup{shop="acme",what="asked"} 2' in lines
-    buckets = [int(line.split()[-1]) for line in lines if "_bucket{" in line]
+    families = list(text_string_to_metric_families(answer.text))
+    assert {family.name: family.type for family in families} == {
+        "recommender_answers": "counter",
+        "recommender_refusals": "counter",
+        "recommender_request_seconds": "histogram",
+        "recommender_lookup": "unknown",
+    }
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert found["recommender_answers_total", "acme", "ok"] == 3
+    assert found["recommender_answers_total", "acme", "degraded"] == 0
+    assert found["recommender_refusals_total", "400"] == 1
+    assert found["recommender_request_seconds_bucket", "+Inf"] == 2
+    assert found["recommender_request_seconds_count",] == 2
+    assert found["recommender_lookup", "acme", "asked"] == 2
+    buckets = [value for name, value in found.items() if name[0].endswith("_bucket")]
+    assert len(buckets) == 11
     assert buckets == sorted(buckets)
+    assert not any(name[0].endswith("_created") for name in found)
+
+
+def test_apps_of_one_process_count_apart(client: TestClient) -> None:
+    client.get(PATH)
+    with TestClient(create_app({"acme": FakeLookup()})) as other:
+        assert (
+            'recommender_answers_total{shop="acme",status="ok"} 0.0' in other.get("/metrics").text
+        )
 
 
 def test_openapi_describes_every_route(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    assert set(document["paths"]) == {
-        "/v1/{shop}/items/{id}/related",
-        "/v1/{shop}/related",
-        "/v1/{shop}/search",
-        "/healthz",
-        "/metrics",
+    described = {
+        (method, path): set(operation["responses"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert described == {
+        ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", "401", "404"},
+        ("post", "/v1/{shop}/related"): {"200", "400", "401", "404", "413"},
+        ("get", "/v1/{shop}/search"): {"200", "400", "401", "404", "503"},
+        ("get", "/healthz"): {"200"},
+        ("get", "/metrics"): {"200", "401"},
     }
     related = document["paths"]["/v1/{shop}/items/{id}/related"]["get"]
     assert [each["name"] for each in related["parameters"]] == [
         *("shop", "id", "n", "placement", "exclude", "min_score", "key", "If-None-Match")
     ]
-    assert set(related["responses"]) == {"200", "304", "400", "401", "404"}
-    batch = document["paths"]["/v1/{shop}/related"]["post"]
-    body = batch["requestBody"]["content"]["application/json"]
-    assert client.post(BATCH, json=body["example"]).status_code == 200
-    shown = batch["responses"]["200"]["content"]["application/json"]["example"]["lists"][0]
-    assert set(shown) == set(client.get(PATH).json())
+    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 6]
+
+
+def test_the_example_of_openapi_is_answered(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    body = document["paths"]["/v1/{shop}/related"]["post"]["requestBody"]["content"]
+    schema = body["application/json"]["schema"]
+    assert schema["required"] == ["items"]
+    assert schema["additionalProperties"] is False
+    (items,) = schema["properties"]["items"]["examples"]
+    assert client.post(BATCH, json={"items": items}).status_code == 200
+
+
+def test_answers_are_those_of_openapi(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answer = client.get(PATH).json()
+    RelatedAnswer.model_validate(answer, strict=True)
+    assert set(schemas["RelatedAnswer"]["properties"]) == set(answer)
+    assert set(schemas["RelatedEntry"]["properties"]) == set(answer["items"][0])
+    BatchAnswer.model_validate(client.post(BATCH, json={"items": ["a", "b"]}).json(), strict=True)
+    HealthAnswer.model_validate(client.get("/healthz").json(), strict=True)
+    ErrorAnswer.model_validate(client.get(f"{PATH}?n=x").json(), strict=True)

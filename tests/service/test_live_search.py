@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -12,8 +11,8 @@ from fastapi.testclient import TestClient
 from recommender.errors import ArtifactError
 from recommender.insights.search import Filters, Hit, Searcher
 from recommender.service.app import create_app
-from recommender.service.questions import MAX_QUERY, Refusal, SearchQuestion
-from recommender.service.searching import LiveSearch
+from recommender.service.live_search import LiveSearch
+from recommender.service.models import MAX_QUERY, RequestRefused, SearchRequest
 from tests.service.fakes import FakeLookup
 
 PATH = "/v1/acme/search"
@@ -101,7 +100,7 @@ def test_hits_are_json(client: TestClient, shop: Shop) -> None:
         *("q=a&price_max=nan", "q=a&price_max=cheap", "q=a&in_stock=maybe"),
     ],
 )
-def test_a_malformed_question_is_told_in_one_line(client: TestClient, query: str) -> None:
+def test_a_malformed_request_is_refused_in_one_line(client: TestClient, query: str) -> None:
     answer = client.get(f"{PATH}?{query}")
     assert answer.status_code == 400
     assert answer.headers["cache-control"] == "no-store"
@@ -154,22 +153,22 @@ def test_until_it_is_loaded_search_says_why(shop: Shop) -> None:
     search = LiveSearch("acme", shop.look, shop.load)
 
     async def asked() -> str:
-        with pytest.raises(Refusal) as early:
-            await search.find(SearchQuestion("a"))
+        with pytest.raises(RequestRefused) as early:
+            await search.find(SearchRequest(q="a"))
         follower = asyncio.create_task(search.run())
         while not shop.tried:
             await asyncio.sleep(0.01)
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
-        with pytest.raises(Refusal) as late:
-            await search.find(replace(SearchQuestion("a"), n=1))
+        with pytest.raises(RequestRefused) as late:
+            await search.find(SearchRequest(q="a", n=1))
         assert early.value.status == late.value.status == 503
         return f"{early.value} {late.value}"
 
-    told = asyncio.run(asked())
+    reasons = asyncio.run(asked())
     search.close()
-    assert "being loaded" in told
-    assert "vectors are gone" in told
+    assert "being loaded" in reasons
+    assert "vectors are gone" in reasons
 
 
 def test_search_needs_a_key_where_the_service_does(shop: Shop) -> None:
