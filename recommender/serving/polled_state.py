@@ -1,55 +1,68 @@
-"""What a reader knows of a shop before anybody asks: pointer, hidden items, best sellers.
+"""The state of a shop that a lookup polls: the live pointer, hidden items and best sellers.
 
-`poll` speaks no network: it yields commands, is sent their replies, and returns what is known
-then, so that threads and asyncio share it.
+`poll` does no input or output itself: it yields commands, is sent their replies, and returns the
+new state.
 """
 
 import hashlib
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from recommender.serving import codec
-from recommender.serving.cache import Found
-from recommender.serving.codec import Pointer, View
+from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.keys import Keys, list_name
 
 Command = tuple[str, ...]
 Reply = Sequence[bytes | None]
-BestSellers = Mapping[str, Found]
-"""The shop's best sellers by placement, the placement that stands in for others first."""
 
 UNREAD = b"unread"
-"""Stands in a reply for a value that its node did not tell, compared by identity."""
+"""Replaces a value that its node did not return; compared by identity."""
 NEVER = -1
-"""Lower than every floor: whoever saw no change yet reads all hidden items."""
+"""A version of the hidden items below every floor, so that the first poll reads all of them."""
 
 log = logging.getLogger(__name__)
 
 
 class NotRead(ValueError):
-    """The node that has the list did not tell."""
+    """The node that has the list did not answer."""
+
+
+class LayeredList(NamedTuple):
+    """The list of an item as the layers of a pointer have it; `stored` is None if none has it.
+
+    `fence` is the pointer's; `generation` is the layer that has the list, else the full one.
+    """
+
+    fence: int
+    generation: int
+    stored: StoredList | None
+
+
+BestSellers = Mapping[str, LayeredList]
+"""The shop's best sellers by placement, the placement that replaces missing ones first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What one poll left. `pointer` is None where there is none, or none of this schema.
+class PolledState:
+    """The result of one poll. `pointer` is None where it is missing or of another schema.
 
-    `best` and `trial_best` are those of the last readable pointer, live and canary; `version` is
-    the newest change of the hidden items that was seen. `whole` is False where a node of a
-    Cluster did not tell its best sellers: those of the pointer before stand in, to be read again.
+    `best_sellers` and `canary_best_sellers` belong to the last readable pointer; `version` is the
+    newest change of the hidden items that was read. `complete` is False where a node of a Cluster
+    did not return its best sellers: the previous ones are used until the next poll.
     """
 
     raw: bytes | None = None
     pointer: Pointer | None = None
-    best: BestSellers = field(default_factory=dict)
-    trial_best: BestSellers = field(default_factory=dict)
+    best_sellers: BestSellers = field(default_factory=dict)
+    canary_best_sellers: BestSellers = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     version: int = NEVER
-    whole: bool = True
+    complete: bool = True
 
-    def falls_to_canary(self, key: str) -> bool:
-        """Whether requests of `key` read the canary; those without a key never do."""
+    def uses_canary(self, key: str) -> bool:
+        """Whether requests of `key` read the canary; requests without a key never do."""
         pointer = self.pointer
         if not key or pointer is None or pointer.canary is None:
             return False
@@ -57,63 +70,68 @@ class Known:
 
 
 def share_of(key: str) -> float:
-    """The place of a key in 0 to 1, the same in every process and language."""
+    """Map a key to 0 to 1, the same in every process and language."""
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 
-def poll(keys: Keys, known: Known) -> Generator[Command, Reply, Known]:
-    """Read what changed since `known`. Raises: ValueError for a reply that is none."""
+def poll(keys: Keys, state: PolledState) -> Generator[Command, Reply, PolledState]:
+    """Read what changed since `state`. Raises: ValueError for a malformed reply."""
     raw, version, floor = yield ("MGET", keys.live, keys.hidden_version, keys.hidden_floor)
     newest = _number(version)
-    if newest != known.version:
-        whole = newest < known.version or known.version < _number(floor)
-        lowest = "-inf" if whole else f"({known.version}"
+    if newest != state.version:
+        from_scratch = newest < state.version or state.version < _number(floor)
+        lowest = "-inf" if from_scratch else f"({state.version}"
         changes = yield ("ZRANGEBYSCORE", keys.hidden, lowest, "+inf")
-        hidden = changed(frozenset() if whole else known.hidden, changes)
-        known = replace(known, hidden=hidden, version=newest)
-    if raw == known.raw and known.whole:
-        return known
+        hidden = changed(frozenset() if from_scratch else state.hidden, changes)
+        state = replace(state, hidden=hidden, version=newest)
+    if raw == state.raw and state.complete:
+        return state
     try:
         pointer = codec.decode_pointer(raw)
     except ValueError as error:
         log.warning("event=pointer_unreadable shop=%s reason=%.200s", keys.shop, error)
-        return replace(known, raw=raw, pointer=None, whole=True)
-    known = replace(known, raw=raw, pointer=pointer, whole=True)
-    best, known = yield from best_sellers(keys, pointer.live, known, known.best)
-    trial_best: BestSellers = {}
+        return replace(state, raw=raw, pointer=None, complete=True)
+    state = replace(state, raw=raw, pointer=pointer, complete=True)
+    live, complete = yield from _poll_best_sellers(keys, pointer, pointer.live, state.best_sellers)
+    canary: BestSellers = {}
     if pointer.canary:
-        trial = pointer.canary
-        trial_best, known = yield from best_sellers(keys, trial, known, known.trial_best)
-    return replace(known, best=best, trial_best=trial_best)
+        canary, canary_complete = yield from _poll_best_sellers(
+            keys, pointer, pointer.canary, state.canary_best_sellers
+        )
+        complete = complete and canary_complete
+    return replace(state, best_sellers=live, canary_best_sellers=canary, complete=complete)
 
 
-def best_sellers(
-    keys: Keys, view: View, known: Known, before: BestSellers
-) -> Generator[Command, Reply, tuple[BestSellers, Known]]:
-    """The best sellers of a view's placements; one whose list is missing or malformed has none.
+def _poll_best_sellers(
+    keys: Keys, pointer: Pointer, view: View, previous: BestSellers
+) -> Generator[Command, Reply, tuple[BestSellers, bool]]:
+    """Read the best sellers of a view's placements, and whether every node answered.
 
-    Where a node did not tell them, those `before` stay and what is `known` is not whole.
+    A placement whose list is missing or malformed has none. Where a node did not answer, the
+    `previous` list is kept.
     """
-    if not view.placements or known.pointer is None:
-        return {}, known
+    if not view.placements:
+        return {}, True
     places = [(name, codec.BEST_SELLERS) for name in view.placements]
     values = yield ("MGET", *list_keys(keys, view, places))
-    best: dict[str, Found] = {}
-    for name, value in zip(view.placements, _grouped(values, len(view.layers)), strict=True):
+    found: dict[str, LayeredList] = {}
+    complete, depth = True, len(view.layers)
+    for row, name in enumerate(view.placements):
+        layers = values[row * depth : (row + 1) * depth]
         try:
-            found = first_found(known.pointer.fence, view, value, codec.BEST_SELLERS)
+            best = first_layer(pointer.fence, view, layers, codec.BEST_SELLERS)
         except NotRead:
-            known = replace(known, whole=False)
-            if name in before:
-                best[name] = before[name]
+            complete = False
+            if name in previous:
+                found[name] = previous[name]
             continue
         except ValueError as error:
             log.warning("event=best_sellers_unreadable shop=%s reason=%.200s", keys.shop, error)
             continue
-        if found.stored is not None:
-            best[name] = found
-    return best, known
+        if best.stored is not None:
+            found[name] = best
+    return found, complete
 
 
 def list_keys(keys: Keys, view: View, places: Iterable[tuple[str, str]]) -> list[str]:
@@ -126,21 +144,21 @@ def list_keys(keys: Keys, view: View, places: Iterable[tuple[str, str]]) -> list
     ]
 
 
-def first_found(fence: int, view: View, values: Reply, item: str) -> Found:
-    """Take the first layer that has a list.
+def first_layer(fence: int, view: View, values: Reply, item: str) -> LayeredList:
+    """Decode the list of the first layer that has one.
 
-    Raises: NotRead where that cannot be told; ValueError where that list is malformed.
+    Raises: NotRead where a node that decides it did not answer; ValueError for a malformed list.
     """
     for place, value in enumerate(values):
         if value is UNREAD:
-            raise NotRead(f"generation {view.layers[place]} could not be asked")
+            raise NotRead(f"generation {view.layers[place]} could not be read")
         if value is not None:
-            return Found(fence, view.layers[place], codec.decode_list(value, item))
-    return Found(fence, view.layers[-1], None)
+            return LayeredList(fence, view.layers[place], codec.decode_list(value, item))
+    return LayeredList(fence, view.layers[-1], None)
 
 
 def changed(hidden: frozenset[str], changes: Reply) -> frozenset[str]:
-    """Apply `+id` and `-id` in order; what begins otherwise is no change."""
+    """Apply `+id` and `-id` in order; values that begin otherwise are ignored."""
     now = set(hidden)
     for change in changes:
         text = (change or b"").decode(errors="replace")
@@ -149,10 +167,6 @@ def changed(hidden: frozenset[str], changes: Reply) -> frozenset[str]:
         elif text.startswith("-"):
             now.discard(text[1:])
     return frozenset(now)
-
-
-def _grouped(values: Reply, size: int) -> list[Reply]:
-    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def _number(value: bytes | None) -> int:

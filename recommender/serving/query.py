@@ -1,15 +1,19 @@
-"""What a caller may ask of a lookup: wrong types are refused, everything else is answered."""
+"""Queries to a lookup. Arguments of a wrong type are refused, all others are answered."""
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from recommender.serving.codec import View
+from recommender.serving.polled_state import BestSellers, LayeredList, PolledState
+
 MAX_SHOWN = 1000
-NOBODY: frozenset[str] = frozenset()
+NO_ITEMS: frozenset[str] = frozenset()
 
 
-class Wish(NamedTuple):
-    """At most `n` entries of a placement, none of `excluded`, none that scores below `lowest`.
+class Query(NamedTuple):
+    """At most `n` entries of a placement, without `excluded`, that score at least `lowest`.
 
     `key` decides between the live view and the canary.
     """
@@ -21,9 +25,29 @@ class Wish(NamedTuple):
     key: str
 
 
-def checked_wish(
+@dataclass(slots=True)
+class ListRequest:
+    """The lists that a query needs under one pointer, and those found so far.
+
+    `view` is None where no pointer is confirmed; `wanted` are the items to read, each once.
+    """
+
+    query: Query
+    state: PolledState
+    view: View | None = None
+    canary: bool = False
+    found: dict[str, LayeredList] = field(default_factory=dict)
+    wanted: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def best_sellers(self) -> BestSellers:
+        """The best sellers by placement, of the last readable pointer where none is live."""
+        return self.state.canary_best_sellers if self.canary else self.state.best_sellers
+
+
+def checked_query(
     placement: str, n: int, exclude: Collection[str], *, min_score: float, key: str
-) -> Wish:
+) -> Query:
     """Check types and clamp n to 0..`MAX_SHOWN`. Raises: TypeError."""
     if not isinstance(placement, str):
         raise TypeError(f"placement: text, not {type(placement).__name__}")
@@ -35,8 +59,8 @@ def checked_wish(
         raise TypeError(f"key: text, not {type(key).__name__}")
     if isinstance(exclude, str) or not isinstance(exclude, Collection):
         raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
-    excluded = frozenset(exclude) if exclude else NOBODY
-    return Wish(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
+    excluded = frozenset(exclude) if exclude else NO_ITEMS
+    return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
 
 
 def checked_item(item: str) -> str:

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from recommender.serving.fallbacks import write_snapshot
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.snapshot import write_snapshot
 from tests.serving import servers
 from tests.serving.test_lookup import LISTS, Shelf, within
 
@@ -343,7 +343,7 @@ def test_after_a_pause_of_the_process_a_question_polls_at_once(path: str, shelf:
         core = reader._reader().core
 
         def ask() -> None:
-            core.learn(core.known, time.monotonic() - 60)
+            core.confirm(core.state, time.monotonic() - 60)
             assert reader.get("a").status == "ok"
 
         assert sum(timed(ask) for _ in range(5)) < 1
