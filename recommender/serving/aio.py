@@ -10,8 +10,7 @@ from recommender.core.related import RelatedList
 from recommender.serving.aio_transport import AsyncConnections
 from recommender.serving.cluster import AsyncCluster
 from recommender.serving.connection import cluster_url
-from recommender.serving.query import checked_query
-from recommender.serving.reader import LookupSettings, Reader
+from recommender.serving.reader import LookupSettings, Reader, checked_query
 
 
 class AsyncRelatedItems:

@@ -15,8 +15,8 @@ from redis.backoff import NoBackoff
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, connection_pool
 from recommender.serving.fallbacks import Breaker
-from recommender.serving.polled_state import Command, Reply
 from recommender.serving.protocol import ErrorReply, ReplyReader, array_reader, packed
+from recommender.serving.state import Command, Reply
 from recommender.serving.transport import CHUNK, MAX_CONNECTIONS, READY
 
 KEEP_READY_INTERVAL_S = 0.5

@@ -20,7 +20,6 @@ from recommender.serving.aio_transport import (
 )
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, ClusterUrl
 from recommender.serving.core import Core
-from recommender.serving.polled_state import Command, Reply
 from recommender.serving.protocol import (
     ClusterRead,
     NodeBatch,
@@ -30,6 +29,7 @@ from recommender.serving.protocol import (
     read_topology,
 )
 from recommender.serving.reader import LookupSettings
+from recommender.serving.state import Command, Reply
 
 REFRESH_INTERVAL_S = 0.5
 """The topology is read at most once in this time."""

@@ -19,24 +19,24 @@ from recommender.core.related import EVIDENCE, RelatedItem, RelatedList, Status,
 from recommender.errors import ConfigError
 from recommender.serving import codec
 from recommender.serving.codec import StoredList, View
-from recommender.serving.fallbacks import Breaker, CacheKey, FailureLog, ListCache, Snapshot
+from recommender.serving.fallbacks import Breaker, CacheKey, ListCache, LookupLog, Snapshot
 from recommender.serving.keys import Keys
-from recommender.serving.polled_state import (
+from recommender.serving.state import (
+    MAX_SHOWN,
     Command,
     LayeredList,
+    ListRequest,
     NotRead,
     PolledState,
+    Query,
     Reply,
     first_layer,
     list_keys,
 )
-from recommender.serving.query import MAX_SHOWN, NO_ITEMS, ListRequest, Query
 
 MAX_SEEDS = 100
 MAX_AGE_S = 2.0
 """How long a pointer is trusted without a poll that confirms it."""
-MAX_LOGGED_PLACEMENTS = 100
-"""Unknown placements that are logged, each once."""
 TOKEN_BYTES = 6
 POPULAR = codec.LETTERS[EVIDENCE.index("popular")].encode()
 OWN: frozenset[Status] = frozenset({"ok", "stale"})
@@ -68,14 +68,13 @@ class Core:
             raise ConfigError(f"cache_items {cache_items}: use 0 or more")
         self.keys = Keys(shop)
         self.breaker = Breaker()
-        self.state = PolledState(hidden=snapshot.hidden if snapshot else NO_ITEMS)
+        self.state = PolledState(hidden=snapshot.hidden) if snapshot else PolledState()
         self._confirmed_at = -math.inf
         self._snapshot = snapshot
         self._cache = ListCache(cache_items)
-        self._failure_log = FailureLog(log, shop)
+        self._log = LookupLog(log, shop)
         self._counting = threading.Lock()
         self._counts: dict[str, int] = defaultdict(int)
-        self._logged_placements: set[str] = set()
 
     @property
     def fresh(self) -> bool:
@@ -99,7 +98,7 @@ class Core:
     def report(self, event: str, error: BaseException) -> None:
         """Count and log the failure of one node of a Cluster; the breaker is for all of them."""
         self._count(event)
-        self._failure_log.add(event, error)
+        self._log.failure(event, error)
 
     def request(self, items: Sequence[str], query: Query) -> ListRequest:
         """Request the related lists of `items`, some of which the cache may have."""
@@ -113,7 +112,7 @@ class Core:
         if query.placement in view.placements:
             self._take_cached(request, items, pointer.fence)
         else:
-            self._log_unknown(query.placement)
+            self._log.unknown_placement(query.placement)
         return request
 
     def command(self, request: ListRequest, view: View) -> Command:
@@ -135,7 +134,7 @@ class Core:
             except NotRead:
                 continue
             except ValueError as error:
-                self._failure_log.add("list_unreadable", error)
+                self._log.failure("list_unreadable", error)
                 continue
             request.found[item] = found
             cached.append(((placement, item, canary), found))
@@ -267,16 +266,8 @@ class Core:
             return self._snapshot.list_of(placement, item) if self._snapshot else None
         except Exception as error:
             # The file may have become unreadable in any way since it was opened.
-            self._failure_log.add("snapshot_unreadable", error)
+            self._log.failure("snapshot_unreadable", error)
             return None
-
-    def _log_unknown(self, placement: str) -> None:
-        logged = self._logged_placements
-        if placement not in logged and len(logged) < MAX_LOGGED_PLACEMENTS:
-            logged.add(placement)
-            log.warning(
-                "event=unknown_placement shop=%s placement=%.60r", self.keys.shop, placement
-            )
 
     def _count(self, name: str, by: int = 1) -> None:
         with self._counting:

@@ -1,4 +1,4 @@
-"""What answers when Redis does not: lists in memory, a snapshot file, and the circuit breaker."""
+"""What a lookup does without Redis: lists in memory, a snapshot file, a circuit breaker, a log."""
 
 import logging
 import threading
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from recommender.serving import codec
 from recommender.serving.keys import Keys
-from recommender.serving.polled_state import LayeredList, first_layer, list_keys
+from recommender.serving.state import LayeredList, first_layer, list_keys
 
 FAILURES = 5
 """The breaker opens after this many failures in a row."""
 LOG_INTERVAL_S = 1.0
+MAX_LOGGED_PLACEMENTS = 100
 SNAPSHOT_SCHEMA = """
 CREATE TABLE pointer (value BLOB NOT NULL);
 CREATE TABLE hidden (item TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -155,16 +156,17 @@ class Breaker:
             self.open = False
 
 
-class FailureLog:
-    """Logs the failures of one shop, at most one a second; those in between are not logged."""
+class LookupLog:
+    """Logs at most one failure of a shop a second, and each unknown placement once."""
 
     def __init__(self, log: logging.Logger, shop: str) -> None:
         self._log = log
         self._shop = shop
         self._lock = threading.Lock()
         self._next = 0.0
+        self._placements: set[str] = set()
 
-    def add(self, event: str, error: BaseException) -> None:
+    def failure(self, event: str, error: BaseException) -> None:
         """Log `event` with the error's name and its message in one line."""
         with self._lock:
             now = time.monotonic()
@@ -178,3 +180,11 @@ class FailureLog:
             type(error).__name__,
             " ".join(str(error).split()),
         )
+
+    def unknown_placement(self, placement: str) -> None:
+        """Log a placement that was not published, for the first `MAX_LOGGED_PLACEMENTS`."""
+        if placement not in self._placements and len(self._placements) < MAX_LOGGED_PLACEMENTS:
+            self._placements.add(placement)
+            self._log.warning(
+                "event=unknown_placement shop=%s placement=%.60r", self._shop, placement
+            )

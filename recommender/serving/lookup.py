@@ -17,10 +17,9 @@ from recommender.core.related import RelatedList
 from recommender.errors import StoreUnavailable
 from recommender.serving.cluster import AsyncCluster
 from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
-from recommender.serving.polled_state import Command, Reply
 from recommender.serving.protocol import ClusterRead
-from recommender.serving.query import checked_query
-from recommender.serving.reader import LookupSettings, Reader, completed
+from recommender.serving.reader import LookupSettings, Reader, checked_query, completed
+from recommender.serving.state import Command, Reply
 from recommender.serving.transport import Connections, wait_blocking
 
 INHERITED: list["PollingReader"] = []
@@ -196,16 +195,16 @@ class BlockingCluster:
     async def top_up(self) -> None:
         """`AsyncCluster.top_up`; the first call starts the loop."""
         self._loop = self._loop or self._started_loop()
-        self._wait_for(self._cluster.top_up())
+        self._result(self._cluster.top_up)
 
     async def poll(self, command: Command) -> Reply:
         """`AsyncCluster.poll`."""
-        return self._wait_for(self._cluster.poll(command))
+        return self._result(self._cluster.poll, command)
 
     async def read(self, command: Command, until: float) -> Reply:
         """`AsyncCluster.read`; at the deadline, the values that have arrived."""
         read = ClusterRead(command[1:])
-        filled = self._submitted(self._cluster.fill(read, until))
+        filled = self._submitted(self._cluster.fill, read, until)
         with suppress(TimeoutError, concurrent.futures.CancelledError):
             filled.result(until - time.monotonic())
         return list(read.values)
@@ -222,27 +221,20 @@ class BlockingCluster:
         """Close all connections, and end the loop and its thread."""
         self._schedule(self._ended.set)
 
-    def _wait_for(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """The result of a coroutine on the loop, which has timeouts of its own."""
-        submitted = self._submitted(coroutine)
+    def _result(self, call: Callable[..., Coroutine[Any, Any, Result]], *args: object) -> Result:
+        """The result of a call on the loop, which has timeouts of its own."""
+        submitted = self._submitted(call, *args)
         try:
             return submitted.result(3 * POLL_TIMEOUT_S)
         finally:
             submitted.cancel()
 
     def _submitted(
-        self, coroutine: Coroutine[Any, Any, Result]
+        self, call: Callable[..., Coroutine[Any, Any, Result]], *args: object
     ) -> "concurrent.futures.Future[Result]":
-        try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
-        except Exception:
-            coroutine.close()
-            raise
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            raise StoreUnavailable("not connected")
-        return self._loop
+        if self._loop is None or self._loop.is_closed():
+            raise StoreUnavailable("the Cluster is not connected")
+        return asyncio.run_coroutine_threadsafe(call(*args), self._loop)
 
     def _schedule(self, act: Callable[[], None]) -> None:
         if self._loop is not None:

@@ -1,7 +1,7 @@
 """The Redis protocol, without a network: RESP2, and which node of a Cluster has which key."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
@@ -10,7 +10,7 @@ from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import Address
-from recommender.serving.polled_state import UNREAD, Command, Reply
+from recommender.serving.state import UNREAD, Command, Reply
 
 MAX_BYTES = 64 * 2**20
 """Of one value. Redis allows 512 MiB; a related list has a few kB."""
@@ -219,27 +219,17 @@ class ClusterRead:
 
     def batches(self, topology: Topology) -> list[NodeBatch]:
         """Group the keys by node. Keys whose slot no node has stay unread."""
-        placed: dict[Address, NodeBatch] = {}
-        for row, key in enumerate(self._keys):
-            address = topology.node_of(key)
-            if address is None:
-                self._unplaced = True
-                continue
-            batch = placed.get(address) or placed.setdefault(address, NodeBatch(address))
-            batch.rows.append(row)
-            batch.keys.append(key)
-        return list(placed.values())
+        nodes = [topology.node_of(key) for key in self._keys]
+        self._unplaced = None in nodes
+        return self._batched((row, node, False) for row, node in enumerate(nodes) if node)
 
     def redirected(self) -> list[NodeBatch]:
         """Group the keys that the nodes redirected, because their slots move, by the new node."""
-        placed: dict[tuple[Address, bool], NodeBatch] = {}
-        for row, error in self._errors.items():
-            if error.redirect is not None:
-                place = error.redirect, error.asking
-                batch = placed.setdefault(place, NodeBatch(*place))
-                batch.rows.append(row)
-                batch.keys.append(self._keys[row])
-        return list(placed.values())
+        return self._batched(
+            (row, error.redirect, error.asking)
+            for row, error in self._errors.items()
+            if error.redirect
+        )
 
     def take(self, batch: NodeBatch, replies: Sequence[NodeReply]) -> ErrorReply | None:
         """Take the replies to a batch; returns the last error among them."""
@@ -251,3 +241,11 @@ class ClusterRead:
             else:
                 self.values[row] = answer
         return error
+
+    def _batched(self, places: Iterable[tuple[int, Address, bool]]) -> list[NodeBatch]:
+        batches: dict[tuple[Address, bool], NodeBatch] = {}
+        for row, node, asking in places:
+            batch = batches.setdefault((node, asking), NodeBatch(node, asking))
+            batch.rows.append(row)
+            batch.keys.append(self._keys[row])
+        return list(batches.values())

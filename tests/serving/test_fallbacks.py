@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.serving.fallbacks import FAILURES, Breaker, ListCache
-from recommender.serving.polled_state import LayeredList
+from recommender.serving.state import LayeredList
 
 ITEMS = [f"i{number}" for number in range(12)]
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.polled_state import UNREAD
 from recommender.serving.protocol import (
     ClusterRead,
     ErrorReply,
@@ -17,6 +16,7 @@ from recommender.serving.protocol import (
     packed,
     read_topology,
 )
+from recommender.serving.state import UNREAD
 
 A, B, C = ("a", 1), ("b", 2), ("c", 3)
 REPLY = [

@@ -5,7 +5,7 @@ import pytest
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
-from recommender.serving.polled_state import (
+from recommender.serving.state import (
     UNREAD,
     NotRead,
     PolledState,

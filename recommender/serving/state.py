@@ -1,4 +1,4 @@
-"""The state of a shop that a lookup polls: the live pointer, hidden items and best sellers.
+"""The state of a lookup: what it polled of a shop, and what one request needs and has found.
 
 `poll` does no input or output itself: it yields commands, is sent their replies, and returns the
 new state.
@@ -7,6 +7,7 @@ new state.
 import hashlib
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ Reply = Sequence[bytes | None]
 
 UNREAD = b"unread"
 """Replaces a value that its node did not return; compared by identity."""
+MAX_SHOWN = 1000
+"""The most entries of one list that a query gets."""
+NO_ITEMS: frozenset[str] = frozenset()
 NEVER = -1
 """A version of the hidden items below every floor, so that the first poll reads all of them."""
 
@@ -57,7 +61,7 @@ class PolledState:
     pointer: Pointer | None = None
     best_sellers: BestSellers = field(default_factory=dict)
     canary_best_sellers: BestSellers = field(default_factory=dict)
-    hidden: frozenset[str] = frozenset()
+    hidden: frozenset[str] = NO_ITEMS
     version: int = NEVER
     complete: bool = True
 
@@ -67,6 +71,39 @@ class PolledState:
         if not key or pointer is None or pointer.canary is None:
             return False
         return share_of(key) < pointer.canary_share
+
+
+class Query(NamedTuple):
+    """At most `n` entries of a placement, without `excluded`, that score at least `lowest`.
+
+    `key` decides between the live view and the canary.
+    """
+
+    placement: str
+    n: int
+    excluded: AbstractSet[str]
+    lowest: float
+    key: str
+
+
+@dataclass(slots=True)
+class ListRequest:
+    """The lists that a query needs under one pointer, and those found so far.
+
+    `view` is None where no pointer is confirmed; `wanted` are the items to read, each once.
+    """
+
+    query: Query
+    state: PolledState
+    view: View | None = None
+    canary: bool = False
+    found: dict[str, LayeredList] = field(default_factory=dict)
+    wanted: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def best_sellers(self) -> BestSellers:
+        """The best sellers by placement, of the last readable pointer where none is live."""
+        return self.state.canary_best_sellers if self.canary else self.state.best_sellers
 
 
 def share_of(key: str) -> float:
@@ -83,7 +120,7 @@ def poll(keys: Keys, state: PolledState) -> Generator[Command, Reply, PolledStat
         from_scratch = newest < state.version or state.version < _number(floor)
         lowest = "-inf" if from_scratch else f"({state.version}"
         changes = yield ("ZRANGEBYSCORE", keys.hidden, lowest, "+inf")
-        hidden = changed(frozenset() if from_scratch else state.hidden, changes)
+        hidden = changed(NO_ITEMS if from_scratch else state.hidden, changes)
         state = replace(state, hidden=hidden, version=newest)
     if raw == state.raw and state.complete:
         return state
