@@ -4,6 +4,7 @@ What a name in a recipe may be, `registry.py` knows; where values come from, `se
 """
 
 import dataclasses
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pydantic import (
     PlainValidator,
     SecretStr,
     field_validator,
+    model_validator,
 )
 
 from recommender.artifacts.erasure import Forgotten
@@ -27,12 +29,14 @@ from recommender.build.gates import Gates
 from recommender.build.job import SHARD_ITEMS, Job
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.serving.connection import redacted
+
+logger = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
 CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
@@ -86,12 +90,21 @@ class PlacementSettings(_Table):
     fusion: Annotated[Choice, _choice_of("learned")] = Choice("learned")
     candidates: tuple[ChoiceSetting, ...] = tuple(map(Choice, CANDIDATES))
     ranker: ChoiceSetting = Choice("learned")
-    rules: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
+    filters: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
     shown: int = 12
     depth: int = 36
     min_score: float = 0.0
     kinds: tuple[str, ...] = ()
     hub_share: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: object) -> object:
+        """Accept `rules`, the name of `filters` until 0.1. To be removed in 0.3."""
+        if not isinstance(values, Mapping) or "rules" not in values or "filters" in values:
+            return values
+        logger.warning("recipe.placements: `rules` is now called `filters`; please rename it")
+        return {name if name != "rules" else "filters": values[name] for name in values}
 
 
 class RecipeSettings(_Table):
