@@ -81,7 +81,11 @@ class AsyncConnections:
         """Ask over the connection for polls. Raises: as `ask`."""
         if self._control is None:
             raise StoreUnavailable("not connected")
-        return await ask(self._control, command)
+        try:
+            return await ask(self._control, command)
+        except BaseException:
+            self._hang_up()
+            raise
 
     async def read(self, command: Command, until: float) -> Reply:
         """Ask over an idle connection, which is dropped if asking fails. Raises: as `ask`."""
@@ -117,15 +121,10 @@ class AsyncConnections:
         """The number of open connections."""
         return {"connections": self._open}
 
-    def hang_up(self) -> None:
-        """Close the connection for polls."""
-        if self._control is not None:
-            abort(self._control)
-            self._control = None
-
     def close(self) -> None:
-        """Close the idle connections now, and those in use when they come back."""
+        """Close the connections, those in use when they come back."""
         self._closed = True
+        self._hang_up()
         while self._idle:
             self._drop(self._idle.pop())
 
@@ -164,6 +163,11 @@ class AsyncConnections:
             self._drop(connection)
         else:
             self._idle.append(connection)
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            abort(self._control)
+            self._control = None
 
     def _drop(self, connection: AbstractConnection) -> None:
         self._open -= 1

@@ -91,7 +91,8 @@ class AsyncCluster:
             raise StoreUnavailable("not connected")
         try:
             return await ask(self._control, command)
-        except Exception:
+        except BaseException:
+            self._hang_up()
             self._outdated.set()
             raise
 
@@ -120,20 +121,19 @@ class AsyncCluster:
             "nodes_spared": sum(node.breaker.open for node in nodes),
         }
 
-    def hang_up(self) -> None:
-        """Close the connection for polls."""
-        if self._control is not None:
-            abort(self._control)
-            self._control = None
-
     def close(self) -> None:
         """End the tasks and close all connections, those in use when they come back."""
-        self.hang_up()
+        self._hang_up()
         if self._task is not None:
             self._task.cancel()
         for node in self._nodes.values():
             node.stop()
         self._nodes = {}
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            abort(self._control)
+            self._control = None
 
     async def _round(self, read: ClusterRead, batches: Iterable[NodeBatch], until: float) -> None:
         asked = [

@@ -213,13 +213,10 @@ class BlockingCluster:
         """`AsyncCluster.counts`."""
         return self._cluster.counts()
 
-    def hang_up(self) -> None:
-        """Close the connection for polls."""
-        self._schedule(self._cluster.hang_up)
-
     def close(self) -> None:
         """Close all connections, and end the loop and its thread."""
-        self._schedule(self._ended.set)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     def _result(self, call: Callable[..., Coroutine[Any, Any, Result]], *args: object) -> Result:
         """The result of a call on the loop, which has timeouts of its own."""
@@ -235,11 +232,6 @@ class BlockingCluster:
         if self._loop is None or self._loop.is_closed():
             raise StoreUnavailable("the Cluster is not connected")
         return asyncio.run_coroutine_threadsafe(call(*args), self._loop)
-
-    def _schedule(self, act: Callable[[], None]) -> None:
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(act)
 
     def _started_loop(self) -> asyncio.AbstractEventLoop:
         """Start the thread and its loop. Raises: RuntimeError where the system refuses a thread.

@@ -136,7 +136,7 @@ class Connections(Protocol[Event]):
         """Connect for polls, and while requests wait or too few connections are ready."""
 
     async def poll(self, command: Command) -> Reply:
-        """Exchange a command of a poll and its reply."""
+        """Exchange a command of a poll and its reply; after an error, `top_up` connects anew."""
 
     async def read(self, command: Command, until: float) -> Reply:
         """Exchange the command of a request and its reply before `until`, a monotonic time."""
@@ -144,11 +144,8 @@ class Connections(Protocol[Event]):
     def counts(self) -> Mapping[str, int]:
         """Numbers for `stats`."""
 
-    def hang_up(self) -> None:
-        """Close the connection for polls."""
-
     def close(self) -> None:
-        """Close all connections of requests."""
+        """Close all connections, those in use when they come back."""
 
 
 class Reader(Generic[Event]):
@@ -196,7 +193,6 @@ class Reader(Generic[Event]):
     def stop(self) -> None:
         """Read no more, and let `run` end soon."""
         self._stopped = True
-        self._connections.close()
         self._connections.wanted.set()
 
     async def run(self) -> None:
@@ -206,7 +202,6 @@ class Reader(Generic[Event]):
                 await self._poll()
                 await self._rest()
         finally:
-            self._connections.hang_up()
             self._connections.close()
 
     async def _request(self, items: Sequence[str], query: Query) -> ListRequest:
@@ -267,7 +262,6 @@ class Reader(Generic[Event]):
             asked_at = time.monotonic()
             state, took_s = await self._read_state()
         except Exception as error:
-            connections.hang_up()
             core.failed("poll_failures", error)
         else:
             core.confirm(state, asked_at)

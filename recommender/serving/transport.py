@@ -106,7 +106,11 @@ class Connections:
         """Ask over the connection for polls. Raises: as `DeadlineConnection.ask`."""
         if self._control is None:
             raise StoreUnavailable("not connected")
-        return self._control.ask(command, time.monotonic() + POLL_TIMEOUT_S)
+        try:
+            return self._control.ask(command, time.monotonic() + POLL_TIMEOUT_S)
+        except BaseException:
+            self._hang_up()
+            raise
 
     async def read(self, command: Command, until: float) -> Reply:
         """Ask over an idle connection, which is dropped if asking fails.
@@ -143,18 +147,11 @@ class Connections:
         """The number of open connections."""
         return {"connections": self._open}
 
-    def hang_up(self) -> None:
-        """Close the connection for polls."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-
     def close(self) -> None:
-        """Close the idle connections now, and those in use when they come back."""
+        """Close the connections, those in use when they come back; only after the last poll."""
         self._closed = True
-        with suppress(Empty):
-            while True:
-                self._drop(self._idle.get_nowait())
+        self._hang_up()
+        self._close_idle()
 
     def _connected(self) -> DeadlineConnection:
         return DeadlineConnection(self._pool.connection_class(**self._pool.connection_kwargs))
@@ -190,7 +187,17 @@ class Connections:
     def _give(self, connection: DeadlineConnection) -> None:
         self._idle.put(connection)
         if self._closed:
-            self.close()
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._drop(self._idle.get_nowait())
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
 
     def _drop(self, connection: DeadlineConnection) -> None:
         with self._lock:
