@@ -25,6 +25,7 @@ from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from tests.serving import builds, servers
 from tests.serving.builds import N
+from tests.serving.test_lookup import soon
 from tests.serving.waiting import waits_of
 from tests.topologies.clusters import Cluster, cluster, free_ports
 
@@ -160,9 +161,9 @@ def test_hidden_items_reach_readers(site: Cluster) -> None:
         servers.until(lambda: lookup.get("item-0").ids == ("item-1", "item-2", "item-3"))
         hidden = Hidden(publisher.store, SHOP)
         assert hidden.hide(["item-2"]) == 1
-        servers.until(lambda: lookup.get("item-0").ids == ("item-1", "item-3"), 2)
+        soon(lookup, lambda: lookup.get("item-0").ids == ("item-1", "item-3"))
         assert hidden.unhide(["item-2"]) == 1
-        servers.until(lambda: "item-2" in lookup.get("item-0").ids, 2)
+        soon(lookup, lambda: "item-2" in lookup.get("item-0").ids)
         assert hidden.hidden() == []
 
 
