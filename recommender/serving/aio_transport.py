@@ -77,18 +77,31 @@ class AsyncConnections:
             raise
         return connection
 
+    async def connect(self) -> None:
+        """Connect for polls, unless that was done. Raises: as `connected`."""
+        self._control = self._control or await self.connected()
+
     async def poll(self, command: Command) -> Reply:
-        """Ask over the connection for polls. Raises: as `ask`."""
+        """Ask over the connection for polls, which is closed if that fails.
+
+        Raises: TimeoutError after `POLL_TIMEOUT_S`; as `exchange`.
+        """
         if self._control is None:
             raise StoreUnavailable("not connected")
+        reader = array_reader(command)
         try:
-            return await ask(self._control, command)
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                await exchange(self._control, packed(command), reader)
         except BaseException:
             self._hang_up()
             raise
+        return reader.reply
 
     async def read(self, command: Command, until: float) -> Reply:
-        """Ask over an idle connection, which is dropped if asking fails. Raises: as `ask`."""
+        """Ask over an idle connection, which is dropped if that fails.
+
+        Raises: TimeoutError at the deadline; as `exchange`.
+        """
         reader = array_reader(command)
         async with asyncio.timeout(until - time.monotonic()):
             await self.exchange(packed(command), reader)
@@ -106,7 +119,7 @@ class AsyncConnections:
 
     async def top_up(self) -> None:
         """Connect for polls, and for requests. Raises: as `connected`."""
-        self._control = self._control or await self.connected()
+        await self.connect()
         await self.top_up_idle()
 
     async def top_up_idle(self) -> None:
@@ -241,17 +254,6 @@ class AsyncNode:
             raise StoreUnavailable(reader.values[0].reason)
         if time.monotonic() - asked_at <= self._deadline_s:
             self.breaker.close()
-
-
-async def ask(connection: AbstractConnection, command: Command) -> Reply:
-    """Exchange a command that nobody waits for and its reply.
-
-    Raises: TimeoutError after `POLL_TIMEOUT_S`; RedisError; StoreUnavailable.
-    """
-    reader = array_reader(command)
-    async with asyncio.timeout(POLL_TIMEOUT_S):
-        await exchange(connection, packed(command), reader)
-    return reader.reply
 
 
 async def exchange(connection: AbstractConnection, message: bytes, reader: ReplyReader) -> None:

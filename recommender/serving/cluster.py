@@ -8,14 +8,11 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 
-from redis.asyncio.connection import AbstractConnection
-
 from recommender.errors import StoreUnavailable
 from recommender.serving.aio_transport import (
     AsyncConnections,
     AsyncNode,
     abort,
-    ask,
     wait_async,
 )
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, ClusterUrl
@@ -55,7 +52,7 @@ class AsyncCluster:
         self._tag = self._live_key[: self._live_key.index("}") + 1]
         self._report = core.report
         self._connections_to(url.seeds[0])
-        self._control: AbstractConnection | None = None
+        self._pointing: AsyncNode | None = None
         self._topology: Topology | None = None
         self._nodes: dict[Address, AsyncNode] = {}
         self._tried = asyncio.Event()
@@ -67,32 +64,30 @@ class AsyncCluster:
 
         Raises: StoreUnavailable; what connecting raises.
         """
-        if self._control is not None:
-            return
         if self._task is None or self._task.done():
             self._outdated.set()
             self._task = asyncio.get_running_loop().create_task(
                 self._run(), name="recommender-lookup-topology"
             )
         try:
-            self._control = await (await self._pointing()).connections.connected()
+            self._pointing = await self._node_of_pointer()
+            await self._pointing.connections.connect()
         except Exception:
             self._outdated.set()
             raise
 
     async def poll(self, command: Command) -> Reply:
-        """Read control keys over the connection for polls, and lists from their nodes.
+        """Read control keys from the node of the pointer, and lists from theirs.
 
-        Raises: as `ask`.
+        Raises: as `AsyncConnections.poll`.
         """
         if not command[1].startswith(self._tag):
             return await self.read(command, time.monotonic() + BEST_SELLERS_S)
-        if self._control is None:
+        if self._pointing is None:
             raise StoreUnavailable("not connected")
         try:
-            return await ask(self._control, command)
-        except BaseException:
-            self._hang_up()
+            return await self._pointing.connections.poll(command)
+        except Exception:
             self._outdated.set()
             raise
 
@@ -123,17 +118,11 @@ class AsyncCluster:
 
     def close(self) -> None:
         """End the tasks and close all connections, those in use when they come back."""
-        self._hang_up()
         if self._task is not None:
             self._task.cancel()
         for node in self._nodes.values():
             node.stop()
         self._nodes = {}
-
-    def _hang_up(self) -> None:
-        if self._control is not None:
-            abort(self._control)
-            self._control = None
 
     async def _round(self, read: ClusterRead, batches: Iterable[NodeBatch], until: float) -> None:
         asked = [
@@ -165,7 +154,7 @@ class AsyncCluster:
         if error_reply is not None and error_reply.redirect is None:
             self._report("read_failures", StoreUnavailable(error_reply.reason))
 
-    async def _pointing(self) -> AsyncNode:
+    async def _node_of_pointer(self) -> AsyncNode:
         """The node that has the pointer. Raises: StoreUnavailable."""
         await wait_async(self._tried, time.monotonic() + POLL_TIMEOUT_S)
         topology = self._topology
