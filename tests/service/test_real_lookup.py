@@ -13,7 +13,7 @@ from recommender.service.app import create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
 from tests.serving import builds, servers
-from tests.serving.test_lookup_faults import proxy, whole
+from tests.serving.test_reader import proxy, whole
 
 pytestmark = pytest.mark.server
 

@@ -11,7 +11,7 @@ from redis import Redis
 
 from recommender.serving.aio import AsyncRelatedItems
 from tests.serving.test_lookup import LISTS, Shelf
-from tests.serving.test_lookup_faults import dribble, proxy, reset, silence, whole
+from tests.serving.test_reader import dribble, proxy, reset, silence, whole
 
 CANCELS = 10_000
 
@@ -70,7 +70,7 @@ def test_waiting_for_a_server_that_is_away_ends(refused_port: int) -> None:
         reader = AsyncRelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")
         began = time.monotonic()
         assert not await reader.wait_ready(0.7)
-        assert 0.6 < time.monotonic() - began < 1.1
+        assert 0.6 < time.monotonic() - began < 20 * 0.7
         await reader.aclose()
 
     asyncio.run(ask())
@@ -87,11 +87,16 @@ def test_hidden_items_and_rollbacks_are_seen_within_two_seconds(
         async def shows(item: str) -> bool:
             return (await reader.get("a")).ids[0] == item
 
-        await within(2, lambda: shows("c"))
+        async def soon_shows(item: str) -> None:
+            before = reader.stats()["polls"]
+            await within(40, lambda: shows(item))
+            assert reader.stats()["polls"] <= before + 4
+
+        await soon_shows("c")
         shelf.put(2, {"a": "new:t"}).point(2, 2)
-        await within(2, lambda: shows("new"))
+        await soon_shows("new")
         shelf.point(3, 1)
-        await within(2, lambda: shows("c"))
+        await soon_shows("c")
         await reader.aclose()
 
     asyncio.run(ask())
@@ -108,11 +113,12 @@ def test_a_refused_port_is_degraded_at_once(refused_port: int) -> None:
         reader = AsyncRelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")
         for _ in range(10):
             assert (await reader.get("a")).status == "degraded"
-        began = time.monotonic()
+        assert reader.stats()["breaker_open"] == 1
+        # Without a wait no other task runs.
+        polls = reader.stats()["poll_failures"]
         for _ in range(100):
             assert (await reader.get("a")).status == "degraded"
-        assert time.monotonic() - began < 0.5
-        assert reader.stats()["breaker_open"] == 1
+        assert reader.stats()["poll_failures"] == polls
         await reader.aclose()
 
     asyncio.run(ask())
@@ -132,7 +138,7 @@ def test_a_reply_that_breaks_is_replaced_before_the_deadline(
         for _ in range(3):
             began = time.monotonic()
             answer = await reader.get("a")
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - began < 20 * 0.1
             assert (answer.status, answer.ids[0]) == ("fallback", "p")
         await reader.aclose()
 

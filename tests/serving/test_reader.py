@@ -2,7 +2,6 @@ import logging
 import os
 import random
 import socket
-import statistics
 import struct
 import tempfile
 import threading
@@ -18,13 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from recommender.serving.fallbacks import FAILURES, write_snapshot
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.snapshot import write_snapshot
 from tests.serving import servers
 from tests.serving.test_lookup import LISTS, Shelf, within
+from tests.serving.waiting import waits_of
 
 DEADLINE_S = 0.1
-MARGIN_S = 1.0
+MARGIN_S = 2.0
 """For a machine that does other things too."""
 
 Answering = Callable[[socket.socket, bytes, bytes], None]
@@ -107,12 +107,12 @@ def test_a_refused_port_is_degraded_at_once(
     with (
         caplog.at_level(logging.WARNING, logger="recommender"),
         closing(RelatedItems(url, "acme")) as reader,
+        waits_of(reader) as waits,
     ):
         took = [timed(lambda: reader.get("a")) for _ in range(200)]
         assert reader.get("a").status == "degraded"
         assert max(took) < DEADLINE_S + MARGIN_S
-        assert sorted(took[20:])[-10] < 0.001
-        assert sum(second > 0.005 for second in took) <= 2
+        assert len(waits) <= FAILURES
         assert reader.stats()["breaker_open"] == 1
     assert 1 <= len(caplog.records) <= 3
     assert "shop=acme" in caplog.text
@@ -131,11 +131,14 @@ def test_a_server_that_never_answers_costs_the_deadline_five_times(family: str) 
             silent.bind(f"{folder}/s.sock")
             silent.listen(1)
             url = f"unix://{folder}/s.sock"
-        with closing(RelatedItems(url, "acme", deadline_s=0.05)) as reader:
+        with (
+            closing(RelatedItems(url, "acme", deadline_s=0.05)) as reader,
+            waits_of(reader) as waits,
+        ):
             took = [timed(lambda: reader.get("a")) for _ in range(50)]
             assert took[0] > 0.04
             assert max(took) < 0.05 + MARGIN_S
-            assert sum(second > 0.04 for second in took) <= 6
+            assert len(waits) <= FAILURES
             assert reader.get("a").status == "degraded"
 
 
@@ -152,17 +155,21 @@ def test_a_lookup_that_is_waited_for_answers_its_first_question(path: str, shelf
             assert not patient.wait_ready(0.05)
             assert patient.wait_ready()
             assert patient.get("a").status == "ok"
-            assert timed(patient.wait_ready) < 0.01
+            with waits_of(patient) as waits:
+                assert patient.wait_ready()
+            assert waits == []
 
 
 def test_waiting_for_a_server_that_is_away_ends(refused_port: int) -> None:
     with closing(RelatedItems(f"redis://127.0.0.1:{refused_port}", "acme")) as reader:
         began = time.monotonic()
         assert not reader.wait_ready(0.7)
-        assert 0.6 < time.monotonic() - began < 0.7 + MARGIN_S
+        assert 0.6 < time.monotonic() - began < 20 * 0.7
         assert reader.stats()["breaker_opened"] == 0
         reader.close()
-        assert timed(reader.wait_ready) < MARGIN_S
+        with waits_of(reader) as waits:
+            assert not reader.wait_ready()
+        assert waits == []
 
 
 def test_a_server_that_starts_late_is_waited_for(tmp_path: Path) -> None:
@@ -342,11 +349,12 @@ def test_after_a_pause_of_the_process_a_question_polls_at_once(path: str, shelf:
     with reading(f"unix://{path}", shelf.shop, deadline_s=5.0) as reader:
         core = reader._reader().core
 
-        def ask() -> None:
-            core.learn(core.known, time.monotonic() - 60)
+        for _ in range(5):
+            core.confirm(core.state, time.monotonic() - 60)
+            polls = reader.stats()["polls"]
+            # It waits for one poll, and not for the next one that is due.
             assert reader.get("a").status == "ok"
-
-        assert sum(timed(ask) for _ in range(5)) < 1
+            assert reader.stats()["polls"] == polls + 1
 
 
 @pytest.mark.fault(19)
@@ -355,23 +363,28 @@ def test_a_slow_server_costs_no_more_than_the_deadline(
     path: str, shelf: Shelf, latency_s: float
 ) -> None:
     jitter = random.Random(19)
+    deadline_s = 0.05 if latency_s >= 0.02 else 2.0
 
     def slow(connection: socket.socket, command: bytes, reply: bytes) -> None:
         time.sleep(latency_s * jitter.uniform(0.8, 1.2))
         connection.sendall(reply)
 
-    with proxy(path, slow) as url, reading(url, shelf.shop, deadline_s=0.05) as reader:
+    with (
+        proxy(path, slow) as url,
+        reading(url, shelf.shop, deadline_s=deadline_s) as reader,
+        waits_of(reader) as waits,
+    ):
         took: list[float] = []
-        opened: list[float] = []
         for _ in range(1000 if latency_s >= 0.1 else 150):
-            was_open = reader.stats()["breaker_open"]
+            was_open, before = reader.stats()["breaker_open"], len(waits)
             began = time.monotonic()
             answer = reader.get("a")
-            (opened if was_open else took).append(time.monotonic() - began)
+            took.append(time.monotonic() - began)
+            # A probe may close the breaker in between.
+            if was_open and reader.stats()["breaker_open"]:
+                assert len(waits) == before
             assert answer.status in ({"ok"} if latency_s < 0.02 else {"ok", "fallback"})
-        assert max(took + opened) < 0.05 + MARGIN_S
-        if latency_s >= 0.1:
-            assert statistics.quantiles(opened, n=100)[98] < 0.001
+        assert max(took) < deadline_s + MARGIN_S
 
 
 @pytest.mark.fault(23)
@@ -387,11 +400,14 @@ def test_a_name_that_is_never_resolved_costs_the_deadline(
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
-        with closing(RelatedItems("redis://nowhere.invalid:6379", "acme")) as reader:
+        with (
+            closing(RelatedItems("redis://nowhere.invalid:6379", "acme")) as reader,
+            waits_of(reader) as waits,
+        ):
             took = [timed(lambda: reader.get("a")) for _ in range(100)]
             assert reader.get("a").status == "degraded"
             assert max(took) < 0.05 + MARGIN_S
-            assert statistics.median(took) < 0.001
+            assert len(waits) <= FAILURES
             hung.set()
     finally:
         hung.set()
@@ -470,9 +486,10 @@ def test_the_breaker_opens_spares_the_server_and_closes_again(path: str, shelf: 
         answers = [reader.get("a") for _ in range(5)]
         assert {answer.status for answer in answers} == {"fallback"}
         assert reader.stats()["breaker_opened"] == 1
-        took = [timed(lambda: reader.get("a")) for _ in range(100)]
-        assert asked <= 10
-        assert sorted(took)[90] < 0.001
+        with waits_of(reader) as waits:
+            for _ in range(100):
+                reader.get("a")
+        assert (asked, waits) == (5, [])
         broken.clear()
         within(5, lambda: reader.get("a").status == "ok")
         assert not reader.stats()["breaker_open"]
@@ -581,7 +598,6 @@ def test_a_fork_after_use_crosses_no_answers(path: str, shelf: Shelf) -> None:
     url = f"unix://{path}"
     with closing(RelatedItems(url, shelf.shop, deadline_s=5.0, cache_items=10)) as reader:
         assert wrong(reader) == 0
-        began = time.monotonic()
         children = []
         for _ in range(8):
             child = os.fork()
@@ -594,5 +610,4 @@ def test_a_fork_after_use_crosses_no_answers(path: str, shelf: Shelf) -> None:
             children.append(child)
         assert wrong(reader) == 0
         assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
-        assert time.monotonic() - began < 10
         assert wrong(reader) == 0
