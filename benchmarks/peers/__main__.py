@@ -18,11 +18,10 @@ import pandas as pd
 from recommender.build.job import Job
 from recommender.cli.evaluate import show
 from recommender.evaluation.experiments import Evaluation, evaluate
+from recommender.evaluation.external_lists import ExternalLists, read_entries
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, prepare_harness
 from recommender.evaluation.protocols import K, NextItemTask
 from recommender.evaluation.report import SystemResult
-from recommender.evaluation.systems import ExternalLists
-from recommender.readers.lists import read_lists
 from recommender.settings.loading import find_file, load
 
 FIT = Path(__file__).with_name("fit.py")
@@ -79,7 +78,7 @@ def export(asked: Harness, folder: Path) -> None:
 def peer_lists(folder: Path) -> Iterator[ExternalLists]:
     """The lists that the peers wrote."""
     for path in sorted(folder.glob("lists-*.parquet")):
-        yield ExternalLists(path.stem.removeprefix("lists-"), *read_lists(path))
+        yield ExternalLists(path.stem.removeprefix("lists-"), *read_entries(path))
 
 
 def with_sasrec(

@@ -16,16 +16,14 @@ from recommender.evaluation.experiments import (
     Evaluation,
     evaluate,
     heading,
-    published_lists,
     verdict,
 )
+from recommender.evaluation.external_lists import ExternalLists, published_lists, read_entries
 from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
-from recommender.evaluation.systems import ExternalLists
 from recommender.pages.evaluation_report import page
 from recommender.pages.rendering import write
-from recommender.readers.lists import read_lists
 from recommender.settings.model import Settings
 
 NARROW = 24
@@ -67,7 +65,7 @@ def _lists(given: list[str]) -> Iterator[ExternalLists]:
         name, sign, path = assignment.partition("=")
         if not (sign and name.strip() and path):
             raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
-        yield ExternalLists(name.strip(), *read_lists(Path(path)))
+        yield ExternalLists(name.strip(), *read_entries(Path(path)))
 
 
 def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ExternalLists]:

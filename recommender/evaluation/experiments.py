@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.artifacts.store import Artifact, ArtifactStore
-from recommender.build.contents import lists_and_own, placements, read_catalogue, read_interactions
+from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
@@ -18,12 +17,13 @@ from recommender.core.popularity import most_popular
 from recommender.core.recipe import TEXT, Choice, Placement, Recipe
 from recommender.errors import ConfigError
 from recommender.evaluation import systems
+from recommender.evaluation.external_lists import ExternalLists
 from recommender.evaluation.harness import EvaluationPlan, Harness, prepare_harness
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.protocols import DECAY, LAST_ITEMS, K, NextItemTask
 from recommender.evaluation.report import SystemResult, shortfalls
-from recommender.evaluation.systems import DEPTH, Baseline, ExternalLists, ListBuilder
-from recommender.vectors.content.adapted_folder import learned_until
+from recommender.evaluation.systems import DEPTH, Baseline, ListBuilder
+from recommender.vectors.content.model_folder import learned_until
 
 TEST_LOG = "test-uses"
 BEST_SELLERS, EASE = "best sellers", "EASE"
@@ -136,27 +136,6 @@ def verdict(evaluation: Evaluation) -> str:
     if not evaluation.shortfalls:
         return f"{ours} clears the bar: above every baseline, and below none on any large slice."
     return "\n".join([f"{ours} misses the bar:", *(f"- {one}" for one in evaluation.shortfalls)])
-
-
-def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -> ExternalLists:
-    """The lists of a published build in a placement, by default its first, without filler.
-
-    Raises: ArtifactError where they are no longer there; ConfigError where the build has no such
-    placement.
-    """
-    ids = np.array(read_catalogue(job.artifacts, build).ids.ids, dtype=object)
-    there = placements(build)
-    if placement and placement not in there:
-        raise ConfigError(f"placement {placement!r}: {name} has {', '.join(there)}")
-    lists, own = lists_and_own(job.artifacts, build, placement or there[0])
-    owner = np.repeat(np.arange(len(lists)), lists.sizes)[own]
-    return ExternalLists(
-        name=name,
-        item=ids[owner].tolist(),
-        related=ids[lists.rows[own]].tolist(),
-        score=np.asarray(lists.scores[own]),
-        newest=read_interactions(job.artifacts, build).newest,
-    )
 
 
 def log_test_use(store: ArtifactStore, facts: Mapping[str, Any]) -> int:

@@ -25,10 +25,10 @@ from recommender.evaluation.harness import EvaluationPlan, Harness, prepare_harn
 from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import K, Queries
 from recommender.evaluation.report import ALL, QuerySlices, by_support
-from recommender.vectors.content import adapted_folder, model_folder
-from recommender.vectors.content.adapter import Adapter
-from recommender.vectors.content.adapter_training import AdapterTraining, Watch
+from recommender.vectors.content import model_folder
+from recommender.vectors.content.adapter import Adapter, AdapterTraining, OnCheck
 from recommender.vectors.content.model_folder import DEFAULT_MODEL
+from recommender.vectors.content.sentence_transformer import require_same
 
 ENCODER = "sentence-transformers"
 HELD_OUT, SEEN = "held out of tuning", "seen in tuning"
@@ -107,7 +107,7 @@ class FinetunedModel:
 
 
 def finetune(
-    job: Job, plan: EvaluationPlan, training: AdapterTraining, watch: Watch
+    job: Job, plan: EvaluationPlan, training: AdapterTraining, watch: OnCheck
 ) -> FinetunedModel:
     """Train an adapter for the job's text encoder, and evaluate it on the validation window.
 
@@ -149,7 +149,9 @@ def save(job: Job, model: FinetunedModel, out: Path) -> None:
     record = {key: facts[key] for key in ("base", "digest", "seed")}
     record |= {"until": model.harness.window.start, "ndcg": model.result.plain()}
     try:
-        adapted_folder.save(folder, model.adapter, out, card(facts, model.result.plain()), record)
+        model_folder.save_adapted(
+            folder, model.adapter, out, card(facts, model.result.plain()), record
+        )
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "sentence-transformers is not installed: pip install 'recommender[text]'"
@@ -157,7 +159,7 @@ def save(job: Job, model: FinetunedModel, out: Path) -> None:
     texts = documents(model.harness.catalogue)
     rows = [row for row, text in enumerate(texts) if text][:PROBED]
     expected = model.adapter.apply(model.harness.text.matrix[rows])
-    adapted_folder.require_same(out, [texts[row] for row in rows], expected)
+    require_same(out, [texts[row] for row in rows], expected)
 
 
 def text_scores(job: Job, vectors: FloatMatrix, queries: Queries) -> QueryScores:

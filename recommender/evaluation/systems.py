@@ -1,29 +1,25 @@
-"""The systems under evaluation: recipes, the baselines that they must beat, and external lists.
+"""The systems under evaluation: recipes, and the baselines that they must beat.
 
-Recipes and baselines are fitted to interactions and return the lists (n, depth) of all items.
+Both are fitted to interactions and return the lists (n, depth) of all items.
 Baselines work on blocks of rows, so that no matrix of items by items is held except that of EASE.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.core.arrays import blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
-from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.popularity import most_popular
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
-from recommender.errors import DataError
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
 from recommender.ranking.hubness import Entries, most_lists
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
@@ -192,52 +188,3 @@ def _without_own(scores: sp.csr_array, start: int) -> sp.csr_array:
     owner = start + np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     kept = np.where(scores.indices == owner, 0, scores.data)
     return sp.csr_array((kept, scores.indices, scores.indptr), shape=scores.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalLists:
-    """The lists of another system, or of an earlier build, as entries by item id.
-
-    `related` (e,) is shown to `item` (e,) with `score` (e,), larger scores first. `newest` is the
-    time of the newest event that the lists were learned from (epoch seconds), 0 where unknown.
-
-    Raises: DataError where columns differ in length or a score is not above 0.
-    """
-
-    name: str
-    item: Sequence[str]
-    related: Sequence[str]
-    score: NDArray[np.float32]
-    newest: int = 0
-
-    def __post_init__(self) -> None:
-        if not len(self.item) == len(self.related) == len(self.score):
-            raise DataError(f"lists {self.name}: columns differ in length")
-        if not (np.isfinite(self.score) & (self.score > 0)).all():
-            raise DataError(f"lists {self.name}: a score that is not a number above 0")
-
-    def aligned(self, ids: ItemIds, depth: int) -> tuple[Neighbours, tuple[str, ...]]:
-        """The lists (n, depth) by the rows of `ids`, and notes on the entries left out.
-
-        Entries with unknown items and items in their own lists are left out. Where an item is in
-        a list twice, the better entry counts.
-        """
-        asking, shown = ids.rows(self.item), ids.rows(self.related)
-        known = (asking >= 0) & (shown >= 0)
-        own = known & (asking == shown)
-        kept = known & ~own
-        pairs = asking[kept].astype(np.int64) * len(ids) + shown[kept]
-        order = np.lexsort((-self.score[kept], pairs))
-        distinct, first = np.unique(pairs[order], return_index=True)
-        entries = (self.score[kept][order][first], np.divmod(distinct, max(len(ids), 1)))
-        lists = Neighbours.of_sparse(sp.csr_array(entries, shape=(len(ids), len(ids))), depth)
-        left_out = {
-            "with an unknown item": int((~known).sum()),
-            "of an item in its own list": int(own.sum()),
-            "twice in a list": int(kept.sum()) - len(distinct),
-        }
-        notes = [f"{count:,} entries {what}" for what, count in left_out.items() if count]
-        empty = int((~lists.found[:, 0]).sum())
-        if empty:
-            notes.append(f"{empty:,} of {len(ids):,} items without a list")
-        return lists, (f"{self.name}: {'; '.join(notes)}",) if notes else ()

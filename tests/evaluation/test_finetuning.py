@@ -17,8 +17,12 @@ from recommender.evaluation.finetuning import HELD_OUT, FinetuningResult, card, 
 from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.settings.loading import load
-from recommender.vectors.content.adapter import Adapter
-from recommender.vectors.content.adapter_training import AdapterTraining, Judge, Watch
+from recommender.vectors.content.adapter import (
+    Adapter,
+    AdapterTraining,
+    OnCheck,
+    Validation,
+)
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 TRAINING = AdapterTraining(hidden=8, steps=25, batch=64)
@@ -47,8 +51,8 @@ def test_nothing_later_than_the_validation_window_is_learned_from(
         self: AdapterTraining,
         matrix: FloatMatrix,
         events: Interactions,
-        validate: Judge,
-        watch: Watch,
+        validate: Validation,
+        watch: OnCheck,
     ) -> Adapter:
         seen.append(events)
         return fit(self, matrix, events, validate, watch)

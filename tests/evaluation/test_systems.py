@@ -1,24 +1,14 @@
-"""Baselines against dense arithmetic, and external lists that are aligned with a catalogue."""
+"""Baselines: against dense arithmetic, and without a list for what was never bought."""
 
 import numpy as np
 import pytest
 
-from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
-from recommender.errors import DataError
 from recommender.evaluation import systems
 from recommender.evaluation.experiments import BEHAVIOUR
-from recommender.evaluation.systems import ExternalLists
 from tests.support.shops import interactions
 
 EVERY = {**BEHAVIOUR, "EASE": systems.ease}
-
-
-IDS = ItemIds(("a", "b", "c", "007"))
-
-
-def scores(*values: float) -> np.ndarray:
-    return np.array(values, dtype=np.float32)
 
 
 def shop(n_items: int = 30, n_baskets: int = 400) -> Interactions:
@@ -97,27 +87,3 @@ def test_baselines_are_deterministic(name: str) -> None:
 def test_ease_is_left_out_where_memory_is_short() -> None:
     assert systems.ease_fits(3_791, 16 * 2**30)
     assert not systems.ease_fits(68_509, 64 * 2**30)
-
-
-def test_external_lists_are_aligned_best_first_with_notes_on_what_is_left_out() -> None:
-    given = ExternalLists(
-        "theirs",
-        ["a", "a", "a", "a", "b", "x", "b"],
-        ["b", "c", "a", "c", "007", "a", "y"],
-        scores(0.5, 0.2, 9, 0.7, 1, 1, 1),
-    )
-    lists, notes = given.aligned(IDS, 3)
-    assert lists.rows.tolist() == [[2, 1, -1], [3, -1, -1], [-1] * 3, [-1] * 3]
-    assert lists.scores[0, :2].tolist() == pytest.approx([0.7, 0.5])
-    assert notes == (
-        "theirs: 2 entries with an unknown item; 1 entries of an item in its own list; "
-        "1 entries twice in a list; 2 of 4 items without a list",
-    )
-    whole = ExternalLists("ours", list(IDS), ["b", "c", "007", "a"], scores(1, 1, 1, 1))
-    assert whole.aligned(IDS, 3)[1] == ()
-
-
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
-def test_scores_must_say_an_order(bad: float) -> None:
-    with pytest.raises(DataError, match="not a number above 0"):
-        ExternalLists("theirs", ["a"], ["b"], scores(bad))
