@@ -26,8 +26,8 @@ from recommender.build.contents import (
 )
 from recommender.build.job import Job, resumed
 from recommender.build.steps import Step, Task, Work
-from recommender.cli.reindex import judge_of
 from recommender.errors import ConfigError, DataError, RecommenderError
+from recommender.evaluation.experiments import judge_of
 from recommender.publishing.publication import Publication
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store

@@ -12,7 +12,7 @@ from celery.schedules import ParseException, crontab
 
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
-from recommender.settings.model import ScheduleSettings
+from recommender.settings.tables import ScheduleSettings
 
 JOBS = ("reindex", "evaluation", "audit")
 LATE_S = 3600

@@ -9,7 +9,8 @@ from recommender.errors import ConfigError
 from recommender.serving.connection import redacted
 from recommender.serving.keys import check_shop
 from recommender.settings.loading import find_files, load
-from recommender.settings.model import EMBEDDED, Settings
+from recommender.settings.model import Settings
+from recommender.settings.tables import EMBEDDED
 
 SCHEMES = ("redis", "rediss", "amqp", "amqps")
 

@@ -39,8 +39,8 @@ def test_refresh_says_what_it_did_and_related_shows_it(
     assert run(["refresh", "new", "--file", str(listed), *where]) == 0
     said = capsys.readouterr()
     assert not said.err
-    assert "1 new and 1 known items refreshed: generation 2 lies over 1" in said.out
-    assert "related: they stand in " in said.out
+    assert "1 new and 1 known items refreshed: generation 2 overlays 1" in said.out
+    assert "related: inserted in " in said.out
     assert "provisional until the next recommender reindex" in said.out
     answer = related(live, "new", capsys)
     assert (answer["status"], answer["provisional"]) == ("ok", True)
@@ -93,4 +93,4 @@ def test_a_run_that_began_before_is_told(live: Path, capsys: pytest.CaptureFixtu
         begin(pinned(settings.job()), shop)
     capsys.readouterr()
     assert run(["refresh", "new", "--config", str(live)]) == 0
-    assert "run 2, if still at work, is superseded by this refresh" in capsys.readouterr().err
+    assert "run 2, if it is still running, is superseded by this refresh" in capsys.readouterr().err

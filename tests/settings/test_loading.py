@@ -11,7 +11,8 @@ from recommender import registry
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
 from recommender.settings.loading import find_file, load
-from recommender.settings.model import RecipeSettings, Settings
+from recommender.settings.model import Settings
+from recommender.settings.tables import RecipeSettings
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config"
@@ -129,8 +130,8 @@ def test_several_sources_of_interactions(file: Path) -> None:
         ("shop=Acme Ltd", "Acme Ltd"),
         ("shop.name=x", "shop is a value"),
         ("noequals", r"write dotted\.name=VALUE"),
-        ("=x", "is no setting"),
-        ("a..b=x", "is no setting"),
+        ("=x", "is not a setting"),
+        ("a..b=x", "is not a setting"),
         ("interactions.path=", "name at least one file"),
         ("interactions.item_pattern=(", "no regular expression"),
         ("interactions.time_zone=Mars/Base", "time_zone"),
@@ -162,7 +163,7 @@ def test_misspelt_environment_is_refused(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("shop = ", "no readable TOML"),
+        ("shop = ", "not a readable TOML"),
         ("shop = 'a'\n[stoer]\nurl = 'x'\n", "did you mean 'store'"),
         ("[store]\nurl='x'\n", "shop is not set"),
         ("shop = 'a'\nrecipe = 'nowhere.toml'\n", r"nowhere\.toml does not exist"),
@@ -182,7 +183,7 @@ def test_files_that_are_wrong(tmp_path: Path, content: str, message: str) -> Non
 def test_binary_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="no readable TOML"):
+    with pytest.raises(ConfigError, match="not a readable TOML"):
         load(path)
 
 

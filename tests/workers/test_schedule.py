@@ -10,7 +10,7 @@ from redis import Redis
 
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
-from recommender.settings.model import ScheduleSettings
+from recommender.settings.tables import ScheduleSettings
 from tests.workers.fleet import server
 from workers.schedule import due, last_period
 
