@@ -31,7 +31,7 @@ from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 
-DEADLINE_S = 2.0
+DEADLINE_S = 10.0
 RANKED = [("#", "right"), ("item", "left"), ("title", "left"), ("score", "right")]
 
 
