@@ -135,7 +135,7 @@ def made_build(store: ArtifactStore, n_items: int) -> Artifact:
     store.write(READ[0], "a" * 64, read_columns(goods(n_items, rng), sales(n_items, rng)), {})
     store.write(LISTS[0], "c" * 64, lists, {})
     rules = (Choice("in-stock"), Choice("one-per-group"))
-    placement = Placement("related", Choice("gated"), rules=rules, depth=DEPTH).plain()
+    placement = Placement("related", Choice("gated"), filters=rules, depth=DEPTH).plain()
     summary = {
         "read": "a" * 64,
         "lists": {"related": ["c" * 64]},

@@ -38,8 +38,8 @@ from recommender.build.list_steps import (
     hub_step,
     learn_step,
     merchandise_step,
-    past_of,
     rule_book_step,
+    split_of,
 )
 from recommender.build.steps import Step, complete, steps_of
 from recommender.build.text_shards import PLAN, SHARD, Ledger
@@ -54,12 +54,12 @@ from recommender.build.vector_steps import (
     text_step,
 )
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.generation import Generation
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Placement
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher
@@ -227,7 +227,7 @@ def _placements(job: Job, read: Step) -> Iterator[tuple[Placement, "ChosenFrom",
     text = text_step(job, encode_steps(job, read))
     near = near_step(job, text)
     origins = cache(lambda kinds: origin_steps(job, read, text, kinds))
-    past = cache(lambda kinds: past_of(job, read, text, near, kinds))
+    past = cache(lambda kinds: split_of(job, read, text, near, kinds))
     indexes: dict[str, tuple[Step, Step]] = {}
     for placement in job.recipe.placements:
         known = origins(placement.kinds)
@@ -254,7 +254,7 @@ def kept(goal: Step) -> list[list[str]]:
 # For those who judge recipes, or ask why
 
 
-def retraced(job: Job, build: Artifact, name: str) -> tuple[Chooser, Basis]:
+def retraced(job: Job, build: Artifact, name: str) -> tuple[Chooser, RankingContext]:
     """What made the lists of a placement in a build, of the job of the run that made it.
 
     Raises: ArtifactError where the job does not lead to that build, or its parts are gone.

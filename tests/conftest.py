@@ -3,6 +3,13 @@
 import signal
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing of the code on a machine that others use.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+pytest_plugins = ["tests.support.stores"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,9 +18,9 @@ from recommender.cli.terminal import console
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.experiments import published_lists
@@ -111,12 +111,12 @@ def test_substitutes_and_complements_each_in_their_own_placement(
 def test_text_alone_and_counts_alone_do_neither(
     shop: Shop, truth: Relations, recipe: Recipe
 ) -> None:
-    by_text = Placement("text", Choice("concatenation", {"weights": {"text": 1.0}}), rules=RULES)
+    by_text = Placement("text", Choice("concatenation", {"weights": {"text": 1.0}}), filters=RULES)
     by_counts = Placement(
         "counts",
         Choice("concatenation", {"weights": {"behaviour": 1.0}}),
         candidates=(Choice("co-occurrence", {"half_life_days": 1e6}),),
-        rules=RULES,
+        filters=RULES,
     )
     made = lists_of(shop, replace(recipe, placements=(by_text, by_counts)))
     for lists in made.values():

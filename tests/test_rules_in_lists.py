@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice, Placement
 from recommender.core.vectors import ItemVectors
@@ -17,14 +17,14 @@ from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
 from recommender.vectors.index.exact import Exact
 from tests.contracts.test_filters import VARIANTS
-from tests.support.shops import basis, catalogue, interactions
+from tests.support.shops import catalogue, context, interactions
 
 N_ITEMS = 120
 DEPTHS = st.sampled_from([1, 3, 10, 40])
 
 
 @cache
-def shop_of(seed: int) -> Basis:
+def shop_of(seed: int) -> RankingContext:
     rng = np.random.default_rng(seed)
 
     def texts(*values: str) -> tuple[str, ...]:
@@ -40,21 +40,23 @@ def shop_of(seed: int) -> Basis:
     matrix = rng.normal(size=(N_ITEMS, 6)).astype(np.float32)
     vectors = ItemVectors(matrix, matrix, bound=99)
     events = interactions([basket.tolist() for basket in baskets], N_ITEMS)
-    return basis(vectors, events, items)
+    return context(vectors, events, items)
 
 
-def chooser_of(shop: Basis, rules: tuple[Choice, ...], depth: int, min_score: float) -> Chooser:
+def chooser_of(
+    shop: RankingContext, rules: tuple[Choice, ...], depth: int, min_score: float
+) -> Chooser:
     placement = Placement(
-        "related", Choice("gated"), rules=rules, shown=1, depth=depth, min_score=min_score
+        "related", Choice("gated"), filters=rules, shown=1, depth=depth, min_score=min_score
     )
     return prepare(placement, shop, Exact().build(shop.vectors.targets), Identity())
 
 
-def everything(chooser: Chooser, shop: Basis) -> Neighbours:
+def everything(chooser: Chooser, shop: RankingContext) -> Neighbours:
     """All other items of every item, best first."""
     rows = np.arange(N_ITEMS, dtype=np.int32)
     found = Exact().build(shop.vectors.targets).search(shop.vectors.queries, N_ITEMS)
-    return chooser.order.rank(rows, found.keep(found.rows != rows[:, None], N_ITEMS - 1))
+    return chooser.scorer.rank(rows, found.keep(found.rows != rows[:, None], N_ITEMS - 1))
 
 
 @pytest.mark.parametrize("rule", VARIANTS, ids=str)
@@ -68,7 +70,7 @@ def test_a_list_is_what_the_rule_leaves_of_the_whole_catalogue(
     chooser = chooser_of(shop, (rule,), depth, 0.0)
     rows = np.arange(N_ITEMS, dtype=np.int32)
     ranked = everything(chooser, shop)
-    expected = ranked.keep(chooser.rules[0].keep(rows, ranked), depth)
+    expected = ranked.keep(chooser.filters[0].keep(rows, ranked), depth)
     assert (chooser.choose(rows).rows == expected.rows).all()
 
 
@@ -81,7 +83,7 @@ def test_best_sellers_behind_a_list_obey_its_rule(rule: Choice, seed: int, depth
     scale = EvidenceScale.measured(shop.embeddings)
     ((lists, _),) = choose_rows(chooser, scale, range(N_ITEMS), lambda _: None)
     rows = np.arange(N_ITEMS, dtype=np.int32)
-    assert (chooser.rules[0].keep(rows, lists) == lists.found).all()
+    assert (chooser.filters[0].keep(rows, lists) == lists.found).all()
 
 
 @settings(max_examples=60, deadline=None)

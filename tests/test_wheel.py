@@ -92,9 +92,9 @@ def ask(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_wheel_contains_the_packages_and_what_ships_with_them(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        metadata = archive.read("recommender-0.1.0.dist-info/METADATA").decode()
+        metadata = archive.read("recommender-0.2.0.dist-info/METADATA").decode()
     tops = {name.partition("/")[0] for name in names}
-    assert tops == {"recommender", "workers", "recommender-0.1.0.dist-info"}
+    assert tops == {"recommender", "workers", "recommender-0.2.0.dist-info"}
     assert "recommender/py.typed" in names
     assert "recommender/serving/lookup.py" in names
     shipped = {name for name in names if name.startswith("recommender/shipped/config/")}
@@ -168,7 +168,7 @@ def test_command_names_the_extra_to_install(storefront: Path, tmp_path: Path) ->
     helped = ask(storefront, "-m", "recommender.cli", "--help")
     assert helped.returncode == 0
     assert "reindex" in helped.stdout
-    assert ask(storefront, "-m", "recommender.cli", "--version").stdout.strip() == "0.1.0"
+    assert ask(storefront, "-m", "recommender.cli", "--version").stdout.strip() == "0.2.0"
     for command in ("reindex", "status", "doctor"):
         lacking = ask(storefront, "-m", "recommender.cli", command, "--config", str(config))
         assert lacking.returncode == 3

@@ -33,7 +33,7 @@ from recommender.build.vector_steps import (
     vectors_of,
 )
 from recommender.core.arrays import blocks, let_go
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.protocols import FittedRanker
 from recommender.core.recipe import Placement
 from recommender.core.vectors import Embeddings
@@ -44,7 +44,7 @@ from recommender.merchandising.rule_file import required_rules
 from recommender.merchandising.whole_lists import worked
 from recommender.ranking.chooser import Chooser, choose_with_reasons, prepare
 from recommender.ranking.evidence import EvidenceScale
-from recommender.ranking.training_set import Past, fit_ranker, reads_near_by_text
+from recommender.ranking.training_set import TemporalSplit, fit_ranker, reads_near_by_text
 
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)
@@ -68,9 +68,9 @@ class ChosenFrom:
         always = (self.read, *self.origins.values(), self.vectors, self.index)
         return (*always, self.near) if reads_near_by_text(placement) else always
 
-    def basis(self) -> Basis:
+    def context(self) -> RankingContext:
         """What they hold."""
-        return Basis(
+        return RankingContext(
             catalogue=catalogue_of(self.read.artifact()),
             interactions=learned_from(self.job, self.read, self.kinds),
             embeddings=embeddings_of(self.origins),
@@ -80,9 +80,9 @@ class ChosenFrom:
         )
 
 
-def past_of(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> Past | None:
+def split_of(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> TemporalSplit | None:
     """An earlier time of the shop, which a ranker learns from; None where there was none."""
-    return Past.of(
+    return TemporalSplit.of(
         job.recipe,
         catalogue_of(read.artifact()),
         learned_from(job, read, kinds),
@@ -93,14 +93,17 @@ def past_of(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> Past 
 
 
 def learn_step(
-    job: Job, chosen_from: ChosenFrom, placement: Placement, past: Callable[[], Past | None]
+    job: Job,
+    chosen_from: ChosenFrom,
+    placement: Placement,
+    past: Callable[[], TemporalSplit | None],
 ) -> Step | None:
     """What the placement's ranker learns from an earlier time of the shop, if it learns."""
     ranker = registry.ranker(placement.ranker)
     if not ranker.learns:
         return None
     sources = [
-        resolved(choice, registry.candidate_source(choice)) for choice in placement.candidates
+        resolved(choice, registry.candidate_generator(choice)) for choice in placement.candidates
     ]
     key = artifact_key(
         *_RANKER,
@@ -143,12 +146,12 @@ def choose_step(
     )
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        chooser, basis = chooser_of(job, chosen_from, ranker, placement)
-        scale = EvidenceScale.measured(basis.embeddings)
+        chooser, context = chooser_of(job, chosen_from, ranker, placement)
+        scale = EvidenceScale.measured(context.embeddings)
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
-                let_go(basis.vectors.queries)
+                let_go(context.vectors.queries)
                 chosen = choose_with_reasons(chooser, scale, ranges[shard], advance)
                 columns = list_columns(chosen, chooser.depth)
                 columns |= {"best_sellers": chooser.best_sellers.shop}
@@ -167,12 +170,12 @@ def choose_step(
 
 def chooser_of(
     job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement
-) -> tuple[Chooser, Basis]:
+) -> tuple[Chooser, RankingContext]:
     """What chooses the lists of a placement, and what it reads."""
-    basis = chosen_from.basis()
+    context = chosen_from.context()
     builder = registry.index_builder(job.recipe.index)
-    index = builder.restore(basis.vectors.targets, chosen_from.index.artifact().columns())
-    return prepare(placement, basis, index, _ranker(placement, ranker)), basis
+    index = builder.restore(context.vectors.targets, chosen_from.index.artifact().columns())
+    return prepare(placement, context, index, _ranker(placement, ranker)), context
 
 
 def rule_book_step(job: Job, read: Step) -> Step:

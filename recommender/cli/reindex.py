@@ -20,7 +20,7 @@ from recommender.cli.arguments import Parser, add_ids
 from recommender.cli.lookup import item_ids, show_related
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
 from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
-from recommender.core.stopwatch import StageCost, Stopwatch
+from recommender.core.telemetry import StageCost, Stopwatch
 from recommender.evaluation.experiments import judge_of
 from recommender.live.encoder_subprocess import encoder_aside
 from recommender.live.refresh import Live, Refreshment, checked, refresh

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 from recommender.errors import ConfigError
 
 WIDTH = 100

@@ -1,4 +1,4 @@
-"""Basis: what the lists of one build are chosen from."""
+"""RankingContext: what the lists of one build are chosen from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from recommender.core.vectors import Embeddings, ItemVectors
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CoOccurrenceCounts:
     """Co-occurrence of interactions, counted once for all who ask for the same."""
 
     rates: Callable[[Unit, float], CoOccurrence]
 
     @classmethod
-    def of(cls, interactions: Interactions, users_min: int = 1) -> "Counted":
+    def of(cls, interactions: Interactions, users_min: int = 1) -> "CoOccurrenceCounts":
         """Count when first asked."""
         units = cache(partial(Units.of, interactions))
         return cls(cache(lambda unit, days: CoOccurrence.weighed(units(unit), days, users_min)))
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class RankingContext:
     """Catalogue, interactions, embeddings by name and the item vectors made of them.
 
     `near_by_text` finds the nearest items by text of all items (n, k), once, when first asked.
     Only what `users_min` distinct users had together counts as behaviour of a pair. `counted` may
-    be shared with another basis of the same interactions.
+    be shared with another context of the same interactions.
     """
 
     catalogue: Catalogue
@@ -41,13 +41,15 @@ class Basis:
     vectors: ItemVectors
     near_by_text: Callable[[], Neighbours]
     users_min: int = 1
-    counted: Counted | None = None
+    counted: CoOccurrenceCounts | None = None
 
     def __post_init__(self) -> None:
         if self.counted is None:
-            object.__setattr__(self, "counted", Counted.of(self.interactions, self.users_min))
+            object.__setattr__(
+                self, "counted", CoOccurrenceCounts.of(self.interactions, self.users_min)
+            )
 
     def rates(self, unit: Unit = "auto", half_life_days: float = np.inf) -> CoOccurrence:
         """The co-occurrence of all items, by the weight of their units at that half-life."""
-        counted = self.counted or Counted.of(self.interactions, self.users_min)
+        counted = self.counted or CoOccurrenceCounts.of(self.interactions, self.users_min)
         return counted.rates(unit, half_life_days)

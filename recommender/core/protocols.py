@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from recommender.core.api_budget import Till
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, ItemVectors
 
 
@@ -100,7 +100,7 @@ class IndexBuilder(Protocol):
         """The index that `build` made of the same targets, from its columns."""
 
 
-class Proposer(Protocol):
+class PreparedGenerator(Protocol):
     """A candidate source that has seen the vectors and interactions of one build."""
 
     def propose(self, rows: Rows, k: int) -> Neighbours:
@@ -110,17 +110,17 @@ class Proposer(Protocol):
         """
 
 
-class CandidateSource(Protocol):
+class CandidateGenerator(Protocol):
     """Proposes candidates for items."""
 
     near_by_text: ClassVar[bool]
     """Whether it reads which items are near by text."""
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> Proposer:
+    def prepare(self, context: RankingContext, index: VectorIndex) -> PreparedGenerator:
         """Make ready for one build; `index` holds the targets of the item vectors."""
 
 
-class Order(Protocol):
+class Scorer(Protocol):
     """A ranker that has seen what lists are chosen from."""
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
@@ -130,7 +130,7 @@ class Order(Protocol):
 class FittedRanker(Protocol):
     """A ranker that has learned: arrays, and an order for any build of the shop."""
 
-    def prepare(self, basis: Basis) -> Order:
+    def prepare(self, context: RankingContext) -> Scorer:
         """Make ready for one build."""
 
     def columns(self) -> Columns:
@@ -138,22 +138,22 @@ class FittedRanker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class TrainingQueries:
     """Items of an earlier time that ask: what was known then, and what would be proposed."""
 
-    basis: Basis
+    context: RankingContext
     rows: Rows
     propose: Callable[[Rows], Neighbours]
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a ranker learns from: scenes of an earlier time, and the interactions after it.
+class TrainingSet:
+    """What a ranker learns from: queries of an earlier time, and the interactions after it.
 
-    In one scene everything was known; in another the asking items had lost all their events.
+    In one part everything was known; in another the asking items had lost all their events.
     """
 
-    scenes: tuple[Scene, ...]
+    queries: tuple[TrainingQueries, ...]
     later: Interactions
 
 
@@ -161,34 +161,34 @@ class Ranker(Protocol):
     """Orders candidates."""
 
     learns: ClassVar[bool]
-    """Whether `fit` wants a lesson; who learns also reads which items are near by text."""
+    """Whether `fit` needs a training set; such a ranker also reads which items are near by text."""
 
     by_popularity: ClassVar[bool]
     """Whether its lists show what is popular, rather than what is near the asking item."""
 
-    def fit(self, lesson: Lesson | None) -> FittedRanker:
-        """Learn from a lesson; None where it does not learn, or the shop's history is too short."""
+    def fit(self, training_set: TrainingSet | None) -> FittedRanker:
+        """Learn; no training set is given where the history of the shop is too short."""
 
     def load(self, columns: Columns) -> FittedRanker:
         """Undo `columns` of a fitted ranker."""
 
 
-class Sieve(Protocol):
-    """A rule that has seen what lists are chosen from."""
+class PreparedFilter(Protocol):
+    """A filter that is ready for one build."""
 
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) of the b rows stay; candidates come best first.
 
-        What stays obeys the rule, and so does each part of it; further candidates behind change
+        What stays obeys the filter, and so does each part of it; further candidates behind change
         nothing of what stays before them.
         """
 
 
-class Rule(Protocol):
+class Filter(Protocol):
     """Keeps or drops candidates."""
 
-    by_likeness: ClassVar[bool]
+    by_similarity: ClassVar[bool]
     """Whether it reads embeddings or item vectors, rather than what is known of the items."""
 
-    def prepare(self, basis: Basis) -> Sieve:
+    def prepare(self, context: RankingContext) -> PreparedFilter:
         """Make ready for one build."""

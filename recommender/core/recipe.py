@@ -28,7 +28,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A named slot on a page: its vectors, its order, its rules and its size.
+    """A named slot on a page: its vectors, its ranker, its filters and its size.
 
     `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
     be hidden on read; entries under `min_score` are not published. Its models, candidates and
@@ -40,7 +40,7 @@ class Placement:
     fusion: Choice
     candidates: tuple[Choice, ...] = (Choice("nearest"),)
     ranker: Choice = Choice("identity")
-    rules: tuple[Choice, ...] = ()
+    filters: tuple[Choice, ...] = ()
     shown: int = 12
     depth: int = 36
     min_score: float = 0.0
@@ -73,7 +73,7 @@ class Placement:
             "fusion": self.fusion.plain(),
             "candidates": [choice.plain() for choice in self.candidates],
             "ranker": self.ranker.plain(),
-            "rules": [choice.plain() for choice in self.rules],
+            "filters": [choice.plain() for choice in self.filters],
             "shown": self.shown,
             "depth": self.depth,
             "min_score": self.min_score,

@@ -17,14 +17,14 @@ from recommender import registry
 from recommender.build.job import Job
 from recommender.core.arrays import Rows, blocks
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
-from recommender.core.interactions import Interactions, support
+from recommender.core.context import RankingContext
+from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
+from recommender.evaluation.baskets import Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval, Resamples
 from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.next_item import Histories, histories
@@ -33,7 +33,12 @@ from recommender.evaluation.slices import COLD, by_category, by_support
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
 from recommender.ranking.hubness import Entries, most_lists
-from recommender.ranking.training_set import Past, fit_interactions, fit_ranker, near_by_text
+from recommender.ranking.training_set import (
+    TemporalSplit,
+    fit_interactions,
+    fit_ranker,
+    near_by_text,
+)
 
 DEPTH = 36
 
@@ -267,16 +272,20 @@ def related_lists(
     capped = interactions.capped(recipe.trust.user_baskets)
     events = cache(capped.of_kinds)
     fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
-    past = cache(lambda kinds: Past.of(recipe, catalogue, events(kinds), text, near, progress))
+    past = cache(
+        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), text, near, progress)
+    )
     made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
         embeddings = fitted_to(kinds)
         fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
         vectors = fitted.apply(embeddings, catalogue)
-        basis = Basis(catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min)
+        context = RankingContext(
+            catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min
+        )
         index = registry.index_builder(recipe.index).build(vectors.targets)
-        chooser = prepare(placement, basis, index, fit_ranker(placement, partial(past, kinds)))
+        chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
         made[placement.name] = own_lists(chooser, progress)
     return made
 

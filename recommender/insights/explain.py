@@ -11,9 +11,9 @@ from recommender.build.contents import read_interactions
 from recommender.build.job import Job
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
-from recommender.core.protocols import Proposer
+from recommender.core.protocols import PreparedGenerator
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings
 from recommender.live.effective_lists import Acted, ServedList, ServedLists
@@ -120,23 +120,23 @@ def explain(
     the item that asks and the other. Raises: ArtifactError where the parts of the build are gone.
     """
     row, other = rows
-    chooser, basis = pipeline.retraced(job, build, placement)
+    chooser, context = pipeline.retraced(job, build, placement)
     lists = ServedLists.of(job.artifacts, build, record, placement)
     served, trail = lists.of_row(row), chooser.trail(row)
     standing, ranked = _standing(served, other), _ranked(trail, other)
     asked = {name: int((found != row).sum()) for name, found in trail.proposed}
-    proposers = zip(chooser.placement.candidates, chooser.proposals.proposers, strict=True)
+    generators = zip(chooser.placement.candidates, chooser.proposals.generators, strict=True)
     dropped_by = trail.dropped.get(other, "")
-    ids = basis.catalogue.ids.ids
+    ids = context.catalogue.ids.ids
     return Explanation(
         item=ids[row],
         other=ids[other],
         placement=placement,
-        nearness=_nearness(basis, row, other),
+        nearness=_nearness(context, row, other),
         together=_together(read_interactions(job.artifacts, build), row, other),
         proposed=[
-            Proposed(choice.use, _rank(proposer, row, other, len(ids)), asked[choice.use])
-            for choice, proposer in proposers
+            Proposed(choice.use, _rank(generator, row, other, len(ids)), asked[choice.use])
+            for choice, generator in generators
         ],
         candidates=int(trail.ranked.found.sum()),
         ranked=ranked,
@@ -152,11 +152,11 @@ def explain(
     )
 
 
-def _nearness(basis: Basis, row: int, other: int) -> list[Nearness]:
-    scale = EvidenceScale.measured(basis.embeddings)
+def _nearness(context: RankingContext, row: int, other: int) -> list[Nearness]:
+    scale = EvidenceScale.measured(context.embeddings)
     return [
         Nearness(name, _cosine(origin, row, other), float(scale.near[name]))
-        for name, origin in basis.embeddings.items()
+        for name, origin in context.embeddings.items()
     ]
 
 
@@ -191,7 +191,7 @@ def _together(events: Interactions, row: int, other: int) -> list[Together]:
     return found
 
 
-def _rank(proposer: Proposer, row: int, other: int, n_items: int) -> int | None:
+def _rank(generator: PreparedGenerator, row: int, other: int, n_items: int) -> int | None:
     """The fewest candidates that a source must be asked for to name the other item.
 
     The asking item itself, which a source may name, is not counted.
@@ -199,7 +199,7 @@ def _rank(proposer: Proposer, row: int, other: int, n_items: int) -> int | None:
     asking = np.array([row], dtype=np.int32)
 
     def named(k: int) -> bool:
-        return bool((proposer.propose(asking, k).rows == other).any())
+        return bool((generator.propose(asking, k).rows == other).any())
 
     if not named(n_items):
         return None
@@ -207,7 +207,7 @@ def _rank(proposer: Proposer, row: int, other: int, n_items: int) -> int | None:
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if named(middle) else (middle + 1, high)
-    return low - int((proposer.propose(asking, low).rows == row).any())
+    return low - int((generator.propose(asking, low).rows == row).any())
 
 
 def _ranked(trail: Trail, other: int) -> tuple[int, float] | None:
@@ -293,7 +293,7 @@ def _dropped(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int
         score = ranked[1] if ranked else 0.0
         return f"its score {score:.3f} is below min_score {chooser.placement.min_score:g}"
     parameters = next(
-        (rule.parameters for rule in chooser.placement.rules if rule.use == stage), {}
+        (rule.parameters for rule in chooser.placement.filters if rule.use == stage), {}
     )
     told = ", ".join(f"{name} = {value}" for name, value in parameters.items())
     return f"the rule {stage}{f' ({told})' if told else ''} drops it"

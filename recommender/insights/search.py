@@ -15,8 +15,8 @@ from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
 from recommender.core.documents import clean, documents
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError
 from recommender.insights.lexicon import Lexicon

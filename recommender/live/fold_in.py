@@ -9,7 +9,7 @@ import numpy as np
 from recommender import registry
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import FittedFusion, VectorIndex
 from recommender.core.recipe import TEXT, Choice
@@ -48,8 +48,10 @@ class Beside:
         return {}
 
 
-def extended(base: Basis, items: Catalogue, text: Embeddings, fusion: FittedFusion) -> Basis:
-    """The basis with refreshed `items` and their text embeddings, applied to the fitted fusion.
+def extended(
+    base: RankingContext, items: Catalogue, text: Embeddings, fusion: FittedFusion
+) -> RankingContext:
+    """The context with refreshed `items` and their text embeddings, applied to the fitted fusion.
 
     Items that the build has keep their interactions, others stand behind them and have none.
     The catalogue of `base` has the items already; all else of it is that of the build.
@@ -116,7 +118,7 @@ def _with_rows(whole: FloatMatrix, rows: Rows, values: FloatMatrix, n_items: int
     return made
 
 
-def _near(base: Basis, rows: Rows, text: Embeddings) -> Neighbours:
+def _near(base: RankingContext, rows: Rows, text: Embeddings) -> Neighbours:
     """The items near by text of all items; of those that were not refreshed, as in the build."""
     near = base.near_by_text()
     n_items, width = len(text.matrix), near.rows.shape[1]

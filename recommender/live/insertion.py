@@ -49,7 +49,7 @@ class Entering:
         Who stands in a list already is scored anew. The patch cuts what does not reach a list.
         """
         holders, candidates = self._candidates()
-        ranked = self.chooser.order.rank(holders, candidates)
+        ranked = self.chooser.scorer.rank(holders, candidates)
         enters = ranked.found & self._fitting(holders, ranked)
         enters &= ranked.scores >= self.chooser.placement.min_score
         codes = self.chooser.evidence(holders, ranked, self.scale)
@@ -97,7 +97,7 @@ class Entering:
             np.hstack([settled, ranked.rows]),
             np.hstack([np.ones(settled.shape, dtype=np.float32), ranked.scores]),
         ).keep_first(settled.shape[1] + ranked.rows.shape[1])
-        kept = self.chooser.ruled(holders, joined)
+        kept = self.chooser.filtered(holders, joined)
         width = len(self.lists.ids)
         asking = np.arange(len(holders), dtype=np.int64)[:, None] * width
         return np.isin(asking + ranked.rows, (asking + kept.rows)[kept.found])

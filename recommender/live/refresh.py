@@ -21,7 +21,7 @@ from recommender.build.steps import Step, named, steps_of
 from recommender.core import item_id
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis, Counted
+from recommender.core.context import CoOccurrenceCounts, RankingContext
 from recommender.core.documents import documents
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
@@ -181,21 +181,21 @@ def _require_fitting(job: Job) -> None:
 class _Choice:
     """What the live lists of one placement were chosen with, as it was fitted.
 
-    `base` is the basis of the build, but for its catalogue, which has the refreshed items.
+    `base` is the context of the build, but for its catalogue, which has the refreshed items.
     """
 
     placement: Placement
-    base: Basis
+    base: RankingContext
     index: VectorIndex
     fusion: FittedFusion
     ranker: FittedRanker
 
-    def chooser(self, known: Refreshed) -> tuple[Chooser, Basis]:
+    def chooser(self, known: Refreshed) -> tuple[Chooser, RankingContext]:
         """The chooser for the items of the build and those refreshed, and what it chooses from."""
-        basis = extended(self.base, known.items, known.text, self.fusion)
-        rows = basis.catalogue.ids.rows(known.items.ids)
-        beside = Beside(self.index, basis.vectors.targets[rows], rows)
-        return prepare(self.placement, basis, beside, self.ranker), basis
+        context = extended(self.base, known.items, known.text, self.fusion)
+        rows = context.catalogue.ids.rows(known.items.ids)
+        beside = Beside(self.index, context.vectors.targets[rows], rows)
+        return prepare(self.placement, context, beside, self.ranker), context
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class _Build:
     before: Catalogue
     catalogue: Catalogue
     interactions: Interactions
-    counted: Callable[[Kinds], Counted]
+    counted: Callable[[Kinds], CoOccurrenceCounts]
     embeddings: Mapping[str, Embeddings]
 
     @classmethod
@@ -228,7 +228,9 @@ class _Build:
             if step.name == TEXT or step.name.startswith("fit.")
         }
         users_min = job.recipe.trust.users_min
-        counted = cache(lambda kinds: Counted.of(interactions.of_kinds(kinds), users_min))
+        counted = cache(
+            lambda kinds: CoOccurrenceCounts.of(interactions.of_kinds(kinds), users_min)
+        )
         return cls(job, goal, record, items, before, catalogue, interactions, counted, embeddings)
 
     def choice(self, placement: Placement) -> _Choice:
@@ -240,7 +242,7 @@ class _Build:
         vectors = of_kind["fuse"].artifact()
         fitted = [name for name in vectors.column_names if name.startswith(_FITTED)]
         columns = vectors.columns(*fitted)
-        base = Basis(
+        base = RankingContext(
             self.catalogue,
             self.interactions.of_kinds(placement.kinds),
             embeddings,
@@ -299,15 +301,17 @@ class _Build:
 
     def patch(self, choice: _Choice, lists: Lists, fresh: Refreshed) -> Patch:
         """What the fresh items change in one placement."""
-        chooser, basis = choice.chooser(self._known(fresh))
-        scale = EvidenceScale(basis.embeddings, EvidenceScale.measured(choice.base.embeddings).near)
+        chooser, context = choice.chooser(self._known(fresh))
+        scale = EvidenceScale(
+            context.embeddings, EvidenceScale.measured(choice.base.embeddings).near
+        )
         ids, depth = self.catalogue.ids, choice.placement.depth
         rows = ids.rows(self.items.ids)
         chosen = chooser.choose(rows)
         found, codes = chooser.filled(rows, chosen, chooser.evidence(rows, chosen, scale))
         own = _entries(ids, rows, found.keep_first(depth), codes[:, :depth])
         before = Lists(ids, patched(lists, ids, self._earlier(choice.placement)))
-        entrances = Entering(chooser, basis.vectors, scale, before, rows).entrances(
+        entrances = Entering(chooser, context.vectors, scale, before, rows).entrances(
             fresh.provisional
         )
         return Patch(

@@ -18,11 +18,11 @@ from recommender import registry
 from recommender.artifacts.store import Artifact
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, support
 from recommender.core.lists import Lists
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import Sieve
+from recommender.core.protocols import PreparedFilter
 from recommender.core.recipe import Choice, Placement
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
@@ -70,7 +70,7 @@ class Rewriting:
             for matched in self.matched
             if matched.rule.meant_for(placement.name) and not matched.moves_nothing
         )
-        stocked = any(choice.use == IN_STOCK for choice in placement.rules)
+        stocked = any(choice.use == IN_STOCK for choice in placement.filters)
         may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
         allowed = may_stand.copy()
         allowed[excluded_everywhere(rules)] = False
@@ -78,18 +78,18 @@ class Rewriting:
         reserve = Reserve.of(self.catalogue, self.sold, allowed)
         return Merchandiser(rules, placement.depth, may_stand, reserve, own.keep)
 
-    def _sieves(self, placement: Placement) -> tuple[Sieve, ...]:
+    def _sieves(self, placement: Placement) -> tuple[PreparedFilter, ...]:
         """The recipe's rules but those by likeness, which is not asked of what fills a list up."""
         blank = np.zeros((len(self.catalogue), 1), dtype=np.float32)
-        facts = Basis(
+        facts = RankingContext(
             catalogue=self.catalogue,
             interactions=self.interactions.of_kinds(placement.kinds),
             embeddings={},
             vectors=ItemVectors(blank, blank),
             near_by_text=_nobody,
         )
-        rules = map(registry.rule, placement.rules)
-        return tuple(rule.prepare(facts) for rule in rules if not rule.by_likeness)
+        rules = map(registry.item_filter, placement.filters)
+        return tuple(rule.prepare(facts) for rule in rules if not rule.by_similarity)
 
     def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
         """The lists of one placement after the rules, and what these did."""
@@ -109,7 +109,7 @@ class Rewriting:
 
 @dataclass(frozen=True, slots=True)
 class _RecipeRules:
-    sieves: tuple[Sieve, ...]
+    sieves: tuple[PreparedFilter, ...]
 
     def keep(self, rows: Rows, candidates: Neighbours, own: NDArray[np.int64]) -> Neighbours:
         width = candidates.rows.shape[1]
@@ -153,7 +153,7 @@ def placements_of(build: Artifact) -> dict[str, Placement]:
                 "fusion": _choice(plain["fusion"]),
                 "ranker": _choice(plain["ranker"]),
                 "candidates": tuple(map(_choice, plain["candidates"])),
-                "rules": tuple(map(_choice, plain["rules"])),
+                "filters": tuple(map(_choice, plain["filters"])),
                 "kinds": tuple(plain.get("kinds", ())),
             }
         )

@@ -1,4 +1,4 @@
-"""Chooser: candidates, ranked and ruled, for blocks of items."""
+"""Chooser: candidates, ranked and filtered, for blocks of items."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,12 +9,19 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
+from recommender.core.interactions import support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import Advance, Progress
-from recommender.core.protocols import FittedRanker, Order, Proposer, Sieve, VectorIndex
+from recommender.core.protocols import (
+    FittedRanker,
+    PreparedFilter,
+    PreparedGenerator,
+    Scorer,
+    VectorIndex,
+)
 from recommender.core.recipe import Placement
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import Advance, Progress
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.evidence import EvidenceScale
 
@@ -31,14 +38,14 @@ POPULAR = np.uint8(EVIDENCE.index("popular"))
 class Proposals:
     """Everything that proposes candidates for one placement."""
 
-    proposers: tuple[Proposer, ...]
+    generators: tuple[PreparedGenerator, ...]
 
     def of(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
-        """At most k candidates from each proposer for the b rows, each once and not the row itself.
+        """At most k candidates from each generator for the b rows, each once, the row excluded.
 
         Also where more candidates may exist (b,).
         """
-        proposals = [proposer.propose(rows, k) for proposer in self.proposers]
+        proposals = [generator.propose(rows, k) for generator in self.generators]
         more = np.zeros(len(rows), dtype=bool)
         for proposal in proposals:
             if proposal.rows.shape[1] >= k:
@@ -79,8 +86,8 @@ class Trail:
 
 
 def stages_of(placement: Placement) -> tuple[str, ...]:
-    """What may shorten a list: the rules by name, then the lowest score and the hub share."""
-    return (*(rule.use for rule in placement.rules), "min_score", "hub_share")
+    """What may shorten a list: the filters by name, then the lowest score and the hub share."""
+    return (*(choice.use for choice in placement.filters), "min_score", "hub_share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +100,9 @@ class Chooser:
 
     placement: Placement
     proposals: Proposals
-    order: Order
+    scorer: Scorer
     overdraw: int
-    rules: tuple[Sieve, ...]
+    filters: tuple[PreparedFilter, ...]
     catalogue: Catalogue
     best_sellers: BestSellers
 
@@ -111,7 +118,7 @@ class Chooser:
     def chosen(self, rows: Rows) -> Chosen:
         """The list of each of the b rows (b, depth), scores in (0, 1], and what was dropped.
 
-        Where rules leave fewer than `depth`, those items are searched deeper, until the list is
+        Where filters leave fewer than `depth`, those items are searched deeper, until the list is
         full or the catalogue is exhausted.
         """
         depth = self.depth
@@ -141,7 +148,7 @@ class Chooser:
             ranked, more = self._ranked(rows, k)
             kept, dropped = ranked, dict[int, str]()
             for name, (before, mask) in zip(
-                stages_of(self.placement), self._sifted(rows, ranked), strict=False
+                stages_of(self.placement), self._filter_stages(rows, ranked), strict=False
             ):
                 dropped |= dict.fromkeys(before.rows[before.found & ~mask].tolist(), name)
                 kept = before.keep(mask, before.rows.shape[1])
@@ -149,7 +156,7 @@ class Chooser:
                 break
         low = kept.found & (kept.scores < self.placement.min_score)
         dropped |= dict.fromkeys(kept.rows[low].tolist(), "min_score")
-        proposed = [proposer.propose(rows, k) for proposer in self.proposals.proposers]
+        proposed = [generator.propose(rows, k) for generator in self.proposals.generators]
         return Trail(
             tuple((name, one.rows[one.found]) for name, one in zip(names, proposed, strict=True)),
             ranked,
@@ -170,11 +177,11 @@ class Chooser:
         short = np.flatnonzero(~chosen.found[:, depth - 1])
         if not len(short):
             return chosen, codes
-        beside = self.best_sellers.beside(rows[short], self.catalogue, depth)
+        beside = self.best_sellers.behind(rows[short], depth)
         joined = np.hstack([chosen.rows[short], beside])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
         scores[:, :depth] = chosen.scores[short]
-        both = self.ruled(rows[short], Neighbours(joined, scores)).keep_first(depth)
+        both = self.filtered(rows[short], Neighbours(joined, scores)).keep_first(depth)
         filled_rows, filled_scores, filled_codes = (
             chosen.rows.copy(),
             chosen.scores.copy(),
@@ -188,7 +195,7 @@ class Chooser:
 
     def _searches(self) -> Iterator[int]:
         """How deep is searched, deeper and deeper, at last the whole catalogue."""
-        k = self.overdraw * (self.depth + 1 + (MARGIN if self.rules else 0))
+        k = self.overdraw * (self.depth + 1 + (MARGIN if self.filters else 0))
         while k < len(self.catalogue):
             yield k
             k *= 4
@@ -197,37 +204,37 @@ class Chooser:
     def _choose(
         self, rows: Rows, k: int
     ) -> tuple[Neighbours, NDArray[np.int32], NDArray[np.bool_]]:
-        """Lists, what the rules dropped of each, and where more than k candidates may exist."""
+        """Lists, what the filters dropped of each, and where more than k candidates may exist."""
         ranked, more = self._ranked(rows, k)
-        kept, dropped = self._ruled(rows, ranked)
+        kept, dropped = self._filtered(rows, ranked)
         low = kept.found & (kept.scores < self.placement.min_score)
-        dropped[:, len(self.rules)] = low.sum(axis=1)
+        dropped[:, len(self.filters)] = low.sum(axis=1)
         return kept.keep_first(self.depth), dropped, more
 
     def _ranked(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
         candidates, more = self.proposals.of(rows, k)
-        return _once(rows, self.order.rank(rows, candidates)), more
+        return _once(rows, self.scorer.rank(rows, candidates)), more
 
-    def ruled(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """The candidates that are not the item itself, stand once, and pass the rules."""
-        kept, _ = self._ruled(rows, _once(rows, candidates))
+    def filtered(self, rows: Rows, candidates: Neighbours) -> Neighbours:
+        """The candidates that are not the item itself, stand once, and pass the filters."""
+        kept, _ = self._filtered(rows, _once(rows, candidates))
         return kept
 
-    def _ruled(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
-        """The candidates that pass the rules, and how many each rule dropped (b, stages)."""
+    def _filtered(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
+        """The candidates that pass the filters, and how many each filter dropped (b, stages)."""
         kept = candidates
         dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
-        for stage, (before, mask) in enumerate(self._sifted(rows, candidates)):
+        for stage, (before, mask) in enumerate(self._filter_stages(rows, candidates)):
             dropped[:, stage] = (before.found & ~mask).sum(axis=1)
             kept = before.keep(mask, before.rows.shape[1])
         return kept, dropped
 
-    def _sifted(
+    def _filter_stages(
         self, rows: Rows, candidates: Neighbours
     ) -> Iterator[tuple[Neighbours, NDArray[np.bool_]]]:
-        """What comes to each rule, and which of it stays (b, k)."""
-        for rule in self.rules:
-            mask = rule.keep(rows, candidates)
+        """What reaches each filter, and which of it stays (b, k)."""
+        for prepared in self.filters:
+            mask = prepared.keep(rows, candidates)
             yield candidates, mask
             candidates = candidates.keep(mask, candidates.rows.shape[1])
 
@@ -244,24 +251,30 @@ def _once(rows: Rows, candidates: Neighbours) -> Neighbours:
     return candidates.keep(once, candidates.rows.shape[1])
 
 
-def propose(placement: Placement, basis: Basis, index: VectorIndex) -> Proposals:
+def propose(placement: Placement, context: RankingContext, index: VectorIndex) -> Proposals:
     """Make a placement's candidate sources ready."""
-    sources = [registry.candidate_source(choice) for choice in placement.candidates]
-    return Proposals(tuple(source.prepare(basis, index) for source in sources))
+    sources = [registry.candidate_generator(choice) for choice in placement.candidates]
+    return Proposals(tuple(source.prepare(context, index) for source in sources))
 
 
 def prepare(
-    placement: Placement, basis: Basis, index: VectorIndex, ranker: FittedRanker
+    placement: Placement, context: RankingContext, index: VectorIndex, ranker: FittedRanker
 ) -> Chooser:
     """Make everything ready that a placement's lists are chosen with."""
     return Chooser(
         placement=placement,
-        proposals=propose(placement, basis, index),
-        order=ranker.prepare(basis),
+        proposals=propose(placement, context, index),
+        scorer=ranker.prepare(context),
         overdraw=OVERDRAW if registry.ranker(placement.ranker).learns else 1,
-        rules=tuple(registry.rule(choice).prepare(basis) for choice in placement.rules),
-        catalogue=basis.catalogue,
-        best_sellers=BestSellers.of(basis.catalogue, basis.interactions),
+        filters=tuple(
+            registry.item_filter(choice).prepare(context) for choice in placement.filters
+        ),
+        catalogue=context.catalogue,
+        best_sellers=BestSellers.of(
+            context.catalogue,
+            support(context.interactions.matrix()),
+            np.ones(len(context.catalogue), dtype=bool),
+        ),
     )
 
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.co_occurrence import DAY_S
-from recommender.core.context import Basis
-from recommender.core.interactions import Interactions, support
+from recommender.core.context import RankingContext
+from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import Progress
-from recommender.core.protocols import FittedFusion, FittedRanker, Lesson, Scene
+from recommender.core.protocols import FittedFusion, FittedRanker, TrainingQueries, TrainingSet
 from recommender.core.recipe import TEXT, Choice, Placement, Recipe
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import OVERDRAW, propose
 
@@ -34,7 +33,7 @@ def near_by_text(index: Choice, text: Embeddings) -> Neighbours:
 
 def reads_near_by_text(placement: Placement) -> bool:
     """Whether anything that chooses a placement's lists asks which items are near by text."""
-    sources = [registry.candidate_source(choice) for choice in placement.candidates]
+    sources = [registry.candidate_generator(choice) for choice in placement.candidates]
     return registry.ranker(placement.ranker).learns or any(one.near_by_text for one in sources)
 
 
@@ -49,7 +48,7 @@ def fit_interactions(
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class TemporalSplit:
     """A shop at an earlier time, its models fitted to what was known then, and what came later."""
 
     recipe: Recipe
@@ -68,7 +67,7 @@ class Past:
         text: Embeddings,
         near: Callable[[], Neighbours],
         progress: Progress,
-    ) -> "Past | None":
+    ) -> "TemporalSplit | None":
         """Go back by 30 days, at most by a fifth of the units; None where nothing is left there."""
         late = _late(interactions)
         known, later = interactions.select(~late), interactions.select(late)
@@ -88,14 +87,14 @@ class Past:
                 sold, int(len(sold) * FORGOTTEN_SHARE), replace=False
             )
         )
-        scenes = [self._scene(placement, fitted, everyone, np.zeros(0, dtype=np.int32))]
+        queries = [self._queries(placement, fitted, everyone, np.zeros(0, dtype=np.int32))]
         if len(forgotten):
-            scenes.append(self._scene(placement, fitted, forgotten, forgotten))
-        return registry.ranker(placement.ranker).fit(Lesson(tuple(scenes), self.later))
+            queries.append(self._queries(placement, fitted, forgotten, forgotten))
+        return registry.ranker(placement.ranker).fit(TrainingSet(tuple(queries), self.later))
 
-    def _scene(
+    def _queries(
         self, placement: Placement, fitted: FittedFusion, rows: Rows, forgotten: Rows
-    ) -> Scene:
+    ) -> TrainingQueries:
         """What `rows` would be proposed, had the `forgotten` items lost all their events."""
         gone = np.zeros(len(self.catalogue), dtype=bool)
         gone[forgotten] = True
@@ -103,7 +102,7 @@ class Past:
             name: origin if name == TEXT else _without(origin, gone)
             for name, origin in self.embeddings.items()
         }
-        basis = Basis(
+        context = RankingContext(
             catalogue=self.catalogue,
             interactions=self.known.select(~gone[self.known.item]),
             embeddings=embeddings,
@@ -111,18 +110,18 @@ class Past:
             near_by_text=self.near,
             users_min=self.recipe.trust.users_min,
         )
-        index = registry.index_builder(self.recipe.index).build(basis.vectors.targets)
-        proposals = propose(placement, basis, index)
+        index = registry.index_builder(self.recipe.index).build(context.vectors.targets)
+        proposals = propose(placement, context, index)
 
         def proposed(asking: Rows) -> Neighbours:
             candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
             known = ~gone[candidates.rows] & (candidates.rows != NONE)
             return candidates.keep(known, candidates.rows.shape[1])
 
-        return Scene(basis, rows, proposed)
+        return TrainingQueries(context, rows, proposed)
 
 
-def fit_ranker(placement: Placement, past: Callable[[], "Past | None"]) -> FittedRanker:
+def fit_ranker(placement: Placement, past: Callable[[], "TemporalSplit | None"]) -> FittedRanker:
     """The placement's ranker; the past is asked for only where there is something to learn."""
     ranker = registry.ranker(placement.ranker)
     if not ranker.learns:

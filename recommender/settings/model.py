@@ -20,8 +20,8 @@ from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.gates import Gates
 from recommender.build.job import Job
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource
@@ -40,7 +40,7 @@ from recommender.settings.tables import (
     TextApiSettings,
 )
 
-RENAMED: dict[str, str] = {}
+RENAMED = {"recipe.placements.rules": "recipe.placements.filters"}
 """Settings that were renamed, old dotted name to new: `recipe.placements.x` is `x` of every
 placement. The old name is accepted for one release."""
 _logger = logging.getLogger(__name__)

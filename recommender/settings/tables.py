@@ -72,7 +72,7 @@ class PlacementSettings(Table):
     fusion: Annotated[Choice, _choice_of("learned")] = Choice("learned")
     candidates: tuple[ChoiceSetting, ...] = tuple(map(Choice, CANDIDATES))
     ranker: ChoiceSetting = Choice("learned")
-    rules: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
+    filters: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
     shown: int = 12
     depth: int = 36
     min_score: float = 0.0

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from recommender import registry
 from recommender.core.arrays import unit_rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import Sieve
+from recommender.core.protocols import PreparedFilter
 from recommender.core.recipe import TEXT, Choice
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
-from tests.support.shops import basis, catalogue, interactions
+from tests.support.shops import catalogue, context, interactions
 
 N_ITEMS = 15
-RULES = sorted(registry.RULES)
+RULES = sorted(registry.FILTERS)
 VARIANTS = [
     *(Choice(name) for name in RULES),
     Choice("one-per-group", {"variant": "best-selling"}),
@@ -34,11 +34,11 @@ VARIANTS = [
     Choice("diverse", {"cosine_max": 0.3}),
     Choice("not-alike", {"cosine_max": 0.2, "by": "vectors"}),
 ]
-Block = tuple[np.ndarray, Neighbours, Basis]
+Block = tuple[np.ndarray, Neighbours, RankingContext]
 
 
 @cache
-def shop_of(seed: int) -> Basis:
+def shop_of(seed: int) -> RankingContext:
     rng = np.random.default_rng(seed)
 
     def texts(*values: str) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def shop_of(seed: int) -> Basis:
     baskets = [rng.choice(N_ITEMS, int(size), replace=False) for size in rng.integers(1, 5, 8)]
     targets = rng.normal(size=(N_ITEMS, 3)).astype(np.float32)
     events = interactions([basket.tolist() for basket in baskets], N_ITEMS)
-    return basis(ItemVectors(targets, targets, bound=99), events, items)
+    return context(ItemVectors(targets, targets, bound=99), events, items)
 
 
 @st.composite
@@ -72,8 +72,8 @@ def blocks_of_candidates(draw: st.DrawFn) -> Block:
     return np.array(queries, dtype=np.int32), Neighbours(rows, scores), shop_of(seed % 20)
 
 
-def sieve(choice: Choice, shop: Basis) -> Sieve:
-    return registry.rule(choice).prepare(shop)
+def sieve(choice: Choice, shop: RankingContext) -> PreparedFilter:
+    return registry.item_filter(choice).prepare(shop)
 
 
 def left(choice: Choice, block: Block) -> Neighbours:
@@ -294,4 +294,4 @@ def test_not_alike_drops_just_what_is_near_to_the_asking_item(
 )
 def test_parameters_that_may_not_be(name: str, parameters: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=name):
-        registry.rule(Choice(name, parameters))
+        registry.item_filter(Choice(name, parameters))

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import silent
 from recommender.core.protocols import FittedRanker, Ranker
 from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
-from recommender.ranking.rankers.complements import Complements
+from recommender.ranking.rankers.affinity import Complements
 from recommender.ranking.rankers.identity import Identity
-from recommender.ranking.rankers.learned import Learned
-from recommender.ranking.training_set import Past
-from tests.support.shops import basis, catalogue, interactions
+from recommender.ranking.rankers.learned import LearnedRanker
+from recommender.ranking.training_set import TemporalSplit
+from tests.support.shops import catalogue, context, interactions
 
 N_ITEMS, N_BASKETS = 60, 3_000
 
@@ -43,11 +43,11 @@ def dated_shop() -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def shop() -> Basis:
+def shop() -> RankingContext:
     rng = np.random.default_rng(5)
     matrix = rng.normal(size=(N_ITEMS, 8)).astype(np.float32)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    return basis(ItemVectors(matrix, matrix), dated_shop(), catalogue(N_ITEMS))
+    return context(ItemVectors(matrix, matrix), dated_shop(), catalogue(N_ITEMS))
 
 
 @pytest.fixture(scope="module", params=sorted(registry.RANKERS))
@@ -56,7 +56,7 @@ def ranker(request: pytest.FixtureRequest) -> Ranker:
 
 
 @pytest.fixture(scope="module")
-def fitted(ranker: Ranker, shop: Basis) -> FittedRanker:
+def fitted(ranker: Ranker, shop: RankingContext) -> FittedRanker:
     """Fitted to the shop's own past, where the ranker learns."""
     placement = Placement(
         "related",
@@ -69,7 +69,7 @@ def fitted(ranker: Ranker, shop: Basis) -> FittedRanker:
     recipe = Recipe(Choice("hashing"), {}, Choice("exact"), (placement,))
     if not ranker.learns:
         return ranker.fit(None)
-    past = Past.of(
+    past = TemporalSplit.of(
         recipe,
         shop.catalogue,
         shop.interactions,
@@ -81,7 +81,7 @@ def fitted(ranker: Ranker, shop: Basis) -> FittedRanker:
     return past.fit(placement)
 
 
-def candidates(shop: Basis, rows: np.ndarray) -> Neighbours:
+def candidates(shop: RankingContext, rows: np.ndarray) -> Neighbours:
     rng = np.random.default_rng(1)
     found = np.stack([rng.permutation(N_ITEMS)[:20] for _ in rows]).astype(np.int32)
     found[-1, 2:] = NONE
@@ -92,7 +92,7 @@ ROWS = np.array([4, 11, 30], dtype=np.int32)
 
 
 def test_the_same_candidates_with_falling_scores_up_to_one(
-    fitted: FittedRanker, shop: Basis
+    fitted: FittedRanker, shop: RankingContext
 ) -> None:
     asked = candidates(shop, ROWS)
     ranked = fitted.prepare(shop).rank(ROWS, asked)
@@ -103,7 +103,7 @@ def test_the_same_candidates_with_falling_scores_up_to_one(
         assert ((scores[found] > 0) & (scores[found] <= 1)).all()
 
 
-def test_one_row_is_ranked_like_a_block(fitted: FittedRanker, shop: Basis) -> None:
+def test_one_row_is_ranked_like_a_block(fitted: FittedRanker, shop: RankingContext) -> None:
     asked = candidates(shop, ROWS)
     order = fitted.prepare(shop)
     alone = order.rank(ROWS[1:2], Neighbours(asked.rows[1:2], asked.scores[1:2]))
@@ -111,27 +111,27 @@ def test_one_row_is_ranked_like_a_block(fitted: FittedRanker, shop: Basis) -> No
 
 
 def test_columns_lead_back_to_the_same_order(
-    ranker: Ranker, fitted: FittedRanker, shop: Basis
+    ranker: Ranker, fitted: FittedRanker, shop: RankingContext
 ) -> None:
     asked = candidates(shop, ROWS)
     again = ranker.load(fitted.columns()).prepare(shop).rank(ROWS, asked)
     assert (again.rows == fitted.prepare(shop).rank(ROWS, asked).rows).all()
 
 
-def test_without_a_lesson_vectors_decide(ranker: Ranker, shop: Basis) -> None:
-    if not isinstance(ranker, Identity | Learned):
+def test_without_a_lesson_vectors_decide(ranker: Ranker, shop: RankingContext) -> None:
+    if not isinstance(ranker, Identity | LearnedRanker):
         pytest.skip("it counts, and asks no vectors")
     asked = candidates(shop, ROWS)
     assert (ranker.fit(None).prepare(shop).rank(ROWS, asked).rows == asked.rows).all()
 
 
-def test_nothing_to_rank(fitted: FittedRanker, shop: Basis) -> None:
+def test_nothing_to_rank(fitted: FittedRanker, shop: RankingContext) -> None:
     nothing = Neighbours(np.full((2, 3), NONE, np.int32), np.full((2, 3), -np.inf, np.float32))
     assert not fitted.prepare(shop).rank(ROWS[:2], nothing).found.any()
 
 
 def test_what_is_bought_together_comes_first_where_behaviour_decides(
-    ranker: Ranker, fitted: FittedRanker, shop: Basis
+    ranker: Ranker, fitted: FittedRanker, shop: RankingContext
 ) -> None:
     rows = np.arange(N_ITEMS, dtype=np.int32)
     asked = candidates(shop, rows)
@@ -139,4 +139,4 @@ def test_what_is_bought_together_comes_first_where_behaviour_decides(
     together = (ranked.rows % 6 == rows[:-1, None] % 6).astype(float)
     n_together = together.sum(axis=1).astype(int)
     first = np.mean([together[place, :n].mean() for place, n in enumerate(n_together) if n])
-    assert first > 0.8 if isinstance(ranker, Learned | Complements) else first < 0.4
+    assert first > 0.8 if isinstance(ranker, LearnedRanker | Complements) else first < 0.4

@@ -24,7 +24,7 @@ def test_digest_covers_every_name_and_parameter() -> None:
         recipe(index=Choice("auto")),
         recipe(placements=(Placement("related", Choice("gated"), depth=24),)),
         recipe(placements=(Placement("similar", Choice("gated")),)),
-        recipe(placements=(Placement("related", Choice("gated"), rules=(Choice("in-stock"),)),)),
+        recipe(placements=(Placement("related", Choice("gated"), filters=(Choice("in-stock"),)),)),
         recipe(placements=(Placement("related", Choice("gated"), kinds=("view",)),)),
         recipe(placements=(Placement("related", Choice("gated"), hub_share=0.1),)),
     ]
@@ -73,7 +73,7 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
         ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
         ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
         (
-            {"placements": (Placement("r", Choice("gated"), rules=(Choice("in-stok"),)),)},
+            {"placements": (Placement("r", Choice("gated"), filters=(Choice("in-stok"),)),)},
             "did you mean 'in-stock'",
         ),
         ({"text": Choice("hashing", {"dimensions": "8"})}, "dimensions = '8' is not a whole"),
@@ -92,9 +92,9 @@ def test_every_registered_name_leads_somewhere() -> None:
         (registry.INTERACTION_MODELS, registry.interaction_model),
         (registry.FUSIONS, registry.fusion),
         (registry.INDEXES, registry.index_builder),
-        (registry.CANDIDATES, registry.candidate_source),
+        (registry.CANDIDATES, registry.candidate_generator),
         (registry.RANKERS, registry.ranker),
-        (registry.RULES, registry.rule),
+        (registry.FILTERS, registry.item_filter),
     ):
         for name in names:
             choice = Choice(name, {"path": "words.bin"} if name == "static" else {})

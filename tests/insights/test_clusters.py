@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
 from recommender.insights.clusters import (
     MAP_POINTS,

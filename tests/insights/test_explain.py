@@ -26,7 +26,7 @@ name = "related"
 fusion = "gated"
 candidates = ["nearest", "co-occurrence"]
 ranker = "identity"
-rules = ["in-stock", "one-per-group"]
+filters = ["in-stock", "one-per-group"]
 shown = 3
 depth = 6
 
@@ -35,7 +35,7 @@ name = "strict"
 fusion = "gated"
 candidates = ["nearest"]
 ranker = "identity"
-rules = []
+filters = []
 min_score = 0.25
 """
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.insights.finding import Finding
 from recommender.insights.lint import near_texts
 from recommender.insights.near_duplicates import Twins

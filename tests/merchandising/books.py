@@ -40,7 +40,7 @@ def rewriting(text: str, items: Catalogue, sold: np.ndarray | None = None) -> Re
 def placement(depth: int, *rules: str, shown: int = 1) -> Placement:
     """A placement called related."""
     choices = tuple(map(Choice, rules))
-    return Placement("related", Choice("gated"), rules=choices, shown=shown, depth=depth)
+    return Placement("related", Choice("gated"), filters=choices, shown=shown, depth=depth)
 
 
 def listed(rows: list[list[int]], width: int) -> Neighbours:

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import silent
 from recommender.core.recipe import TEXT, Choice, Placement
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.ranking.chooser import Chooser, choose_all, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
 from recommender.vectors.index.exact import Exact
-from tests.support.shops import basis, catalogue, checkerboard, interactions
+from tests.support.shops import catalogue, checkerboard, context, interactions
 
 RULES = (Choice("in-stock"), Choice("one-per-group"))
 
@@ -37,7 +37,7 @@ def ready(
     placement: Placement, items: Catalogue, vectors: ItemVectors, events: Interactions
 ) -> Chooser:
     index = Exact().build(vectors.targets)
-    return prepare(placement, basis(vectors, events, items), index, Identity())
+    return prepare(placement, context(vectors, events, items), index, Identity())
 
 
 def lists(chosen: Chooser, vectors: ItemVectors) -> RelatedLists:
@@ -63,7 +63,7 @@ def test_lists_obey_the_rules_and_are_full_where_the_catalogue_allows(
         "related",
         Choice("gated"),
         candidates=tuple(Choice(name) for name in sources),
-        rules=RULES,
+        filters=RULES,
         shown=1,
         depth=depth,
     )
@@ -88,7 +88,7 @@ def test_short_lists_are_searched_deeper() -> None:
     group = tuple("one product" if row % 100 else "" for row in range(n_items))
     items = catalogue(n_items, group=group)
     vectors = random_vectors(n_items)
-    placement = Placement("related", Choice("gated"), rules=RULES[1:], shown=1, depth=4)
+    placement = Placement("related", Choice("gated"), filters=RULES[1:], shown=1, depth=4)
     made = lists(chooser(placement, items, vectors), vectors)
     assert (made.sizes == 4).all()
 
@@ -109,7 +109,9 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
     made = catalogue(12, group=("",) * 12)
     items = dataclasses.replace(made, category=("a",) * 6 + ("b",) * 6)
     vectors = ItemVectors(np.eye(12, dtype=np.float32), np.eye(12, dtype=np.float32))
-    placement = Placement("related", Choice("gated"), rules=RULES, shown=1, depth=4, min_score=0.5)
+    placement = Placement(
+        "related", Choice("gated"), filters=RULES, shown=1, depth=4, min_score=0.5
+    )
     chosen = ready(placement, items, vectors, events)
     made_lists = lists(chosen, vectors)
     of_seven = slice(made_lists.offsets[7], made_lists.offsets[8])
@@ -121,7 +123,7 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
 
 def test_one_item_has_an_empty_list() -> None:
     items, vectors = catalogue(1), random_vectors(1)
-    placement = Placement("related", Choice("gated"), rules=RULES)
+    placement = Placement("related", Choice("gated"), filters=RULES)
     made = lists(chooser(placement, items, vectors), vectors)
     assert made.sizes.tolist() == [0]
 

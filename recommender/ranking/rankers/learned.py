@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, blocks
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import Lesson, Scene
+from recommender.core.protocols import TrainingQueries, TrainingSet
 from recommender.errors import ConfigError, MissingExtra
-from recommender.ranking.rankers.features import Features
-from recommender.ranking.rankers.identity import ByInnerProduct
-from recommender.ranking.rankers.relevance import SHOWN, Relevance
+from recommender.ranking.rankers.identity import InnerProductScorer
+from recommender.ranking.rankers.learning_data import SHOWN, Features, Relevance
 
 if TYPE_CHECKING:
     import lightgbm
@@ -28,7 +27,7 @@ HELD_OUT, PATIENCE = 0.2, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedRanker:
     """Gradient-boosted trees over features of behaviour, text and catalogue.
 
     They learn, from an earlier time of the shop, which candidates were bought or seen together
@@ -61,12 +60,12 @@ class Learned:
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learned: learning_rate = {self.learning_rate} is not in (0, 1]")
 
-    def fit(self, lesson: Lesson | None) -> "FittedTrees":
+    def fit(self, training_set: TrainingSet | None) -> "FittedTrees":
         """Grow the trees. Deterministic for a seed, whatever the number of threads."""
-        if lesson is None:
+        if training_set is None:
             return FittedTrees("")
-        relevance = Relevance.of(lesson.later)
-        parts = [self._examples(scene, relevance) for scene in lesson.scenes]
+        relevance = Relevance.of(training_set.later)
+        parts = [self._examples(queries, relevance) for queries in training_set.queries]
         told = [part for part in parts if part is not None]
         if not told:
             return FittedTrees("")
@@ -80,13 +79,13 @@ class Learned:
         """Undo `columns` of fitted trees."""
         return FittedTrees(columns["trees"].tobytes().decode())
 
-    def _examples(self, scene: Scene, relevance: Relevance) -> "Examples | None":
+    def _examples(self, queries: TrainingQueries, relevance: Relevance) -> "Examples | None":
         """Features, grades and weights of the candidates of items that sold after."""
-        rows = relevance.drawn(scene.rows, self.seeds_max, self.seed)
-        features = Features.of(scene.basis)
+        rows = relevance.drawn(queries.rows, self.seeds_max, self.seed)
+        features = Features.of(queries.context)
         parts = []
         for block in blocks(len(rows), BLOCK):
-            candidates = scene.propose(rows[block])
+            candidates = queries.propose(rows[block])
             grades = relevance.grades(rows[block], candidates)
             told = (grades > 0).any(axis=1)
             asked = Neighbours(candidates.rows[told], candidates.scores[told])
@@ -201,15 +200,15 @@ class FittedTrees:
         """The text as bytes."""
         return {"trees": np.frombuffer(self.trees.encode(), dtype=np.uint8)}
 
-    def prepare(self, basis: Basis) -> "OrderByTrees | ByInnerProduct":
+    def prepare(self, context: RankingContext) -> "TreeScorer | InnerProductScorer":
         """Make ready for one build."""
         if not self.trees:
-            return ByInnerProduct(basis.vectors.bound)
-        return OrderByTrees(_lightgbm().Booster(model_str=self.trees), Features.of(basis))
+            return InnerProductScorer(context.vectors.bound)
+        return TreeScorer(_lightgbm().Booster(model_str=self.trees), Features.of(context))
 
 
 @dataclass(frozen=True, slots=True)
-class OrderByTrees:
+class TreeScorer:
     """The trees, and the features of one build."""
 
     booster: "lightgbm.Booster"

@@ -12,7 +12,7 @@ import pytest
 
 from recommender.core.api_budget import Budget, OwnDrawer, OwnPurse, TextApi, Till
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
 from recommender.vectors.content.hashing import HashingEncoder
 from recommender.vectors.content.http_client import sent
@@ -320,7 +320,7 @@ def test_a_courier_that_is_killed_is_told(server: TextServer, tmp_path: Path) ->
     def kill_courier(handler: Handler, _: object) -> None:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
         for child in children:
-            if b"text_encoders.courier" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"content.http_sender" in Path(f"/proc/{child}/cmdline").read_bytes():
                 os.kill(int(child), signal.SIGKILL)
 
     server.script[2] = kill_courier

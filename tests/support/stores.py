@@ -1,3 +1,5 @@
+"""Fixtures of stores, publishers and lookups, one shop a test."""
+
 import itertools
 import socket
 import tempfile

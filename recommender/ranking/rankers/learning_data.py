@@ -1,16 +1,17 @@
-"""Features: what a learned ranker sees of an item and a candidate."""
+"""What a learned ranker learns from: the features of a pair, and how relevant a candidate was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.core.arrays import FloatMatrix, FloatVector, Rows, text_codes
-from recommender.core.catalogue import Catalogue
-from recommender.core.co_occurrence import DAY_S, CoOccurrence, values_at
-from recommender.core.context import Basis
-from recommender.core.interactions import Interactions
+from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.catalogue import Catalogue, brand_codes, category_codes
+from recommender.core.co_occurrence import LARGEST_UNIT, CoOccurrence, values_at
+from recommender.core.context import RankingContext
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.vectors import Embeddings
 
@@ -26,28 +27,28 @@ class Features:
     event; so what was learned of one time holds for another.
     """
 
-    basis: Basis
+    context: RankingContext
     rates: Mapping[str, CoOccurrence]
     of_users: CoOccurrence | None
     items: Mapping[str, FloatVector]
     labels: Mapping[str, Rows]
 
     @classmethod
-    def of(cls, basis: Basis) -> "Features":
+    def of(cls, context: RankingContext) -> "Features":
         """Count what is counted once."""
-        events = basis.interactions
-        rates = {name: basis.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
-        of_users = basis.rates("user") if _beside_users(events) else None
-        return cls(basis, rates, of_users, _items(events, rates), _labels(basis.catalogue))
+        events = context.interactions
+        rates = {name: context.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
+        of_users = context.rates("user") if _beside_users(events) else None
+        return cls(context, rates, of_users, _items(events, rates), _labels(context.catalogue))
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
-        """Names (f,) and values (m, f) of the m candidates found, asking row by asking row."""
+        """Names (f,) and values (m, f) of the m candidates found, row by row."""
         found = candidates.found
         asking = np.nonzero(found)[0].astype(np.int32)
         items = candidates.rows[found]
         pairs = _Pairs(rows, asking, rows[asking], items)
         columns: dict[str, NDArray[np.float32]] = {
-            "inner product": candidates.scores[found] / np.float32(self.basis.vectors.bound)
+            "inner product": candidates.scores[found] / np.float32(self.context.vectors.bound)
         }
         columns |= self._of_behaviour(pairs) | self._of_embeddings(pairs)
         for name, values in self.items.items():
@@ -62,7 +63,7 @@ class Features:
             rates = counted.rates(pairs.rows)
             columns[f"rate, {name}"] = values_at(rates, pairs.asking, pairs.items)
         season = self.rates["season"]
-        near = self.basis.near_by_text()
+        near = self.context.near_by_text()
         for width in (WIDE, NARROW):
             borrowed = season.borrowed(near, pairs.rows, width)
             columns[f"borrowed rate, {width}"] = values_at(borrowed, pairs.asking, pairs.items)
@@ -76,7 +77,7 @@ class Features:
     def _of_embeddings(self, pairs: "_Pairs") -> dict[str, FloatVector]:
         return {
             f"cosine of {name}": _inner(origin, pairs)
-            for name, origin in sorted(self.basis.embeddings.items())
+            for name, origin in sorted(self.context.embeddings.items())
         }
 
     def _of_catalogue(self, pairs: "_Pairs") -> dict[str, FloatVector]:
@@ -85,7 +86,7 @@ class Features:
             both = (codes[pairs.seeds] != NONE) & (codes[pairs.items] != NONE)
             same = (codes[pairs.seeds] == codes[pairs.items]).astype(np.float32)
             columns[f"same {name}"] = np.where(both, same, np.float32(np.nan))
-        price = self.basis.catalogue.price
+        price = self.context.catalogue.price
         logs = np.log(np.where(price > 0, price, np.nan).astype(np.float32))
         columns["price ratio"] = logs[pairs.items] - logs[pairs.seeds]
         return columns
@@ -123,15 +124,11 @@ def _items(events: Interactions, rates: Mapping[str, CoOccurrence]) -> dict[str,
 
 
 def _labels(catalogue: Catalogue) -> dict[str, Rows]:
-    top = [category.split(">")[0].strip() for category in catalogue.category]
-    texts = {"category": catalogue.category, "top category": top, "brand": catalogue.brand}
-    return {name: _codes(values) for name, values in texts.items()}
-
-
-def _codes(values: Sequence[str]) -> Rows:
-    codes, distinct = text_codes(values)
-    blank = np.array([not text for text in distinct], dtype=bool)
-    return np.where(blank[codes], NONE, codes).astype(np.int32)
+    return {
+        "category": category_codes(catalogue),
+        "top category": category_codes(catalogue, level=1),
+        "brand": brand_codes(catalogue),
+    }
 
 
 def _cosine(counted: CoOccurrence, rate: FloatVector, pairs: _Pairs) -> FloatVector:
@@ -152,3 +149,51 @@ def _inner(origin: Embeddings, pairs: _Pairs) -> FloatVector:
         np.einsum("md,md->m", origin.matrix[seeds[part]], targets[items[part]], out=products[part])
     values[known] = products
     return values
+
+
+ASKED_PER_UNIT = 5
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """The gain that each item brings to the list of a query item (n, n), sparse.
+
+    Each unit of s items queries with each of them, at most `ASKED_PER_UNIT` times in all. Each of
+    its other items gains an equal part of the ideal list's discounted gain, so a large unit weighs
+    no more than a small one. Ranking by the mean gain maximises the average.
+    """
+
+    gains: sp.csr_array
+    times_asked: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, later: Interactions) -> "Relevance":
+        """Count the units of 2 to 100 items."""
+        units = later.matrix()
+        sizes = np.diff(units.indptr)
+        units = units[np.flatnonzero((sizes >= 2) & (sizes <= LARGEST_UNIT))]
+        units.data = np.ones_like(units.data)
+        sizes = np.diff(units.indptr)
+        asks = np.minimum(1, ASKED_PER_UNIT / np.maximum(sizes, 1))
+        discounts = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(2, SHOWN + 2)))])
+        ideal = discounts[np.minimum(np.maximum(sizes - 1, 1), SHOWN)]
+        gains = (units.T @ sp.diags_array(asks / ideal) @ units).tocsr()
+        gains.sort_indices()
+        return cls(gains, np.asarray(units.T @ asks))
+
+    def drawn(self, rows: Rows, size: int, seed: int) -> Rows:
+        """Draw at most `size` of the rows that query at all, frequent ones with a higher chance."""
+        asking = rows[self.times_asked[rows] > 0]
+        if len(asking) <= size:
+            return asking
+        weights = np.sqrt(self.times_asked[asking])
+        rng = np.random.default_rng(seed)
+        return np.sort(rng.choice(asking, size, replace=False, p=weights / weights.sum()))
+
+    def grades(self, rows: Rows, candidates: Neighbours) -> NDArray[np.float64]:
+        """The mean gain (b, k) of each candidate when its row queries."""
+        asking = np.repeat(np.arange(len(rows), dtype=np.int32), candidates.rows.shape[1])
+        gains = values_at(self.gains[rows], asking, candidates.rows.ravel())
+        grades = gains.reshape(candidates.rows.shape) / self.times_asked[rows][:, None]
+        return np.where(candidates.rows == NONE, 0, grades)

@@ -10,7 +10,7 @@ from recommender.core.cpu import openblas_core
 
 TOLD = (
     "import os\n"
-    "from recommender.vectors.index.faiss_kernels import VARIABLE, faiss_module\n"
+    "from recommender.vectors.index.exact import VARIABLE, faiss_module\n"
     "before = os.environ.get(VARIABLE)\n"
     "faiss_module()\n"
     "assert os.environ.get(VARIABLE) == before\n"

@@ -1,4 +1,4 @@
-"""What each stage costs: seconds and peak memory."""
+"""Telemetry of a run: what each stage costs, and how far it is."""
 
 import resource
 import sys
@@ -64,3 +64,24 @@ def peak_bytes() -> int:
 def _forget_peak() -> None:
     with suppress(OSError):
         _CLEAR_REFS.write_text("5")
+
+
+Advance = Callable[[int], None]
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+"""Called with what is done and how many units it has; the context yields `advance(units)`."""
+
+
+def part_of(advance: Advance) -> Progress:
+    """Progress of a part of something longer, which `advance` belongs to."""
+
+    @contextmanager
+    def inner(_what: str, _total: int) -> Iterator[Advance]:
+        yield advance
+
+    return inner
+
+
+@contextmanager
+def silent(_what: str, _total: int) -> Iterator[Advance]:
+    """Progress that nobody watches."""
+    yield lambda _units: None

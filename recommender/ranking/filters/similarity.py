@@ -1,4 +1,4 @@
-"""Nothing that is nearly the same."""
+"""Filters by similarity: near-duplicates of the query item, and of one another."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from recommender.core.arrays import (
     inner_products,
     unit_rows,
 )
-from recommender.core.context import Basis
+from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import TEXT
 from recommender.errors import ConfigError
@@ -25,15 +25,15 @@ DEEPEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Diverse:
-    """Drops what is nearer than `cosine_max` to an entry that stands before it.
+    """Drops candidates nearer than `cosine_max` to a better candidate of the same list.
 
-    Near `by` the item vectors or the text. The order of the rest stays.
+    `by` says whether cosines are those of item vectors or of texts. The order of the rest stays.
 
     Source: maximal marginal relevance of Carbonell, Goldstein 1998, as a bound on the redundancy
     in place of a weight, so that scores keep their order and their meaning.
     """
 
-    by_likeness: ClassVar[bool] = True
+    by_similarity: ClassVar[bool] = True
 
     cosine_max: float = 0.9
     by: By = "vectors"
@@ -41,16 +41,16 @@ class Diverse:
     def __post_init__(self) -> None:
         _require_cosine(self.cosine_max, "diverse")
 
-    def prepare(self, basis: Basis) -> "DiverseSieve":
+    def prepare(self, context: RankingContext) -> "DiverseFilter":
         """Scale the vectors to length one."""
-        return DiverseSieve(_directions(basis, self.by), self.cosine_max)
+        return DiverseFilter(_directions(context, self.by), self.cosine_max)
 
 
 @dataclass(frozen=True, slots=True)
 class NotAlike:
-    """Drops what is nearer than `cosine_max` to the asking item: near-duplicates, by text."""
+    """Drops near-duplicates of the query item: candidates nearer than `cosine_max`."""
 
-    by_likeness: ClassVar[bool] = True
+    by_similarity: ClassVar[bool] = True
 
     cosine_max: float = 0.95
     by: By = "text"
@@ -58,13 +58,13 @@ class NotAlike:
     def __post_init__(self) -> None:
         _require_cosine(self.cosine_max, "not-alike")
 
-    def prepare(self, basis: Basis) -> "NotAlikeSieve":
+    def prepare(self, context: RankingContext) -> "NotAlikeFilter":
         """Scale the vectors to length one."""
-        return NotAlikeSieve(_directions(basis, self.by), self.cosine_max)
+        return NotAlikeFilter(_directions(context, self.by), self.cosine_max)
 
 
 @dataclass(frozen=True, slots=True)
-class DiverseSieve:
+class DiverseFilter:
     """Directions (n, d) of one build."""
 
     directions: FloatMatrix
@@ -73,7 +73,7 @@ class DiverseSieve:
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) are far enough from all that are kept before them.
 
-        None behind the first `DEEPEST`: no list is so long.
+        Candidates behind the first `DEEPEST` are dropped: no list is that long.
         """
         kept = candidates.found.copy()
         kept[:, DEEPEST:] = False
@@ -91,7 +91,7 @@ class DiverseSieve:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAlikeSieve:
+class NotAlikeFilter:
     """Directions (n, d) of one build."""
 
     directions: FloatMatrix
@@ -103,10 +103,10 @@ class NotAlikeSieve:
         return candidates.found & (cosines <= np.float32(self.cosine_max))
 
 
-def _directions(basis: Basis, by: By) -> FloatMatrix:
+def _directions(context: RankingContext, by: By) -> FloatMatrix:
     if by == "text":
-        return basis.embeddings[TEXT].matrix
-    return unit_rows(basis.vectors.targets)
+        return context.embeddings[TEXT].matrix
+    return unit_rows(context.vectors.targets)
 
 
 def _require_cosine(cosine_max: float, rule: str) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.ranking.rankers.relevance import Relevance
+from recommender.ranking.rankers.learning_data import Relevance
 from tests.support.shops import interactions
 
 
