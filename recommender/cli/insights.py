@@ -18,8 +18,8 @@ from recommender.cli.terminal import console, print_json, progress, table, writt
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
+from recommender.insights.checks import KINDS, Finding
 from recommender.insights.explain import Explanation, Standing, explain
-from recommender.insights.finding import KINDS, Finding
 from recommender.insights.lint import Report, lint
 from recommender.live.overlays import OverlayRecord
 from recommender.merchandising.application import book_of

@@ -16,7 +16,7 @@ from recommender.core.cpu import multiplies_bf16, openblas_core
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import (
-    Finding,
+    Diagnosis,
     examine_artifacts,
     examine_encoder,
     examine_encoding,
@@ -143,26 +143,26 @@ def _doctor(options: argparse.Namespace) -> int:
     ]
     store, reachable = _store(settings)
     findings += store
-    rows = [(finding.verdict, finding.what, finding.detail) for finding in findings]
+    rows = [(one.verdict, one.what, one.detail) for one in findings]
     console().print(table([("", "left"), ("checked", "left"), ("found", "wrap")], rows))
     if not reachable:
         raise StoreUnavailable("the store cannot be reached; see above")
-    faults = sum(finding.verdict == "fault" for finding in findings)
+    faults = sum(one.verdict == "fault" for one in findings)
     if faults:
         raise ConfigError(f"{faults} to fix; see above")
     return 0
 
 
-def _store(settings: Settings) -> tuple[list[Finding], bool]:
+def _store(settings: Settings) -> tuple[list[Diagnosis], bool]:
     try:
         with connection(settings) as store:
             findings = examine_servers(inspect_servers(store), uncovered_slots(store))
             return [*findings, _lists(store, settings.shop)], True
     except StoreUnavailable as error:
-        return [Finding("store", "fault", str(error))], False
+        return [Diagnosis("store", "fault", str(error))], False
 
 
-def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
+def _encoding(settings: Settings, *, measure: bool) -> list[Diagnosis]:
     text = settings.recipe.text
     if text.use != encoding_paths.SENTENCE_TRANSFORMERS:
         return []
@@ -172,7 +172,7 @@ def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
     try:
         measured = encoding_paths.measured(text, encoding_paths.sample_texts(SAMPLE))
     except RecommenderError as error:
-        return [*found, Finding("speed", "fault", str(error))]
+        return [*found, Diagnosis("speed", "fault", str(error))]
     for path in measured:
         near = path.fidelity
         figures = (
@@ -180,19 +180,19 @@ def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
             f"{near.mean_cosine:.5f} (least {near.least_cosine:.5f}), "
             f"{near.nearest_kept:.1%} of the ten nearest kept"
         )
-        found.append(Finding("speed", "ok", figures))
+        found.append(Diagnosis("speed", "ok", figures))
     best = encoding_paths.proposed(measured).parameters
     wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
-    return [*found, Finding("proposal", "ok", f"recipe.text = {{ {wanted} }}")]
+    return [*found, Diagnosis("proposal", "ok", f"recipe.text = {{ {wanted} }}")]
 
 
-def _recipe(settings: Settings) -> Finding:
+def _recipe(settings: Settings) -> Diagnosis:
     recipe = settings.recipe.recipe()
     try:
         registry.check(recipe)
     except RecommenderError as error:
-        return Finding("recipe", "fault", str(error))
-    return Finding("recipe", "ok", recipe.digest[:12])
+        return Diagnosis("recipe", "fault", str(error))
+    return Diagnosis("recipe", "ok", recipe.digest[:12])
 
 
 def _input_paths(settings: Settings) -> list[str]:
@@ -202,11 +202,11 @@ def _input_paths(settings: Settings) -> list[str]:
     return places
 
 
-def _lists(store: Store, shop: str) -> Finding:
+def _lists(store: Store, shop: str) -> Diagnosis:
     try:
         return examine_lists(audit(store, shop))
     except StoreUnavailable as error:
-        return Finding("lists", "fault", str(error))
+        return Diagnosis("lists", "fault", str(error))
 
 
 def _config(options: argparse.Namespace) -> int:

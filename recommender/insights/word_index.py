@@ -1,4 +1,4 @@
-"""Lexicon: the words of all documents, scored by BM25, and what a misspelt word may have meant."""
+"""Word index: BM25 over the words of all documents, with corrections of misspelt words."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ LEAST_LETTERS = 3
 _WORD = re.compile(r"\w+")
 
 
-def words_of(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
     """The words and numbers of a text, without case and accents."""
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
@@ -29,11 +29,11 @@ def words_of(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class WordIndex:
     """BM25 of n documents by word.
 
-    A word of a query stands for itself and for its longer and shorter forms (light, lights), which
-    count less; a word that no document has stands for the likest words by pairs of letters.
+    A word of a query also matches its longer and shorter forms (light, lights), with less weight. A
+    word that no document has matches the most similar words by pairs of letters.
 
     Source: Robertson, Zaragoza 2009, "The probabilistic relevance framework"; by bm25s (Lù 2024).
     """
@@ -44,13 +44,13 @@ class Lexicon:
     vectorizer: Any
 
     @classmethod
-    def of(cls, documents: Sequence[str]) -> "Lexicon | None":
-        """Index the documents; None where they have no word at all."""
+    def of(cls, documents: Sequence[str]) -> "WordIndex | None":
+        """Index the documents; None if they have no word at all."""
         import bm25s
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)
-        split = [words_of(document) for document in documents]
+        split = [tokens(document) for document in documents]
         vocabulary = sorted({word for words in split for word in words})
         if not vocabulary:
             return None
@@ -61,9 +61,9 @@ class Lexicon:
         return cls(tuple(vocabulary), scorer, grams, vectorizer)
 
     def score(self, query: str) -> FloatVector:
-        """How well each document (n,) fits the words of a query, 0 where it has none of them."""
+        """The score of each document (n,) for a query, 0 if it has none of its words."""
         total: FloatVector = np.zeros(self.scorer.scores["num_docs"], dtype=np.float32)
-        for word in dict.fromkeys(words_of(query)):
+        for word in dict.fromkeys(tokens(query)):
             forms = self.meant(word)
             if forms:
                 scored = [weight * self.scorer.get_scores([form]) for form, weight in forms.items()]
@@ -71,20 +71,20 @@ class Lexicon:
         return total
 
     def understood(self, query: str) -> str:
-        """The query with every word that no document has replaced by the likest one."""
+        """The query with every unknown word replaced by the most similar one."""
         return " ".join(
             word if self._knows(word) else max(meant, key=meant.__getitem__, default=word)
-            for word, meant in ((word, self.meant(word)) for word in words_of(query))
+            for word, meant in ((word, self.meant(word)) for word in tokens(query))
         )
 
     def meant(self, word: str) -> dict[str, float]:
-        """The words of the documents that a query's word stands for, with weights up to 1."""
+        """The words of the documents that a word of a query matches, with weights up to 1."""
         if self._knows(word):
             return {word: 1.0} | self._forms(word)
-        return self._forms(word) or self._likest(word)
+        return self._forms(word) or self._most_similar(word)
 
     def _forms(self, word: str) -> dict[str, float]:
-        """Words that begin alike and differ by at most two letters at the end."""
+        """Words with the same beginning that differ by at most two letters at the end."""
         if len(word) < LEAST_LETTERS or word.isdigit():
             return {}
         shorter = [word[:-cut] for cut in range(1, VARIANT_LETTERS + 1)]
@@ -102,14 +102,14 @@ class Lexicon:
         place = bisect_left(self.words, word)
         return place < len(self.words) and self.words[place] == word
 
-    def _likest(self, word: str) -> dict[str, float]:
-        """The words whose pairs of letters are most alike, by cosine."""
+    def _most_similar(self, word: str) -> dict[str, float]:
+        """The words with the most similar pairs of letters, by cosine."""
         if len(word) < LEAST_LETTERS:
             return {}
-        likeness = (self.grams @ self.vectorizer.transform([word]).T).toarray()[:, 0]
-        best = np.argsort(-likeness, kind="stable")[:MEANT_WORDS]
+        similarity = (self.grams @ self.vectorizer.transform([word]).T).toarray()[:, 0]
+        best = np.argsort(-similarity, kind="stable")[:MEANT_WORDS]
         return {
-            self.words[place]: float(likeness[place])
+            self.words[place]: float(similarity[place])
             for place in best.tolist()
-            if likeness[place] >= MEANT
+            if similarity[place] >= MEANT
         }
