@@ -3,8 +3,7 @@
 Only the standard library is imported here. The module of a command is imported when the command
 is named, so `recommender --help` is fast and needs no extra.
 
-Exit codes: 0 success, 1 internal error, 2 usage, 3 configuration, 4 data, 5 artifact, 6 held by a
-gate, 7 store unavailable, 8 text API failed; 130 after SIGINT and 143 after SIGTERM.
+The exit codes are those of `EPILOG`; 130 after SIGINT and 143 after SIGTERM.
 """
 
 import argparse
@@ -64,6 +63,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """The commands: the module under `recommender.cli`, and the summary that help shows."""
 
+EPILOG = """\
+Exit codes: 0 success, 1 internal error, 2 usage, 3 configuration, 4 data,
+5 artifact, 6 held by a gate, 7 store unavailable, 8 text API failed."""
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM asked the process to end."""
@@ -111,6 +114,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         prog="recommender",
         usage="recommender COMMAND [OPTION]...\n       recommender COMMAND --help",
         description=_overview(),
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
