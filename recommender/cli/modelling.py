@@ -27,7 +27,7 @@ from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, p
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
-from recommender.vectors.content.adapter_training import AdapterTraining
+from recommender.vectors.content.adapter import AdapterTraining
 
 SHOWN, EXAMPLES, EXAMPLE_WIDTH = 40, 3, 62
 UNNAMED = "(various)"

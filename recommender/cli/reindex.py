@@ -22,7 +22,7 @@ from recommender.cli.session import publisher, save_embedded, settings_of, store
 from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
 from recommender.core.telemetry import StageCost, Stopwatch
 from recommender.evaluation.experiments import judge_of
-from recommender.live.encoder_subprocess import encoder_aside
+from recommender.live.encoder_subprocess import encoder_subprocess
 from recommender.live.refresh import Live, Refreshment, checked, refresh
 from recommender.pipeline import Outcome
 from recommender.publishing.hidden import Hidden
@@ -143,12 +143,12 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = live.known(job.artifacts)
     with ExitStack() as stack:
-        aside = None
+        encoder = None
         if not all(item in known for item in ids):
-            aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
+            encoder = stack.enter_context(encoder_subprocess(job.recipe.text, job.text_api))
             encoder_of(job)
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
-        return live, refresh(job, live, shop, items, aside=aside)
+        return live, refresh(job, live, shop, items, encoder=encoder)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
@@ -17,11 +17,14 @@ from recommender.cli.session import require_live, store_url
 from recommender.errors import ConfigError
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
-from recommender.service.app import Search, create_app
+from recommender.service.app import create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import Store, open_store
 from recommender.settings.loading import find_file, find_files, load
 from recommender.settings.model import Settings
+
+if TYPE_CHECKING:
+    from recommender.service.live_search import LiveSearch
 
 GRACE_S = 5
 """How long open requests may take after the command is asked to end."""
@@ -47,7 +50,7 @@ def add_serve(parser: Parser) -> None:
 def serve(options: argparse.Namespace) -> int:
     """Serve every shop whose settings are given until SIGTERM or SIGINT."""
     api_keys = _api_keys(options.api_keys)
-    with ExitStack() as stores, _listening(options.host, options.port) as listener:
+    with ExitStack() as stores, listening(options.host, options.port) as listener:
         found = _settings(options)
         urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in urls.items()}
@@ -79,10 +82,10 @@ def _settings(options: argparse.Namespace) -> list[Settings]:
     return read
 
 
-def live_search(settings: Settings, store: Store) -> Search:
+def live_search(settings: Settings, store: Store) -> "LiveSearch":
     """A search that follows the live generation of a shop."""
     from recommender.insights.search import searcher_of
-    from recommender.service.searching import LiveSearch
+    from recommender.service.live_search import LiveSearch
 
     artifacts, api = settings.artifact_store(), settings.text_api.text_api()
 
@@ -106,7 +109,8 @@ def _api_keys(path: str | None) -> frozenset[str]:
     return frozenset(lines)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address. Raises: ConfigError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)

@@ -28,7 +28,7 @@ from recommender.evaluation.slices import ALL
 from recommender.evaluation.test_window_log import record_peek
 from recommender.pipeline import Judge
 from recommender.settings.tables import EvaluationSettings
-from recommender.vectors.content.adapted_folder import learned_until
+from recommender.vectors.content.model_folder import learned_until
 
 _logger = logging.getLogger(__name__)
 
