@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,7 @@ import recommender
 from recommender.core import failpoints
 from recommender.errors import ConfigError
 from recommender.serving.keys import check_shop
-from recommender.settings.model import Settings, current_name, current_names
+from recommender.settings.model import Settings, current_name, current_names, tables_at
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
@@ -136,7 +136,12 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     if isinstance(state := tree.setdefault("state", {}), dict):
         state.setdefault("folder", ".recommender")
     for dotted in PATHS:
-        _resolve(tree, dotted.split("."), base)
+        *parents, name = dotted.split(".")
+        for table in tables_at(tree, parents):
+            if isinstance(given := table.get(name), list):
+                table[name] = [_absolute(path, base) for path in given]
+            elif name in table:
+                table[name] = _absolute(given, base)
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
@@ -144,21 +149,6 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     check_shop(settings.shop)
     settings.recipe.recipe()
     return settings
-
-
-def _resolve(node: object, names: Sequence[str], base: Path) -> None:
-    """Make the paths at a dotted name absolute, in every table of a list."""
-    if isinstance(node, list):
-        for element in node:
-            _resolve(element, names, base)
-    elif isinstance(node, dict) and names[0] in node:
-        first, *rest = names
-        if rest:
-            _resolve(node[first], rest, base)
-        elif isinstance(node[first], list):
-            node[first] = [_absolute(path, base) for path in node[first]]
-        else:
-            node[first] = _absolute(node[first], base)
 
 
 def _absolute(path: object, base: Path) -> object:

@@ -54,8 +54,8 @@ def current_names(tree: Mapping[str, Any], *, warn: bool = True) -> dict[str, An
     copied = copy.deepcopy(dict(tree))
     for old, new in RENAMED.items():
         shared, before, after = _split(old, new)
-        for table in _tables(copied, shared):
-            for source in _tables(table, before[:-1]):
+        for table in tables_at(copied, shared):
+            for source in tables_at(table, before[:-1]):
                 if before[-1] not in source:
                     continue
                 value, target = source.pop(before[-1]), table
@@ -95,15 +95,15 @@ def _split(old: str, new: str) -> tuple[list[str], list[str], list[str]]:
     return before[:n], before[n:], after[n:]
 
 
-def _tables(node: object, names: list[str]) -> Iterator[dict[str, Any]]:
+def tables_at(node: object, names: list[str]) -> Iterator[dict[str, Any]]:
     """The tables of a tree at a dotted name; lists on the way have one for every element."""
     if isinstance(node, list):
         for element in node:
-            yield from _tables(element, names)
+            yield from tables_at(element, names)
     elif isinstance(node, dict) and not names:
         yield node
     elif isinstance(node, dict) and names[0] in node:
-        yield from _tables(node[names[0]], names[1:])
+        yield from tables_at(node[names[0]], names[1:])
 
 
 def _one_or_many(value: object) -> object:
