@@ -9,8 +9,9 @@ from pathlib import Path
 
 from recommender.artifacts.runs import require_run
 from recommender.build.contents import find_build
+from recommender.cli.arguments import Parser, add_file, add_json
 from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import console, progress, table
+from recommender.cli.terminal import console, cut, progress, table, write
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.experiments import (
     Evaluation,
@@ -23,15 +24,64 @@ from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
 from recommender.pages.evaluation_report import page
-from recommender.pages.rendering import write
 from recommender.settings.model import Settings
 
 NARROW = 24
 MOST_SLICES = 6
 
 
-def run(options: argparse.Namespace) -> int:
-    """Evaluate the recipe of a shop next to the baselines, and print the figures."""
+def add_evaluate(parser: Parser) -> None:
+    """Declare `recommender evaluate`."""
+    parser.description = (
+        "Evaluate the recipe on held-out events against baselines, with 95 % intervals. The "
+        "validation window is used unless --test is given."
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=("basket", "next-item"),
+        default="basket",
+        help="predict the rest of a basket from an item (default), or the next item of a history",
+    )
+    parser.add_argument(
+        "--placement",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="evaluate this placement (repeatable; default: all placements of the recipe)",
+    )
+    parser.add_argument("--test", action="store_true", help="use the test period")
+    parser.add_argument(
+        "--back", type=int, default=0, metavar="N", help="move the validation window back N times"
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="folds of simulated cold items (default 3)",
+    )
+    parser.add_argument(
+        "--lists",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="also evaluate lists of another system: CSV or Parquet with item, related, and score "
+        "or rank (repeatable)",
+    )
+    parser.add_argument(
+        "--generation",
+        nargs="?",
+        const="live",
+        metavar="NUMBER",
+        help="also evaluate a published generation (default: the live one)",
+    )
+    add_json(parser)
+    add_file(parser, "--html", "also write a page with charts")
+    parser.runs(evaluate_recipe)
+
+
+def evaluate_recipe(options: argparse.Namespace) -> int:
+    """Evaluate the recipe of a shop against the baselines, and print the figures."""
     settings = settings_of(options)
     for name in ("folds", "back"):
         if getattr(options, name) < 0:
@@ -52,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         job = replace(job, recipe=job.recipe.only(options.placement))
     evaluation = evaluate(job, plan, external)
     if options.html:
-        write(options.html, page(settings.shop, evaluation))
+        write("--html", options.html, page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -116,7 +166,7 @@ def _overall(results: tuple[SystemResult, ...]) -> object:
         metrics = one.slices[ALL].metrics
         rows.append(
             (
-                _short(one.name),
+                cut(one.name, NARROW),
                 *(_figure(metrics[name].value) for name in ("hit_rate", "ndcg")),
                 _range(metrics["ndcg"]),
                 *(_figure(metrics[name].value) for name in ("mrr", "recall")),
@@ -137,7 +187,7 @@ def _slices(evaluation: Evaluation) -> object:
     for one in evaluation.results:
         parts = [one.slices.get(name) for name in names]
         cells = [_figure(part.metrics["ndcg"].value) if part and part.n else "-" for part in parts]
-        rows.append((_short(one.name), *cells))
+        rows.append((cut(one.name, NARROW), *cells))
     return table([("system", "left"), *((name, "right") for name in names)], rows)
 
 
@@ -151,18 +201,18 @@ def _categories(evaluation: Evaluation) -> object:
         mean = ours.ndcg(name)
         rows.append(
             (
-                _short(name.removeprefix(CATEGORY)),
+                cut(name.removeprefix(CATEGORY), NARROW),
                 f"{n:,}",
                 _figure(mean.value),
                 _range(mean),
-                _short(best.name),
+                cut(best.name, NARROW),
                 _figure(best.ndcg(name).value),
             )
         )
     headings = [
         ("category", "left"),
         ("queries", "right"),
-        (_short(ours.name), "right"),
+        (cut(ours.name, NARROW), "right"),
         ("95 %", "right"),
         ("best of the others", "left"),
         ("NDCG", "right"),
@@ -177,9 +227,9 @@ def _differences(evaluation: Evaluation) -> object:
         cold = parts.get(COLD)
         rows.append(
             (
-                _short(name),
+                cut(name, NARROW),
                 _signed(parts[ALL]),
-                f"{_short(worst)} {_signed(parts[worst])}" if worst != ALL else "",
+                f"{cut(worst, NARROW)} {_signed(parts[worst])}" if worst != ALL else "",
                 _signed(cold) if cold else "",
             )
         )
@@ -205,7 +255,3 @@ def _signed(mean: Interval) -> str:
         f"{number:+.3f}".replace("0.", ".", 1) for number in (mean.low, mean.value, mean.high)
     )
     return f"{value} ({low} {high})"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NARROW else f"{name[: NARROW - 1]}…"

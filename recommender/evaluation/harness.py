@@ -5,6 +5,7 @@ from, the task, the simulated cold folds and the text embeddings. Tuning prepare
 evaluates every candidate on it.
 """
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol
@@ -20,7 +21,7 @@ from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
     K,
@@ -42,8 +43,11 @@ from recommender.evaluation.report import (
     by_support,
 )
 from recommender.evaluation.systems import ListBuilder, related_lists
-from recommender.pipeline import read_shop_columns, text_embeddings
+from recommender.pipeline import Judge, read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
+from recommender.settings.tables import EvaluationSettings
+
+_logger = logging.getLogger(__name__)
 
 ProtocolName = Literal["basket", "next-item"]
 
@@ -241,6 +245,24 @@ def harness_of(
     cold = _cold_slices(folds, plan.seed) if folds else None
     basket_task = BasketTask(queries)
     return Harness(catalogue, chosen, basket_task, slices, folds, cold, text, plan, progress)
+
+
+def judge_of(evaluation: EvaluationSettings) -> Judge:
+    """Return a function that computes the NDCG@10 of a job's recipe, for the gate of a reindex.
+
+    It uses the window before the test period and no cold folds. It returns None, and logs why,
+    when the interactions cannot be split.
+    """
+
+    def ndcg(job: Job) -> float | None:
+        plan = EvaluationPlan(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
+        try:
+            return prepare_harness(job, plan).evaluate(job.recipe).ndcg().value
+        except DataError as error:
+            _logger.warning("the recipe was not judged: %s", error)
+            return None
+
+    return ndcg
 
 
 def _folds(

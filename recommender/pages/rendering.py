@@ -9,12 +9,9 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-
-from recommender.errors import ConfigError
 
 LAYOUT_STYLE = "layout.css"
 
@@ -47,14 +44,6 @@ def render(
             **values,
         )
     )
-
-
-def write(path: Path, page: str) -> None:
-    """Write a page. Raises: ConfigError where the file cannot be written."""
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot write the page: {error.strerror}") from error
 
 
 @cache

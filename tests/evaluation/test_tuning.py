@@ -14,7 +14,7 @@ from recommender.errors import ConfigError
 from recommender.evaluation.harness import Harness
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.tuning import Trial, tune, variations
-from recommender.settings.model import RecipeSettings
+from recommender.settings.tables import RecipeSettings
 from tests.support.shop_files import write_small_shop
 
 RECIPE = Recipe(
@@ -142,7 +142,7 @@ def test_the_command_writes_a_recipe_that_settings_read(
     made = RecipeSettings.model_validate(tree).recipe()
     assert made.placements[0].name == "related"
     assert run([*command, "--out", str(out)]) == 3
-    assert "exists; name another file" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_nonsense_is_refused(

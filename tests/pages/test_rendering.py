@@ -1,16 +1,14 @@
 """Pages: hostile texts are shown as texts, and the policy allows what a page contains only."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from jinja2 import UndefinedError
 
-from recommender.errors import ConfigError
 from recommender.insights import diff
 from recommender.live import rule_preview
 from recommender.merchandising.rule_set import MerchandisingRule, Selection
-from recommender.pages.rendering import render, write
+from recommender.pages.rendering import render
 from tests.pages.html import HOSTILE, read
 
 
@@ -61,8 +59,3 @@ def test_a_map_shows_hostile_texts_as_texts() -> None:
 def test_a_template_that_lacks_a_value_fails() -> None:
     with pytest.raises(UndefinedError, match="'old' is undefined"):
         render("diff.html", title="acme", differences=[])
-
-
-def test_a_page_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot write the page: No such file"):
-        write(tmp_path / "nowhere" / "page.html", "")
