@@ -99,7 +99,7 @@ class AsyncConnections:
         except BaseException:
             self._hang_up()
             raise
-        return reader.reply
+        return reader.values
 
     async def read(self, command: Command, until: float) -> Reply:
         """Ask over an idle connection, which is dropped if that fails.
@@ -109,7 +109,7 @@ class AsyncConnections:
         reader = array_reader(command)
         async with asyncio.timeout(until - time.monotonic()):
             await self.exchange(packed(command), reader)
-        return reader.reply
+        return reader.values
 
     async def exchange(self, message: bytes, reader: ReplyReader) -> None:
         """Exchange a message over an idle connection, which is dropped if that fails."""
