@@ -144,7 +144,7 @@ def test_celery_finds_the_fleet(installed: Path, tmp_path: Path) -> None:
         installed, tmp_path, "celery", "-A", "workers", "report", RECOMMENDER_CONFIG=str(config)
     )
     assert found.returncode == 0, found.stderr
-    assert "workers.consumer:ScreenedConsumer" in found.stdout
+    assert "include: ['workers.tasks']" in found.stdout
 
 
 def test_lookup_reads_a_list_with_redis_alone(storefront: Path, tmp_path: Path) -> None:
