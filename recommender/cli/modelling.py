@@ -21,13 +21,13 @@ from recommender.evaluation.finetuning import FinetuningResult, finetune, save
 from recommender.evaluation.harness import EvaluationPlan, prepare_harness
 from recommender.evaluation.report import COLD
 from recommender.evaluation.tuning import Trial, tune
+from recommender.evaluation.word_vectors import WordTraining, train_words
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
 from recommender.pages.cluster_map import page
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
 from recommender.vectors.content.adapter import AdapterTraining
-from recommender.evaluation.word_vectors import WordTraining, train_words
 
 SHOWN, EXAMPLES, EXAMPLE_WIDTH = 40, 3, 62
 UNNAMED = "(various)"

@@ -11,8 +11,8 @@ from recommender.core.protocols import TextEncoder
 from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError
-from recommender.vectors.content.word_files import write
 from recommender.evaluation.word_vectors import WordTraining
+from recommender.vectors.content.word_files import write
 from tests.support.text_api_server import DIMENSIONS, running
 
 TEXTS = [

@@ -8,11 +8,11 @@ import pytest
 from recommender.cli.main import run
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
+from recommender.evaluation.word_vectors import WordTraining
 from recommender.pipeline import make
 from recommender.settings.loading import load
 from recommender.vectors.content.static import StaticEncoder
 from recommender.vectors.content.word_files import read, write
-from recommender.evaluation.word_vectors import WordTraining
 from tests.support.shop_files import write_small_shop
 
 COLOURS, CUPS, LAMPS = ("red", "blue", "green"), ("mug", "cup", "teacup"), ("lamp", "lantern")
