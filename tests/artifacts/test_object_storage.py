@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.artifacts.storage import ObjectStorage, _file_system
+from recommender.artifacts.object_storage import ObjectStorage, _file_system
 from recommender.artifacts.store import ArtifactStore, artifact_key
 from recommender.cli.main import run
 from recommender.errors import ArtifactError
