@@ -7,18 +7,17 @@ import sys
 
 from rich.console import Console
 
-from recommender.artifacts.runs import require_run
 from recommender.build.contents import placements, read_catalogue
 from recommender.build.job import resumed
-from recommender.cli.live import Live, live_build
+from recommender.cli.live import live_lists
 from recommender.cli.related import unknown_item
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, table
 from recommender.core.catalogue import Catalogue
 from recommender.errors import ConfigError, DataError
 from recommender.insights.explain import Explanation, Standing, explain
-from recommender.live.overlays import OverlayRecord
-from recommender.merchandising.application import book_of
+from recommender.live.live_state import LiveState
+from recommender.merchandising.application import rules_of
 
 _DEEDS = {
     ("moved", True): "moved it",
@@ -33,11 +32,10 @@ _DEEDS = {
 def run(options: argparse.Namespace) -> int:
     """Say why one item stands, or does not stand, in the list of another."""
     settings = settings_of(options)
-    live = live_build(settings)
-    if live.build is None or live.number is None:
-        raise DataError(f"shop {settings.shop}: {live.told}; run recommender reindex")
-    store = settings.artifact_store()
-    catalogue = read_catalogue(store, live.build)
+    live, described = live_lists(settings)
+    if live is None:
+        raise DataError(f"shop {settings.shop}: {described}; run recommender reindex")
+    catalogue = read_catalogue(live.artifacts, live.build)
     for item in (options.item, options.other):
         if item not in catalogue.ids:
             raise DataError(unknown_item(item, live.number, catalogue))
@@ -47,20 +45,18 @@ def run(options: argparse.Namespace) -> int:
             f"--placement {options.placement!r:.60}: generation {live.number} has "
             f"{', '.join(names)}"
         )
-    record = require_run(store, live.number)
-    job = resumed(settings.frozen_as(record.settings).job(), record)
+    job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
     rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
-    laid_over = live.record or OverlayRecord(live.build.key)
-    found = explain(job, live.build, laid_over, rows, options.placement or names[0])
+    found = explain(job, live, rows, options.placement or names[0])
     if options.json:
         content = {"shop": settings.shop, "generation": live.number} | dataclasses.asdict(found)
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
     else:
-        _print(console(), found, catalogue, live)
+        _print(console(), found, catalogue, f"{described}{_laid_over(live)}")
     return 0
 
 
-def _print(shown: Console, found: Explanation, catalogue: Catalogue, live: Live) -> None:
+def _print(shown: Console, found: Explanation, catalogue: Catalogue, described: str) -> None:
     titles = [catalogue.title[catalogue.ids.row(item)] for item in (found.item, found.other)]
     shown.print(f"Does {found.other} stand in the {found.placement} list of {found.item}?")
     shown.print(
@@ -71,20 +67,20 @@ def _print(shown: Console, found: Explanation, catalogue: Catalogue, live: Live)
     )
     answer = "Yes" if found.standing else "No"
     shown.print(f"\n{answer}: {found.verdict}.", style="bold", markup=False)
-    shown.print(f"({live.told}{_laid_over(live)})\n", markup=False)
+    shown.print(f"({described})\n", markup=False)
     shown.print("What is known of the two", style="bold")
     _print_pair(shown, found)
     shown.print("\nWhat the stages made of it", style="bold")
     _print_stages(shown, found)
 
 
-def _laid_over(live: Live) -> str:
-    if live.record is None:
-        return "; what lies over them is not known"
+def _laid_over(live: LiveState) -> str:
+    if not live.overlay_known:
+        return "; what is laid over them is not known"
     refreshed = live.record.refreshed
     parts = [] if refreshed is None else [f"{len(refreshed.items):,} refreshed items"]
     if live.record.rules:
-        parts.append(f"{len(book_of(live.record.rules).rules):,} merchandisers' rules")
+        parts.append(f"{len(rules_of(live.record.rules).rules):,} merchandisers' rules")
     return f", with {' and '.join(parts)} laid over them" if parts else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from recommender.cli.live import Live, live_build
+from recommender.cli.live import live_lists
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.neighbours import NONE
@@ -24,14 +24,14 @@ EXAMPLES = 3
 def run(options: argparse.Namespace) -> int:
     """Say what should be mended in the catalogue, and what is odd in the live lists."""
     settings = settings_of(options)
-    live = live_build(settings)
-    report = lint(settings.job(progress), live.build)
+    live, described = live_lists(settings)
+    report = lint(settings.job(progress), live.build if live else None)
     if options.csv is not None:
         _write(options.csv, report)
     if options.json:
-        _print_json(settings.shop, report, live)
+        _print_json(settings.shop, report, live.number if live else None)
     else:
-        _print(console(), settings.shop, report, live, options.csv)
+        _print(console(), settings.shop, report, described, options.csv)
     return 0
 
 
@@ -60,20 +60,20 @@ def _write(path: Path, report: Report) -> None:
         raise ConfigError(f"--csv {path}: {error.strerror}") from error
 
 
-def _print_json(shop: str, report: Report, live: Live) -> None:
+def _print_json(shop: str, report: Report, number: int | None) -> None:
     content = {
         "shop": shop,
         "items": len(report.catalogue),
-        "generation": live.number,
+        "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
         "findings": list(_rows(report)),
     }
     sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def _print(shown: Console, shop: str, report: Report, live: Live, path: Path | None) -> None:
+def _print(shown: Console, shop: str, report: Report, described: str, path: Path | None) -> None:
     n_items = len(report.catalogue)
-    shown.print(f"Shop {shop}: {n_items:,} items; {live.told}.\n", markup=False)
+    shown.print(f"Shop {shop}: {n_items:,} items; {described}.\n", markup=False)
     found = {kind: report.of_kind(kind) for kind in KINDS}
     counts = {kind: len({finding.row for finding in findings}) for kind, findings in found.items()}
     rows = [

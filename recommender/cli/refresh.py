@@ -6,12 +6,14 @@ from contextlib import ExitStack
 
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
+from recommender.build.contents import read_ids
 from recommender.build.job import encoder_of, resumed
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
 from recommender.live.encoder_subprocess import encoder_aside
-from recommender.live.refresh import Live, Refreshment, checked, refresh
+from recommender.live.live_state import LiveState, live_state
+from recommender.live.refresh import Refreshment, checked, refresh
 from recommender.publishing.embedded import save
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
@@ -37,15 +39,15 @@ def run(options: argparse.Namespace) -> int:
 
 def refreshed(
     settings: Settings, shop: Publisher, ids: tuple[str, ...]
-) -> tuple[Live, Refreshment]:
+) -> tuple[LiveState, Refreshment]:
     """Read what the catalogue says of the items now, and refresh them over what is live.
 
     Where there is a new one, the text model is loaded meanwhile, in a process of its own.
     """
-    live = Live.of(settings.artifact_store(), shop)
+    live = live_state(settings.artifact_store(), shop)
     job = resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
-    known = live.known(job.artifacts)
+    known = read_ids(live.artifacts, live.build)
     with ExitStack() as stack:
         aside = None
         if not all(item in known for item in ids):
@@ -55,12 +57,12 @@ def refreshed(
         return live, refresh(job, live, shop, items, aside=aside)
 
 
-def _say(done: Refreshment, live: Live) -> None:
+def _say(done: Refreshment, live: LiveState) -> None:
     shown = console()
     generation = done.generation
     shown.print(
         f"{len(done.new):,} new and {len(done.known):,} known items refreshed: generation "
-        f"{generation.id} lies over {live.seen.generation}, {generation.n_lists:,} lists."
+        f"{generation.id} lies over {live.number}, {generation.n_lists:,} lists."
     )
     for placement, count in done.entered.items():
         shown.print(f"  {placement}: they stand in {count:,} lists of other items")
@@ -68,11 +70,11 @@ def _say(done: Refreshment, live: Live) -> None:
         shown.print("New items are provisional until the next recommender reindex.")
 
 
-def _warn_of_runs(store: ArtifactStore, live: Live) -> None:
+def _warn_of_runs(store: ArtifactStore, live: LiveState) -> None:
     """Say which runs began before the overlay and so can go live no more."""
     for number in store.runs():
         run = find_run(store, number)
-        if number > live.seen.fence and run is not None and run.state == "running":
+        if number > live.pointer.fence and run is not None and run.state == "running":
             sys.stderr.write(
                 f"recommender: run {number}, if still at work, is superseded by this refresh; "
                 "run recommender reindex again when it has ended, it goes on where it was\n"

@@ -17,13 +17,19 @@ from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, RecommenderError
-from recommender.live.live_state import live_scene
-from recommender.live.rule_changes import apply, require_known
-from recommender.live.rule_check import Check, Finding, RuleReport, check, check_names
-from recommender.live.rule_preview import Entry, Preview, PreviewedList, preview
+from recommender.live.live_state import live_state
+from recommender.live.rule_changes import (
+    Preview,
+    PreviewedEntry,
+    PreviewedList,
+    apply_rules,
+    preview,
+    require_known,
+)
+from recommender.live.rule_check import Check, RuleFinding, RuleReport, check, check_names
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
-from recommender.merchandising.rule_set import RuleBook
+from recommender.merchandising.rule_set import RuleSet
 from recommender.publishing.embedded import save
 from recommender.settings.model import EMBEDDED, Settings
 
@@ -49,17 +55,17 @@ def _path(settings: Settings, given: Path | None) -> Path:
 
 
 def _check(settings: Settings, path: Path, options: argparse.Namespace) -> int:
-    book, faults = read_rules(path)
-    today = today_of(book, options.date)
+    rules, faults = read_rules(path)
+    today = today_of(rules, options.date)
     with publisher(settings) as shop:
-        scene = live_scene(settings.artifact_store(), shop) if shop.live() else None
-    if scene is None:
+        live = live_state(settings.artifact_store(), shop) if shop.live() else None
+    if live is None:
         job = replace(settings.job(progress), rule_file=None)
         _, catalogue, _ = pipeline.read_shop_columns(job)
         names = [placement.name for placement in job.recipe.placements]
-        found = check_names(book, faults, today, catalogue, names)
+        found = check_names(rules, faults, today, catalogue, names)
     else:
-        found = check(book, faults, today, scene)
+        found = check(rules, faults, today, live)
     if options.json:
         sys.stdout.write(json.dumps(_plain(path, found), ensure_ascii=False) + "\n")
     else:
@@ -68,12 +74,12 @@ def _check(settings: Settings, path: Path, options: argparse.Namespace) -> int:
 
 
 def _preview(settings: Settings, path: Path, options: argparse.Namespace) -> int:
-    book = required_rules(path)
-    valid = book.on(today_of(book, options.date))
+    rules = required_rules(path)
+    valid = rules.on(today_of(rules, options.date))
     with publisher(settings) as shop:
-        scene = live_scene(settings.artifact_store(), shop)
-    name = options.placement or next(iter(scene.placements))
-    found = preview(scene, valid, name, options.item)
+        live = live_state(settings.artifact_store(), shop)
+    name = options.placement or next(iter(live.placements))
+    found = preview(live, valid, name, options.item)
     if options.html is not None:
         _write(options.html, page(settings.shop, path.name, valid, found))
     _print_preview(console(), path, valid, found)
@@ -81,17 +87,16 @@ def _preview(settings: Settings, path: Path, options: argparse.Namespace) -> int
 
 
 def _apply(settings: Settings, path: Path, *, skip_unknown: bool) -> int:
-    book = required_rules(path)
-    valid = book.on(today_of(book))
-    store = settings.artifact_store()
+    rules = required_rules(path)
+    valid = rules.on(today_of(rules))
     with publisher(settings) as shop:
-        scene = live_scene(store, shop)
-        unknown = require_known(valid, scene, skip_unknown=skip_unknown)
-        generation = apply(scene, shop, valid)
+        live = live_state(settings.artifact_store(), shop)
+        unknown = require_known(valid, live, skip_unknown=skip_unknown)
+        generation = apply_rules(live, shop, valid)
         if settings.store.url == EMBEDDED:
             save(shop.store)
     _print_applied(console(), settings.shop, generation, len(valid.rules))
-    if idle := len(book.rules) - len(valid.rules):
+    if idle := len(rules.rules) - len(valid.rules):
         sys.stdout.write(f"{_counted(idle, 'rule')} not valid today.\n")
     if unknown:
         sys.stdout.write(f"{_counted(unknown, 'unknown name')} left out.\n")
@@ -115,16 +120,16 @@ def _print_applied(shown: Console, shop: str, generation: Generation, n_rules: i
         )
 
 
-def _told_of_settings(settings: Settings, valid: RuleBook) -> str:
+def _told_of_settings(settings: Settings, valid: RuleSet) -> str:
     """What the next reindex will do to these rules, nothing where it applies the same."""
     path = settings.rule_file()
     if path is None:
         return "merchandising.rules is not set: the next reindex drops these rules."
     try:
-        book = required_rules(path)
+        rules = required_rules(path)
     except RecommenderError as error:
         return f"The next reindex will fail: {error}"
-    if book.on(today_of(book)).digest == valid.digest:
+    if rules.on(today_of(rules)).digest == valid.digest:
         return ""
     return f"The next reindex applies {path}, merchandising.rules of the settings, instead."
 
@@ -152,7 +157,7 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
         shown.print("\nWith errors the rules are not applied.")
 
 
-def _print_findings(shown: Console, findings: Sequence[Finding]) -> None:
+def _print_findings(shown: Console, findings: Sequence[RuleFinding]) -> None:
     if not findings:
         return
     shown.print()
@@ -210,9 +215,9 @@ def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, str]:
     return str(rule.line), _cut(rule.name, NAME_SHOWN), does, f"{report.n_lists:,}"
 
 
-def _print_preview(shown: Console, path: Path, book: RuleBook, found: Preview) -> None:
+def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -> None:
     shown.print(
-        f"{path.name}: {_counted(len(book.rules), 'valid rule')}; of {found.n_lists:,} "
+        f"{path.name}: {_counted(len(rules.rules), 'valid rule')}; of {found.n_lists:,} "
         f"{found.placement} lists {found.n_changed:,} differ in their first {found.shown}.",
         markup=False,
     )
@@ -241,7 +246,7 @@ def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
     shown.print(table(headings, rows))
 
 
-def _cells(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:
+def _cells(entries: Sequence[PreviewedEntry], place: int, mark: str, width: int) -> tuple[str, str]:
     """A mark and a title; what a rule put in is marked too where it was there before."""
     if place >= len(entries):
         return "", ""

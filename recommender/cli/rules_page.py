@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from recommender.cli.diff_page import POLICY, STYLE
-from recommender.live.rule_preview import Entry, Preview, PreviewedList
-from recommender.merchandising.rule_set import RuleBook
+from recommender.live.rule_changes import Preview, PreviewedEntry, PreviewedList
+from recommender.merchandising.rule_set import RuleSet
 
 OWN_STYLE = """
 .rule { border: 1px solid var(--line); border-radius: 4px; padding: 0 .35rem; font-size: .75rem;
@@ -15,11 +15,11 @@ table { border-collapse: collapse; width: 100%; } td { padding: .15rem .9rem .15
 """
 
 
-def page(shop: str, file: str, book: RuleBook, found: Preview) -> str:
+def page(shop: str, file: str, rules: RuleSet, found: Preview) -> str:
     """The page; every text of the shop is escaped."""
     title = f"{shop}: {file} over the live {found.placement} lists"
     figures = (
-        ("valid rules", f"{len(book.rules):,}"),
+        ("valid rules", f"{len(rules.rules):,}"),
         ("lists", f"{found.n_lists:,}"),
         (f"differ in their first {found.shown}", f"{found.n_changed:,}"),
     )
@@ -31,7 +31,7 @@ def page(shop: str, file: str, book: RuleBook, found: Preview) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{STYLE}{OWN_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1><dl>{counts}</dl>",
-        _rules(book),
+        _rules(rules),
         "<h2>Lists that change most</h2>",
         lists or '<p class="none">No list differs in what a page shows.</p>',
         "</body></html>\n",
@@ -39,12 +39,12 @@ def page(shop: str, file: str, book: RuleBook, found: Preview) -> str:
     return "\n".join(parts)
 
 
-def _rules(book: RuleBook) -> str:
+def _rules(rules: RuleSet) -> str:
     rows = "".join(
         f"<tr><td>{escape(rule.name)}</td><td>{escape(str(rule))}"
         f"{_lists_of(str(rule.lists_of), everywhere=rule.in_every_list or bool(rule.pairs))}"
         "</td></tr>"
-        for rule in book.rules
+        for rule in rules.rules
     )
     return f"<details><summary>The rules</summary><table>{rows}</table></details>"
 
@@ -63,13 +63,13 @@ def _list(one: PreviewedList, shown: int) -> str:
     )
 
 
-def _entries(entries: Sequence[Entry], mark: str) -> str:
+def _entries(entries: Sequence[PreviewedEntry], mark: str) -> str:
     if not entries:
         return '<p class="none">no entry</p>'
     return f"<ol>{''.join(_entry(entry, mark) for entry in entries)}</ol>"
 
 
-def _entry(entry: Entry, mark: str) -> str:
+def _entry(entry: PreviewedEntry, mark: str) -> str:
     style = "" if entry.stays else f' class="{mark}"'
     by_rule = '<span class="rule">rule</span>' if entry.evidence == "rule" else ""
     return f"<li{style}>{_named(entry.title, entry.item)}{by_rule}</li>"

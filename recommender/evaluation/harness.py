@@ -32,7 +32,7 @@ from recommender.evaluation.report import Judged, Panel, Shelf, judged
 from recommender.evaluation.slices import COLD, by_category, by_support
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
-from recommender.ranking.hubness import Entries, most_lists
+from recommender.ranking.hubness import bounded, most_lists
 from recommender.ranking.training_set import (
     TemporalSplit,
     fit_interactions,
@@ -305,7 +305,7 @@ def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     if not placement.hub_share:
         return lists
     sizes = lists.found.sum(axis=1)
-    entries = Entries.of(sizes, sizes, lists.rows[lists.found])
     kept = lists.found.copy()
-    kept[kept] = entries.bounded(placement.depth, most_lists(placement.hub_share, n_items))
+    most = most_lists(placement.hub_share, n_items)
+    kept[kept] = bounded(sizes, sizes, lists.rows[lists.found], placement.depth, most)
     return lists.keep(kept, placement.depth)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
-from recommender.merchandising.entries import within
-from recommender.merchandising.matching import Matched
+from recommender.merchandising.matching import Matched, within
 
 Finder = Callable[[Matched, Matched], str]
 

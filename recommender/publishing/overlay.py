@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from recommender.core import item_id
 from recommender.core.arrays import Rows
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.errors import DataError
 from recommender.publishing.staging import encoded, encoded_best_sellers

@@ -8,7 +8,7 @@ from typing import cast
 from recommender.core.arrays import blocks
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.errors import StoreUnavailable
 from recommender.publishing.lease import Lease
 from recommender.publishing.publisher import Move, Publisher

@@ -11,7 +11,7 @@ from typing import cast
 from recommender.core import failpoints
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.progress import Progress, silent
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing import memory

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, Rows, blocks
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.errors import DataError
 from recommender.serving import codec
@@ -107,7 +107,7 @@ class Staging:
     @property
     def n_entries(self) -> int:
         """How many entries all lists have."""
-        return sum(len(lists.rows) for lists in self.lists)
+        return sum(len(lists.entries) for lists in self.lists)
 
     def list_names(self, size: int) -> Iterator[list[str]]:
         """Nothing: all keys under the number of the generation are its lists."""
@@ -162,11 +162,11 @@ def encoded_best_sellers(ids: ItemIds, lists: RelatedLists) -> bytes:
 
 def encoded(ids: ItemIds, lists: RelatedLists, rows: Rows) -> Iterator[tuple[str, bytes]]:
     """Name and value of some lists, as `codec.encode_list` writes each, made from whole columns."""
-    entries = lists.places(rows)
+    entries = lists.entries[lists.places(rows)]
     names = ids.ids
-    others = [names[row] for row in lists.rows[entries].tolist()]
-    letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
-    codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
+    others = [names[row] for row in entries.rows.tolist()]
+    letters = _LETTERS[entries.evidence].tobytes().decode()
+    codes = _PAIRS[_levels(entries.scores)].tobytes().decode()
     ends = np.cumsum(lists.sizes[rows]).tolist()
     for row, (start, end) in zip(rows.tolist(), pairwise([0, *ends]), strict=True):
         value = "\n".join(

@@ -8,8 +8,8 @@ import pytest
 
 from recommender.cli.main import run
 from recommender.cli.rules_page import page
-from recommender.live.rule_preview import Entry, Preview, PreviewedList
-from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Selection
+from recommender.live.rule_changes import Preview, PreviewedEntry, PreviewedList
+from recommender.merchandising.rule_set import MerchandisingRule, RuleSet, Selection
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
@@ -239,10 +239,10 @@ class Tags(HTMLParser):
 
 
 def test_a_page_shows_hostile_texts_as_texts() -> None:
-    entry = Entry(HOSTILE, HOSTILE, "rule", stays=False)
+    entry = PreviewedEntry(HOSTILE, HOSTILE, "rule", stays=False)
     shown = PreviewedList(HOSTILE, HOSTILE, 1, (entry,), (entry,), (HOSTILE,))
     rule = MerchandisingRule(HOSTILE, "exclude", Selection(brands=(HOSTILE,)))
-    text = page("acme", HOSTILE, RuleBook((rule,)), Preview("related", 12, 1, 1, (shown,)))
+    text = page("acme", HOSTILE, RuleSet((rule,)), Preview("related", 12, 1, 1, (shown,)))
     tags = Tags()
     tags.feed(text)
     assert not {"script", "img"} & tags.tags

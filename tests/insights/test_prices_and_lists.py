@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.insights.lists import list_findings, unseen
 from recommender.insights.prices import price_findings
@@ -39,9 +39,7 @@ def lists_to(target: int, n_items: int, evidence: int) -> RelatedLists:
     return RelatedLists(
         "related",
         np.arange(n_items + 1),
-        rows,
-        np.full(n_items, 0.5, np.float32),
-        np.full(n_items, evidence, np.uint8),
+        Entries(rows, np.full(n_items, 0.5, np.float32), np.full(n_items, evidence, np.uint8)),
     )
 
 

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.artifacts.store import ArtifactStore
+from recommender.core.arrays import Columns
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.lists import Lists
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, NamedLists, RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, DataError
-from recommender.live.list_deltas import Entries, Patch, patched
+from recommender.live.list_deltas import ListDelta, NamedEntries, apply_delta
 from recommender.live.overlays import (
     OverlayRecord,
     Refreshed,
@@ -35,54 +35,55 @@ TEXT, POPULAR, RULE = (EVIDENCE.index(name) for name in ("text", "popular", "rul
 ByItem = dict[str, list[tuple[str, float, int]]]
 
 
-def entries(lists: ByItem) -> Entries:
+def entries(lists: ByItem) -> NamedEntries:
     """Entries of some lists."""
     flat = [(holder, *entry) for holder, found in lists.items() for entry in found]
     holders, items, scores, evidence = zip(*flat, strict=True) if flat else ((), (), (), ())
-    return Entries(
-        holders, items, np.array(scores, dtype=np.float32), np.array(evidence, dtype=np.uint8)
-    )
+    values: Columns = {
+        "scores": np.array(scores, dtype=np.float32),
+        "evidence": np.array(evidence, dtype=np.uint8),
+    }
+    return NamedEntries(holders, items, values)
 
 
-def lists_of(ids: ItemIds, lists: ByItem) -> Lists:
-    """Lists of all ids, empty where none is given."""
+def lists_of(ids: ItemIds, lists: ByItem) -> NamedLists:
+    """NamedLists of all ids, empty where none is given."""
     flat = [entry for item in ids for entry in lists.get(item, [])]
     sizes = [len(lists.get(item, [])) for item in ids]
-    return Lists(
+    return NamedLists(
         ids,
         RelatedLists(
             PLACEMENT,
             np.cumsum([0, *sizes]),
-            ids.rows(item for item, _, _ in flat),
-            np.array([score for _, score, _ in flat], dtype=np.float32),
-            np.array([code for _, _, code in flat], dtype=np.uint8),
+            Entries(
+                ids.rows(item for item, _, _ in flat),
+                np.array([score for _, score, _ in flat], dtype=np.float32),
+                np.array([code for _, _, code in flat], dtype=np.uint8),
+            ),
         ),
     )
 
 
-def plain(lists: Lists) -> ByItem:
+def plain(lists: NamedLists) -> ByItem:
     """The lists by item, for comparing builds whose rows differ."""
     made: ByItem = {}
     names, columns = lists.ids.ids, lists.lists
     for row, item in enumerate(names):
-        part = slice(int(columns.offsets[row]), int(columns.offsets[row + 1]))
         made[item] = [
             (names[other], round(float(score), 4), int(code))
-            for other, score, code in zip(
-                columns.rows[part], columns.scores[part], columns.evidence[part], strict=True
-            )
+            for other, score, code in zip(*columns.of(row).columns().values(), strict=True)
         ]
     return made
 
 
-def patch(own: ByItem, entering: ByItem, *, given_place: bool = False) -> Patch:
-    """A patch; `entering` says by refreshed item whose lists it enters."""
+def delta(own: ByItem, entering: ByItem, *, given_place: bool = False) -> ListDelta:
+    """A delta; `entering` says by refreshed item whose lists it enters."""
     turned = [(holder, item, s, c) for item, found in entering.items() for holder, s, c in found]
     there: ByItem = {}
     for holder, item, score, code in turned:
         there.setdefault(holder, []).append((item, score, code))
     count = len(turned)
-    return Patch(
+    return ListDelta(
         PLACEMENT,
         SHOWN,
         DEPTH,
@@ -95,7 +96,7 @@ def patch(own: ByItem, entering: ByItem, *, given_place: bool = False) -> Patch:
     )
 
 
-def refreshed(made: Patch) -> Refreshed:
+def refreshed(made: ListDelta) -> Refreshed:
     items = Catalogue.of_titles(ItemIds(made.items), [f"title of {item}" for item in made.items])
     matrix = np.ones((len(made.items), 2), dtype=np.float32)
     marks = np.array([item.startswith("new") for item in made.items], dtype=bool)
@@ -103,9 +104,9 @@ def refreshed(made: Patch) -> Refreshed:
     return Refreshed(items, Embeddings(matrix, support), marks, (made,))
 
 
-def laid(base: Lists, *patches: Patch) -> ByItem:
+def laid(base: NamedLists, *deltas: ListDelta) -> ByItem:
     record = OverlayRecord("base")
-    for made in patches:
+    for made in deltas:
         record = record.with_refreshed(refreshed(made))
     (lists,) = composed([base], record)
     return plain(lists)
@@ -124,7 +125,7 @@ SHOP = lists_of(
 
 def test_a_new_item_has_its_list_and_enters_others_by_its_score() -> None:
     made = laid(
-        SHOP, patch({"new": [("a", 0.9, TEXT)]}, {"new": [("a", 0.75, TEXT), ("c", 0.1, TEXT)]})
+        SHOP, delta({"new": [("a", 0.9, TEXT)]}, {"new": [("a", 0.75, TEXT), ("c", 0.1, TEXT)]})
     )
     assert made["new"] == [("a", 0.9, TEXT)]
     assert [item for item, _, _ in made["a"]] == ["b", "c", "new", "d", "e"]
@@ -132,7 +133,7 @@ def test_a_new_item_has_its_list_and_enters_others_by_its_score() -> None:
 
 
 def test_best_sellers_stay_behind_what_enters() -> None:
-    made = laid(SHOP, patch({"new": []}, {"new": [("b", 0.05, TEXT)]}))
+    made = laid(SHOP, delta({"new": []}, {"new": [("b", 0.05, TEXT)]}))
     assert made["b"] == [
         ("a", 0.9, TEXT),
         ("new", 0.05, TEXT),
@@ -143,7 +144,7 @@ def test_best_sellers_stay_behind_what_enters() -> None:
 
 def test_a_given_place_is_the_last_one_shown() -> None:
     made = laid(
-        SHOP, patch({"new": []}, {"new": [("a", 0.01, TEXT), ("c", 0.95, TEXT)]}, given_place=True)
+        SHOP, delta({"new": []}, {"new": [("a", 0.01, TEXT), ("c", 0.95, TEXT)]}, given_place=True)
     )
     assert [item for item, _, _ in made["a"]] == ["b", "c", "new", "d", "e"]
     assert made["a"][2] == ("new", 0.7, TEXT)
@@ -151,7 +152,7 @@ def test_a_given_place_is_the_last_one_shown() -> None:
 
 
 def test_a_refreshed_item_leaves_the_lists_that_it_does_not_enter_again() -> None:
-    made = laid(SHOP, patch({"d": [("a", 0.3, TEXT)]}, {"d": [("a", 0.95, TEXT)]}))
+    made = laid(SHOP, delta({"d": [("a", 0.3, TEXT)]}, {"d": [("a", 0.95, TEXT)]}))
     assert [item for item, _, _ in made["a"]] == ["d", "b", "c", "e"]
     assert made["c"] == [(item, 0.5, TEXT) for item in "abef"]
     assert made["d"] == [("a", 0.3, TEXT)]
@@ -161,25 +162,25 @@ def test_at_most_a_quarter_of_a_list_is_provisional() -> None:
     names = [f"new{number}" for number in range(4)]
     made = laid(
         SHOP,
-        patch({name: [] for name in names}, {name: [("a", 0.85, TEXT)] for name in names}),
+        delta({name: [] for name in names}, {name: [("a", 0.85, TEXT)] for name in names}),
     )
     assert [item for item, _, _ in made["a"]] == ["b", "new0", "c", "d", "e"]
 
 
 def test_a_best_seller_that_is_refreshed_fills_lists_still_unless_it_is_sold_out() -> None:
-    made = patch({"c": []}, {})
+    made = delta({"c": []}, {})
     assert laid(SHOP, made)["b"] == plain(SHOP)["b"]
     gone = replace(made, sold_out=np.ones(1, dtype=bool))
     assert laid(SHOP, gone)["b"] == [("a", 0.9, TEXT), ("d", 0.1, POPULAR)]
-    enters = patch({"c": []}, {"c": [("b", 0.3, TEXT)]})
+    enters = delta({"c": []}, {"c": [("b", 0.3, TEXT)]})
     assert laid(SHOP, enters)["b"][1:] == [("c", 0.3, TEXT), ("d", 0.1, POPULAR)]
 
 
 def test_what_a_later_refresh_says_of_an_item_counts() -> None:
-    first = patch(
+    first = delta(
         {"new": [("a", 0.9, TEXT)], "also": [("new", 0.4, TEXT)]}, {"new": [("a", 0.9, TEXT)]}
     )
-    second = patch({"new": [("c", 0.8, TEXT)]}, {"new": [("c", 0.9, TEXT)]})
+    second = delta({"new": [("c", 0.8, TEXT)]}, {"new": [("c", 0.9, TEXT)]})
     made = laid(SHOP, first, second)
     assert made["new"] == [("c", 0.8, TEXT)]
     assert made["also"] == []
@@ -189,13 +190,14 @@ def test_what_a_later_refresh_says_of_an_item_counts() -> None:
 
 def test_rules_are_applied_last_and_only_what_differs_is_laid() -> None:
     record = OverlayRecord("base").with_refreshed(
-        refreshed(patch({"new": []}, {"new": [("a", 0.75, TEXT)]}))
+        refreshed(delta({"new": []}, {"new": [("a", 0.75, TEXT)]}))
     )
 
-    def rule(lists: Lists) -> Lists:
+    def rule(lists: NamedLists) -> NamedLists:
         columns = lists.lists
-        codes = np.where(columns.rows == lists.ids.row("new"), RULE, columns.evidence)
-        return Lists(lists.ids, replace(columns, evidence=codes.astype(np.uint8)))
+        old = columns.entries
+        codes = np.where(old.rows == lists.ids.row("new"), RULE, old.evidence).astype(np.uint8)
+        return NamedLists(lists.ids, replace(columns, entries=replace(old, evidence=codes)))
 
     (made,) = composed([SHOP], record, rule)
     assert ("new", 0.75, RULE) in plain(made)["a"]
@@ -211,7 +213,7 @@ def test_without_a_record_nothing_differs() -> None:
 
 def test_ids_and_catalogue_of_a_record() -> None:
     base = Catalogue.of_titles(IDS, list(IDS))
-    record = OverlayRecord("base").with_refreshed(refreshed(patch({"new": [], "c": []}, {})))
+    record = OverlayRecord("base").with_refreshed(refreshed(delta({"new": [], "c": []}, {})))
     made = combined_catalogue(base, record)
     assert made.ids == combined_ids(IDS, record) == ItemIds((*IDS, "new"))
     assert made.title[2] == "title of c"
@@ -225,7 +227,7 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     own: ByItem = {"new": [("a", 0.9, TEXT)], "c": []}
     record = (
         OverlayRecord("base")
-        .with_refreshed(refreshed(patch(own, {"new": [("a", 0.75, TEXT)]}, given_place=True)))
+        .with_refreshed(refreshed(delta(own, {"new": [("a", 0.75, TEXT)]}, given_place=True)))
         .with_rules({"pin": [{"item": "a"}]})
     )
     written = record.write(store)
@@ -248,9 +250,9 @@ def test_the_record_of_what_is_live(tmp_path: Path) -> None:
         live_record(store, [replace(over, lists_key="0" * 64), full])
 
 
-def test_columns_of_a_patch_are_as_long_as_each_other() -> None:
+def test_columns_of_entries_are_as_long_as_each_other() -> None:
     with pytest.raises(DataError, match="differ in length"):
-        Entries(("a",), (), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.uint8))
+        NamedEntries(("a",), (), {"scores": np.zeros(0, dtype=np.float32)})
 
 
 # Laws
@@ -259,7 +261,7 @@ SCORES = st.integers(1, 100).map(lambda number: number / 100)
 
 
 @st.composite
-def shops(draw: st.DrawFn) -> Lists:
+def shops(draw: st.DrawFn) -> NamedLists:
     """A shop of lists, some of which end in best sellers."""
     lists: ByItem = {}
     for item in IDS:
@@ -275,8 +277,8 @@ def shops(draw: st.DrawFn) -> Lists:
 
 
 @st.composite
-def patches(draw: st.DrawFn, pool: tuple[str, ...], holders: tuple[str, ...]) -> Patch:
-    """A patch that refreshes some of a pool and enters lists of holders outside of it."""
+def deltas(draw: st.DrawFn, pool: tuple[str, ...], holders: tuple[str, ...]) -> ListDelta:
+    """A delta that refreshes some of a pool and enters lists of holders outside of it."""
     items = draw(st.lists(st.sampled_from(pool), unique=True, min_size=1))
     own: ByItem = {}
     entering: ByItem = {}
@@ -286,15 +288,17 @@ def patches(draw: st.DrawFn, pool: tuple[str, ...], holders: tuple[str, ...]) ->
         own[item] = [(other, score, TEXT) for other, score in zip(found, scores, strict=True)]
         into = draw(st.lists(st.sampled_from(holders), unique=True))
         entering[item] = [(holder, draw(SCORES), TEXT) for holder in into]
-    return patch(own, entering, given_place=draw(st.booleans()))
+    return delta(own, entering, given_place=draw(st.booleans()))
 
 
-PATCHES = patches(("new0", "new1", "a", "b"), ("c", "d", "e", "f"))
+DELTAS = deltas(("new0", "new1", "a", "b"), ("c", "d", "e", "f"))
 
 
 @settings(max_examples=100, deadline=None)
-@given(shops(), PATCHES)
-def test_no_list_holds_its_own_item_or_one_twice_or_is_too_long(shop: Lists, made: Patch) -> None:
+@given(shops(), DELTAS)
+def test_no_list_holds_its_own_item_or_one_twice_or_is_too_long(
+    shop: NamedLists, made: ListDelta
+) -> None:
     before = plain(shop)
     for item, found in laid(shop, made).items():
         names = [name for name, _, _ in found]
@@ -320,31 +324,31 @@ def _stays(entry: tuple[str, float, int], refreshed: Sequence[str], entered: set
 
 
 @settings(max_examples=75, deadline=None)
-@given(shops(), PATCHES)
-def test_laying_the_same_twice_changes_nothing(shop: Lists, made: Patch) -> None:
+@given(shops(), DELTAS)
+def test_laying_the_same_twice_changes_nothing(shop: NamedLists, made: ListDelta) -> None:
     assert laid(shop, made, made) == laid(shop, made)
 
 
 @settings(max_examples=75, deadline=None)
-@given(shops(), PATCHES, patches(("new2", "new3", "g", "h"), ("c", "d", "e", "f")))
+@given(shops(), DELTAS, deltas(("new2", "new3", "g", "h"), ("c", "d", "e", "f")))
 def test_the_order_of_refreshes_of_other_items_does_not_matter(
-    shop: Lists, one: Patch, other: Patch
+    shop: NamedLists, one: ListDelta, other: ListDelta
 ) -> None:
     assert laid(shop, one, other) == laid(shop, other, one)
 
 
 @settings(max_examples=50, deadline=None)
-@given(shops(), PATCHES)
-def test_lists_that_a_patch_does_not_touch_stay(shop: Lists, made: Patch) -> None:
+@given(shops(), DELTAS)
+def test_lists_that_a_delta_does_not_touch_stay(shop: NamedLists, made: ListDelta) -> None:
     before, after = plain(shop), laid(shop, made)
-    named = {*made.items, *made.entering.holders}
+    named = {*made.items, *made.inserted.holders}
     for item, found in before.items():
         if item not in named and not {name for name, _, _ in found} & set(made.items):
             assert after[item] == found
 
 
-def test_new_ids_have_empty_lists_in_a_placement_without_a_patch() -> None:
+def test_new_ids_have_empty_lists_in_a_placement_without_a_delta() -> None:
     ids = ItemIds((*IDS, "new"))
-    made = patched(SHOP, ids, None)
+    made = apply_delta(SHOP, ids, None)
     assert len(made) == len(ids)
     assert made.sizes[-1] == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommender.core import item_id
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.errors import ConfigError, DataError
 from recommender.publishing.overlay import ItemLists, Overlay
@@ -45,9 +45,11 @@ def lists(draw: st.DrawFn, placement: str, count: int) -> RelatedLists:
     return RelatedLists(
         placement,
         np.cumsum([0, *map(len, chosen)], dtype=np.int64),
-        np.array([*chain(*chosen)], dtype=np.int32),
-        np.array(draw(exactly(entries, scores)), dtype=np.float32),
-        np.array(draw(exactly(entries, codes)), dtype=np.uint8),
+        Entries(
+            np.array([*chain(*chosen)], dtype=np.int32),
+            np.array(draw(exactly(entries, scores)), dtype=np.float32),
+            np.array(draw(exactly(entries, codes)), dtype=np.uint8),
+        ),
         np.array(draw(rows), dtype=np.int32),
     )
 
@@ -62,12 +64,12 @@ def test_what_is_staged_is_what_the_codec_writes(staging: Staging, size: int) ->
     expected: dict[str, bytes] = {}
     for part in staging.lists:
         for row, item in enumerate(names):
-            start, end = part.offsets[row], part.offsets[row + 1]
+            entries = part.of(row)
             expected[staging.keys.related_list(3, part.placement, item)] = codec.encode_list(
                 item,
-                [names[other] for other in part.rows[start:end]],
-                part.scores[start:end].tolist(),
-                part.evidence[start:end].tolist(),
+                [names[other] for other in entries.rows],
+                entries.scores.tolist(),
+                entries.evidence.tolist(),
             )
     best = {staging.keys.related_list(3, part.placement, "") for part in staging.lists}
     found = values(staging, size)

@@ -4,7 +4,7 @@ import numpy as np
 
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.progress import Progress, silent
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.publishing.publisher import Publisher
@@ -31,9 +31,11 @@ def related_lists(count: int, *, placement: str = "related", build: int = 1) -> 
     return RelatedLists(
         placement,
         np.arange(count + 1, dtype=np.int64) * depth,
-        rows.ravel().astype(np.int32),
-        np.full(count * depth, 1 / build, dtype=np.float32),
-        np.full(count * depth, build % len(EVIDENCE), dtype=np.uint8),
+        Entries(
+            rows.ravel().astype(np.int32),
+            np.full(count * depth, 1 / build, dtype=np.float32),
+            np.full(count * depth, build % len(EVIDENCE), dtype=np.uint8),
+        ),
         np.arange(min(build, count), dtype=np.int32),
     )
 

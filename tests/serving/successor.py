@@ -10,7 +10,7 @@ import json
 import sys
 from contextlib import closing
 
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import Staging
 from recommender.serving import codec
