@@ -21,8 +21,7 @@ from recommender.insights.doctor import (
     examine_parts,
     examine_servers,
 )
-from recommender.publishing.audit import audit
-from recommender.publishing.inspection import inspect_servers, uncovered_slots
+from recommender.publishing.inspection import audit, inspect_servers, uncovered_slots
 from recommender.readers.sources import paths
 from recommender.serving.connection import Store
 from recommender.settings.model import Settings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, table
 from recommender.publishing.inspection import uncovered_slots
-from recommender.publishing.nodes import servers
+from recommender.publishing.servers import servers
 from recommender.serving.connection import Store
 
 

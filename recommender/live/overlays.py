@@ -25,8 +25,8 @@ from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
 from recommender.live.list_deltas import ListDelta, apply_delta
-from recommender.publishing.overlay import SomeLists
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import SomeLists
 from recommender.serving.codec import LEVELS, Pointer
 
 OVERLAY = ("overlay", 1)

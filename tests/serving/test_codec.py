@@ -82,7 +82,7 @@ def test_the_golden_best_sellers_are_staged_alike() -> None:
         Entries(nothing.astype(np.int32), nothing, nothing.astype(np.uint8)),
         np.array([0, 1, 2], dtype=np.int32),
     )
-    staging = Staging(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
+    staging = Staging.full(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
     staged = staging.sample(1, seed=0)["rec:acme:1:related:"]
     assert staged == (GOLDEN / "best_sellers.txt").read_bytes()
 
