@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.machine import Row, machine, report, thread_pools
 from recommender.core.arrays import FloatMatrix, unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.insights.encoding_paths import Fidelity, possible, sample_texts
 from recommender.vectors.content import model_folder
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import machine, thread_pools
 from recommender.core.arrays import FloatMatrix, blocks, unit_rows
 from recommender.vectors.index.auto import Auto
-from recommender.vectors.index.exact import Exact
-from recommender.vectors.index.faiss_kernels import faiss_module
+from recommender.vectors.index.exact import Exact, faiss_module
 from recommender.vectors.index.ivf import InvertedFile
 
 K = 24

@@ -58,8 +58,8 @@ from recommender.core.context import RankingContext
 from recommender.core.generation import Generation
 from recommender.core.interactions import Interactions
 from recommender.core.lists import RelatedLists
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Placement
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher

@@ -204,7 +204,7 @@ def _claimed(course: Course, task: Task, hold: Hold, tell: Tell) -> bool:
 
 
 def _made(course: Course, task: Task, owner: str, seconds: float, tell: Tell) -> None:
-    from recommender.core.stopwatch import peak_bytes
+    from recommender.core.telemetry import peak_bytes
 
     cost = {"seconds": round(seconds, 3), "peak_bytes": peak_bytes()}
     stage = f"{task.step}.{task.shard}"

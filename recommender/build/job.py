@@ -14,10 +14,9 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.build.paid_texts import Account, SharedPurse
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
-from recommender.core.progress import Progress, silent
 from recommender.core.protocols import TextEncoder
 from recommender.core.recipe import Recipe
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules

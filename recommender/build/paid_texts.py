@@ -17,8 +17,8 @@ from recommender.artifacts.store import Artifact, ArtifactStore, artifact_key
 from recommender.build.text_shards import SHARD, Ledger, hash_of
 from recommender.core.api_budget import Budget, Purse, Till
 from recommender.core.arrays import FloatMatrix, FloatVector
-from recommender.core.progress import silent
 from recommender.core.protocols import PaidEncoder, TextEncoder
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError
 
 PART = ("text-part", 1)

@@ -23,8 +23,8 @@ from recommender.core import documents as document_text
 from recommender.core.documents import documents
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import part_of
 from recommender.core.recipe import TEXT, Choice, Placement
+from recommender.core.telemetry import part_of
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import DataError
 from recommender.ranking.training_set import KIN, near_by_text

@@ -10,7 +10,7 @@ from recommender.core.cpu import multiplies_bf16, openblas_core
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import (
-    Finding,
+    Diagnosis,
     examine_artifacts,
     examine_encoder,
     examine_encoding,
@@ -56,16 +56,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _store(settings: Settings) -> tuple[list[Finding], bool]:
+def _store(settings: Settings) -> tuple[list[Diagnosis], bool]:
     try:
         with connection(settings) as store:
             findings = examine_servers(inspect_servers(store), uncovered_slots(store))
             return [*findings, _lists(store, settings.shop)], True
     except StoreUnavailable as error:
-        return [Finding("store", "fault", str(error))], False
+        return [Diagnosis("store", "fault", str(error))], False
 
 
-def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
+def _encoding(settings: Settings, *, measure: bool) -> list[Diagnosis]:
     text = settings.recipe.text
     if text.use != encoding_paths.SENTENCE_TRANSFORMERS:
         return []
@@ -75,7 +75,7 @@ def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
     try:
         paths = encoding_paths.measured(text, encoding_paths.sample_texts(SAMPLE))
     except RecommenderError as error:
-        return [*found, Finding("speed", "fault", str(error))]
+        return [*found, Diagnosis("speed", "fault", str(error))]
     for path in paths:
         near = path.fidelity
         told = (
@@ -83,19 +83,19 @@ def _encoding(settings: Settings, *, measure: bool) -> list[Finding]:
             f"{near.mean_cosine:.5f} (least {near.least_cosine:.5f}), "
             f"{near.nearest_kept:.1%} of the ten nearest kept"
         )
-        found.append(Finding("speed", "ok", told))
+        found.append(Diagnosis("speed", "ok", told))
     best = encoding_paths.proposed(paths).parameters
     wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
-    return [*found, Finding("proposal", "ok", f"recipe.text = {{ {wanted} }}")]
+    return [*found, Diagnosis("proposal", "ok", f"recipe.text = {{ {wanted} }}")]
 
 
-def _recipe(settings: Settings) -> Finding:
+def _recipe(settings: Settings) -> Diagnosis:
     recipe = settings.recipe.recipe()
     try:
         registry.check(recipe)
     except RecommenderError as error:
-        return Finding("recipe", "fault", str(error))
-    return Finding("recipe", "ok", recipe.digest[:12])
+        return Diagnosis("recipe", "fault", str(error))
+    return Diagnosis("recipe", "ok", recipe.digest[:12])
 
 
 def _input_paths(settings: Settings) -> list[str]:
@@ -105,8 +105,8 @@ def _input_paths(settings: Settings) -> list[str]:
     return places
 
 
-def _lists(store: Store, shop: str) -> Finding:
+def _lists(store: Store, shop: str) -> Diagnosis:
     try:
         return examine_lists(audit(store, shop))
     except StoreUnavailable as error:
-        return Finding("lists", "fault", str(error))
+        return Diagnosis("lists", "fault", str(error))

@@ -18,7 +18,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, ItemVectors
 
 
@@ -187,7 +187,7 @@ class PreparedFilter(Protocol):
 class Filter(Protocol):
     """Keeps or drops candidates."""
 
-    by_likeness: ClassVar[bool]
+    by_similarity: ClassVar[bool]
     """Whether it reads embeddings or item vectors, rather than what is known of the items."""
 
     def prepare(self, context: RankingContext) -> PreparedFilter:

@@ -14,7 +14,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.comparison import Comparison, K, compare, own_top
 from recommender.core.generation import Generation
 from recommender.core.lists import NamedLists
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.publishing.publisher import Publisher
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import FloatMatrix
 from recommender.core.cpu import multiplies_bf16
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 
 SENTENCE_TRANSFORMERS = "sentence-transformers"
 FAITHFUL = 0.999

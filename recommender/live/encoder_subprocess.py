@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from recommender import registry
 from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.errors import RecommenderError
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
 

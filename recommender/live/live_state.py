@@ -22,7 +22,7 @@ from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError, StoreUnavailable
 from recommender.live.list_deltas import apply_delta
 from recommender.live.overlays import OverlayRecord, combined_catalogue, live_record
-from recommender.merchandising.application import RuleApplication, placements_of, rules_in_force
+from recommender.merchandising.application import RuleApplication, rules_in_force
 from recommender.merchandising.matching import Matched
 from recommender.merchandising.merchandiser import Merchandiser
 from recommender.merchandising.rule_set import RuleSet
@@ -140,7 +140,8 @@ class LiveState:
     @cached_property
     def placements(self) -> dict[str, Placement]:
         """The placements of the build, by name. Raises: ArtifactError."""
-        return placements_of(self.build)
+        plain = self.build.summary["recipe"]["placements"]
+        return {one["name"]: Placement.from_plain(one) for one in plain}
 
     def application(self, rules: RuleSet) -> RuleApplication:
         """Rules over these items. Raises: ArtifactError."""

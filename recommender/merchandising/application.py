@@ -23,7 +23,7 @@ from recommender.core.interactions import Interactions, support
 from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import PreparedFilter
-from recommender.core.recipe import Choice, Placement
+from recommender.core.recipe import Placement
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from recommender.merchandising.matching import Matched, Shelves
@@ -101,7 +101,7 @@ class RuleApplication:
             near_by_text=_nobody,
         )
         filters = map(registry.item_filter, placement.filters)
-        return tuple(one.prepare(facts) for one in filters if not one.by_likeness)
+        return tuple(one.prepare(facts) for one in filters if not one.by_similarity)
 
     def applied(self, placement: Placement, lists: RelatedLists) -> MerchandisedLists:
         """All lists of one placement after the rules, and what these did."""
@@ -166,24 +166,3 @@ def rules_in_force(build: Artifact, laid_over: Mapping[str, Any]) -> RuleSet:
 def today_of(rules: RuleSet, given: date | None = None) -> date:
     """The day on which rules are read: as given, else today in their time zone."""
     return datetime.now(ZoneInfo(rules.time_zone)).date() if given is None else given
-
-
-def placements_of(build: Artifact) -> dict[str, Placement]:
-    """The placements of a build's recipe, by name."""
-    return {
-        plain["name"]: Placement(
-            **plain
-            | {
-                "fusion": _choice(plain["fusion"]),
-                "ranker": _choice(plain["ranker"]),
-                "candidates": tuple(map(_choice, plain["candidates"])),
-                "filters": tuple(map(_choice, plain["filters"])),
-                "kinds": tuple(plain.get("kinds", ())),
-            }
-        )
-        for plain in build.summary["recipe"]["placements"]
-    }
-
-
-def _choice(plain: Mapping[str, Any]) -> Choice:
-    return Choice(plain["use"], {name: plain[name] for name in plain if name != "use"})

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
+from recommender.core.lists import ranks_of
 from recommender.merchandising.matching import Matched, within
 
 Finder = Callable[[Matched, Matched], str]
@@ -68,9 +69,7 @@ class _Group:
         near = (self.seats == one.rule.position) & (self.seats > 0)
         starts = np.searchsorted(self.items, asked, side="left")
         sizes = np.searchsorted(self.items, asked, side="right") - starts
-        skipped = np.cumsum(sizes) - sizes
-        met = np.repeat(starts - skipped, sizes) + np.arange(int(sizes.sum()))
-        near[self.places[met]] = True
+        near[self.places[np.repeat(starts, sizes) + ranks_of(sizes)]] = True
         return [self.rules[place] for place in np.flatnonzero(near).tolist()]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.lists import RelatedLists
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing.generations import Generations, Move
 from recommender.publishing.scripts import Scripts

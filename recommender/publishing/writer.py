@@ -16,7 +16,7 @@ from typing import cast
 
 from recommender.core import failpoints
 from recommender.core.generation import Generation
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import StoreUnavailable
 from recommender.publishing import inspection
 from recommender.publishing.generations import Generations, Move

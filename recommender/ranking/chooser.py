@@ -10,9 +10,9 @@ from recommender import registry
 from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
+from recommender.core.interactions import support
 from recommender.core.lists import Entries
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import Advance
 from recommender.core.protocols import (
     FittedRanker,
     PreparedFilter,
@@ -22,6 +22,7 @@ from recommender.core.protocols import (
 )
 from recommender.core.recipe import Placement
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import Advance
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.evidence import EvidenceScale
 
@@ -184,7 +185,7 @@ class Chooser:
         if not len(short):
             return own
         listed = own[short]
-        best = self.best_sellers.beside(rows[short], self.catalogue, depth)
+        best = self.best_sellers.behind(rows[short], depth)
         joined = np.hstack([listed.rows, best])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
         scores[:, :depth] = listed.scores
@@ -266,7 +267,11 @@ def prepare(
             registry.item_filter(choice).prepare(context) for choice in placement.filters
         ),
         catalogue=context.catalogue,
-        best_sellers=BestSellers.of(context.catalogue, context.interactions),
+        best_sellers=BestSellers.of(
+            context.catalogue,
+            support(context.interactions.matrix()),
+            np.ones(len(context.catalogue), dtype=bool),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
+from recommender.core.interactions import DAY_S
 from recommender.errors import ConfigError
 from recommender.readers.checks import MAX_KINDS
 from recommender.readers.event_columns import event_names
@@ -20,7 +21,6 @@ from recommender.readers.titles import Titles
 from recommender.readers.users import Users
 from recommender.readers.values import Clock, Distinct
 
-DAY_S = 86_400
 _TYPES = {
     "item": np.int32,
     "basket": np.int32,

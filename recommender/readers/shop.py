@@ -8,7 +8,7 @@ from pathlib import Path
 from recommender.core import documents
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError
 from recommender.readers.files import InputFile, fingerprint, located, require_files
 from recommender.readers.quarantine import quarantine_at

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 from recommender.readers.blocks import Block, Table
 from recommender.readers.delimited import opened_delimited
 from recommender.readers.files import InputFile, fingerprint, unchanged

@@ -29,8 +29,8 @@ from recommender.build.gates import Gates
 from recommender.build.job import SHARD_ITEMS, Job
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import Source
 from recommender.readers.sources import CatalogueSource, InteractionSource

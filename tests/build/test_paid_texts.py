@@ -21,8 +21,7 @@ from recommender.build.steps import complete, named
 from recommender.cli.main import run
 from recommender.core import failpoints
 from recommender.core.api_budget import Budget
-from recommender.core.progress import silent
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Stopwatch, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError, ProviderFailed
 from recommender.pipeline import plan

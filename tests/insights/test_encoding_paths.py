@@ -8,8 +8,8 @@ import pytest
 
 from recommender import registry
 from recommender.core.arrays import FloatMatrix, unit_rows
-from recommender.core.progress import Progress
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import Progress
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import examine_encoding, examine_kernels
 from recommender.insights.encoding_paths import (

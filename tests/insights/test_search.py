@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.insights.search import MAX_QUERY, Filters, Searcher, searcher

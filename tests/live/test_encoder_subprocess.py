@@ -12,8 +12,8 @@ import pytest
 
 from recommender import registry
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, RecommenderError
 from recommender.live import encoder_subprocess as aside
 from recommender.live.encoder_subprocess import Known, encoder_aside

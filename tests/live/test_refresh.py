@@ -17,8 +17,8 @@ from recommender import pipeline, registry
 from recommender.build.job import resumed
 from recommender.cli.refresh import refreshed
 from recommender.cli.session import publisher as publisher_of
-from recommender.core.progress import silent
 from recommender.core.related import RelatedList
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
 from recommender.insights.gc import tidy
 from recommender.live.encoder_subprocess import Aside, Known

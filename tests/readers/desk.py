@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.readers.shop import ShopData, Source, read_shop
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.users import Users, user_hash

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.readers.shop import ShopData, Source, read_shop
 from recommender.readers.sources import (
     Cancelled,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommender.core import documents
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 from recommender.errors import ConfigError
 from recommender.readers import shop
 from recommender.readers.shop import Source, input_digests, parameters

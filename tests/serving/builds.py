@@ -7,8 +7,8 @@ import numpy as np
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.lists import Entries, RelatedLists
-from recommender.core.progress import Progress, silent
 from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.core.telemetry import Progress, silent
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import SomeLists
 from recommender.serving import codec

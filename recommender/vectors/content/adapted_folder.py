@@ -39,7 +39,7 @@ def save(base: Path, adapter: Adapter, out: Path, card: str, record: Mapping[str
 
 def require_same(out: Path, texts: Sequence[str], expected: FloatMatrix) -> None:
     """Refuse a folder that encodes otherwise than was judged. Raises: DataError."""
-    from recommender.core.progress import silent
+    from recommender.core.telemetry import silent
     from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
 
     given = SentenceTransformerEncoder(model=str(out.resolve())).encode(texts, silent)

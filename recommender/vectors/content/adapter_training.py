@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, unit_rows
+from recommender.core.co_occurrence import WeightedUnits
 from recommender.core.cpu import one_torch_thread
 from recommender.core.interactions import Interactions
 from recommender.errors import ConfigError, DataError
-from recommender.vectors.behaviour.weighted_units import WeightedUnits
 from recommender.vectors.content.adapter import Adapter
 
 SIZE_POWER = 0.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError
 
 BLOCK = 8192

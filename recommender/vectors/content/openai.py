@@ -18,7 +18,7 @@ import numpy as np
 
 from recommender.core.api_budget import TextApi, Till
 from recommender.core.arrays import FloatMatrix, text_codes, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
 from recommender.vectors.content.endpoint import Question
 from recommender.vectors.content.http_client import Errand, sent

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, text_codes, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.vectors.content import model_folder, openvino_layers
 from recommender.vectors.content.light_model import light_model, light_tokens

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from recommender.core.arrays import FloatMatrix, blocks, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, MissingExtra
 from recommender.vectors.content import word_files
 from recommender.vectors.content.word_files import SUFFIXES, words_of

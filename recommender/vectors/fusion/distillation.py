@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.co_occurrence import WeightedUnits
 from recommender.core.interactions import Interactions
-from recommender.vectors.behaviour.weighted_units import WeightedUnits
 
 BEHAVIOUR_SHARE, HALF_SUPPORT = 0.75, 3.0
 COUNTS, TRUSTED_AT = 2.0, 10.0

@@ -13,8 +13,7 @@ from recommender.errors import ConfigError
 from recommender.vectors.index.bf16_bounds import screens
 from recommender.vectors.index.cell_training import trained
 from recommender.vectors.index.cells import Cells
-from recommender.vectors.index.exact import Exact, FaissIndex, nonzero_rows
-from recommender.vectors.index.faiss_kernels import faiss_module
+from recommender.vectors.index.exact import Exact, FaissIndex, faiss_module, nonzero_rows
 from recommender.vectors.index.recall import DEPTH, recall_of, sample_of
 
 FILLED = 200

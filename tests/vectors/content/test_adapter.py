@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
 from recommender.vectors.content import adapted_folder, model_folder
 from recommender.vectors.content.adapter import Adapter

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.vectors.content import adapted_folder, light_model, model_folder
 from recommender.vectors.content.adapter import Adapter
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
@@ -248,7 +248,7 @@ def test_what_has_another_engine_is_not_light() -> None:
 
 def test_neither_transformers_nor_sentence_transformers_is_imported() -> None:
     code = (
-        "import sys; from recommender.core.progress import silent\n"
+        "import sys; from recommender.core.telemetry import silent\n"
         "from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder\n"
         "encoder = SentenceTransformerEncoder()\n"
         "assert encoder.encode_with(encoder.light(), ['red kettle'], silent).any()\n"

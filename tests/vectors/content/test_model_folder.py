@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.vectors.content import model_folder, sentence_transformer
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder

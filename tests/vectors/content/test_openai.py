@@ -12,7 +12,7 @@ import pytest
 
 from recommender.core.api_budget import Budget, OwnDrawer, OwnPurse, TextApi, Till
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, ProviderFailed
 from recommender.vectors.content.hashing import HashingEncoder
 from recommender.vectors.content.http_client import sent

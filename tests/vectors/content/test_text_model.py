@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import MissingExtra
 from recommender.vectors.content import model_folder, openvino_layers, text_model
 from recommender.vectors.content.light_model import light_tokens
