@@ -11,7 +11,7 @@ from recommender import registry
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.paid_texts import Account, SharedPurse
+from recommender.build.paid_texts import ShardEncoder, Spending
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
 from recommender.core.protocols import TextEncoder
@@ -20,7 +20,7 @@ from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
-from recommender.readers.shop import Source, input_digests
+from recommender.readers.shop import ShopSource, input_digests
 
 SHARD_ITEMS = 65_536
 
@@ -49,20 +49,21 @@ class Pins:
 class Job:
     """One shop's input, recipe and places; `settings`, without secrets, are for the record.
 
-    A text API's answers lie in the folder `answers` until they are taken in. A shard holds at most
-    `shard_texts` texts or the lists of `shard_items` items. `rule_file` is the merchandisers', read
-    as of `today`, which is the day on which the run begins if not given.
+    Through the file `paid_lock`, processes of this machine wait for each other before they pay for
+    the same texts. A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    `rule_file` is the merchandisers', read as of `today`, which is the day on which the run begins
+    if not given.
     """
 
     shop: str
-    source: Source
+    source: ShopSource
     recipe: Recipe
     artifacts: ArtifactStore
     user_key: bytes
     quarantine: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     text_api: TextApi = field(default_factory=TextApi)
-    answers: Path = Path(".recommender/answers")
+    paid_lock: Path = Path(".recommender/paid-texts.lock")
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     shard_texts: int = SHARD_TEXTS
@@ -119,10 +120,11 @@ def encoder_of(job: Job) -> TextEncoder:
     return encoder
 
 
-def account_of(job: Job, encoder: TextEncoder, plan: str) -> Account:
-    """The account from which the texts of a plan are paid for."""
-    purse = SharedPurse(job.artifacts, plan, job.text_api.budget)
-    return Account.opened(encoder, purse, ledger_of(job), pins_of(job).ledger_end, job.answers)
+def shard_encoder_of(job: Job, encoder: TextEncoder, plan: str) -> ShardEncoder:
+    """The encoder of the shards of a plan of texts, with the run's budget."""
+    spending = Spending(job.artifacts, plan, job.text_api.budget)
+    end = pins_of(job).ledger_end
+    return ShardEncoder.of(encoder, spending, ledger_of(job), end, job.paid_lock)
 
 
 def _valid_rules(job: Job) -> tuple[str, str]:

@@ -11,11 +11,11 @@ from recommender.build.contents import READ, catalogue_of, interactions_of, read
 from recommender.build.job import (
     Job,
     Kinds,
-    account_of,
     encoder_of,
     forgotten_of,
     ledger_of,
     pins_of,
+    shard_encoder_of,
 )
 from recommender.build.steps import Made, Step, single
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
@@ -28,8 +28,8 @@ from recommender.core.telemetry import part_of
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import DataError
 from recommender.ranking.training_set import KIN, near_by_text
+from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import parameters, read_shop
-from recommender.readers.users import Users
 
 _TEXT = ("text", 2)
 _INTERACTIONS = ("interactions", 1)
@@ -56,7 +56,7 @@ def read_step(job: Job) -> Step:
     def make() -> Made:
         shop = read_shop(
             job.source,
-            Users(job.user_key, forgotten),
+            HashedUsers(job.user_key, forgotten),
             quarantine=job.quarantine,
             progress=job.progress,
         )
@@ -91,12 +91,12 @@ def encode_steps(job: Job, read: Step) -> tuple[Step, Step]:
         return None if found is None else tuple(found.summary["shards"])
 
     def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        account, found = account_of(job, encoder_of(job), key), planning.artifact()
+        encoder, found = shard_encoder_of(job, encoder_of(job), key), planning.artifact()
         todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                with account.paying((keys() or ())[shard]) as paying:
-                    matrix = paying.encode(texts, part_of(advance))
+                with encoder.of_shard((keys() or ())[shard]) as own:
+                    matrix = own.encode(texts, part_of(advance))
                     yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
     encoding = Step(

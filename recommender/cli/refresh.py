@@ -11,7 +11,7 @@ from recommender.build.job import encoder_of, resumed
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
-from recommender.live.encoder_subprocess import encoder_aside
+from recommender.live.encoder_subprocess import encoder_subprocess
 from recommender.live.live_state import LiveState, live_state
 from recommender.live.refresh import Refreshment, checked, refresh
 from recommender.publishing.embedded import save
@@ -49,12 +49,12 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = read_ids(live.artifacts, live.build)
     with ExitStack() as stack:
-        aside = None
+        encoder = None
         if not all(item in known for item in ids):
-            aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
+            encoder = stack.enter_context(encoder_subprocess(job.recipe.text, job.text_api))
             encoder_of(job)
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
-        return live, refresh(job, live, shop, items, aside=aside)
+        return live, refresh(job, live, shop, items, encoder=encoder)
 
 
 def _say(done: Refreshment, live: LiveState) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.api_budget import Till
+from recommender.core.api_budget import PaidTexts
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
@@ -34,10 +34,10 @@ class TextEncoder(Protocol):
 
 @runtime_checkable
 class PaidEncoder(TextEncoder, Protocol):
-    """A text encoder that asks a provider and pays for it."""
+    """A text encoder that calls a provider and pays for it."""
 
-    def paying(self, till: Till) -> TextEncoder:
-        """The same encoder, which pays at this till."""
+    def paying(self, paid: PaidTexts) -> TextEncoder:
+        """The same encoder with this ledger of what was paid for."""
 
 
 @runtime_checkable

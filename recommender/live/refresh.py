@@ -30,7 +30,7 @@ from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.core.recipe import TEXT, Placement
 from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import ArtifactError, ConfigError
-from recommender.live.encoder_subprocess import Aside, Known
+from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.fold_in import Beside, extended
 from recommender.live.insertion import ReverseNeighbours
 from recommender.live.list_deltas import ListDelta, NamedEntries, apply_delta
@@ -71,11 +71,11 @@ def refresh(
     live: LiveState,
     publisher: Publisher,
     items: Catalogue,
-    aside: Aside | None = None,
+    encoder: EncoderSubprocess | None = None,
 ) -> Refreshment:
     """Give `items` their lists, and let them enter those of others, over what is live.
 
-    `job` is that of the live run, on this machine; `aside` its text encoder where that works
+    `job` is that of the live run, on this machine; `encoder` its text encoder where that runs
     in another process. What was refreshed since, and the rules in force, stay.
 
     Raises: ConfigError where the text encoder here is not the run's; ArtifactError where the build
@@ -92,14 +92,14 @@ def refresh(
     build = _Build.of(job, goal, live.record, items)
     changed = build.changed()
     texts = [documents(items)[place] for place in changed.tolist()]
-    if aside is not None:
-        aside.hand(build.known())
-        aside.ask(texts)
+    if encoder is not None:
+        encoder.compare_with(build.reference())
+        encoder.request(texts)
     base = base_lists(job.artifacts, live.record)
     choices = [build.choice(placement) for placement in job.recipe.placements]
-    if aside is not None and not aside.answered():
+    if encoder is not None and not encoder.ready():
         build.rehearse(choices)
-    fresh = build.fresh(changed, _encoded(job, texts) if aside is None else aside.answer())
+    fresh = build.fresh(changed, _encoded(job, texts) if encoder is None else encoder.result())
     deltas = tuple(
         build.delta(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
@@ -230,7 +230,7 @@ class _Build:
             ranker.load(learned.artifact().columns()) if learned else ranker.fit(None),
         )
 
-    def known(self) -> Known:
+    def reference(self) -> ReferenceVectors:
         """Some texts of the build with their vectors, from the shortest one to the longest."""
         before, text = self.before, self.embeddings[TEXT]
         lengths = np.zeros(len(before), dtype=np.int64)
@@ -240,7 +240,7 @@ class _Build:
         by_length = by_length[text.support[by_length] > 0]
         places = np.linspace(0, len(by_length) - 1, KNOWN).astype(np.int64)
         rows = by_length[np.unique(places[places >= 0])]
-        return Known(tuple(documents(before.drawn(self.items, rows))), text.matrix[rows])
+        return ReferenceVectors(tuple(documents(before.drawn(self.items, rows))), text.matrix[rows])
 
     def rehearse(self, choices: Sequence[_Choice]) -> None:
         """Count, and import, what choosing needs, while the texts are still being encoded."""

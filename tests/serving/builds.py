@@ -1,4 +1,4 @@
-"""Small builds to publish, whose lists tell which build they are from."""
+"""Small builds to publish; each list shows which build it comes from."""
 
 from collections.abc import Mapping, Sequence
 

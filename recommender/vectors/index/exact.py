@@ -15,8 +15,7 @@ from recommender.core.cpu import openblas_core
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.errors import ConfigError
-from recommender.vectors.index.bf16_bounds import screens
-from recommender.vectors.index.two_pass_exact import Screened
+from recommender.vectors.index.two_pass_exact import Screened, screens
 
 
 @dataclass(frozen=True, slots=True)
