@@ -131,7 +131,7 @@ class RelatedLists:
     def _check_entries(self) -> None:
         where = f"related lists {self.placement}"
         rows, scores, evidence = self.entries.rows, self.entries.scores, self.entries.evidence
-        owners = self.owners.astype(np.int64)
+        owners = np.repeat(np.arange(len(self), dtype=np.int64), self.sizes)
         if not ((rows >= 0) & (rows < len(self))).all():
             raise DataError(f"{where}: an entry outside of the catalogue")
         if (rows == owners).any():

@@ -273,9 +273,8 @@ class _Table:
         """The place (e,) of each entry in its list, by score, then by `order`."""
         popular = self.entries.evidence == _POPULAR
         order = np.lexsort((self.order, self.kind, -self.entries.scores, popular, self.owners))
-        _, sizes = np.unique(self.owners, return_counts=True)
         rank = np.empty(len(self.owners), dtype=np.int64)
-        rank[order] = ranks_of(sizes)
+        rank[order] = ranks_of(np.bincount(self.owners))
         return rank
 
     def placed(self, settled: "_Table", shown: int) -> "_Table":

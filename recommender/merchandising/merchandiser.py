@@ -248,7 +248,7 @@ def _merged(
     working.entries.put(touched, replace(kept, scores=falling))
     owners = working.owners
     return MerchandisedBlock(
-        working.entries.where(working.entries.found),
+        working.entries,
         _acts(owners, [*working.notes, pins.acts(pins.found)]),
         _acts(owners, [pins.barred]),
         _acts(owners, [pins.displaced]),
