@@ -170,7 +170,7 @@ def health(
 
     `short`: by placement, how many lists have fewer entries of their own than the placement is
     deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
-    placements, the mean share of the longer first ten that stands in the other's too.
+    placements, the mean share of the longer first ten that is in the other's too.
     """
     short = {one.name: _short(chosen[one.name], stages_of(one)) for one in recipe.placements}
     tops = {name: _tops(parts) for name, parts in lists.items()}
@@ -204,7 +204,7 @@ def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
 
 
 def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count]:
-    """The counts that are above 0; a rule that stands twice counts as one."""
+    """The counts that are above 0; a filter that is used twice counts as one."""
     by: dict[str, Count] = {}
     for stage, count in zip(stages, counts, strict=True):
         if count > 0:

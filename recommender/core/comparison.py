@@ -55,8 +55,8 @@ class Comparison:
     def jumped(self) -> Rows:
         """The items (j,) that entered the first five of many lists, the largest jump first.
 
-        Many are ten lists and 1 % of them at least, and three times as many as before: what a
-        season does to a few best sellers, and what somebody may have bought for an item.
+        Many are ten lists and 1 % of them at least, and three times as many as before: that is
+        what a season does to a few best sellers, and what bought events may do to any item.
         """
         more = self.links_after - self.links_before
         least = max(FEWEST_LISTS, LISTS_SHARE * len(self.new_rows))
@@ -92,15 +92,15 @@ def compare(old: NamedLists, new: NamedLists) -> Comparison:
 
 
 def _links(top: Rows, n_items: int) -> NDArray[np.int64]:
-    """In how many of the lists (c, k) each item stands among the first five (n,)."""
+    """In how many of the lists (c, k) each item is among the first five (n,)."""
     first = top[:, :FIRST]
     return np.bincount(first[first >= 0], minlength=n_items)
 
 
 def shared(one: Rows, other: Rows) -> float:
-    """The mean share of the longer of two lists (n, k) of an item that stands in both.
+    """The mean share of the longer of two lists (n, k) of an item that is in both.
 
-    Items for whom both are empty are left out; 0 where that is all of them.
+    Items with two empty lists are left out; 0 where all are.
     """
     there = ((one != NONE) | (other != NONE)).any(axis=1)
     shares = [
@@ -118,7 +118,7 @@ def _translated(rows: Rows, of_old: Rows) -> Rows:
 
 
 def _shared(before: Rows, after: Rows) -> NDArray[np.float64]:
-    """The share of the longer list that stands in both (b,)."""
+    """The share of the longer list that is in both (b,)."""
     both = (before[:, :, None] == after[:, None, :]) & (before >= 0)[:, :, None]
     shared = both.any(axis=2).sum(axis=1)
     longer = np.maximum((before != NONE).sum(axis=1), (after != NONE).sum(axis=1))

@@ -3,7 +3,7 @@
 The record of an overlay is an artifact, and the overlay's generation names its key. It names the
 build below, and holds what was laid over that: refreshed items with their own lists and the lists
 that they enter, and a snapshot of the merchandisers' rules in force. What is published is always
-composed of these three anew, so that whoever changes one of them keeps the others.
+composed of these three anew, so that a change to one of them keeps the others.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class OverlayRecord:
-    """What lies over the build `base`: refreshed items, and a snapshot of rules as plain JSON."""
+    """What is laid over the build `base`: refreshed items, and rules as plain JSON."""
 
     base: str
     refreshed: Refreshed | None = None
@@ -214,8 +214,8 @@ def lay(
     """Publish what a record holds over the full generation that `seen` points to.
 
     `base` are the lists that were chosen for that, as `base_lists` reads them. Only what differs
-    from what it was published with is laid over it. Where nothing does, an overlay that lies there
-    is taken away. Returns the overlay or, without one, the full generation, and the lists of all
+    from what it was published with is laid over it. Where nothing does, an overlay that is there
+    is removed. Returns the overlay or, without one, the full generation, and the lists of all
     items.
 
     Raises: ArtifactError where the record cannot be written; StoreUnavailable, also where the

@@ -173,9 +173,9 @@ def _short(
     counts = _by_rule(acted[np.isin(acted[:, 0], short)], valid)
     for rule, n_lists in zip(valid.rules, counts.tolist(), strict=True):
         if n_lists and rule.action in {"exclude", "replace"}:
-            told = f"{_lists(n_lists)} of {report.placement} in which it acts "
+            where = f"{_lists(n_lists)} of {report.placement} in which it acts "
             fall = "falls" if n_lists == 1 else "fall"
-            yield _of_rule(rule, "short", f"{told}{fall} short of {report.shown}")
+            yield _of_rule(rule, "short", f"{where}{fall} short of {report.shown}")
 
 
 def _conflicts(
@@ -184,8 +184,8 @@ def _conflicts(
     sound = [matched for matched in application.matched if matched.rule.name not in wrong]
     for conflict in conflicts(sound):
         rule, other = valid.rules[conflict.number], valid.rules[conflict.other]
-        told = f"{conflict.message} {other.name!r:.60} (line {other.line})"
-        yield _of_rule(rule, "conflict", told)
+        message = f"{conflict.message} {other.name!r:.60} (line {other.line})"
+        yield _of_rule(rule, "conflict", message)
 
 
 def _idle(

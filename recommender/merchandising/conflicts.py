@@ -196,7 +196,7 @@ def _contains(some: Rows, rising: Rows) -> bool:
 
 
 def _meet(one: Rows | None, other: Rows | None) -> bool:
-    """Whether two rising sets of rows have one in common; None stands for all rows."""
+    """Whether two rising sets of rows have one in common; None means all rows."""
     if one is None or other is None:
         return all(rows is None or len(rows) > 0 for rows in (one, other))
     if not len(one) or not len(other) or one[-1] < other[0] or other[-1] < one[0]:

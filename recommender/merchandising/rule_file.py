@@ -250,7 +250,7 @@ def _value(node: yaml.Node, parse: Callable[[str], Value]) -> Value:
 
 
 def _mapping(node: yaml.Node, allowed: Iterable[str], what: str) -> dict[str, yaml.Node]:
-    """The fields of a table. Raises: _Wrong for a key that is unknown or stands twice."""
+    """The fields of a table. Raises: _Wrong for a key that is unknown or given twice."""
     if not isinstance(node, yaml.MappingNode):
         raise _Wrong(node, f"{what} is a table of `key: value` lines")
     fields: dict[str, yaml.Node] = {}

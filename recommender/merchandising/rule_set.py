@@ -66,7 +66,7 @@ class MerchandisingRule:
     It moves `what` in the lists of `lists_of`, or the second item of each of `pairs` in the list
     of the first; in the named `placements`, all where there is none; from the day `first` to the
     day `last`, both included. `position` counts from 1 and belongs to pin, `by` (more than 1) to
-    boost and bury, `substitute` to replace. `line` is where it stands in its file.
+    boost and bury, `substitute` to replace. `line` is its line in its file.
     """
 
     name: str

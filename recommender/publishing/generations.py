@@ -122,7 +122,7 @@ class Generations:
             )
 
     def begin(self, generation: Generation, owner: str, names: Iterable[list[str]] = ()) -> None:
-        """Write down what is about to be staged, before any list: what a collector goes by.
+        """Describe the generation that is about to be staged, before any list, for collectors.
 
         `names`, in batches, are those of an overlay's lists.
         """

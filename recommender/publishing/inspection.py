@@ -17,7 +17,7 @@ from recommender.serving.keys import Keys
 FULL_COVERAGE = "cluster-require-full-coverage"
 AUDIT_BATCH = 1000
 KEY_OVERHEAD_BYTES = 100
-"""What one small string costs beside its key and value (61 to 89 bytes on Valkey 9 and Redis 7)."""
+"""Bytes of a small string above its key and value (61 to 89 on Valkey 9 and Redis 7)."""
 MARGIN = 1.15
 FIXED_BYTES = 1 << 20
 """Buffers of the publisher's connection, scripts, a larger table of keys."""
@@ -151,7 +151,7 @@ def _require_room(server: Server, need: int) -> None:
 
 @contextmanager
 def named_shortage(store: Store, need: Callable[[], int]) -> Iterator[None]:
-    """Say what was needed and what there was where the room is gone in the middle of a publish.
+    """Report the room that was needed and that there was, where it runs out during a publish.
 
     Of the nodes of a Cluster the fullest is named. Raises: StoreUnavailable.
     """

@@ -86,8 +86,8 @@ class Publisher:
     def lay_over(self, lists: Sequence[SomeLists], *, seen: Pointer, lists_key: str) -> Generation:
         """Let exactly these lists lie over the full generation that `seen` points to.
 
-        An overlay that lies there already is replaced; without any list it is taken away. Returns
-        the overlay, or the full generation that lies bare.
+        An overlay that is there already is replaced; without any list it is removed. Returns the
+        overlay or, without one, the full generation.
 
         Raises: DataError for lists that cannot be published; StoreUnavailable, also where the
         pointer was moved since it was seen.
@@ -120,7 +120,7 @@ class Publisher:
     def reserve(self, floor: int = 0) -> int:
         """A number above `floor` for a generation to come: its fence from the first step on.
 
-        Who reserved later wins, whoever is done first. Raises: StoreUnavailable.
+        The later reservation wins, whichever run is done first. Raises: StoreUnavailable.
         """
         with self.errors("reserving a number"):
             return self.stored.next_fence(Scripts.on(self.store), floor)
@@ -179,7 +179,7 @@ class Publisher:
     def rollback(self, to: int | None = None) -> Generation:
         """Make another complete generation live again, by default the previous one.
 
-        Where a canary is tried, the default is to end that and leave live what is. To name the
+        With a canary, the default is to end the canary and change nothing else. To name the
         generation that is live takes away its overlay. Works at full memory on servers from
         version 7.
 

@@ -125,7 +125,7 @@ class StoredLists:
 
         The servers of a Cluster fail over one by one, so that a pointer which outlives its server
         says nothing of lists on another. A list of each, of those just `written`, is written once
-        more: what a replica has of a server, it has up to some command.
+        more: a replica has all commands of its server up to some point.
         Raises: StoreUnavailable.
         """
         if isinstance(self.store, Redis):

@@ -154,7 +154,7 @@ class GenerationWriter:
             raise
 
     def put_down(self, generation: Generation, staging: Staging) -> None:
-        """Write down what is about to be staged, before any list."""
+        """Describe the generation that is about to be staged, before any list."""
         names = staging.list_names(self.generations.batch)
         self.generations.begin(generation, self.lease.owner, names)
 

@@ -78,8 +78,8 @@ class Trail:
     """What happened to everything that was proposed for one item.
 
     `proposed` holds the rows that each candidate source named, best first; `ranked` (1, c) all of
-    them as the ranker has them; `dropped` which stage dropped a row. What is in `ranked`, was not
-    dropped and is no entry of the list stood behind its depth.
+    them as the ranker has them; `dropped` which stage dropped a row. A row of `ranked` that was
+    neither dropped nor listed ranks below the depth of the list.
     """
 
     proposed: tuple[tuple[str, Rows], ...]
@@ -173,7 +173,7 @@ class Chooser:
         )
 
     def evidence(self, rows: Rows, chosen: Neighbours, scale: EvidenceScale) -> NDArray[np.uint8]:
-        """What each entry (b, k) rests on."""
+        """What supports each entry (b, k)."""
         if registry.ranker(self.placement.ranker).by_popularity:
             return np.full(chosen.rows.shape, POPULAR, dtype=np.uint8)
         return scale.codes(rows, chosen)
@@ -219,7 +219,7 @@ class Chooser:
         return _once(rows, self.scorer.rank(rows, candidates)), more
 
     def filtered(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """The candidates that are not the item itself, stand once, and pass the filters."""
+        """The candidates that are not the item itself, each once, that pass the filters."""
         kept, _ = self._filtered(rows, _once(rows, candidates))
         return kept
 
