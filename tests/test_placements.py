@@ -28,7 +28,7 @@ from recommender.evaluation.harness import related_lists
 from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
 from recommender.settings.loading import load
-from recommender.settings.model import RecipeSettings
+from recommender.settings.tables import RecipeSettings
 from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
 READY_MADE = Path(__file__).parents[1] / "config" / "recipes" / "placements.toml"

@@ -1,14 +1,18 @@
-"""What commands share: the settings that a command line names, and the store they lead to."""
+"""The settings that a command line names, the store they lead to, and the build that is live."""
 
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from recommender.publishing.embedded import Embedded
+from recommender.core.generation import Generation
+from recommender.errors import DataError, StoreUnavailable
+from recommender.live.live_state import LiveState, last_published, readable_state
+from recommender.publishing.embedded import Embedded, save
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import Store, open_store
 from recommender.settings.loading import find_file, load
-from recommender.settings.model import EMBEDDED, Settings
+from recommender.settings.model import Settings
+from recommender.settings.tables import EMBEDDED
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -17,13 +21,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def embedded(settings: Settings) -> Embedded:
-    """The embedded store of the state folder."""
+    """The embedded store in the state folder."""
     return Embedded(settings.state.folder)
 
 
 @contextmanager
 def store_url(settings: Settings) -> Iterator[str]:
-    """The URL of the store; an embedded one is up while the block runs."""
+    """The URL of the store. An embedded store runs while the block runs."""
     if settings.store.url == EMBEDDED:
         with embedded(settings).attach() as url:
             yield url
@@ -43,3 +47,39 @@ def publisher(settings: Settings) -> Iterator[Publisher]:
     """A publisher of the shop. Raises: StoreUnavailable."""
     with connection(settings) as store:
         yield Publisher(store, settings.shop, lease_s=settings.store.lease_s)
+
+
+def save_embedded(settings: Settings, store: Store) -> None:
+    """Save an embedded store to disk after a change; a server of the shop saves itself."""
+    if settings.store.url == EMBEDDED:
+        save(store)
+
+
+def require_live(shop: Publisher) -> Generation:
+    """The live generation. Raises: DataError when nothing is published; StoreUnavailable."""
+    live = shop.live()
+    if live is None:
+        raise DataError(f"nothing is published for shop {shop.shop} yet; run recommender reindex")
+    return live
+
+
+def live_lists(settings: Settings) -> tuple[LiveState | None, str]:
+    """What is live, or was published last if the store is unavailable, and its description.
+
+    There is no state when nothing is published, or when the artifacts of the build are gone.
+    """
+    artifacts = settings.artifact_store()
+    try:
+        try:
+            with publisher(settings) as shop:
+                live = readable_state(artifacts, shop)
+            description = f"lists of the live generation {live.number}"
+        except StoreUnavailable:
+            live = last_published(artifacts)
+            description = f"lists of generation {live.number}, published last"
+            description += " (the store is unavailable)"
+    except DataError:
+        return None, "nothing is published yet"
+    if not live.has_build:
+        return None, f"the artifacts of generation {live.number} are gone"
+    return live, description

@@ -27,9 +27,10 @@ from recommender.core.recipe import Placement
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from recommender.merchandising.matching import Matched, Shelves
-from recommender.merchandising.merchandiser import Filler, Merchandiser, excluded_everywhere
+from recommender.merchandising.merchandiser import FILLER_DEPTH, Merchandiser, excluded_everywhere
 from recommender.merchandising.rule_set import RuleSet
 from recommender.merchandising.working_lists import Acts
+from recommender.ranking.best_sellers import BestSellers
 
 _NO_ACTS: Acts = np.zeros((0, 2), dtype=np.int64)
 IN_STOCK = "in-stock"
@@ -86,7 +87,7 @@ class RuleApplication:
         may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
         allowed = may_stand.copy()
         allowed[excluded_everywhere(rules)] = False
-        filler = Filler.of(self.catalogue, self.sold, allowed)
+        filler = BestSellers.of(self.catalogue, self.sold, allowed, FILLER_DEPTH)
         kept = _RecipeFilters(self._filters(placement)).keep
         return Merchandiser(rules, placement.depth, may_stand, filler, kept)
 

@@ -9,13 +9,11 @@ Each list depends on nothing but itself, so a fleet does shard by shard what one
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows, blocks, first_of_each, text_codes
-from recommender.core.catalogue import Catalogue
+from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.lists import Entries, RelatedLists
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.merchandising.matching import NOTHING, BlockIndex, Matched, Places
@@ -29,58 +27,13 @@ from recommender.merchandising.working_lists import (
     PinnedItems,
     WorkingLists,
 )
+from recommender.ranking.best_sellers import BestSellers
 
 BLOCK = 16_384
 FILLED_ENTRIES = 4_000_000
 TRIED = 12
-DEPTH = 10_000
+FILLER_DEPTH = 10_000
 """How many best sellers of the shop, and of one category, are tried to fill a list up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filler:
-    """Best sellers that fill shortened lists up: of the shop (r,), and of each category.
-
-    `category` (n,) numbers the category of each item; the best sellers of category c are
-    `shelved` from `starts[c]` to `starts[c + 1]`. An item without a category has none.
-    """
-
-    shop: Rows
-    shelved: Rows
-    starts: NDArray[np.int64]
-    category: Rows
-
-    @classmethod
-    def of(
-        cls, catalogue: Catalogue, sold: NDArray[np.floating[Any]], allowed: NDArray[np.bool_]
-    ) -> "Filler":
-        """What was `sold` (n,) and is `allowed` (n,), by falling sales; equals in row order."""
-        ranked = np.argsort(-sold, kind="stable").astype(np.int32)
-        ranked = ranked[(sold[ranked] > 0) & allowed[ranked] & catalogue.in_stock[ranked]]
-        codes, names = text_codes(catalogue.category)
-        unknown = np.array([not name for name in names], dtype=bool)[codes]
-        codes = np.where(unknown, len(names), codes).astype(np.int32)
-        order = np.argsort(codes[ranked], kind="stable")
-        shelved = ranked[order]
-        starts = np.searchsorted(codes[shelved], np.arange(len(names) + 1), side="left")
-        return cls(ranked[:DEPTH], shelved, np.append(starts, starts[-1]), codes)
-
-    @property
-    def depth(self) -> int:
-        """How many may be asked for until there are no more."""
-        sizes = np.diff(self.starts)
-        return max(1, len(self.shop), min(DEPTH, int(sizes.max(initial=0))))
-
-    def candidates(self, rows: Rows, k: int) -> Rows:
-        """For each of b rows k of its category's, then k of the shop's: (b, 2 k)."""
-        columns = np.arange(k)
-        found = np.full((len(rows), 2 * k), NONE, dtype=np.int32)
-        found[:, k : k + len(self.shop[:k])] = self.shop[:k]
-        start = self.starts[self.category[rows]]
-        there = columns < (self.starts[self.category[rows] + 1] - start)[:, None]
-        places = (start[:, None] + columns)[there]
-        found[:, :k][there] = self.shelved[places]
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +62,7 @@ class Merchandiser:
     rules: tuple[Matched, ...]
     depth: int
     may_stand: Flags
-    filler: Filler
+    filler: BestSellers
     kept_by_recipe: Callable[[Rows, Neighbours, Places], Neighbours]
 
     def apply(self, owners: Rows, lists: Entries) -> MerchandisedBlock:
@@ -183,6 +136,10 @@ class Merchandiser:
             meant[index.places(matched)] = True
         return meant.reshape(index.rows.shape)
 
+    @property
+    def _most_tried(self) -> int:
+        return min(FILLER_DEPTH, self.filler.longest)
+
     def _fill(self, kept: Entries, owners: Rows, wanted: NDArray[np.int64]) -> None:
         """Put best sellers behind the lists that have fewer entries than `wanted` (t,), in place.
 
@@ -191,7 +148,7 @@ class Merchandiser:
         short = np.flatnonzero(kept.found.sum(axis=1) < wanted)
         k = TRIED
         while len(short):
-            k = min(k, self.filler.depth)
+            k = min(k, self._most_tried)
             unfinished = []
             for block in blocks(len(short), max(1, FILLED_ENTRIES // k)):
                 lists = short[block]
@@ -208,7 +165,7 @@ class Merchandiser:
         """Fill some lists up from k best sellers, in place; returns which need no more (t,)."""
         width = listed.rows.shape[1]
         own = listed.found.sum(axis=1, keepdims=True)
-        best = self.filler.candidates(owners, k)
+        best = self.filler.behind(owners, k)
         best[self._meant(BlockIndex(owners, best), "exclude", "replace")] = NONE
         joined = np.hstack([listed.rows, best])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
@@ -217,7 +174,7 @@ class Merchandiser:
         chosen = self.kept_by_recipe(owners, candidates, own).keep_first(width)
         place = np.arange(width)
         new = chosen.found & (place >= own) & (place < wanted[:, None])
-        done: Flags = (own[:, 0] + new.sum(axis=1) >= wanted) | (k >= self.filler.depth)
+        done: Flags = (own[:, 0] + new.sum(axis=1) >= wanted) | (k >= self._most_tried)
         new &= done[:, None]
         listed.put_new(new, rows=chosen.rows[new], scores=LOWEST_SCORE, evidence=POPULAR)
         return done
