@@ -23,8 +23,8 @@ from recommender.core.related import EVIDENCE
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.evaluation.experiments import published_lists
-from recommender.evaluation.harness import related_lists
+from recommender.evaluation.external_lists import published_lists
+from recommender.evaluation.systems import related_lists
 from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
 from recommender.settings.loading import load

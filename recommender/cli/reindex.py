@@ -22,7 +22,7 @@ from recommender.cli.lookup import item_ids, show_related
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
 from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
 from recommender.core.telemetry import StageCost, Stopwatch
-from recommender.evaluation.experiments import judge_of
+from recommender.evaluation.harness import judge_of
 from recommender.live.encoder_subprocess import encoder_subprocess
 from recommender.live.live_state import LiveState, live_state
 from recommender.live.refresh import Refreshment, checked, refresh

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from recommender import pipeline
 from recommender.cli.arguments import Parser, add_file, add_json, add_placement
-from recommender.cli.rules_page import page
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import (
     console,
@@ -40,6 +39,7 @@ from recommender.live.rule_check import Check, RuleFinding, RuleReport, check, c
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
 from recommender.merchandising.rule_set import RuleSet
+from recommender.pages.rendering import render
 from recommender.settings.model import Settings
 
 FINDINGS_SHOWN, RULES_SHOWN, LISTS_SHOWN, NAME_SHOWN = 30, 20, 8, 28
@@ -123,7 +123,9 @@ def _preview(options: argparse.Namespace) -> int:
         live = live_state(settings.artifact_store(), shop)
     found = preview(live, valid, options.placement or next(iter(live.placements)), options.item)
     if options.html is not None:
-        write("--html", options.html, page(settings.shop, path.name, valid, found))
+        title = f"{settings.shop}: {path.name} over the live {found.placement} lists"
+        page = render("rule_preview.html", title=title, rules=valid.rules, preview=found)
+        write("--html", options.html, page)
     _print_preview(console(), path, valid, found)
     return 0
 

@@ -1,12 +1,17 @@
 """Neighbours of a block of items: rows and scores, best first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from recommender.core.arrays import FloatMatrix, Rows, frozen
 from recommender.errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 NONE = -1
 
@@ -56,3 +61,38 @@ class Neighbours:
             np.take_along_axis(rows, order, axis=1).astype(np.int32),
             np.take_along_axis(masked, order, axis=1),
         )
+
+    @classmethod
+    def joined(cls, parts: Iterable["Neighbours"]) -> "Neighbours":
+        """Blocks of neighbours (b, k), one below the other."""
+        rows, scores = zip(*((part.rows, part.scores) for part in parts), strict=True)
+        return cls(np.concatenate(rows), np.concatenate(scores))
+
+    @classmethod
+    def of_sparse(cls, scores: "csr_array", depth: int, start: int = 0) -> "Neighbours":
+        """The `depth` largest scores above 0 of each row (b, n).
+
+        Equal scores are in a hashed order of row, counted from `start`, and column, so that no
+        column is favoured in all rows.
+        """
+        sizes = np.diff(scores.indptr)
+        owner = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
+        positive = scores.data > 0
+        owner, found, value = owner[positive], scores.indices[positive], scores.data[positive]
+        order = np.lexsort((_hashed(owner + start, found), -value, owner))
+        owner, found, value = owner[order], found[order], value[order]
+        place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+        first = place < depth
+        rows = np.full((len(sizes), depth), NONE, dtype=np.int32)
+        best = np.full((len(sizes), depth), -np.inf, dtype=np.float32)
+        rows[owner[first], place[first]] = found[first]
+        best[owner[first], place[first]] = value[first]
+        return cls(rows, best)
+
+
+def _hashed(owner: npt.NDArray[np.int64], found: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
+    """A number for each pair that depends on nothing else (the mixer of splitmix64)."""
+    mixed = (owner.astype(np.uint64) << np.uint64(32)) | found.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))

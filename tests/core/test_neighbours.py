@@ -1,4 +1,5 @@
 import numpy as np
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,3 +25,12 @@ def test_ordered_breaks_ties_by_row_and_puts_padding_last() -> None:
     rows = np.array([[NONE, 7, 3, 5]], dtype=np.int32)
     scores = np.array([[9.0, 0.5, 0.5, 0.8]], dtype=np.float32)
     assert Neighbours.ordered(rows, scores).rows.tolist() == [[5, 3, 7, NONE]]
+
+
+def test_equal_scores_favour_no_column() -> None:
+    alike = sp.csr_array(np.ones((400, 400), dtype=np.float32))
+    lists = Neighbours.of_sparse(alike, 10)
+    shown = np.bincount(lists.rows.ravel(), minlength=400)
+    assert (shown > 0).mean() > 0.99
+    halves = [Neighbours.of_sparse(alike[:200], 10), Neighbours.of_sparse(alike[200:], 10, 200)]
+    assert (Neighbours.joined(halves).rows == lists.rows).all()

@@ -1,4 +1,4 @@
-"""Ready-made lists: what another system, or an earlier build, shows for each item."""
+"""External lists: the lists of another system, from a file, or those of a published build."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,23 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.artifacts.store import Artifact
+from recommender.build.contents import lists_and_own, placements, read_catalogue, read_interactions
+from recommender.build.job import Job
 from recommender.core.ids import ItemIds
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.best import best_of_each
 
 _ITEM, _RELATED = ("item", "item_id"), ("related", "related_id", "related_item")
 _ORDER = ("score", "rank")
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyMade:
-    """Entries of lists by item id: `item` (e,) asks, `related` (e,) is shown with `score` (e,).
+class ExternalLists:
+    """The lists of another system, or of an earlier build, as entries by item id.
 
-    Larger scores come first. `newest` is the time of the newest event that they were learned from,
-    in epoch seconds, 0 where unknown.
+    `related` (e,) is shown to `item` (e,) with `score` (e,), larger scores first. `newest` is the
+    time of the newest event that the lists were learned from (epoch seconds), 0 where unknown.
 
     Raises: DataError where columns differ in length or a score is not above 0.
     """
@@ -42,11 +44,11 @@ class ReadyMade:
         if not (np.isfinite(self.score) & (self.score > 0)).all():
             raise DataError(f"lists {self.name}: a score that is not a number above 0")
 
-    def placed(self, ids: ItemIds, depth: int) -> tuple[Neighbours, tuple[str, ...]]:
-        """The lists (n, depth) by the rows of `ids`, and what was left out in placing them.
+    def aligned(self, ids: ItemIds, depth: int) -> tuple[Neighbours, tuple[str, ...]]:
+        """The lists (n, depth) by the rows of `ids`, and notes on the entries left out.
 
-        Left out are entries of unknown items and an item in its own list; of an item that stands
-        in a list twice, the better entry counts.
+        Entries with unknown items and items in their own lists are left out. Where an item is in
+        a list twice, the better entry counts.
         """
         asking, shown = ids.rows(self.item), ids.rows(self.related)
         known = (asking >= 0) & (shown >= 0)
@@ -56,17 +58,37 @@ class ReadyMade:
         order = np.lexsort((-self.score[kept], pairs))
         distinct, first = np.unique(pairs[order], return_index=True)
         entries = (self.score[kept][order][first], np.divmod(distinct, max(len(ids), 1)))
-        lists = best_of_each(sp.csr_array(entries, shape=(len(ids), len(ids))), depth)
+        lists = Neighbours.of_sparse(sp.csr_array(entries, shape=(len(ids), len(ids))), depth)
         left_out = {
             "with an unknown item": int((~known).sum()),
             "of an item in its own list": int(own.sum()),
             "twice in a list": int(kept.sum()) - len(distinct),
         }
-        said = [f"{count:,} entries {what}" for what, count in left_out.items() if count]
+        notes = [f"{count:,} entries {what}" for what, count in left_out.items() if count]
         empty = int((~lists.found[:, 0]).sum())
         if empty:
-            said.append(f"{empty:,} of {len(ids):,} items without a list")
-        return lists, (f"{self.name}: {'; '.join(said)}",) if said else ()
+            notes.append(f"{empty:,} of {len(ids):,} items without a list")
+        return lists, (f"{self.name}: {'; '.join(notes)}",) if notes else ()
+
+
+def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -> ExternalLists:
+    """The lists of a published build in a placement, by default its first, without filler.
+
+    Raises: ArtifactError where they are no longer there; ConfigError where the build has no such
+    placement.
+    """
+    ids = np.array(read_catalogue(job.artifacts, build).ids.ids, dtype=object)
+    there = placements(build)
+    if placement and placement not in there:
+        raise ConfigError(f"placement {placement!r}: {name} has {', '.join(there)}")
+    lists, own = lists_and_own(job.artifacts, build, placement or there[0])
+    return ExternalLists(
+        name=name,
+        item=ids[lists.owners[own]].tolist(),
+        related=ids[lists.entries.rows[own]].tolist(),
+        score=np.asarray(lists.entries.scores[own]),
+        newest=read_interactions(job.artifacts, build).newest,
+    )
 
 
 def read_entries(path: Path) -> tuple[list[str], list[str], NDArray[np.float32]]:

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from recommender.core.interactions import Interactions
-from recommender.evaluation import baselines
-from recommender.evaluation.best import best_of_each
+from recommender.evaluation import systems
 from recommender.evaluation.experiments import BEHAVIOUR
 from tests.support.shops import interactions
 
-EVERY = {**BEHAVIOUR, "EASE": baselines.ease}
+EVERY = {**BEHAVIOUR, "EASE": systems.ease}
 
 
 def shop(n_items: int = 30, n_baskets: int = 400) -> Interactions:
@@ -34,7 +33,7 @@ def counted(events: Interactions) -> np.ndarray:
 def test_counts_are_those_of_the_baskets() -> None:
     events = shop()
     counts = counted(events)
-    lists = baselines.co_occurrence_counts(events, 8)
+    lists = systems.co_occurrence_counts(events, 8)
     expected = -np.sort(-counts, axis=1)[:, :8]
     assert np.where(lists.found, lists.scores, 0) == pytest.approx(expected)
     rows, columns = np.nonzero(lists.found)
@@ -45,7 +44,7 @@ def test_implicit_cosine_is_the_cosine() -> None:
     events = shop()
     sold = (events.matrix().toarray() > 0).sum(axis=0)
     cosine = counted(events) / np.sqrt(np.outer(np.maximum(sold, 1), np.maximum(sold, 1)))
-    lists = baselines.implicit_cosine(events, 8)
+    lists = systems.implicit_cosine(events, 8)
     expected = -np.sort(-cosine, axis=1)[:, :8]
     assert np.where(lists.found, lists.scores, 0) == pytest.approx(expected, abs=1e-6)
 
@@ -53,23 +52,23 @@ def test_implicit_cosine_is_the_cosine() -> None:
 def test_ease_is_the_closed_form() -> None:
     events = shop()
     seen = (events.matrix().toarray() > 0).astype(float)
-    precision = np.linalg.inv(seen.T @ seen + baselines.EASE_LAMBDA * np.eye(30))
+    precision = np.linalg.inv(seen.T @ seen + systems.EASE_LAMBDA * np.eye(30))
     weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
-    lists = baselines.ease(events, 5)
+    lists = systems.ease(events, 5)
     best = np.argsort(-weights, axis=1)[:, :5]
     assert (lists.rows[:29] == best[:29]).all()
 
 
 def test_best_sellers_are_the_same_for_everyone_but_themselves() -> None:
     events = interactions([[0, 1], [0, 1], [0, 2], [2, 3], [2, 4], [2, 5]], 7)
-    assert baselines.best_sellers(events, 1).rows[:3].ravel().tolist() == [2, 2, 0]
-    assert (baselines.best_sellers(events, 9).rows[6] == [2, 0, 1, 3, 4, 5, -1, -1, -1]).all()
+    assert systems.best_sellers(events, 1).rows[:3].ravel().tolist() == [2, 2, 0]
+    assert (systems.best_sellers(events, 9).rows[6] == [2, 0, 1, 3, 4, 5, -1, -1, -1]).all()
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_what_knows_behaviour_alone_has_no_list_for_a_cold_item(name: str) -> None:
-    """So `references` need not fit it in the folds of simulated cold items."""
+    """So `evaluate_baselines` need not fit it in the folds of simulated cold items."""
     events = shop()
     warm = events.select(events.item != 3)
     lists = EVERY[name](warm, 10)
@@ -85,17 +84,6 @@ def test_baselines_are_deterministic(name: str) -> None:
     assert (first.rows == second.rows).all()
 
 
-def test_equal_scores_favour_nobody() -> None:
-    import scipy.sparse as sp
-
-    alike = sp.csr_array(np.ones((400, 400), dtype=np.float32))
-    lists = best_of_each(alike, 10)
-    shown = np.bincount(lists.rows.ravel(), minlength=400)
-    assert (shown > 0).mean() > 0.99
-    halves = [best_of_each(alike[:200], 10), best_of_each(alike[200:], 10, 200)]
-    assert (np.vstack([half.rows for half in halves]) == lists.rows).all()
-
-
 def test_ease_is_left_out_where_memory_is_short() -> None:
-    assert baselines.ease_fits(3_791, 16 * 2**30)
-    assert not baselines.ease_fits(68_509, 64 * 2**30)
+    assert systems.ease_fits(3_791, 16 * 2**30)
+    assert not systems.ease_fits(68_509, 64 * 2**30)

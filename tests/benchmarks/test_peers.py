@@ -1,4 +1,4 @@
-"""What is exchanged with the peers: nothing after the cut but histories, answers by rank."""
+"""The files exchanged with the peers: no event after the cut but histories, answers by rank."""
 
 from pathlib import Path
 
@@ -6,25 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.peers.__main__ import export, judged_answers
+from benchmarks.peers.__main__ import evaluated_answers, export
 from recommender.core.interactions import DAY_S
 from recommender.core.vectors import Embeddings
-from recommender.evaluation.baskets import window
-from recommender.evaluation.harness import Bench, Terms, bench_of
-from recommender.evaluation.next_item import Histories
-from tests.evaluation.test_next_item import visits
+from recommender.evaluation.harness import EvaluationPlan, Harness, harness_of
+from recommender.evaluation.protocols import NextItemTask, window
+from tests.evaluation.test_protocols import visits
 from tests.support.shops import catalogue
 
 
 @pytest.fixture
-def asked() -> Bench:
+def asked() -> Harness:
     shop = visits((4, 1, [0, 1]), (4, 22, [2]), (4, 25, [3]), (6, 3, [5]), (6, 24, [7, 8]))
     text = Embeddings(np.zeros((12, 2), np.float32), np.zeros(12, np.float32))
     chosen = window(shop, until=30 * DAY_S, days=10)
-    return bench_of(catalogue(12), chosen, text, Terms(protocol="next-item"))
+    return harness_of(catalogue(12), chosen, text, EvaluationPlan(protocol="next-item"))
 
 
-def test_peers_learn_from_nothing_after_the_cut(asked: Bench, tmp_path: Path) -> None:
+def test_peers_learn_from_nothing_after_the_cut(asked: Harness, tmp_path: Path) -> None:
     export(asked, tmp_path)
     events = pd.read_parquet(tmp_path / "events.parquet")
     assert events["item"].tolist() == ["i000", "i001", "i005"]
@@ -36,15 +35,15 @@ def test_peers_learn_from_nothing_after_the_cut(asked: Bench, tmp_path: Path) ->
     ]
 
 
-def test_answers_are_judged_by_their_rank(asked: Bench, tmp_path: Path) -> None:
-    assert isinstance(asked.questions, Histories)
+def test_answers_are_evaluated_by_their_rank(asked: Harness, tmp_path: Path) -> None:
+    assert isinstance(asked.task, NextItemTask)
     columns = {
         "query": [1, 0, 0, 1],
         "item": ["i008", "i003", "i009", "i001"],
         "rank": [2, 2, 1, 11],
     }
     pd.DataFrame(columns).to_parquet(tmp_path / "answers.parquet")
-    judged = judged_answers(asked, "peer", tmp_path / "answers.parquet")
-    assert judged.top[:, :3].tolist() == [[9, 3, -1], [-1, 8, -1]]
-    assert judged.scores.mrr.tolist() == [0.5, 0.5]
-    assert judged.scores.recall.tolist() == [1.0, 0.5]
+    result = evaluated_answers(asked, "peer", tmp_path / "answers.parquet")
+    assert result.top[:, :3].tolist() == [[9, 3, -1], [-1, 8, -1]]
+    assert result.scores.mrr.tolist() == [0.5, 0.5]
+    assert result.scores.recall.tolist() == [1.0, 0.5]

@@ -1,4 +1,4 @@
-"""Lists of other systems: read, placed, and judged only for what they are."""
+"""External lists: read, and aligned with a catalogue, with notes on what was left out."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from recommender.core.ids import ItemIds
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.ready_made import ReadyMade, read_entries
+from recommender.evaluation.external_lists import ExternalLists, read_entries
 
 IDS = ItemIds(("a", "b", "c", "007"))
 
@@ -45,14 +45,14 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         ('item,related,score\n"a"x,b,1\n', "not a CSV file"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_malformed_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "lists.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         read_entries(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         read_entries(tmp_path / "none.csv")
     (tmp_path / "none.parquet").write_bytes(b"PAR1")
@@ -60,25 +60,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_entries(tmp_path / "none.parquet")
 
 
-def test_lists_are_placed_best_first_and_entries_left_out_are_counted() -> None:
-    given = ReadyMade(
+def test_external_lists_are_aligned_best_first_with_notes_on_what_is_left_out() -> None:
+    given = ExternalLists(
         "theirs",
         ["a", "a", "a", "a", "b", "x", "b"],
         ["b", "c", "a", "c", "007", "a", "y"],
         scores(0.5, 0.2, 9, 0.7, 1, 1, 1),
     )
-    lists, notes = given.placed(IDS, 3)
+    lists, notes = given.aligned(IDS, 3)
     assert lists.rows.tolist() == [[2, 1, -1], [3, -1, -1], [-1] * 3, [-1] * 3]
     assert lists.scores[0, :2].tolist() == pytest.approx([0.7, 0.5])
     assert notes == (
         "theirs: 2 entries with an unknown item; 1 entries of an item in its own list; "
         "1 entries twice in a list; 2 of 4 items without a list",
     )
-    whole = ReadyMade("ours", list(IDS), ["b", "c", "007", "a"], scores(1, 1, 1, 1))
-    assert whole.placed(IDS, 3)[1] == ()
+    whole = ExternalLists("ours", list(IDS), ["b", "c", "007", "a"], scores(1, 1, 1, 1))
+    assert whole.aligned(IDS, 3)[1] == ()
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 def test_scores_must_say_an_order(bad: float) -> None:
     with pytest.raises(DataError, match="not a number above 0"):
-        ReadyMade("theirs", ["a"], ["b"], scores(bad))
+        ExternalLists("theirs", ["a"], ["b"], scores(bad))
