@@ -13,7 +13,7 @@ from recommender.insights import diff as releases
 from recommender.insights.diff import Difference, Release
 from recommender.pages.rendering import render
 from recommender.publishing.inspection import uncovered_slots
-from recommender.publishing.nodes import servers
+from recommender.publishing.servers import servers
 from recommender.serving.connection import Store
 
 SHOWN = 10

@@ -82,12 +82,11 @@ def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -
     if placement and placement not in there:
         raise ConfigError(f"placement {placement!r}: {name} has {', '.join(there)}")
     lists, own = lists_and_own(job.artifacts, build, placement or there[0])
-    owner = np.repeat(np.arange(len(lists)), lists.sizes)[own]
     return ExternalLists(
         name=name,
-        item=ids[owner].tolist(),
-        related=ids[lists.rows[own]].tolist(),
-        score=np.asarray(lists.scores[own]),
+        item=ids[lists.owners[own]].tolist(),
+        related=ids[lists.entries.rows[own]].tolist(),
+        score=np.asarray(lists.entries.scores[own]),
         newest=read_interactions(job.artifacts, build).newest,
     )
 

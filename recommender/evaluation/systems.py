@@ -21,7 +21,7 @@ from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
-from recommender.ranking.hubness import Entries, most_lists
+from recommender.ranking.hubness import bounded, most_lists
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
 
 DEPTH = 36
@@ -80,9 +80,9 @@ def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     if not placement.hub_share:
         return lists
     sizes = lists.found.sum(axis=1)
-    entries = Entries.of(sizes, sizes, lists.rows[lists.found])
     kept = lists.found.copy()
-    kept[kept] = entries.bounded(placement.depth, most_lists(placement.hub_share, n_items))
+    most = most_lists(placement.hub_share, n_items)
+    kept[kept] = bounded(sizes, sizes, lists.rows[lists.found], placement.depth, most)
     return lists.keep(kept, placement.depth)
 
 

@@ -6,7 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from recommender.insights import diff
-from recommender.live import rule_preview
+from recommender.live import rule_changes
 from recommender.merchandising.rule_set import MerchandisingRule, Selection
 from recommender.pages.rendering import render
 from tests.pages.html import HOSTILE, read
@@ -28,10 +28,10 @@ def test_a_diff_shows_hostile_texts_as_texts() -> None:
 
 
 def test_a_rule_preview_shows_hostile_texts_as_texts() -> None:
-    entry = rule_preview.Entry(HOSTILE, HOSTILE, "rule", stays=False)
-    changed = rule_preview.PreviewedList(HOSTILE, HOSTILE, 1, (entry,), (entry,), (HOSTILE,))
+    entry = rule_changes.PreviewedEntry(HOSTILE, HOSTILE, "rule", stays=False)
+    changed = rule_changes.PreviewedList(HOSTILE, HOSTILE, 1, (entry,), (entry,), (HOSTILE,))
     rule = MerchandisingRule(HOSTILE, "exclude", Selection(brands=(HOSTILE,)))
-    found = rule_preview.Preview("related", 12, 1, 1, (changed,))
+    found = rule_changes.Preview("related", 12, 1, 1, (changed,))
     page = render("rule_preview.html", title=HOSTILE, rules=(rule,), preview=found)
     parsed = read(page)
     assert parsed.scripts == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recommender.core import item_id
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.publishing.staging import Staging
 from recommender.serving import codec
@@ -79,12 +79,10 @@ def test_the_golden_best_sellers_are_staged_alike() -> None:
     lists = RelatedLists(
         "related",
         np.zeros(4, dtype=np.int64),
-        nothing.astype(np.int32),
-        nothing,
-        nothing.astype(np.uint8),
+        Entries(nothing.astype(np.int32), nothing, nothing.astype(np.uint8)),
         np.array([0, 1, 2], dtype=np.int32),
     )
-    staging = Staging(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
+    staging = Staging.full(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
     staged = staging.sample(1, seed=0)["rec:acme:1:related:"]
     assert staged == (GOLDEN / "best_sellers.txt").read_bytes()
 

@@ -1,13 +1,13 @@
-"""Books over a small catalogue, whose lists are known."""
+"""Rule sets over a small catalogue, whose lists are known."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from recommender.core.catalogue import Catalogue
-from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.lists import Entries
 from recommender.core.recipe import Choice, Placement
-from recommender.merchandising.application import Rewriting
+from recommender.merchandising.application import RuleApplication
 from recommender.merchandising.rule_file import parsed
 from tests.support.shops import catalogue, interactions
 
@@ -28,13 +28,13 @@ def goods(n_items: int, out_of_stock: tuple[int, ...] = ()) -> Catalogue:
     )
 
 
-def rewriting(text: str, items: Catalogue, sold: np.ndarray | None = None) -> Rewriting:
+def application(text: str, items: Catalogue, sold: np.ndarray | None = None) -> RuleApplication:
     """The rules of a text over a catalogue; the first items sold best, if not given."""
-    book, faults = parsed(f"rules:\n{text}")
+    rules, faults = parsed(f"rules:\n{text}")
     assert not faults, faults
     falling = np.arange(len(items), 0, -1, dtype=np.float32)
     nothing = interactions([], len(items))
-    return Rewriting(book, items, nothing, falling if sold is None else sold)
+    return RuleApplication(rules, items, nothing, falling if sold is None else sold)
 
 
 def placement(depth: int, *rules: str, shown: int = 1) -> Placement:
@@ -43,11 +43,10 @@ def placement(depth: int, *rules: str, shown: int = 1) -> Placement:
     return Placement("related", Choice("gated"), filters=choices, shown=shown, depth=depth)
 
 
-def listed(rows: list[list[int]], width: int) -> Neighbours:
+def listed(rows: list[list[int]], width: int) -> Entries:
     """Lists whose scores fall from 0.9 by tenths."""
-    made = np.full((len(rows), width), NONE, dtype=np.int32)
-    scores = np.full(made.shape, -np.inf, dtype=np.float32)
+    made = Entries.padded((len(rows), width))
     for place, entries in enumerate(rows):
-        made[place, : len(entries)] = entries
-        scores[place, : len(entries)] = 0.9 - 0.8 * np.arange(len(entries)) / max(1, width)
-    return Neighbours(made, scores)
+        made.rows[place, : len(entries)] = entries
+        made.scores[place, : len(entries)] = 0.9 - 0.8 * np.arange(len(entries)) / max(1, width)
+    return made

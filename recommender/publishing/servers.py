@@ -1,26 +1,82 @@
-"""Many lists at once: written, counted, read and deleted in one round trip to each server."""
+"""The servers of a store, one or the primaries of a Cluster, and the lists that they hold."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from redis import Redis, RedisCluster
+from redis.cluster import ClusterNode
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.exceptions import AskError
 
 from recommender.errors import StoreUnavailable
-from recommender.publishing.nodes import by_server, client_of, servers
 from recommender.serving.connection import Store
 
 WAIT_MS = 5000
 """How long a replica may take to have what was written."""
 
 Command = tuple[str | bytes | int, ...]
+Key = TypeVar("Key", str, bytes, str | bytes)
+
+
+class Server(NamedTuple):
+    """A server by `name` (host:port on a Cluster, else empty) and the share of keys that it has."""
+
+    name: str
+    client: Redis
+    share: float
+
+
+def servers(store: Store) -> list[Server]:
+    """All servers that have lists. The primaries of a Cluster are those that it last reported."""
+    if isinstance(store, Redis):
+        return [Server("", store, 1.0)]
+    counts = Counter(owner.name for owner in _owners(store).values())
+    clients = {node.name: store.get_redis_connection(node) for node in _owners(store).values()}
+    return [Server(name, clients[name], counts[name] / SLOTS) for name in sorted(clients)]
+
+
+def server_of(store: Store, key: str) -> Redis:
+    """The server that has a key. Raises: RedisClusterException where none has its slot."""
+    if isinstance(store, Redis):
+        return store
+    owner: ClusterNode = store.get_node_from_key(key)  # type: ignore[no-untyped-call]
+    return store.get_redis_connection(owner)
+
+
+def _client_of(store: RedisCluster, name: str) -> Redis:
+    """The client of one node by its name."""
+    node: ClusterNode = store.get_node(node_name=name)  # type: ignore[no-untyped-call]
+    return store.get_redis_connection(node)
+
+
+def _by_server(store: RedisCluster, keys: Iterable[Key]) -> dict[str, list[Key]]:
+    """Group keys by the name of the node that has them.
+
+    Raises: RedisClusterException where none has the slot of one.
+    """
+    grouped: dict[str, list[Key]] = {}
+    for key in keys:
+        owner: ClusterNode = store.get_node_from_key(key)  # type: ignore[no-untyped-call]
+        grouped.setdefault(owner.name, []).append(key)
+    return grouped
+
+
+def uncovered(store: RedisCluster) -> list[int]:
+    """The slots of a Cluster that no server has, in order."""
+    owners = _owners(store)
+    return [slot for slot in range(SLOTS) if slot not in owners]
+
+
+def _owners(store: RedisCluster) -> dict[int, ClusterNode]:
+    slots = store.nodes_manager.slots_cache
+    return {slot: nodes[0] for slot, nodes in slots.items() if nodes}
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class StoredLists:
     """The lists of a store, by their keys. Its errors are those of redis-py.
 
     A Cluster has no command for keys of several slots, so that each server there gets a pipeline
@@ -41,7 +97,7 @@ class Lists:
         if isinstance(self.store, Redis):
             return Counter({"": len(keys) - self.store.exists(*keys)})
         found = self._each(keys, lambda key: ("EXISTS", key))
-        absent = by_server(self.store, [key for key, there in found.items() if not there])
+        absent = _by_server(self.store, [key for key, there in found.items() if not there])
         return Counter({name: len(keys) for name, keys in absent.items()})
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -69,13 +125,13 @@ class Lists:
 
         The servers of a Cluster fail over one by one, so that a pointer which outlives its server
         says nothing of lists on another. A list of each, of those just `written`, is written once
-        more: what a replica has of a server, it has up to some command.
+        more: a replica has all commands of its server up to some point.
         Raises: StoreUnavailable.
         """
         if isinstance(self.store, Redis):
             return
-        for name, keys in by_server(self.store, written).items():
-            client = client_of(self.store, name)
+        for name, keys in _by_server(self.store, written).items():
+            client = _client_of(self.store, name)
             if not int(client.info("replication")["connected_slaves"]):
                 continue
             with client.pipeline(transaction=False) as commands:
@@ -93,8 +149,8 @@ class Lists:
         """The reply to a command for each key, in the order of `keys`."""
         cluster = cast("RedisCluster", self.store)
         replies: dict[str | bytes, Any] = dict.fromkeys(keys)
-        for name, theirs in by_server(cluster, replies).items():
-            client = client_of(cluster, name)
+        for name, theirs in _by_server(cluster, replies).items():
+            client = _client_of(cluster, name)
             with client.pipeline(transaction=False) as commands:
                 for key in theirs:
                     commands.execute_command(*command(key))  # type: ignore[no-untyped-call]
