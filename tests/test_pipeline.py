@@ -12,8 +12,8 @@ from recommender.artifacts.runs import Run
 from recommender.build.contents import chosen_lists, read_ids, related_lists
 from recommender.build.job import Job, pinned, resumed
 from recommender.errors import DataError
-from recommender.pipeline import make
 from recommender.settings.loading import load
+from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")]
@@ -36,7 +36,7 @@ def test_a_stage_runs_again_only_when_what_it_depends_on_changes(tmp_path: Path)
     assert make(again)[0].key == build.key
     assert stages(again).pop("check inputs") is False
     assert sum(stages(again).values()) == len(stages(again)) - 1
-    other_text = job(tmp_path, "recipe.text.dimensions=32")
+    other_text = job(tmp_path, "recipe.content.text.dimensions=32")
     assert make(other_text)[0].key != build.key
     assert stages(other_text)["read"]
     assert stages(other_text)["fit co-occurrence-svd"]

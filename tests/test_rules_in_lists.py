@@ -80,7 +80,7 @@ def test_a_list_is_what_the_rule_leaves_of_the_whole_catalogue(
 def test_best_sellers_behind_a_list_obey_its_rule(rule: Choice, seed: int, depth: int) -> None:
     shop = shop_of(seed)
     chooser = chooser_of(shop, (rule,), depth, 0.5)
-    scale = EvidenceScale.measured(shop.embeddings)
+    scale = EvidenceScale.measured(shop.origins)
     ((lists, _),) = choose_rows(chooser, scale, range(N_ITEMS), lambda _: None)
     rows = np.arange(N_ITEMS, dtype=np.int32)
     assert (chooser.filters[0].keep(rows, lists) == lists.found).all()

@@ -15,7 +15,6 @@ from recommender import pipeline
 from recommender.artifacts.runs import Run, find_run, require_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build import steps
-from recommender.build.admission import gated
 from recommender.build.contents import (
     BUILD,
     find_build,
@@ -24,6 +23,7 @@ from recommender.build.contents import (
     read_ids,
     related_lists,
 )
+from recommender.build.gates import gated
 from recommender.build.job import Job, resumed
 from recommender.build.steps import Step, Task, Work
 from recommender.cli.reindex import judge_of
@@ -59,7 +59,7 @@ class Course:
     @cached_property
     def goal(self) -> Step:
         """The plan of the run, as it was when this was first asked for."""
-        return pipeline.plan(self.job)
+        return pipeline.plan(self.job).goal
 
     @property
     def store(self) -> ArtifactStore:

@@ -2,7 +2,6 @@
 
 from recommender import pipeline
 from recommender.artifacts.runs import Run, find_run
-from recommender.build.contents import BUILD
 from recommender.build.gates import Gates, golden_pairs
 from recommender.build.job import pinned
 from recommender.errors import ConfigError
@@ -32,8 +31,8 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
         settings = settings.model_copy(update={"gates": OPEN_GATES})
     golden_pairs(settings.gates.golden)
     job = pinned(settings.job())
-    goal, live = pipeline.plan(job), publisher.live()
-    if not force and live and goal.name == BUILD[0] and goal.key == live.lists_key:
+    planned, live = pipeline.plan(job), publisher.live()
+    if not force and live and planned.makes(live.lists_key):
         return None
     run = pipeline.begin(job, publisher)
     Claims(publisher, run.number).begin()

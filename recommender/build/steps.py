@@ -1,8 +1,8 @@
 """Steps: the stages of a run as a graph, for one process and for a fleet alike.
 
 A step has one artifact per shard, under keys that are known before its inputs exist, or as soon as
-the step that decides them is done. It is done when all its artifacts are there, and ready when all
-that it needs is done. Nothing else is remembered: whoever looks at the artifacts knows what to do.
+the step that decides them is done. It is done when all its artifacts exist, and ready when all that
+it needs is done. There is no other state: the artifacts alone show what is left to do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,10 +29,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage: `make` yields (shard, what it is) for the shards asked for, loading inputs once.
+    """One stage: `make` yields (shard, artifact) for the shards asked for, and loads inputs once.
 
-    `name` is its name in a plan, `label` what people read; `keys` gives one key per shard, None
-    while that is not decided; `work` says which kind of worker it is for.
+    `name` is its name in a plan, `label` is shown to people; `keys` returns one key per shard, or
+    None while the shards are not decided; `work` is the kind of worker that it is for.
     """
 
     artifacts: ArtifactStore
@@ -44,8 +44,24 @@ class Step:
     make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]]
     work: Work = "cpu"
 
+    @classmethod
+    def single(
+        cls,
+        place: tuple[ArtifactStore, str, str],
+        names: tuple[str, str],
+        needs: tuple["Step", ...],
+        make: Callable[[], Made],
+    ) -> "Step":
+        """A step with one artifact: `place` is store, folder and key, `names` name and label."""
+        (artifacts, folder, key), (name, label) = place, names
+
+        def shards(_: Sequence[int]) -> Iterator[tuple[int, Made]]:
+            yield 0, make()
+
+        return cls(artifacts, name, label, folder, needs, lambda: (key,), shards)
+
     def missing(self) -> tuple[int, ...] | None:
-        """The shards that are not there, None while it is not decided how many there are."""
+        """The shards without an artifact, None while it is not decided how many there are."""
         keys = self.keys()
         if keys is None:
             return None
@@ -53,7 +69,7 @@ class Step:
         return tuple(shard for shard, artifact in enumerate(found) if artifact is None)
 
     def parts(self) -> list[Artifact]:
-        """The artifacts of all shards. Raises: ArtifactError where one is not there."""
+        """The artifacts of all shards. Raises: ArtifactError where one is missing."""
         keys = self.keys()
         if keys is None:
             raise ArtifactError(f"step {self.name}: what it depends on is not there; run again")
@@ -77,17 +93,8 @@ class Step:
             self.artifacts.write(self.folder, keys[shard], columns, summary)
 
 
-def single(make: Callable[[], Made]) -> Callable[[Sequence[int]], Iterator[tuple[int, Made]]]:
-    """The `make` of a step that has one shard."""
-
-    def shards(_: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        yield 0, make()
-
-    return shards
-
-
 def complete(goal: Step, stopwatch: Stopwatch) -> None:
-    """Make whatever the goal still needs, in this process, in an order in which it can be made."""
+    """Make whatever the goal still needs, in this process, inputs first."""
     _complete(goal, stopwatch, set())
 
 

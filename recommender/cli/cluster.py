@@ -11,10 +11,10 @@ from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
-from recommender.pipeline import read_shop_columns, text_embeddings
+from recommender.pipeline import content_embeddings, read_shop_columns
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
 
@@ -26,15 +26,15 @@ def run(options: argparse.Namespace) -> int:
     """Group a catalogue, or any table with an id and a text column, and show the groups."""
     settings = _of_table(options) if options.table else settings_of(options)
     clustering = Clustering(k=_number(options.k))
-    catalogue, text = _embedded(settings.job(progress))
+    catalogue, content = _embedded(settings.job(progress))
     titles = [clean(title) for title in catalogue.title]
-    clusters = clustering.fit(titles, text.matrix)
+    clusters = clustering.fit(titles, content.matrix)
     if options.csv is not None:
         _write_csv(options.csv, catalogue, titles, clusters)
     if options.html is not None:
         rows = drawn_for_map(clusters.label)
         with progress("draw the map", 1) as advance:
-            places = projected(text.matrix[rows])
+            places = projected(content.matrix[rows])
             advance(1)
         name = options.table.name if options.table else settings.shop
         made = page(name, [catalogue.ids.ids[row] for row in rows], titles, clusters, rows, places)
@@ -75,7 +75,7 @@ def _number(given: str) -> int:
 
 def _embedded(job: Job) -> tuple[Catalogue, Embeddings]:
     read, catalogue, _ = read_shop_columns(job)
-    return catalogue, text_embeddings(job, read)
+    return catalogue, joined_content(content_embeddings(job, read))
 
 
 def _print(clusters: Clusters, titles: Sequence[str]) -> None:

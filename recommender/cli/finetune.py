@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
     save(settings.job(progress), tuned, options.out)
     shown = console()
     shown.print(f"\nWritten to {options.out}; what it is stands in its README.md.", markup=False)
-    shown.print(f"Use it: recommender reindex --set recipe.text.model={options.out.resolve()}")
+    shown.print(
+        f"Use it: recommender reindex --set recipe.content.text.model={options.out.resolve()}"
+    )
     return 0
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.job import encoder_of, resumed
+from recommender.build.job import resumed, text_encoders
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
@@ -47,10 +47,10 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = live.known(job.artifacts)
     with ExitStack() as stack:
-        aside = None
-        if not all(item in known for item in ids):
-            aside = stack.enter_context(encoder_aside(job.recipe.text, job.text_api))
-            encoder_of(job)
+        aside, encoders = None, list(text_encoders(job).values())
+        if encoders and not all(item in known for item in ids):
+            aside = stack.enter_context(encoder_aside(encoders[0].choice, job.text_api))
+            encoders[0].encoder()
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
         return live, refresh(job, live, shop, items, aside=aside)
 

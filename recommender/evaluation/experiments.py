@@ -12,7 +12,7 @@ from recommender.build.contents import lists_and_own, placements, read_catalogue
 from recommender.build.job import Job
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.recipe import TEXT, Choice, Placement, Recipe
+from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.errors import ConfigError
 from recommender.evaluation import baselines
 from recommender.evaluation.bar import shortfalls
@@ -157,7 +157,8 @@ def described(prepared: Bench, job: Job) -> dict[str, Any]:
 
 def tuning_notes(recipe: Recipe, start: int) -> tuple[str, ...]:
     """What is to be known where the text model was fine-tuned, for a window from `start` on."""
-    until = learned_until(str(recipe.text.parameters.get("model", "")))
+    models = (choice.parameters.get("model", "") for choice in recipe.content.values())
+    until = max(learned_until(str(model)) for model in models)
     if not until:
         return ()
     if start < until:
@@ -222,10 +223,11 @@ def _named(lists: Mapping[str, Neighbours]) -> dict[str, Neighbours]:
 
 
 def _textbook(recipe: Recipe) -> Recipe:
-    """ALS with BM25 weights beside text, and both in equal parts: the placements `REFERENCES`."""
-    weights = ({"als": 1.0}, {TEXT: 1.0}, {TEXT: 1.0, "als": 1.0})
+    """ALS with BM25 weights, content alone, and all in equal parts: the placements `REFERENCES`."""
+    als, content = {"als": 1.0}, dict.fromkeys(recipe.content, 1.0)
+    weights = (als, content, content | als)
     return Recipe(
-        text=recipe.text,
+        content=recipe.content,
         interactions={"als": Choice("als")},
         index=recipe.index,
         placements=tuple(

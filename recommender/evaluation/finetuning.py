@@ -80,10 +80,13 @@ def finetune(job: Job, terms: Terms, training: AdapterTraining, watch: Watch) ->
     Raises: ConfigError where the recipe's text encoder is no sentence-transformers model;
     DataError where there are no baskets on both sides of the window.
     """
-    if job.recipe.text.use != ENCODER:
-        raise ConfigError(f"recipe.text: {job.recipe.text.use} cannot be fine-tuned; use {ENCODER}")
+    name, choice = registry.text_choice(job.recipe)
+    if choice.use != ENCODER:
+        raise ConfigError(
+            f"recipe.content.{name}: {choice.use} cannot be fine-tuned; use {ENCODER}"
+        )
     prepared = bench(job, replace(terms, folds=1))
-    matrix = prepared.text.matrix
+    matrix = prepared.content[name].matrix
     train = prepared.folds[0].train if prepared.folds else prepared.window.train
     deciding = prepared.queries.basket % 2 == 0
     if deciding.all() or not deciding.any():
@@ -105,7 +108,8 @@ def save(job: Job, tuned: Tuned, out: Path) -> None:
     Raises: ConfigError where the folder is there or cannot be written; DataError where the folder
     encodes otherwise than was judged.
     """
-    parameters = job.recipe.text.parameters
+    text, choice = registry.text_choice(job.recipe)
+    parameters = choice.parameters
     name = str(parameters.get("model", DEFAULT_MODEL))
     folder = model_folder.find(
         name,
@@ -125,7 +129,7 @@ def save(job: Job, tuned: Tuned, out: Path) -> None:
         ) from error
     texts = documents(tuned.bench.catalogue)
     rows = [row for row, text in enumerate(texts) if text][:PROBED]
-    expected = tuned.adapter.apply(tuned.bench.text.matrix[rows])
+    expected = tuned.adapter.apply(tuned.bench.content[text].matrix[rows])
     adapted_folder.require_same(out, [texts[row] for row in rows], expected)
 
 
@@ -139,7 +143,7 @@ def _facts(job: Job, tuned: Tuned, base: str, folder: Path) -> dict[str, Any]:
         "digest": model_folder.digest(folder),
         "licence": licence_of(folder),
         "shop": job.shop,
-        "dimensions": prepared.text.matrix.shape[1],
+        "dimensions": prepared.content[registry.text_choice(job.recipe)[0]].matrix.shape[1],
         "events": len(learned),
         "since": day(int(learned.time[learned.time > 0].min(initial=learned.newest))),
         "until": day(prepared.window.start),
@@ -162,7 +166,8 @@ def scores(job: Job, vectors: FloatMatrix, queries: Queries) -> QueryScores:
 
 
 def _judgement(job: Job, prepared: Bench, asked: Queries, adapter: Adapter) -> Judgement:
-    matrix = prepared.text.matrix
+    name, _ = registry.text_choice(job.recipe)
+    matrix = prepared.content[name].matrix
     slices = by_support(asked, support(prepared.window.train.matrix()))
     if prepared.folds:
         held_out = np.isin(asked.row, np.unique(prepared.folds[0].queries.row))

@@ -1,7 +1,7 @@
 """Bench: where recipes, baselines and ready-made lists are judged on the same questions.
 
 A bench holds what all who are judged share: the catalogue, the window with what may be learned
-from, the questions, the simulated cold folds and the text embeddings. Whoever tunes a recipe
+from, the questions, the simulated cold folds and the content embeddings. Whoever tunes a recipe
 prepares one bench and judges every candidate on it.
 """
 
@@ -22,7 +22,7 @@ from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Recipe
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError
 from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval, Resamples
@@ -30,14 +30,14 @@ from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.next_item import Histories, histories
 from recommender.evaluation.report import Judged, Panel, Shelf, judged
 from recommender.evaluation.slices import COLD, by_category, by_support
-from recommender.pipeline import read_shop_columns, text_embeddings
+from recommender.pipeline import content_embeddings, read_shop_columns
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
 from recommender.ranking.hubness import Entries, most_lists
 from recommender.ranking.training_set import (
     TemporalSplit,
     fit_interactions,
     fit_ranker,
-    near_by_text,
+    near_by_content,
 )
 
 DEPTH = 36
@@ -119,7 +119,7 @@ class Bench:
     panel: Panel
     folds: tuple[ColdFold, ...]
     cold_panel: Panel | None
-    text: Embeddings
+    content: Mapping[str, Embeddings]
     terms: Terms
     progress: Progress = field(default=silent, repr=False)
 
@@ -131,7 +131,7 @@ class Bench:
     @property
     def shelf(self) -> Shelf:
         """What lists as a whole are described by."""
-        return Shelf(support(self.window.train.matrix()), self.text.matrix)
+        return Shelf(support(self.window.train.matrix()), joined_content(self.content).matrix)
 
     def judge(self, recipe: Recipe, placement: str = "") -> Judged:
         """Judge one placement of a recipe, by default its first, under its name.
@@ -144,8 +144,8 @@ class Bench:
 
     def maker(self, recipe: Recipe) -> Maker:
         """Makes the lists of all placements of a recipe."""
-        near = cache(lambda: near_by_text(recipe.index, self.text))
-        shop = self.catalogue, self.text, near
+        near = cache(lambda: near_by_content(recipe.index, joined_content(self.content)))
+        shop = self.catalogue, self.content, near
 
         def made(train: Interactions) -> dict[str, Neighbours]:
             return related_lists(recipe, shop, train, self.progress)
@@ -217,14 +217,14 @@ def bench(job: Job, terms: Terms) -> Bench:
     if not job.source.catalogue.path:
         source = replace(job.source, titles_before=chosen.start)
         read, catalogue, _ = read_shop_columns(replace(job, source=source))
-    text = text_embeddings(job, read)
-    return bench_of(catalogue, chosen, text, terms, job.progress)
+    content = content_embeddings(job, read)
+    return bench_of(catalogue, chosen, content, terms, job.progress)
 
 
 def bench_of(
     catalogue: Catalogue,
     chosen: Window,
-    text: Embeddings,
+    content: Mapping[str, Embeddings],
     terms: Terms,
     progress: Progress = silent,
 ) -> Bench:
@@ -232,7 +232,7 @@ def bench_of(
     if terms.protocol == "next-item":
         asked = histories(chosen)
         panel = Panel(asked.slices(), Resamples.of(asked.queries.basket, terms.seed))
-        return Bench(catalogue, chosen, asked, panel, (), None, text, terms, progress)
+        return Bench(catalogue, chosen, asked, panel, (), None, content, terms, progress)
     queries = draw_queries(chosen.baskets, terms.seed)
     sold = support(chosen.train.matrix())
     slices = by_support(queries, sold) | by_category(queries, catalogue.category)
@@ -240,7 +240,7 @@ def bench_of(
     cold = _cold_panel(folds, terms.seed) if folds else None
     panel = Panel(slices, Resamples.of(queries.basket, terms.seed))
     asked_items = ItemQuestions(queries)
-    return Bench(catalogue, chosen, asked_items, panel, folds, cold, text, terms, progress)
+    return Bench(catalogue, chosen, asked_items, panel, folds, cold, content, terms, progress)
 
 
 def _folds(
@@ -260,29 +260,29 @@ def _cold_panel(folds: tuple[ColdFold, ...], seed: int) -> Panel:
     return Panel({COLD: np.ones(len(rows), dtype=bool)}, Resamples.of(rows, seed))
 
 
-Known = tuple[Catalogue, Embeddings, Callable[[], Neighbours]]
-"""What does not change with the interactions: catalogue, text, and who is near by text."""
+Known = tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]
+"""What does not change with the interactions: catalogue, content, and what is near by content."""
 
 
 def related_lists(
     recipe: Recipe, known: Known, interactions: Interactions, progress: Progress
 ) -> dict[str, Neighbours]:
     """Every item's list (n, depth), by placement, without best sellers behind it."""
-    catalogue, text, near = known
+    catalogue, content, near = known
     capped = interactions.capped(recipe.trust.user_baskets)
     events = cache(capped.of_kinds)
-    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
+    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), content, progress))
     past = cache(
-        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), text, near, progress)
+        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), content, near, progress)
     )
     made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
-        embeddings = fitted_to(kinds)
-        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
-        vectors = fitted.apply(embeddings, catalogue)
+        origins = fitted_to(kinds)
+        fitted = registry.fusion(placement.fusion).fuse(origins, catalogue, events(kinds))
+        vectors = fitted.apply(origins, catalogue)
         context = RankingContext(
-            catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min
+            catalogue, events(kinds), origins, vectors, near, recipe.trust.users_min
         )
         index = registry.index_builder(recipe.index).build(vectors.targets)
         chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))

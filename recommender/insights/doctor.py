@@ -10,7 +10,7 @@ from typing import Literal
 
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
-from recommender.core.protocols import CostlyEncoder, TextEncoder
+from recommender.core.protocols import ContentOrigin, CostlyEncoder, TextEncoder
 from recommender.errors import RecommenderError
 from recommender.publishing.audit import Audit
 from recommender.publishing.inspection import ServerFacts
@@ -69,11 +69,19 @@ def examine_encoder(make: Callable[[], TextEncoder]) -> list[Finding]:
     return [Finding("text model", "ok", line) for line in told]
 
 
-def examine_encoding(parameters: Mapping[str, object], *, bf16: bool) -> Finding:
+def examine_content(name: str, make: Callable[[], ContentOrigin]) -> list[Finding]:
+    """Whether a content origin that is no text encoder can be read."""
+    try:
+        return [Finding(f"content {name}", "ok", make().fingerprint()[:60])]
+    except RecommenderError as error:
+        return [Finding(f"content {name}", "fault", str(error))]
+
+
+def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool) -> Finding:
     """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
     precision = parameters.get("precision", "fp32")
     if precision == "bf16" and not bf16:
-        text = "bf16, which this processor lacks; set recipe.text.precision to fp32"
+        text = f"bf16, which this processor lacks; set recipe.content.{name}.precision to fp32"
         return Finding("encoding", "warning", text)
     if precision == "fp32" and bf16:
         text = "fp32; this processor has bf16, which is faster: see recommender doctor --speed"

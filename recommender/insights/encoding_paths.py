@@ -49,7 +49,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class EncodingPath:
-    """Parameters of `recipe.text`, and what was measured of them."""
+    """Parameters of `recipe.content.text`, and what was measured of them."""
 
     parameters: Mapping[str, Any]
     texts_per_s: float

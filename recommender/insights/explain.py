@@ -120,7 +120,7 @@ def explain(
     the item that asks and the other. Raises: ArtifactError where the parts of the build are gone.
     """
     row, other = rows
-    chooser, context = pipeline.retraced(job, build, placement)
+    chooser, context = pipeline.plan(job).placement(build.key, placement).inputs.chooser()
     lists = ServedLists.of(job.artifacts, build, record, placement)
     served, trail = lists.of_row(row), chooser.trail(row)
     standing, ranked = _standing(served, other), _ranked(trail, other)
@@ -153,10 +153,10 @@ def explain(
 
 
 def _nearness(context: RankingContext, row: int, other: int) -> list[Nearness]:
-    scale = EvidenceScale.measured(context.embeddings)
+    scale = EvidenceScale.measured(context.origins)
     return [
         Nearness(name, _cosine(origin, row, other), float(scale.near[name]))
-        for name, origin in context.embeddings.items()
+        for name, origin in context.origins.by_name().items()
     ]
 
 

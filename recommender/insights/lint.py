@@ -14,7 +14,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Choice
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.insights.finding import KINDS, Finding
 from recommender.insights.lists import list_findings, unseen
 from recommender.insights.near_duplicates import Twins
@@ -53,8 +53,8 @@ def lint(job: Job, build: Artifact | None) -> Report:
     """
     job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
-    text = pipeline.text_embeddings(job, read)
-    found = list(catalogue_findings(catalogue, events, text))
+    content = joined_content(pipeline.content_embeddings(job, read))
+    found = list(catalogue_findings(catalogue, events, content))
     names = [] if build is None else placements(build)
     if build is not None:
         found += _of_lists(job.artifacts, build, catalogue)
@@ -65,11 +65,11 @@ def lint(job: Job, build: Artifact | None) -> Report:
 
 
 def catalogue_findings(
-    catalogue: Catalogue, events: Interactions, text: Embeddings
+    catalogue: Catalogue, events: Interactions, content: Embeddings
 ) -> Iterator[Finding]:
     """What can be seen without lists: titles, twins, prices, items without events."""
     words = [words_of(title) for title in catalogue.title]
-    twins = Twins.of(catalogue, words, near_texts(text.matrix))
+    twins = Twins.of(catalogue, words, near_texts(content.matrix))
     yield from title_findings(catalogue, words)
     yield from twins.findings(words)
     yield from price_findings(catalogue, twins.alike)

@@ -31,7 +31,7 @@ from recommender.publishing.publisher import Publisher
 from recommender.serving.codec import LEVELS, Pointer
 
 OVERLAY = ("overlay", 1)
-_ITEMS, _TEXT, _PROVISIONAL = "items.", "text.", "provisional"
+_ITEMS, _CONTENT, _PROVISIONAL = "items.", "content.", "provisional"
 
 Rewrite = Callable[[Lists], Lists]
 """The merchandisers' rules of a snapshot: the lists of one placement before and after them."""
@@ -41,12 +41,12 @@ Rewrite = Callable[[Lists], Lists]
 class Refreshed:
     """Items that were refreshed since the build: what is known of them, and what they change.
 
-    `items` and `text` (k, d) are theirs; `provisional` (k,) marks those of which no interaction
-    is known yet; one patch per placement.
+    `items` and `content`, by origin, are theirs; `provisional` (k,) marks those of which no
+    interaction is known yet; one patch per placement.
     """
 
     items: Catalogue
-    text: Embeddings
+    content: Mapping[str, Embeddings]
     provisional: NDArray[np.bool_]
     patches: tuple[Patch, ...]
 
@@ -57,10 +57,13 @@ class Refreshed:
         ours = {patch.placement: patch for patch in self.patches}
         return Refreshed(
             items=self.items.drawn(later.items, np.concatenate([np.flatnonzero(stays), behind])),
-            text=Embeddings(
-                np.vstack([self.text.matrix[stays], later.text.matrix]),
-                np.concatenate([self.text.support[stays], later.text.support]),
-            ),
+            content={
+                name: Embeddings(
+                    np.vstack([own.matrix[stays], later.content[name].matrix]),
+                    np.concatenate([own.support[stays], later.content[name].support]),
+                )
+                for name, own in self.content.items()
+            },
             provisional=np.concatenate([self.provisional[stays], later.provisional]),
             patches=tuple(
                 ours[patch.placement].joined(patch) if patch.placement in ours else patch
@@ -100,7 +103,9 @@ class OverlayRecord:
         if self.refreshed is not None:
             made = self.refreshed
             columns |= {f"{_ITEMS}{name}": array for name, array in made.items.columns().items()}
-            columns |= {f"{_TEXT}{name}": array for name, array in made.text.columns().items()}
+            for origin, embeddings in made.content.items():
+                prefix = f"{_CONTENT}{origin}."
+                columns |= {f"{prefix}{name}": each for name, each in embeddings.columns().items()}
             columns[_PROVISIONAL] = made.provisional
             for number, patch in enumerate(made.patches):
                 columns |= {f"{number}.{name}": array for name, array in patch.columns().items()}
@@ -122,7 +127,7 @@ class OverlayRecord:
         if _PROVISIONAL in columns:
             refreshed = Refreshed(
                 items=Catalogue.from_columns(_part(columns, _ITEMS)),
-                text=Embeddings.from_columns(_part(columns, _TEXT)),
+                content=_content(columns),
                 provisional=columns[_PROVISIONAL],
                 patches=tuple(
                     Patch.from_columns(plain, _part(columns, f"{number}."))
@@ -249,6 +254,14 @@ def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
     owners = np.repeat(alike, base.sizes[alike])
     differs[owners[other]] = True
     return np.flatnonzero(differs).astype(np.int32)
+
+
+def _content(columns: Columns) -> dict[str, Embeddings]:
+    """The embeddings of refreshed items by origin; until 0.1 there was only the text's."""
+    found = _part(columns, _CONTENT)
+    names = dict.fromkeys(name.partition(".")[0] for name in found)
+    content = {name: Embeddings.from_columns(_part(found, f"{name}.")) for name in names}
+    return content or {"text": Embeddings.from_columns(_part(columns, "text."))}
 
 
 def _digest(columns: Columns) -> str:

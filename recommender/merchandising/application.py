@@ -24,7 +24,7 @@ from recommender.core.lists import Lists
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import PreparedFilter
 from recommender.core.recipe import Choice, Placement
-from recommender.core.vectors import ItemVectors
+from recommender.core.vectors import ItemVectors, Origins
 from recommender.errors import ConfigError
 from recommender.merchandising.filler import Reserve
 from recommender.merchandising.matching import Matched, Shelves
@@ -84,9 +84,9 @@ class Rewriting:
         facts = RankingContext(
             catalogue=self.catalogue,
             interactions=self.interactions.of_kinds(placement.kinds),
-            embeddings={},
+            origins=Origins(),
             vectors=ItemVectors(blank, blank),
-            near_by_text=_nobody,
+            near_by_content=_nobody,
         )
         rules = map(registry.item_filter, placement.filters)
         return tuple(rule.prepare(facts) for rule in rules if not rule.by_likeness)

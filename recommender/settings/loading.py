@@ -18,11 +18,10 @@ from pydantic import BaseModel, ValidationError
 from recommender.core import failpoints
 from recommender.errors import ConfigError
 from recommender.serving.keys import check_shop
-from recommender.settings.model import Settings
+from recommender.settings.model import Settings, with_named_content
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
-STATIC = "static"
 CONFIG_FILE = "recommender.toml"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, failpoints.VARIABLE, "RECOMMENDER_DATA"})
 
@@ -106,7 +105,7 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
 
 
 def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The tree with every path made absolute: inputs, state, artifacts, static vectors."""
+    """The tree with every path made absolute: inputs, state, artifacts, content origins."""
     resolved = dict(tree)
     state = dict(_mapping(tree.get("state", {})))
     state["folder"] = str(_resolved(base, state.get("folder", ".recommender")))
@@ -119,15 +118,12 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         resolved[table] = dict(_mapping(tree.get(table, {})))
         if isinstance(given := resolved[table].get(name), str) and given:
             resolved[table][name] = str(_resolved(base, given))
-    recipe = dict(_mapping(tree.get("recipe", {})))
-    text = recipe.get("text")
-    if (
-        isinstance(text, Mapping)
-        and text.get("use") == STATIC
-        and isinstance(text.get("path"), str)
-    ):
-        recipe["text"] = dict(text) | {"path": str(_resolved(base, text["path"]))}
-        resolved["recipe"] = recipe
+    if isinstance(tree.get("recipe"), Mapping):
+        resolved["recipe"] = recipe = with_named_content(tree["recipe"])
+        if isinstance(recipe.get("content"), Mapping):
+            recipe["content"] = {
+                name: _with_input_path(choice, base) for name, choice in recipe["content"].items()
+            }
     if "catalogue" in tree:
         resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
     if "interactions" in tree:

@@ -79,6 +79,24 @@ def _fitting_key(key: SecretStr, without: str) -> SecretStr:
 ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
 
 
+def with_named_content(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Accept `text`, the name of `content.text` until 0.1. To be removed in 0.3.
+
+    A table without `use` sets parameters of the `content.text` that is there.
+    """
+    if "text" not in recipe:
+        return dict(recipe)
+    logger.warning("recipe.text is now called recipe.content.text; please rename it")
+    rest = {name: value for name, value in recipe.items() if name != "text"}
+    given, content = recipe["text"], rest.get("content", {})
+    if not isinstance(content, Mapping):
+        return rest
+    if isinstance(given, Mapping) and "use" not in given and "text" in content:
+        before = content["text"]
+        given = ({"use": before} if isinstance(before, str) else dict(before)) | dict(given)
+    return rest | {"content": {**content, "text": given}}
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -110,7 +128,9 @@ class PlacementSettings(_Table):
 class RecipeSettings(_Table):
     """How item vectors and lists are made; the defaults are config/recipes/default.toml."""
 
-    text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice("sentence-transformers")
+    content: dict[str, Annotated[Choice, _choice_of("sentence-transformers")]] = Field(
+        default_factory=lambda: {"text": Choice("sentence-transformers")}
+    )
     interactions: dict[str, ChoiceSetting] = Field(
         default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
     )
@@ -118,10 +138,15 @@ class RecipeSettings(_Table):
     placements: tuple[PlacementSettings, ...] = (PlacementSettings(name="related"),)
     trust: Trust = Trust()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: object) -> object:
+        return with_named_content(values) if isinstance(values, Mapping) else values
+
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
         return Recipe(
-            text=self.text,
+            content=self.content,
             interactions=self.interactions,
             index=self.index,
             placements=tuple(

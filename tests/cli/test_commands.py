@@ -212,11 +212,11 @@ def test_doctor_proposes_the_fastest_way_to_encode(
         ]
 
     monkeypatch.setattr(encoding_paths, "measured", measured)
-    text = ["--set", "recipe.text=sentence-transformers"]
+    text = ["--set", "recipe.content.text=sentence-transformers"]
     assert run(["doctor", "--speed", "--config", str(live), *text]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "bf16: 300 short texts a second, cosine with fp32 0.99990 (least 0.99980)" in told
-    assert 'recipe.text = { precision = "bf16" }' in told
+    assert 'recipe.content.text = { precision = "bf16" }' in told
 
 
 @pytest.mark.fault(12)
@@ -270,11 +270,11 @@ def test_wrong_delimiter_is_told(live: Path, capsys: pytest.CaptureFixture[str])
 BAD_SETTINGS = [
     ("interactions.columns.basket=invoice", "invoice"),
     ("interactions.columns.itm=x", "did you mean 'item'"),
-    ("recipe.text.use=hashin", "did you mean 'hashing'"),
-    ("recipe.text.dimension=3", "did you mean 'dimensions'"),
-    ("recipe.text.dimensions=3", "dimensions = 3 is not in"),
-    ("recipe.text.dimensions='many'", "dimensions = 'many' is not a whole number"),
-    ("recipe.text={use='sentence-transformers', model='./none'}", "does not exist"),
+    ("recipe.content.text.use=hashin", "did you mean 'hashing'"),
+    ("recipe.content.text.dimension=3", "did you mean 'dimensions'"),
+    ("recipe.content.text.dimensions=3", "dimensions = 3 is not in"),
+    ("recipe.content.text.dimensions='many'", "dimensions = 'many' is not a whole number"),
+    ("recipe.content.text={use='sentence-transformers', model='./none'}", "does not exist"),
     ("recipe.interactions.behaviour.unit=cart", "one of 'auto', 'basket'"),
     ("recipe.placements=[{name='related', fusion={use='gated', behaviour='x'}}]", "'x'"),
     ("interactions.path=nowhere.csv", "nowhere.csv"),

@@ -71,7 +71,7 @@ def test_before_is_text_alone_and_slices_add_up(job: Job) -> None:
     for name, gain in judged.gain.items():
         change = judged.after[name].value - judged.before[name].value
         assert gain.value == pytest.approx(change, abs=1e-9)
-    everyone = finetuning.scores(job, tuned.bench.text.matrix, tuned.bench.queries)
+    everyone = finetuning.scores(job, tuned.bench.content["text"].matrix, tuned.bench.queries)
     odd = tuned.bench.queries.basket % 2 == 1
     assert judged.before["all"].value == pytest.approx(everyone.ndcg[odd].mean())
 
@@ -128,7 +128,7 @@ def test_a_shop_without_two_sides_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_shop(tmp_path, orders(("a", "b")))
-    options = ["--config", str(config), "--set", "recipe.text=sentence-transformers"]
+    options = ["--config", str(config), "--set", "recipe.content.text=sentence-transformers"]
     assert run(["finetune", *options, "--out", str(tmp_path / "m")]) == DataError.exit_code
     assert "baskets" in capsys.readouterr().err
     (tmp_path / "taken").mkdir()
@@ -140,7 +140,8 @@ def test_a_tuned_model_is_noted_where_it_is_judged(job: Job, tmp_path: Path) -> 
     from recommender.evaluation.experiments import tuning_notes
 
     (tmp_path / "finetuning.json").write_text('{"until": 1000}')
-    recipe = replace(job.recipe, text=Choice("sentence-transformers", {"model": str(tmp_path)}))
+    tuned = {"text": Choice("sentence-transformers", {"model": str(tmp_path)})}
+    recipe = replace(job.recipe, content=tuned)
     (late,) = tuning_notes(recipe, start=999)
     assert "too good" in late
     (early,) = tuning_notes(recipe, start=1000)

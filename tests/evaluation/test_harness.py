@@ -24,7 +24,7 @@ N_ITEMS = 40
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return load(Path("config/examples/demo.toml"), ["recipe.text=hashing"]).recipe.recipe()
+    return load(Path("config/examples/demo.toml"), ["recipe.content.text=hashing"]).recipe.recipe()
 
 
 def events() -> Interactions:
@@ -44,7 +44,7 @@ def text() -> Embeddings:
 
 
 def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Bench:
-    return bench_of(catalogue(N_ITEMS), split(shop), text(), Terms(protocol=protocol))
+    return bench_of(catalogue(N_ITEMS), split(shop), {"text": text()}, Terms(protocol=protocol))
 
 
 def noisy(shop: Interactions) -> Interactions:

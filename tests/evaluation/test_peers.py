@@ -20,7 +20,7 @@ def asked() -> Bench:
     shop = visits((4, 1, [0, 1]), (4, 22, [2]), (4, 25, [3]), (6, 3, [5]), (6, 24, [7, 8]))
     text = Embeddings(np.zeros((12, 2), np.float32), np.zeros(12, np.float32))
     chosen = window(shop, until=30 * DAY_S, days=10)
-    return bench_of(catalogue(12), chosen, text, Terms(protocol="next-item"))
+    return bench_of(catalogue(12), chosen, {"text": text}, Terms(protocol="next-item"))
 
 
 def test_peers_learn_from_nothing_after_the_cut(asked: Bench, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from recommender.settings.model import RecipeSettings
 from tests.support.shop_files import write_small_shop
 
 RECIPE = Recipe(
-    Choice("hashing"),
+    {"text": Choice("hashing")},
     {"orders": Choice("co-occurrence-svd", {"dimensions": 128})},
     Choice("exact"),
     (
@@ -112,7 +112,7 @@ def test_each_variation_changes_one_parameter() -> None:
 
 def test_nothing_to_tune_is_told() -> None:
     plain = Recipe(
-        Choice("hashing"),
+        {"text": Choice("hashing")},
         {},
         Choice("exact"),
         (Placement("related", Choice("concatenation", {"weights": {"text": 1.0}})),),

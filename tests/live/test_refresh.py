@@ -14,7 +14,7 @@ from redis import Redis
 
 from data_fixtures.small_shop import CATALOGUE_COLUMNS
 from recommender import pipeline, registry
-from recommender.build.job import resumed
+from recommender.build.job import PinnedEncoder, resumed
 from recommender.cli.refresh import refreshed
 from recommender.cli.session import publisher as publisher_of
 from recommender.core.progress import silent
@@ -210,7 +210,7 @@ def test_a_known_text_is_not_encoded_again(shop: Shop, monkeypatch: pytest.Monke
     def unwanted(_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("recommender.live.refresh.encoder_of", unwanted)
+    monkeypatch.setattr(PinnedEncoder, "encoder", unwanted)
     shop.write(row_of(PHONE, price="1.00"))
     shop.refresh(PHONE)
     shop.write(row_of(PHONE, title="Something else"))
@@ -230,7 +230,9 @@ def test_the_model_aside_is_told_vectors_of_the_build(
     (known,) = handed
     assert len(known.texts) == len(set(known.texts)) == 4
     assert len(known.texts[0]) < len(known.texts[-1])
-    expected = registry.text_encoder(shop.settings.recipe.text).encode(known.texts, silent)
+    expected = registry.text_encoder(shop.settings.recipe.content["text"]).encode(
+        known.texts, silent
+    )
     assert known.vectors == pytest.approx(expected, abs=1e-6)
     assert shop.lists("99001")[0].status == "ok"
 

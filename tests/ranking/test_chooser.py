@@ -9,9 +9,9 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import RelatedLists
 from recommender.core.progress import silent
-from recommender.core.recipe import TEXT, Choice, Placement
+from recommender.core.recipe import Choice, Placement
 from recommender.core.related import EVIDENCE
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.ranking.chooser import Chooser, choose_all, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
@@ -43,7 +43,7 @@ def ready(
 def lists(chosen: Chooser, vectors: ItemVectors) -> RelatedLists:
     matrix = vectors.targets / np.linalg.norm(vectors.targets, axis=1, keepdims=True)
     origin = Embeddings(matrix, np.ones(len(matrix), dtype=np.float32))
-    scale = EvidenceScale.measured({TEXT: origin})
+    scale = EvidenceScale.measured(Origins({"text": origin}))
     return RelatedLists.of_blocks("related", choose_all(chosen, scale, silent))
 
 

@@ -17,7 +17,7 @@ from recommender.errors import ConfigError
 class BestSellers:
     """The `size` items that sell best of late, the same for everyone: for a ranker to judge."""
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     size: int = 30
     half_life_days: float = 20.0

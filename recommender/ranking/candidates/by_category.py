@@ -12,7 +12,6 @@ from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
-from recommender.core.recipe import TEXT
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour.affinity import Habits
@@ -20,13 +19,13 @@ from recommender.vectors.behaviour.affinity import Habits
 
 @dataclass(frozen=True, slots=True)
 class ByCategory:
-    """The items nearest by text in the `categories` that share most units with the item's own.
+    """The items nearest by content in the `categories` that share most units with the item's own.
 
     So an item that hardly sells has candidates where its like are bought with something else. Of a
     category only the `members_max` items that sell best are looked at.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     unit: Unit = "auto"
     categories: int = 5
@@ -48,7 +47,7 @@ class ByCategory:
         )
         return ByCategoryCandidates(
             context.vectors,
-            context.embeddings[TEXT].matrix,
+            context.origins.joined().matrix,
             category,
             members,
             strongest(habits.together, self.categories),
@@ -60,7 +59,7 @@ class ByCategoryCandidates:
     """Category (n,), the members of each, and which categories (c, categories) go with it."""
 
     vectors: ItemVectors
-    text: FloatMatrix
+    content: FloatMatrix
     category: Rows
     members: tuple[Rows, ...]
     going_with: Rows
@@ -84,6 +83,6 @@ class ByCategoryCandidates:
         return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))
 
     def _nearest(self, rows: Rows, members: Rows, k: int) -> Rows:
-        cosines = self.text[rows] @ self.text[members].T
+        cosines = self.content[rows] @ self.content[members].T
         best = np.lexsort((np.broadcast_to(members, cosines.shape), -cosines), axis=1)[:, :k]
         return members[best]

@@ -21,7 +21,7 @@ class CoOccurrence:
     Large units count less, and half as much for every `half_life_days` of age.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     unit: Unit = "auto"
     half_life_days: float = 60.0

@@ -21,7 +21,7 @@ class SameBrand:
     Beside the rule of that name, which would have to search the catalogue for what a brand has.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by brand."""
@@ -32,7 +32,7 @@ class SameBrand:
 class SameCategory:
     """The nearest item vectors that share the first `level` parts of the category; 0 is all."""
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     level: int = 0
 

@@ -20,7 +20,7 @@ class TextBackOff:
     So items that are new, or that hardly sell, have candidates that behaviour knows.
     """
 
-    near_by_text: ClassVar[bool] = True
+    near_by_content: ClassVar[bool] = True
 
     unit: Unit = "auto"
     half_life_days: float = 60.0
@@ -37,7 +37,7 @@ class TextBackOff:
     def prepare(self, context: RankingContext, index: VectorIndex) -> "TextBackOffCandidates":
         """Weigh the units and find who is near by text."""
         rates = context.rates(self.unit, self.half_life_days)
-        return TextBackOffCandidates(context.vectors, rates, context.near_by_text(), self.width)
+        return TextBackOffCandidates(context.vectors, rates, context.near_by_content(), self.width)
 
 
 @dataclass(frozen=True, slots=True)

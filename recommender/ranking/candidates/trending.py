@@ -21,7 +21,7 @@ class Trending:
     Items that do not grow are no candidates; `half_life_days` says what of late means.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     size: int = 50
     half_life_days: float = 7.0

@@ -11,7 +11,6 @@ from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
 
 POPULARITY = 0.2
 NOT_SOLD = 0.5
@@ -58,11 +57,11 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Counts of pairs, backed by what category, brand and text let expect of them.
+    """Counts of pairs, backed by what category, brand and content let expect of them.
 
     For an item a that was counted w times, the rate of b is (count + m e) / (w + m): e, the
     expectation, is the rate of b's category given a's, times b's part of its category, times how
-    much nearer b is to a by text than its category is, times the habit of brands. So an item
+    much nearer b is to a by content than its category is, times the habit of brands. So an item
     without events has the company of its like, and one with many that which was counted.
 
     Source: Bayesian shrinkage of conditional probabilities; predicting the type before the item as
@@ -75,7 +74,7 @@ class Company:
     category: Rows
     brand: Rows
     part: FloatVector
-    text: FloatMatrix
+    content: FloatMatrix
     centres: FloatMatrix
 
     @classmethod
@@ -83,12 +82,12 @@ class Company:
         """Count the events of one kind of togetherness."""
         counted = CoOccurrence.of(events, half_life_days=half_life_days or np.inf)
         category, brand = _numbered(context.catalogue)
-        text = context.embeddings[TEXT].matrix
+        content = context.origins.joined().matrix
         members = _membership(category)
         part = _parts(counted.strength, members, category)
         habits = _habits(counted, members, part, category, brand)
-        centres = unit_rows(members.T @ text)
-        return cls(counted, habits, category, brand, part, text, centres)
+        centres = unit_rows(members.T @ content)
+        return cls(counted, habits, category, brand, part, content, centres)
 
     def rates(
         self, rows: Rows, candidates: Neighbours, trusted_at: float, nearness: float
@@ -140,8 +139,8 @@ class Company:
         category = self.category[items]
         expected = self.habits.rate(self.category[seeds], category) * self.part[items]
         for block in blocks(len(seeds), PAIRS):
-            beyond = self.text[items[block]] - self.centres[category[block]]
-            nearer = np.einsum("pd,pd->p", self.text[seeds[block]], beyond)
+            beyond = self.content[items[block]] - self.centres[category[block]]
+            nearer = np.einsum("pd,pd->p", self.content[seeds[block]], beyond)
             expected[block] *= np.exp(nearer / np.float32(nearness))
         known = (self.brand[seeds] >= 0) & (self.brand[items] >= 0)
         same = self.brand[seeds] == self.brand[items]

@@ -10,8 +10,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.recipe import TEXT
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.ranking.rankers.complements import Complements
 from recommender.ranking.rankers.substitutes import Substitutes
 from recommender.ranking.rankers.trending import GrowthScorer
@@ -35,7 +34,7 @@ def shop(baskets: list[list[int]], texts: np.ndarray | None = None) -> RankingCo
     vectors = ItemVectors(matrix, matrix)
     nothing = Neighbours(np.zeros((N_ITEMS, 0), np.int32), np.zeros((N_ITEMS, 0), np.float32))
     events = interactions(baskets, N_ITEMS)
-    return RankingContext(items, events, {TEXT: text}, vectors, lambda: nothing)
+    return RankingContext(items, events, Origins({"text": text}), vectors, lambda: nothing)
 
 
 def others(row: int) -> tuple[np.ndarray, Neighbours]:
