@@ -129,7 +129,7 @@ def test_what_a_ranker_learned_is_an_artifact_of_its_own(tmp_path: Path) -> None
     deeper = job(tmp_path, LEARNED, "recipe.placements.0.ranker={use='learned', leaves=3}")
     make(deeper)
     assert stages(deeper)["fuse gated"] is True
-    assert stages(deeper)["find near texts"] is True
+    assert stages(deeper)["find near content"] is True
     assert stages(deeper)["learn to rank related"] is False
     by_vectors = job(tmp_path, LEARNED, "recipe.placements.0.ranker='identity'")
     assert bytes_of_lists(by_vectors) != ranked

@@ -90,6 +90,8 @@ def _read_recipe(tree: dict[str, Any], base: Path) -> None:
     """Put the content of a recipe file in place of its name, so that parts of it can be set."""
     if isinstance(tree.get("recipe"), str):
         tree["recipe"] = _table(_resolved(base, tree["recipe"]))
+    if isinstance(tree.get("recipe"), Mapping):
+        tree["recipe"] = with_named_content(tree["recipe"])
 
 
 def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
@@ -119,7 +121,7 @@ def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         if isinstance(given := resolved[table].get(name), str) and given:
             resolved[table][name] = str(_resolved(base, given))
     if isinstance(tree.get("recipe"), Mapping):
-        resolved["recipe"] = recipe = with_named_content(tree["recipe"])
+        resolved["recipe"] = recipe = dict(tree["recipe"])
         if isinstance(recipe.get("content"), Mapping):
             recipe["content"] = {
                 name: _with_input_path(choice, base) for name, choice in recipe["content"].items()

@@ -55,7 +55,7 @@ def text_of(job: Job) -> dict[str, np.ndarray]:
     bounds = columns["catalogue.ids.offsets"]
     joined = columns["catalogue.ids.bytes"].tobytes()
     ids = [joined[a:b].decode() for a, b in itertools.pairwise(bounds)]
-    matrix = Embeddings.from_columns(steps["text"].artifact().columns()).matrix
+    matrix = Embeddings.from_columns(steps["embed.text"].artifact().columns()).matrix
     return dict(zip(ids, np.asarray(matrix), strict=True))
 
 

@@ -68,7 +68,7 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text": Choice("hashin")}, "did you mean 'hashing'"),
+        ({"content": {"text": Choice("hashin")}}, "did you mean 'hashing'"),
         ({"index": Choice("hnsw")}, "allowed: annoy, auto, exact, ivf"),
         ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
         ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
@@ -76,8 +76,14 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
             {"placements": (Placement("r", Choice("gated"), filters=(Choice("in-stok"),)),)},
             "did you mean 'in-stock'",
         ),
-        ({"text": Choice("hashing", {"dimensions": "8"})}, "dimensions = '8' is not a whole"),
-        ({"text": Choice("hashing", {"dimensions": True})}, "dimensions = True is not a whole"),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": "8"})}},
+            "dimensions = '8' is not a whole",
+        ),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": True})}},
+            "dimensions = True is not a whole",
+        ),
     ],
 )
 def test_check_finds_what_a_recipe_misspells(changes: dict[str, object], message: str) -> None:

@@ -287,6 +287,32 @@ def test_tidying_keeps_what_lies_over_the_build(shop: Shop) -> None:
     shop.refresh("99001")
 
 
+@pytest.mark.parametrize("text", [True, False])
+def test_a_new_item_reads_its_vector_from_the_file(
+    tmp_path: Path, server_url: str, text: bool
+) -> None:
+    content = "image={use='vectors', path='image.csv'}" + (", text='hashing'" if text else "")
+    shop = Shop(tmp_path, server_url, f"recipe.content={{{content}}}")
+    rows = [f"{item},{number % 7},{number % 5},1" for number, item in enumerate(every_item())]
+    vectors = tmp_path / "image.csv"
+    vectors.write_text("\n".join(["item,x,y,z", *rows]) + "\n")
+    servers.emptied(server_url).close()
+    shop.reindex()
+    shop.write(NEW)
+    vectors.write_text(vectors.read_text() + "99001,6,0,1\n")
+    done = shop.refresh("99001")
+    assert done.new == ("99001",)
+    alike = {item for number, item in enumerate(every_item()) if number % 7 == 6}
+    alike &= {item for number, item in enumerate(every_item()) if number % 5 == 0}
+    (found,) = shop.lists("99001", n=10)
+    assert found.status == "ok"
+    if not text:
+        assert set(found.ids) <= alike
+    vectors.write_text("item,x\n99001,1\n")
+    with pytest.raises(DataError, match=r"content\.image: vectors of 1 dimensions, the live build"):
+        shop.refresh("99001")
+
+
 def test_ids_to_refresh() -> None:
     assert checked(["b", "a", "b"]) == ("b", "a")
     with pytest.raises(ConfigError, match="no item: name some"):

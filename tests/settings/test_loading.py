@@ -105,6 +105,28 @@ def test_recipe_may_be_a_file(file: Path) -> None:
     assert load(file, both).recipe.content["text"].parameters == {"dimensions": 16}
 
 
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        (["recipe.text.dimensions=16"], Choice("hashing", {"dimensions": 16})),
+        (["recipe.text=static"], Choice("static")),
+        (["recipe.text.use=static", "recipe.text.path=w.bin"], "w.bin"),
+        (["recipe.text.dimensions=8", "recipe.content.text.dimensions=32"], 32),
+    ],
+)
+def test_the_old_name_of_the_text_encoder_is_accepted(
+    file: Path, caplog: pytest.LogCaptureFixture, assignments: list[str], expected: object
+) -> None:
+    (file.parent / "old.toml").write_text('text = "hashing"\n')
+    (file.parent / "new.toml").write_text('[content.text]\nuse = "hashing"\n')
+    for name in ("old.toml", "new.toml"):
+        caplog.clear()
+        made = load(file, [f"recipe={name}", *assignments]).recipe.content["text"]
+        assert "recipe.text is now called recipe.content.text" in caplog.text
+        path, dimensions = made.parameters.get("path"), made.parameters.get("dimensions")
+        assert expected in (made, dimensions) or path == str(file.parent / str(expected))
+
+
 def test_several_sources_of_interactions(file: Path) -> None:
     file.write_text(
         'shop = "acme"\n[[interactions]]\npath = "a.csv"\n'
