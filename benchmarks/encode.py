@@ -1,9 +1,11 @@
-"""Encoding beside sentence-transformers: `python -m benchmarks.encode [--quick] [--json]`.
+"""Encoding compared with sentence-transformers: `python -m benchmarks.encode [--quick] [--json]`.
 
-Each way encodes the same texts in turn, several times; told is the median. The peer is
-sentence-transformers' own `encode` with its defaults on as many threads. Titles have about twelve
-tokens, long texts about sixty-four. `--threads 1 2` says on how many threads; with one, processor
-time is measured, which other programs disturb less.
+All ways encode the same texts in turn, several times, and the figures are medians. The library is
+sentence-transformers' own `encode` in fp32 and bf16, with its default batch of 32 texts and with
+128, and with its linear layers swapped for oneDNN's packed ones. Ratios compare with the library's
+default batch in the same precision. Titles have about twelve tokens, long texts about sixty-four,
+mixed ones from six to ninety. `--threads 1 2` sets the numbers of threads; with one, processor time
+is measured, which other programs disturb less.
 """
 
 import argparse
@@ -20,12 +22,16 @@ import numpy as np
 
 from benchmarks.machine import Row, machine, report, thread_pools
 from recommender.core.arrays import FloatMatrix, unit_rows
-from recommender.core.progress import silent
-from recommender.insights.encoding_paths import Fidelity, possible, sample_texts
+from recommender.core.cpu import multiplies_bf16
+from recommender.core.telemetry import silent
+from recommender.insights.encoding_paths import Fidelity, sample_texts
 from recommender.vectors.content import model_folder
+from recommender.vectors.content.bert import Linear, Precision
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
 
 TITLE_WORDS, LONG_WORDS = 9, 62
+LEAST_WORDS, MOST_WORDS = 4, 88
+LIBRARY = "sentence-transformers"
 FLOP_PER_TOKEN = 6 * 2 * (4 * 384 * 384 + 2 * 384 * 1536)
 PEAK = 2048
 
@@ -67,34 +73,37 @@ def _compared(size: Size, threads: int) -> list[Row]:
     import torch
 
     torch.set_num_threads(threads)
-    ways = {"sentence-transformers": _peer()} | {
-        " ".join(parameters.values()): _ours(parameters) for parameters in possible()
-    }
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if multiplies_bf16() else ("fp32",)
+    ways = {name: way for one in precisions for name, way in _ways(one).items()}
     tokens = _token_counter()
     clock = time.process_time if threads == 1 else time.perf_counter
-    peaks = {precision: _peak(precision, clock) for precision in ("fp32", "bf16")}
+    peaks: dict[str, float] = {precision: _peak(precision, clock) for precision in precisions}
     rows = []
-    for name, words, number in (
-        ("titles", TITLE_WORDS, size.titles),
-        ("long texts", LONG_WORDS, size.long_texts),
-    ):
-        texts = sample_texts(number, words)
+    for name, texts in _texts(size).items():
         per_text = tokens(texts) / len(texts)
         seconds, vectors = _alternating(ways, texts, size.rounds, clock)
-        speeds = {way: number / median(seconds[way]) for way in ways}
-        peer = speeds["sentence-transformers"]
+        speeds = {way: len(texts) / median(seconds[way]) for way in ways}
         for way, speed in speeds.items():
-            near = Fidelity.of(vectors[way], vectors["sentence-transformers"])
+            precision = way.rpartition(", ")[2]
             what = f"{name} ({per_text:.0f} tokens), {threads} thr., {way}"
-            rows.append(Row(what, speed, "texts/s", peer))
-            if way != "sentence-transformers":
+            rows.append(Row(what, speed, "texts/s", speeds[f"{LIBRARY}, {precision}"]))
+            if way.startswith("ours"):
+                near = Fidelity.of(vectors[way], vectors[f"{LIBRARY}, fp32"])
                 rows += _fidelity(way, near)
-            precision = "bf16" if "bf16" in way else "fp32"
-            done = speed * per_text * FLOP_PER_TOKEN / 1e9
-            rows.append(
-                Row(f"  its products beside {precision} peak", done, "GFLOP/s", peaks[precision])
-            )
+                done = speed * per_text * FLOP_PER_TOKEN / 1e9
+                peak = peaks[precision]
+                rows.append(Row(f"  its products, of the {precision} peak", done, "GFLOP/s", peak))
     return rows
+
+
+def _texts(size: Size) -> dict[str, list[str]]:
+    words = np.random.default_rng(1).integers(LEAST_WORDS, MOST_WORDS, size.long_texts)
+    mixed = [sample_texts(1, int(count), seed)[0] for seed, count in enumerate(words)]
+    return {
+        "titles": sample_texts(size.titles, TITLE_WORDS),
+        "long texts": sample_texts(size.long_texts, LONG_WORDS),
+        "mixed texts": mixed,
+    }
 
 
 def _fidelity(way: str, near: Fidelity) -> list[Row]:
@@ -121,22 +130,48 @@ def _alternating(
     return seconds, {way: unit_rows(made) for way, made in vectors.items()}
 
 
-def _peer() -> Encode:
+def _ways(precision: Precision) -> dict[str, Encode]:
+    """The ways to encode in a precision, by name."""
+    encoder = SentenceTransformerEncoder(precision=precision)
+    model = encoder.load()
+    return {
+        f"{LIBRARY}, {precision}": _library(precision),
+        f"{LIBRARY}, batch 128, {precision}": _library(precision, batch_size=128),
+        f"{LIBRARY}, linear layers swapped, {precision}": _library(precision, swapped=True),
+        f"ours, {precision}": lambda texts: encoder.encode_with(model, texts, silent),
+    }
+
+
+def _library(precision: Precision, *, batch_size: int = 32, swapped: bool = False) -> Encode:
     from sentence_transformers import SentenceTransformer
 
     folder = model_folder.find(model_folder.DEFAULT_MODEL, "main", download=False)
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    if precision == "bf16":
+        model = model.bfloat16()
+    if swapped:
+        _swap(model)
 
     def encode(texts: list[str]) -> FloatMatrix:
-        return np.asarray(model.encode(texts, show_progress_bar=False), dtype=np.float32)
+        vectors = model.encode(
+            texts, batch_size=batch_size, show_progress_bar=False, convert_to_tensor=True
+        )
+        made: FloatMatrix = vectors.float().numpy()
+        return made
 
     return encode
 
 
-def _ours(parameters: dict[str, str]) -> Encode:
-    encoder = SentenceTransformerEncoder(**parameters)  # type: ignore[arg-type]
-    model = encoder.load()
-    return lambda texts: encoder.encode_with(model, texts, silent)
+def _swap(model: Any) -> None:  # noqa: ANN401
+    """Let the linear layers of a model be oneDNN's, with their weights laid out once."""
+    import torch
+
+    def forward(layer: Linear) -> Callable[[Any], Any]:
+        return lambda x: layer(x.flatten(0, -2)).view(*x.shape[:-1], -1)
+
+    for module in model.modules():
+        if type(module) is torch.nn.Linear:
+            module.forward = forward(Linear.of(module.weight.data, module.bias.data))  # type: ignore[assignment]
 
 
 def _token_counter() -> Callable[[list[str]], int]:

@@ -1,8 +1,8 @@
-"""Two encode workers beside one: `python -m benchmarks.fleet [--texts 20000] [--pairs 5]`.
+"""Two encode workers compared with one: `python -m benchmarks.fleet [--texts 20000] [--pairs 5]`.
 
-Titles are encoded with the default model by workers of one thread each, in shards of a thousand.
-Measured is the time from the plan of the texts to the last shard, the loading of the model
-included; one worker and two in turn. Starts a Redis of its own on the loopback.
+Workers of one thread each encode titles with the default model, in shards of a thousand. The time
+is measured from the plan of the texts to the last shard and includes loading the model. One worker
+and two take turns. The benchmark starts a Redis of its own on the loopback.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from recommender.build import steps
 from recommender.build.job import Job, resumed
 from recommender.settings.loading import load
 
-LOOK_EVERY_S = 0.25
+POLL_S = 0.25
 WORDS = ("red", "blue", "oak", "steel", "lamp", "chair", "mug", "bowl", "soft", "kids", "wool")
 SETTINGS = """
 shop = "bench"
@@ -93,7 +93,7 @@ def _until(job: Job, name: str) -> None:
         planned = pipeline.plan(job)
         if planned.build and steps.named(planned.goal, name).missing() == ():
             return
-        time.sleep(LOOK_EVERY_S)  # a look is work that the workers would do without
+        time.sleep(POLL_S)  # planning takes CPU time that the workers lack
     raise TimeoutError(f"step {name} is not done after an hour")
 
 

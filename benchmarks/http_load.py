@@ -1,7 +1,7 @@
-"""The HTTP service beside an empty route of FastAPI, in one process and in turn.
+"""The HTTP service compared with an empty route of FastAPI, in one process and in turn.
 
 Requests come over kept connections of a client in another process that does next to nothing, so
-that what is compared is what the server can do.
+that the servers are compared and not the client.
 """
 
 import multiprocessing
@@ -40,7 +40,7 @@ def http_rows(url: str, shop: str, items: Sequence[str], seconds: float) -> list
             for name, wanted in requests.items():
                 served[name].append(_rate(port, wanted, seconds / ROUNDS))
     rate = {name: float(np.median(rates)) for name, rates in served.items()}
-    empty = "beside an empty FastAPI route"
+    empty = "compared with an empty FastAPI route"
     return [
         Row(f"HTTP, a list read from Redis, {empty}", rate["read"], "requests/s", rate["empty"]),
         Row(f"HTTP, a list of the cache, {empty}", rate["cached"], "requests/s", rate["empty"]),
@@ -64,7 +64,7 @@ def _serving(url: str, shop: str) -> Iterator[int]:
 
 
 def serve(url: str, shop: str, listener: socket.socket) -> None:
-    """The service with an empty route beside its own; `read` caches next to nothing."""
+    """The service with an empty route next to its own; `read` caches one list."""
     app = create_app(
         {
             "read": AsyncRelatedItems(url, shop, deadline_s=5.0, cache_items=1),
@@ -72,7 +72,7 @@ def serve(url: str, shop: str, listener: socket.socket) -> None:
         }
     )
 
-    # A router of its own: the app's would make it one of the service's own kind of route.
+    # The router of the app would make this a DirectRoute, as the service's own routes are.
     router = APIRouter()
     router.add_api_route("/empty", empty, response_model=None)
     app.include_router(router)

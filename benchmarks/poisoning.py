@@ -26,8 +26,8 @@ from benchmarks.machine import Row, report
 from recommender.build.job import pinned
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
-from recommender.core.progress import silent
 from recommender.core.recipe import Recipe, Trust
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.evaluation.harness import related_lists
 from recommender.pipeline import content_embeddings, read_shop_columns

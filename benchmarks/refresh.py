@@ -69,7 +69,7 @@ NOUNS = (
 
 MODEL_ALONE = (
     "from recommender import registry; from recommender.core.recipe import Choice; "
-    "from recommender.core.progress import silent; "
+    "from recommender.core.telemetry import silent; "
     "registry.text_encoder(Choice('sentence-transformers')).encode(['one text'], silent)"
 )
 

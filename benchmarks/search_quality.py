@@ -103,7 +103,7 @@ def ways(made: Searcher) -> dict[str, Find]:
         return [clean(hit.title) for hit in made.find(query, n)]
 
     def words(query: str, n: int) -> list[str]:
-        return _best(made, made.lexicon.score(query) if made.lexicon else np.zeros(0), n)
+        return _best(made, made.word_index.score(query) if made.word_index else np.zeros(0), n)
 
     def meaning(query: str, n: int) -> list[str]:
         return _best(made, made.matrix @ made.encode(query), n)

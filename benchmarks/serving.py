@@ -1,10 +1,10 @@
-"""Serving: a lookup beside the bare client, HTTP beside an empty route, swaps, faults, publishing.
+"""Serving: lookups compared with the bare client, HTTP with an empty route; swaps and faults.
 
     python -m benchmarks.serving [--quick] [--json]
 
-One run, one server of its own: Debian's redis-server where it is installed, else the embedded
-Valkey. `--quick` uses fewer items and swaps and takes less than 50 seconds; the rows say how many.
-The full run takes about ten minutes and tells on stderr how far it is.
+Each run starts a server: Debian's redis-server where it is installed, else the embedded Valkey.
+`--quick` uses fewer items and swaps and takes less than 50 seconds; the rows say how many. The full
+run takes about ten minutes and reports its progress on stderr.
 """
 
 import argparse
@@ -40,16 +40,16 @@ T = TypeVar("T")
 SHOP, ENTRIES, BATCH = "acme", 36, 50
 READERS = 2
 PAUSE_S = 0.02
-"""Of a reader after a hundred lists, which makes about 3,000 a second of each."""
+"""The pause of a reader after a hundred lists, so that each reads about 3,000 a second."""
 BUILDS = 3
-"""Builds that take turns; each has an evidence of its own, which tells what a list is from."""
+"""Builds that take turns; each has its own evidence, which shows where a list comes from."""
 SMALL = 10_000
 HIDDEN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured; with fewer items, fixed costs would weigh more than they do in use."""
+    """How much is measured. With fewer items, fixed costs would weigh more than in use."""
 
     items: int
     swaps: int
@@ -71,17 +71,17 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     binary = shutil.which("redis-server") or str(server_binary())
     with running(binary) as store:
-        told("publish a small shop")
+        log("publish a small shop")
         rows = publishing(store, SMALL)
     with running(binary) as store:
         rows = measured(store, size) + rows[1:]
-    told("faults")
+    log("faults")
     rows += faults(size)
     report(rows, as_json=options.json)
 
 
-def told(what: str) -> None:
-    """Say on stderr what begins, and when."""
+def log(what: str) -> None:
+    """Write to stderr which part begins, and when."""
     sys.stderr.write(f"{time.perf_counter() - STARTED:6.1f} s  {what}\n")
 
 
@@ -91,12 +91,12 @@ STARTED = time.perf_counter()
 def measured(store: "Redis", size: Size) -> list[Row]:
     """Publishing, memory, latencies, HTTP, and swaps under load on one server."""
     url = f"unix://{store.connection_pool.connection_kwargs['path']}"
-    told(f"publish {size.items:,} lists")
+    log(f"publish {size.items:,} lists")
     rows = publishing(store, size.items)
     ids = item_ids(size.items)
-    told("read")
+    log("read")
     rows += latencies(url, store, ids, size)
-    told("HTTP")
+    log("HTTP")
     rows += http_rows(url, SHOP, ids.ids, size.http_s)
     return rows + swaps(url, store, ids, size)
 
@@ -107,10 +107,10 @@ def item_ids(n_items: int) -> ItemIds:
 
 
 def publishing(store: "Redis", n_items: int) -> list[Row]:
-    """The first generation: how fast it is loaded, and what it takes.
+    """The first generation: how fast it is loaded, and how much memory it takes.
 
-    A server's table of keys doubles: with few keys beyond a power of two it is half empty, and
-    scripts and control keys take the same for any shop. So there is a row for a small shop too.
+    The key table of a server doubles in size, so it is half empty just after a power of two, and
+    scripts and control keys take the same memory for any shop. So a small shop has a row too.
     """
     ids, lists = item_ids(n_items), random_lists(n_items, 0)
     before = used_memory(store)
@@ -118,15 +118,15 @@ def publishing(store: "Redis", n_items: int) -> list[Row]:
     Publisher(store, SHOP, grace_s=0.0).publish(ids, [lists], lists_key="0", recipe_digest="0")
     published_s = time.perf_counter() - started
     used = (used_memory(store) - before) / n_items
-    beside = f"memory an item of {n_items:,}, beside the bytes of its ids"
+    memory = f"memory an item of {n_items:,}, compared with the bytes of its ids"
     return [
         Row(f"publish {n_items:,} lists of {ENTRIES}", n_items / published_s, "lists/s"),
-        Row(beside, used, "bytes", float(ENTRIES * len(ids.ids[0]))),
+        Row(memory, used, "bytes", float(ENTRIES * len(ids.ids[0]))),
     ]
 
 
 def used_memory(store: "Redis") -> int:
-    """Bytes the server uses, the buffers of this client's earlier commands not counted."""
+    """Bytes that the server uses, without the buffers of this client's earlier commands."""
     store.connection_pool.disconnect()
     return int(store.info("memory")["used_memory"])
 
@@ -134,8 +134,8 @@ def used_memory(store: "Redis") -> int:
 def latencies(url: str, store: "Redis", ids: ItemIds, size: Size) -> list[Row]:
     """One and fifty lists through the lookup and through the bare client, in turn.
 
-    Entries are made when they are looked at, so each figure comes twice: answered, and with a look
-    at every entry. The last row has hidden items in the shop, which have to be kept out.
+    Entries are made when they are first read, so each figure comes twice: answered, and with every
+    entry read. In the last row the shop has hidden items, which must be left out.
     """
     lookup = RelatedItems(url, SHOP, deadline_s=5.0, cache_items=1)
     lookup.wait_ready(5.0)
@@ -153,38 +153,42 @@ def latencies(url: str, store: "Redis", ids: ItemIds, size: Size) -> list[Row]:
     def bare_mget(page: list[str]) -> object:
         return store.mget([name(item) for item in page])
 
-    def looked_at(item: str) -> object:
+    def read_entries(item: str) -> object:
         return lookup.get(item).items
 
-    def looked_at_many(page: list[str]) -> object:
+    def read_entries_many(page: list[str]) -> object:
         return [answer.items for answer in lookup.get_many(page)]
 
-    one, one_seen = paired(lookup.get, bare_get, asked), paired(looked_at, bare_get, asked)
+    one, one_read = paired(lookup.get, bare_get, asked), paired(read_entries, bare_get, asked)
     rows = [
-        beside("get, answered, p50", one),
-        beside("get, answered, p99", one, 0.99),
-        beside("get, looked at, p50", one_seen),
-        beside("get, looked at, p99", one_seen, 0.99),
+        compared("get, answered, p50", one),
+        compared("get, answered, p99", one, 0.99),
+        compared("get, entries read, p50", one_read),
+        compared("get, entries read, p99", one_read, 0.99),
         *cache_hits(url, asked[:100]),
     ]
     fifty = f"get_many of {BATCH}"
-    many, many_seen = (paired(ask, bare_mget, pages) for ask in (lookup.get_many, looked_at_many))
-    rows += [beside(f"{fifty}, answered, p50", many), beside(f"{fifty}, looked at, p50", many_seen)]
+    many = paired(lookup.get_many, bare_mget, pages)
+    many_read = paired(read_entries_many, bare_mget, pages)
+    rows += [
+        compared(f"{fifty}, answered, p50", many),
+        compared(f"{fifty}, entries read, p50", many_read),
+    ]
     with hidden_items(store, lookup, ids.ids[:HIDDEN]):
         many = paired(lookup.get_many, bare_mget, pages)
-    rows.append(beside(f"{fifty}, answered, {HIDDEN} items hidden, p50", many))
+    rows.append(compared(f"{fifty}, answered, {HIDDEN} items hidden, p50", many))
     lookup.close()
     return rows
 
 
-def beside(name: str, times: tuple[np.ndarray, np.ndarray], share: float = 0.5) -> Row:
-    """A quantile of ours and of the bare client."""
+def compared(name: str, times: tuple[np.ndarray, np.ndarray], share: float = 0.5) -> Row:
+    """A quantile of the lookup, compared with that of the bare client."""
     return Row(name, quantile(times[0], share), "us", quantile(times[1], share))
 
 
 @contextmanager
 def hidden_items(store: "Redis", lookup: RelatedItems, items: Sequence[str]) -> Iterator[None]:
-    """Hide items, and wait until the lookup polled twice: then it knows."""
+    """Hide items, and wait until the lookup has polled twice, after which it leaves them out."""
     hidden = Hidden(store, SHOP)
     hidden.hide(items)
     polls = lookup.stats()["polls"] + 2
@@ -195,22 +199,22 @@ def hidden_items(store: "Redis", lookup: RelatedItems, items: Sequence[str]) -> 
 
 
 def cache_hits(url: str, items: list[str]) -> list[Row]:
-    """Lists that the local cache has."""
+    """Lookups that the local cache answers."""
     warm = RelatedItems(url, SHOP, deadline_s=5.0)
     warm.wait_ready(5.0)
     for item in items:
         warm.get(item)
     answered = timed([partial(warm.get, item) for item in items * 20])
-    looked_at = timed([partial(lambda item: warm.get(item).items, item) for item in items * 20])
+    read_entries = timed([partial(lambda item: warm.get(item).items, item) for item in items * 20])
     warm.close()
     return [
         Row("get from the local cache, answered, p50", quantile(answered, 0.5), "us"),
-        Row("get from the local cache, looked at, p50", quantile(looked_at, 0.5), "us"),
+        Row("get from the local cache, entries read, p50", quantile(read_entries, 0.5), "us"),
     ]
 
 
 def swaps(url: str, store: "Redis", ids: ItemIds, size: Size) -> list[Row]:
-    """Readers beside a publisher that republishes everything again and again."""
+    """Readers while a publisher republishes everything again and again."""
     context = multiprocessing.get_context("spawn")
     done, results = context.Event(), context.Queue()
     readers = [
@@ -225,7 +229,7 @@ def swaps(url: str, store: "Redis", ids: ItemIds, size: Size) -> list[Row]:
         lists = builds[number % BUILDS]
         publisher.publish(ids, [lists], lists_key=str(number), recipe_digest="0")
         if number % max(1, size.swaps // 20) == 0:
-            told(f"swap {number} of {size.swaps}")
+            log(f"swap {number} of {size.swaps}")
     done.set()
     found = [results.get() for _ in readers]
     for reader in readers:
@@ -246,7 +250,7 @@ def read_until(
     results: "multiprocessing.Queue[tuple[np.ndarray, dict[str, int]]]",
     seed: int,
 ) -> None:
-    """Read at random until told to stop; every answer must be whole and of one build.
+    """Read at random until `done` is set; every answer must be whole and of one build.
 
     Ninety single lists, then a batch of ten, which must be of one generation.
     """
@@ -271,7 +275,7 @@ def read_until(
 
 
 def judge(answers: list[RelatedList], counts: dict[str, int]) -> None:
-    """Count what was read, what was missing, and what is not of the one build that it must be."""
+    """Count the lists read, those that were missing, and answers that mix builds."""
     counts["lists read"] += len(answers)
     generations = {answer.generation for answer in answers}
     own = EVIDENCE[(min(generations) - 1) % BUILDS]
@@ -298,7 +302,7 @@ def random_lists(n_items: int, build: int) -> RelatedLists:
 
 
 def faults(size: Size) -> list[Row]:
-    """A lookup whose server is gone: refused, silent, or cutting replies."""
+    """A lookup whose server refuses connections, is silent, or cuts replies."""
     rows = []
     deadline_s = 0.05
     for name, server in (("refused", refused), ("black hole", black_hole), ("reset", resetting)):
@@ -317,13 +321,13 @@ def faults(size: Size) -> list[Row]:
 def paired(
     ours: Callable[[T], object], bare: Callable[[T], object], asked: list[T]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Microseconds of each question, put to both in turn."""
+    """Microseconds of each request, put to both in turn."""
     times: tuple[list[float], list[float]] = ([], [])
-    for question in asked:
-        for ask, kept in zip((ours, bare), times, strict=True):
+    for request in asked:
+        for ask, seconds in zip((ours, bare), times, strict=True):
             started = time.perf_counter()
-            ask(question)
-            kept.append(time.perf_counter() - started)
+            ask(request)
+            seconds.append(time.perf_counter() - started)
     return np.array(times[0]) * 1e6, np.array(times[1]) * 1e6
 
 

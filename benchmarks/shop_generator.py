@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import blocks
+from recommender.core.interactions import DAY_S
 
 FAMILY, SHELF = 20, 400
 BASKET = 4
 BLOCK = 1_000_000
-DAY_S = 86_400
 NEWEST = 1_767_225_600
 DAYS = 180
 OWN, ALONG, NEAR = 0.25, 0.35, 0.25

@@ -55,7 +55,7 @@ from recommender.build.vector_steps import (
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.interactions import Interactions
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher

@@ -70,40 +70,40 @@ INDEXES: Names = MappingProxyType(
 )
 CANDIDATES: Names = MappingProxyType(
     {
-        "nearest": "recommender.ranking.candidates.nearest:Nearest",
-        "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrence",
-        "text-back-off": "recommender.ranking.candidates.text_back_off:TextBackOff",
-        "best-sellers": "recommender.ranking.candidates.best_sellers:BestSellers",
-        "by-category": "recommender.ranking.candidates.by_category:ByCategory",
-        "same-brand": "recommender.ranking.candidates.same_label:SameBrand",
-        "same-category": "recommender.ranking.candidates.same_label:SameCategory",
-        "trending": "recommender.ranking.candidates.trending:Trending",
+        "nearest": "recommender.ranking.candidates.nearest:NearestGenerator",
+        "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrenceGenerator",
+        "text-back-off": "recommender.ranking.candidates.co_occurrence:TextBackOffGenerator",
+        "best-sellers": "recommender.ranking.candidates.popularity:BestSellersGenerator",
+        "by-category": "recommender.ranking.candidates.labels:ByCategoryGenerator",
+        "same-brand": "recommender.ranking.candidates.labels:SameBrandGenerator",
+        "same-category": "recommender.ranking.candidates.labels:SameCategoryGenerator",
+        "trending": "recommender.ranking.candidates.popularity:TrendingGenerator",
     }
 )
 RANKERS: Names = MappingProxyType(
     {
         "identity": "recommender.ranking.rankers.identity:Identity",
-        "learned": "recommender.ranking.rankers.learned:Learned",
-        "complements": "recommender.ranking.rankers.complements:Complements",
-        "substitutes": "recommender.ranking.rankers.substitutes:Substitutes",
-        "trending": "recommender.ranking.rankers.trending:Trending",
+        "learned": "recommender.ranking.rankers.learned:LearnedRanker",
+        "complements": "recommender.ranking.rankers.affinity:Complements",
+        "substitutes": "recommender.ranking.rankers.affinity:Substitutes",
+        "trending": "recommender.ranking.rankers.trending:TrendingRanker",
     }
 )
 FILTERS: Names = MappingProxyType(
     {
-        "in-stock": "recommender.ranking.filters.in_stock:InStock",
+        "in-stock": "recommender.ranking.filters.eligibility:InStock",
         "one-per-group": "recommender.ranking.filters.one_per_group:OnePerGroup",
-        "same-category": "recommender.ranking.filters.shared:SameCategory",
-        "other-category": "recommender.ranking.filters.shared:OtherCategory",
-        "same-brand": "recommender.ranking.filters.shared:SameBrand",
-        "other-brand": "recommender.ranking.filters.shared:OtherBrand",
-        "price-band": "recommender.ranking.filters.price_band:PriceBand",
-        "minimum-support": "recommender.ranking.filters.minimum_support:MinimumSupport",
-        "at-most-per-brand": "recommender.ranking.filters.at_most:AtMostPerBrand",
-        "at-most-per-category": "recommender.ranking.filters.at_most:AtMostPerCategory",
-        "diverse": "recommender.ranking.filters.unlike:Diverse",
-        "one-way": "recommender.ranking.filters.one_way:OneWay",
-        "not-alike": "recommender.ranking.filters.unlike:NotAlike",
+        "same-category": "recommender.ranking.filters.labels:SameCategory",
+        "other-category": "recommender.ranking.filters.labels:OtherCategory",
+        "same-brand": "recommender.ranking.filters.labels:SameBrand",
+        "other-brand": "recommender.ranking.filters.labels:OtherBrand",
+        "price-band": "recommender.ranking.filters.price:PriceBand",
+        "minimum-support": "recommender.ranking.filters.eligibility:MinimumSupport",
+        "at-most-per-brand": "recommender.ranking.filters.labels:AtMostPerBrand",
+        "at-most-per-category": "recommender.ranking.filters.labels:AtMostPerCategory",
+        "diverse": "recommender.ranking.filters.similarity:Diverse",
+        "one-way": "recommender.ranking.filters.price:OneWay",
+        "not-alike": "recommender.ranking.filters.similarity:NotAlike",
     }
 )
 

@@ -9,8 +9,8 @@ import pytest
 from recommender.cli.main import run
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import documents
+from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import read_shop
-from recommender.readers.users import Users
 from recommender.settings.loading import load
 from tests.support.builds import make
 
@@ -96,7 +96,7 @@ def test_documents_of_poison_are_short_and_plain(tmp_path: Path) -> None:
     job = load(config, ["limits.refused_share_max=0.5"]).job()
 
     read = read_shop(
-        job.source, Users(b"k" * 32), quarantine=tmp_path / "q.jsonl", progress=job.progress
+        job.source, HashedUsers(b"k" * 32), quarantine=tmp_path / "q.jsonl", progress=job.progress
     )
     for text in documents(read.catalogue):
         assert len(text) <= 2000

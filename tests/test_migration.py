@@ -10,7 +10,7 @@ from recommender.build.job import pinned
 from recommender.build.steps import complete, named
 from recommender.build.text_shards import SHARD, Ledger
 from recommender.cli.main import run
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Stopwatch
 from recommender.errors import ArtifactError
 from recommender.pipeline import plan
 from recommender.settings.loading import load

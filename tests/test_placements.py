@@ -18,9 +18,9 @@ from recommender.cli.terminal import console
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.experiments import published_lists

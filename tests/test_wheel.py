@@ -59,7 +59,7 @@ def test_wheel_holds_recommender_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
         names = archive.namelist()
-    assert tops == {"recommender", "recommender-0.1.0.dist-info"}
+    assert tops == {"recommender", "recommender-0.2.0.dist-info"}
     assert "recommender/py.typed" in names
     assert "recommender/serving/lookup.py" in names
     requires = distribution("recommender").requires or []
@@ -87,7 +87,7 @@ def test_command_names_the_extra_to_install(storefront: Path, tmp_path: Path) ->
     helped = ask(storefront, "-m", "recommender.cli", "--help")
     assert helped.returncode == 0
     assert "reindex" in helped.stdout
-    assert ask(storefront, "-m", "recommender.cli", "--version").stdout.strip() == "0.1.0"
+    assert ask(storefront, "-m", "recommender.cli", "--version").stdout.strip() == "0.2.0"
     for command in ("reindex", "status", "doctor"):
         lacking = ask(storefront, "-m", "recommender.cli", command, "--config", str(config))
         assert lacking.returncode == 3

@@ -1,4 +1,4 @@
-"""`python -m workers`: begin, follow, resume and cancel runs of the fleet."""
+"""`python -m workers`: begin, follow, resume and cancel runs; serve metrics."""
 
 import argparse
 import os
@@ -12,9 +12,8 @@ from recommender.cli.main import Parser
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.serving.connection import redacted
 from recommender.settings.loading import CONFIG_VARIABLE, find_file, find_files, load
-from workers import metrics, runs, tasks, watching
-from workers.course import shop_at_work
-from workers.shops import configured
+from workers import monitoring, run_planner, tasks
+from workers.celery import configured, open_shop
 
 EXIT_CODES = {"published": 0, "held": 6, "running": 0}
 
@@ -41,17 +40,21 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m workers", description="Runs of the fleet.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     reindex = commands.add_parser("reindex", help="bring the related lists of a shop up to date")
-    reindex.add_argument("--force", action="store_true", help="even if unchanged, by no gate")
+    reindex.add_argument(
+        "--force", action="store_true", help="also where nothing changed, without gates"
+    )
     reindex.add_argument("--wait", action="store_true", help="follow the run to its end")
     reindex.set_defaults(run=_reindex)
-    status = commands.add_parser("status", help="what runs, at which stage, on which worker")
+    status = commands.add_parser("status", help="show the newest run of each shop and its steps")
     status.set_defaults(run=_status)
-    served = commands.add_parser("metrics", help="serve metrics of all shops to Prometheus")
-    served.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
-    served.add_argument("--port", type=int, default=9465, help="default 9465")
+    served = commands.add_parser("metrics", help="serve the metrics of all shops to Prometheus")
+    served.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
+    )
+    served.add_argument("--port", type=int, default=9465, help="port to listen on (default 9465)")
     served.set_defaults(run=_metrics)
     for name, act, what in (
-        ("resume", _resume, "go on with a run that failed or was cancelled"),
+        ("resume", _resume, "continue a run that failed or was cancelled"),
         ("cancel", _cancel, "end a run"),
     ):
         command = commands.add_parser(name, help=what)
@@ -66,8 +69,8 @@ def _reindex(options: argparse.Namespace) -> int:
     paths = find_files()
     if len(paths) != 1:
         raise ConfigError("there are several shops; name one with --config FILE")
-    with shop_at_work(load(paths[0]).shop) as (settings, publisher):
-        begun = runs.begin(settings, publisher, force=options.force)
+    with open_shop(load(paths[0]).shop) as (settings, publisher):
+        begun = run_planner.begin(settings, publisher, force=options.force)
     if begun is None:
         sys.stdout.write(f"nothing changed; what is live of {settings.shop} stays live\n")
         return 0
@@ -80,7 +83,7 @@ def _sent(begun: Run, *, wait: bool) -> int:
     sys.stdout.flush()
     if not wait:
         return 0
-    ended = watching.follow(begun.id)
+    ended = monitoring.follow(begun.id)
     if ended.error:
         sys.stderr.write(f"workers: {ended.error}\n")
     return EXIT_CODES.get(ended.state, 1)
@@ -89,24 +92,37 @@ def _sent(begun: Run, *, wait: bool) -> int:
 def _status(_: argparse.Namespace) -> int:
     for path in find_files():
         settings = load(path)
-        newest = runs.newest(settings)
-        told = watching.told(newest.id) if newest else [f"{settings.shop}: no run yet"]
-        sys.stdout.write("\n".join(told) + "\n")
+        newest = monitoring.newest_run(settings)
+        lines = monitoring.status_lines(newest.id) if newest else [f"{settings.shop}: no run yet"]
+        sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
 def _metrics(options: argparse.Namespace) -> int:
     configured()
-    metrics.serve(options.host, options.port)
+    monitoring.serve_metrics(options.host, options.port)
     return 0
 
 
 def _resume(options: argparse.Namespace) -> int:
-    return _sent(runs.resume(options.id), wait=False)
+    """Continue a run under a new number; one that is running gets its message again."""
+    with run_planner.open_run(options.id) as planner:
+        run = planner.run
+        if run.state in {"published", "held"}:
+            raise ConfigError(f"run {run.id} is {run.state}; there is nothing to resume")
+        if run.state != "running":
+            run = planner.continued(run.state)
+    return _sent(run, wait=False)
 
 
 def _cancel(options: argparse.Namespace) -> int:
-    sys.stdout.write(f"{runs.cancel(options.id).id} cancelled\n")
+    """End a run; its artifacts stay for the next run."""
+    with run_planner.open_run(options.id) as planner:
+        run = planner.run
+        if run.state not in {"running", "held"}:
+            raise ConfigError(f"run {run.id} is {run.state}; there is nothing to cancel")
+        run.save(planner.store, state="cancelled")
+    sys.stdout.write(f"{run.id} cancelled\n")
     return 0
 
 

@@ -1,26 +1,58 @@
-"""What a message from the broker must look like before Celery may see it.
+"""Messages from the broker: which ones Celery may see, and a transport that survives the rest.
 
-Whoever can write to the broker can send anything, and some of it stops or loops a bare Celery
-worker. So this is a list of what is allowed: a JSON call of a task of ours, with the arguments
-that it takes and nothing attached.
+Anyone who can write to the broker can send anything, and some messages stop a bare Celery worker,
+or keep it busy for ever. So a message has to be a JSON call of a task of this package, with the
+arguments that the task takes and nothing attached.
 """
 
 import inspect
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from celery.worker.consumer import Consumer
 from kombu.exceptions import KombuError
 from kombu.message import Message
+from kombu.transport import redis
 
 LONGEST_BODY = 4096
+SHOWN = 80
+"""Characters of a refused body that the log may show."""
 MAX_RETRIES = 3
 FARTHEST_ETA = timedelta(days=365)
 TASK_PREFIX = "workers."
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNUSED = ("compression", "expires", "group", "shadow", "stamped_headers", "stamps")
-"""Headers by which a message could act on a worker and that no job of ours carries."""
+"""Headers that change what a worker does and that no task of this package sets."""
+
+log = logging.getLogger(__name__)
+
+
+class ScreenedConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, for messages without a fault; others take one line of the log."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:  # noqa: ANN401
+        """Celery's handler of messages, behind `fault`."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def screen(message: Message) -> None:
+            if found := fault(message, self.app.tasks):
+                self._refuse(message, found)
+            else:
+                handle(message)
+
+        return screen
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Refuse a message that could not be unpacked."""
+        self._refuse(message, type(exc).__name__)
+
+    def _refuse(self, message: Message, found: str) -> None:
+        body = (message.body or "")[:SHOWN]
+        log.warning("refused message: fault=%s body=%.*r", found, SHOWN, body)
+        message.reject_log_error(log, self.connection_errors)  # type: ignore[no-untyped-call]
 
 
 def fault(message: Message, tasks: Mapping[str, Any]) -> str | None:
@@ -73,3 +105,51 @@ def _body_fault(message: Message, task: Any) -> str | None:  # noqa: ANN401
     except TypeError as error:
         return f"arguments: {error}"
     return None
+
+
+class Channel(redis.Channel):
+    """A channel of kombu's Redis transport that survives two faults of the stock one.
+
+    The stock channel raises the errors of its JSON parser into the event loop of the worker, so
+    that one stray LPUSH ends the worker. Where a broker dies while a message is unacknowledged, it
+    raises an AttributeError, which ends the worker, where a lost connection does not.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("the connection to the broker was closed")
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+        return parameters
+
+    def _brpop_read(self, **options: Any) -> bool:  # noqa: ANN401
+        try:
+            return bool(super()._brpop_read(**options))  # type: ignore[no-untyped-call]
+        except (ValueError, RecursionError) as error:
+            log.warning("dropped what is no message: %.80s", type(error).__name__)
+            return True
+
+
+class Transport(redis.Transport):
+    """A transport that delivers whole messages only."""
+
+    Channel = Channel
+
+    def _deliver(self, message: object, queue: str) -> None:
+        if not _is_whole(message):
+            raise ValueError("no message")
+        super()._deliver(message, queue)  # type: ignore[no-untyped-call]
+
+
+def _is_whole(message: object) -> bool:
+    """Whether kombu can unpack the message; compressed ones, which nobody sends, it may not."""
+    if not isinstance(message, Mapping):
+        return False
+    headers, properties = message.get("headers"), message.get("properties")
+    return (
+        isinstance(message.get("body"), str)
+        and isinstance(headers, Mapping)
+        and "compression" not in headers
+        and isinstance(properties, Mapping)
+        and isinstance(properties.get("delivery_tag"), str)
+        and isinstance(properties.get("delivery_info"), Mapping)
+    )

@@ -1,16 +1,15 @@
-"""The jobs that workers take. A message names a run or a shop; all else stands in settings."""
+"""The Celery tasks. A message names a run or a shop; everything else is in the settings."""
 
 import logging
 from typing import Any
 
 from recommender.build.steps import Task, Work
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from workers import command, crew, reconciliation, runs
-from workers.celery import QUEUES, app
-from workers.course import PublicationLost
-from workers.crew import StepDied, StepLeft
+from workers import processes, reconciliation, run_planner, step_executor
+from workers.celery import QUEUES, app, configured
 from workers.messages import MAX_RETRIES
-from workers.shops import configured
+from workers.run_planner import PublicationLost
+from workers.step_executor import StepDied, StepInterrupted
 
 BACKOFF_S = 15
 AGAIN_S = 1
@@ -30,7 +29,7 @@ _OPTIONS: dict[str, Any] = {
 def reindex(shop: str) -> None:
     """Begin a run of one shop, unless nothing changed since the live generation."""
     try:
-        begun = runs.begin_apart(shop)
+        begun = run_planner.begin_forked(shop)
     except RecommenderError as error:
         log.error("event=reindex_failed shop=%.60r error=%s", shop, error)  # noqa: TRY400
         raise
@@ -40,47 +39,47 @@ def reindex(shop: str) -> None:
 
 @app.task(name="workers.advance", **_OPTIONS)  # type: ignore[untyped-decorator]
 def advance(run_id: str) -> None:
-    """Send what can be done now of a run."""
-    crew.advance(run_id, send)
+    """Send the tasks of a run that can be done now."""
+    run_planner.advance(run_id, send)
 
 
 @app.task(name="workers.perform", bind=True, **_OPTIONS)  # type: ignore[untyped-decorator]
 def perform(self: Any, run_id: str, step: str, shard: int) -> None:  # noqa: ANN401
-    """Do one shard of one step of a run, then see what comes next."""
+    """Do one shard of one step of a run, then send the tasks that follow."""
     if not isinstance(step, str) or type(shard) is not int or shard < 0:
         raise ConfigError(f"step {step!r:.60}, shard {shard!r:.20}: no task")
     try:
-        holder = crew.perform(run_id, Task(step, shard))
+        lease_s = step_executor.perform(run_id, Task(step, shard))
     except PublicationLost:
-        holder = ""
-    except StepLeft as error:
+        lease_s = 0.0
+    except StepInterrupted as error:
         again = (run_id, error.task.step, error.task.shard)
         perform.apply_async(again, queue=self.request.delivery_info["routing_key"])
         return
     except StepDied as error:
         raise self.retry(exc=error, countdown=AGAIN_S) from error
-    if holder and self.request.delivery_info.get("redelivered") and not self.request.retries:
-        # The worker that held it is lost: try again when its claim has run out.
-        raise self.retry(countdown=crew.lease_s(run_id) + AGAIN_S)
-    crew.advance(run_id, send)
+    if lease_s and self.request.delivery_info.get("redelivered") and not self.request.retries:
+        # The worker that holds the lease is lost: try again when the lease has ended.
+        raise self.retry(countdown=lease_s + AGAIN_S)
+    run_planner.advance(run_id, send)
 
 
 @app.task(name="workers.reconcile", **_OPTIONS)  # type: ignore[untyped-decorator]
 def reconcile(shop: str) -> None:
-    """See that what should happen happens: what is due, what was lost, what is gone from Redis."""
+    """Begin the work of a shop that is due, and repair what was lost."""
     reconciliation.reconcile(shop, send, begin, waiting)
 
 
 @app.task(name="workers.evaluation", **_OPTIONS)  # type: ignore[untyped-decorator]
 def evaluation(shop: str) -> None:
-    """Judge the recipe of a shop; the table goes to the log."""
-    table = command.run("evaluate", "--json", "--config", str(configured().file(shop)))
+    """Evaluate the recipe of a shop; the table goes to the log."""
+    table = processes.run_command("evaluate", "--json", "--config", str(configured().file(shop)))
     log.info("event=evaluated shop=%s table=%s", shop, " ".join(table.split()))
 
 
 @app.task(name="workers.audit", **_OPTIONS)  # type: ignore[untyped-decorator]
 def audit(shop: str) -> None:
-    """Compare the live lists of a shop with the artifacts; where they differ, publish anew."""
+    """Compare the live lists of a shop with the artifacts; where they differ, publish again."""
     broken = reconciliation.audited(shop)
     if broken:
         reconciliation.restore(broken, send)
@@ -97,7 +96,7 @@ def send(run_id: str, task: Task, work: Work) -> None:
 
 
 def waiting() -> int:
-    """How many messages wait in all queues, which are declared anew where the broker lost them."""
+    """Count the messages in all queues, and declare queues again that the broker lost."""
     with app.connection_for_write() as connection:
         queues = [app.amqp.queues[name](connection.default_channel) for name in QUEUES.values()]
         for queue in queues:

@@ -21,9 +21,8 @@ from recommender.evaluation.experiments import Evaluation, evaluate
 from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench
 from recommender.evaluation.metrics import K
 from recommender.evaluation.next_item import Histories
-from recommender.evaluation.ready_made import ReadyMade
+from recommender.evaluation.ready_made import ReadyMade, read_entries
 from recommender.evaluation.report import Judged
-from recommender.readers.lists import read_lists
 from recommender.settings.loading import find_file, load
 
 FIT = Path(__file__).with_name("fit.py")
@@ -80,7 +79,7 @@ def export(asked: Bench, folder: Path) -> None:
 def peer_lists(folder: Path) -> Iterator[ReadyMade]:
     """The lists that came back."""
     for path in sorted(folder.glob("lists-*.parquet")):
-        yield ReadyMade(path.stem.removeprefix("lists-"), *read_lists(path))
+        yield ReadyMade(path.stem.removeprefix("lists-"), *read_entries(path))
 
 
 def with_sasrec(job: Job, terms: Terms, lists: list[ReadyMade], folder: Path) -> Evaluation:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from recommender.artifacts.store import ArtifactStore
 from recommender.errors import ConfigError
-from recommender.readers.users import user_hash
+from recommender.readers.interactions import user_hash
 
 LEDGER = "forgotten-users"
 

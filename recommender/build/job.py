@@ -11,17 +11,16 @@ from recommender import registry
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.paid_texts import Account, SharedPurse
+from recommender.build.paid_texts import ShardEncoder, Spending
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
-from recommender.core.progress import Progress, silent
 from recommender.core.protocols import TextEncoder
 from recommender.core.recipe import Choice, Recipe
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
-from recommender.readers.shop import Source, input_digests
+from recommender.readers.shop import ShopSource, input_digests
 
 SHARD_ITEMS = 65_536
 
@@ -66,30 +65,31 @@ class PinnedEncoder:
             )
         return encoder
 
-    def account(self, plan: str, answers: Path) -> Account:
-        """The account from which the texts of a plan are paid for."""
-        purse = SharedPurse(self.ledger.artifacts, plan, self.api.budget)
-        return Account.opened(self.encoder(), purse, self.ledger, self.end, answers)
+    def shard_encoder(self, plan: str, lock: Path) -> ShardEncoder:
+        """The encoder of the shards of a plan of texts, with the run's budget."""
+        spending = Spending(self.ledger.artifacts, plan, self.api.budget)
+        return ShardEncoder.of(self.encoder(), spending, self.ledger, self.end, lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One shop's input, recipe and places; `settings`, without secrets, are for the record.
 
-    A text API's answers lie in the folder `answers` until they are taken in. A shard holds at most
-    `shard_texts` texts or the lists of `shard_items` items. `rule_file` is the merchandisers', read
-    as of `today`, which is the day on which the run begins if not given.
+    Through the file `paid_lock`, processes of this machine wait for each other before they pay for
+    the same texts. A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
+    `rule_file` is the merchandisers', read as of `today`, which is the day on which the run begins
+    if not given.
     """
 
     shop: str
-    source: Source
+    source: ShopSource
     recipe: Recipe
     artifacts: ArtifactStore
     user_key: bytes
     quarantine: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     text_api: TextApi = field(default_factory=TextApi)
-    answers: Path = Path(".recommender/answers")
+    paid_lock: Path = Path(".recommender/paid-texts.lock")
     progress: Progress = silent
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     shard_texts: int = SHARD_TEXTS

@@ -1,23 +1,24 @@
-"""Paid texts: what a text API answered, in the artifact store until its shard is made.
+"""Paid texts: answers of a text API, kept in the artifact store until their shard is made.
 
-Every answer is an artifact of its own, written down in a ledger of its shard, so that whoever goes
-on with the shard, on any machine, pays for nothing again. What a run spends stands in a ledger of
-its plan of texts: one entry before each call, so that all who work on the run share one budget.
+Each answer is an artifact of its own with an entry in a ledger of its shard. Whoever continues with
+the shard, on any machine, therefore pays for none of it again. A run's spending is in a ledger of
+its plan of texts: one entry before each call, so that all workers of the run share one budget.
 """
 
+import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
 from recommender.artifacts.store import Artifact, ArtifactStore, artifact_key
 from recommender.build.text_shards import SHARD, Ledger, hash_of
-from recommender.core.api_budget import Budget, Purse, Till
+from recommender.core.api_budget import Budget
 from recommender.core.arrays import FloatMatrix, FloatVector
-from recommender.core.progress import silent
 from recommender.core.protocols import PaidEncoder, TextEncoder
 from recommender.errors import ArtifactError
 
@@ -25,24 +26,24 @@ PART = ("text-part", 1)
 
 
 def spending_ledger(plan: str) -> str:
-    """What the ledger is called in which the spending for a plan of texts stands."""
+    """The name of the ledger that holds the spending for a plan of texts."""
     return artifact_key("spending", 1, {}, {"plan": plan})
 
 
 def parts_ledger(shard: str) -> str:
-    """What the ledger is called in which the answers for a shard stand."""
+    """The name of the ledger that lists the answers for a shard."""
     return artifact_key("text-parts", 1, {}, {"shard": shard})
 
 
-class SharedPurse:
-    """What everybody who works on a plan may still spend together."""
+class Spending:
+    """What all workers on a plan of texts have spent together of one budget."""
 
     def __init__(self, artifacts: ArtifactStore, plan: str, budget: Budget) -> None:
         self.artifacts, self.ledger, self.budget = artifacts, spending_ledger(plan), budget
         self.entries = self.calls = self.tokens = self.owed = 0
 
-    def take(self, tokens: int) -> None:
-        """Take one call of so many tokens, before it is made. Raises: ProviderFailed."""
+    def reserve(self, tokens: int) -> None:
+        """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
         written = False
         while not written:
             self._read()
@@ -52,8 +53,8 @@ class SharedPurse:
             written = self.artifacts.append(self.ledger, self.entries, entry)
         self.owed = 0
 
-    def correct(self, tokens: int) -> None:
-        """Count what calls cost beyond what was taken, or below; written with the next call."""
+    def settle(self, tokens: int) -> None:
+        """Count what calls cost above or below their reservation; written with the next call."""
         self.owed += tokens
 
     def _read(self) -> None:
@@ -64,31 +65,40 @@ class SharedPurse:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardDrawer:
-    """The answers that belong to one shard; once the shard is there, its vectors are found too.
+class PaidShard:
+    """The ledger of one shard of texts; once the shard is made, its vectors are found there.
 
-    Those of `others`, shards that were begun and never made, are found as well.
+    Answers for `others`, shards that were begun and never made, are found as well.
     """
 
     artifacts: ArtifactStore
     encoder: str
     shard: str
+    spending: Spending
     others: tuple[str, ...] = ()
+
+    def reserve(self, tokens: int) -> None:
+        """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
+        self.spending.reserve(tokens)
+
+    def settle(self, tokens: int) -> None:
+        """Count what calls cost above or below their reservation."""
+        self.spending.settle(tokens)
 
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
         try:
             held = self._held()
-        except ArtifactError:  # another run cleared the answers: by now their shard is there
+        except ArtifactError:  # another run removed the answers, so by now their shard is made
             held = self._held()
         known = {text: held.get(_key(text)) for text in texts}
         return {text: vector for text, vector in known.items() if vector is not None}
 
     def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Put vectors (n, d) away for good: artifact first, then its line in the ledger."""
+        """Store vectors (n, d) durably: the artifact first, then its entry in the ledger."""
         hashes = np.array([hash_of(text) for text in texts], dtype="S32")
-        told = hashlib.sha256(hashes.tobytes()).hexdigest()
-        key = artifact_key(*PART, {"encoder": self.encoder}, {"documents": told})
+        digest = hashlib.sha256(hashes.tobytes()).hexdigest()
+        key = artifact_key(*PART, {"encoder": self.encoder}, {"documents": digest})
         columns = {"hashes": hashes, "matrix": vectors}
         self.artifacts.write(PART[0], key, columns, {"texts": len(texts)})
         ledger = parts_ledger(self.shard)
@@ -97,10 +107,10 @@ class ShardDrawer:
             at += 1
 
     def clear(self) -> None:
-        """Remove the answers, whose vectors now lie in the shard."""
+        """Remove the answers, whose vectors are now in the shard."""
         parts = self._parts(self.shard)
         for key, _ in parts:
-            with suppress(FileNotFoundError, ArtifactError):  # another run clears them as well
+            with suppress(FileNotFoundError, ArtifactError):  # another run removes them as well
                 self.artifacts.discard(PART[0], key)
         if parts:
             with suppress(FileNotFoundError, ArtifactError):
@@ -130,48 +140,51 @@ class ShardDrawer:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Who encodes the shards of a plan, and pays for it where that costs anything.
+class ShardEncoder:
+    """The encoder of a plan's shards, which pays from one budget where it costs money.
 
-    `others` are shards that earlier runs began and never made: what was paid for them counts too.
+    On one machine, one process at a time encodes a paid shard; `lock` is the file of their locks.
+    Answers for `others`, shards that earlier runs began and never made, count as paid.
     """
 
     encoder: TextEncoder
-    purse: Purse
+    spending: Spending
     ledger: Ledger
-    answers: Path
-    others: tuple[str, ...] = ()
+    lock: Path
+    others: tuple[str, ...]
 
     @classmethod
-    def opened(
-        cls, encoder: TextEncoder, purse: Purse, ledger: Ledger, end: int, answers: Path
-    ) -> "Account":
-        """An account behind the first `end` entries of the encoder's ledger."""
-        account = cls(encoder, purse, ledger, answers)
-        if not isinstance(encoder, PaidEncoder):
-            return account
-        store = ledger.artifacts
-        others = tuple(key for key in ledger.keys(end) if store.find(SHARD[0], key) is None)
-        for shard in others:
-            if (answers / shard).exists():
-                encoder.paying(account._till(shard)).encode([], silent)
-        return replace(account, others=others)
+    def of(
+        cls, encoder: TextEncoder, spending: Spending, ledger: Ledger, end: int, lock: Path
+    ) -> "ShardEncoder":
+        """An encoder that knows the first `end` entries of the ledger of its shards."""
+        others: tuple[str, ...] = ()
+        if isinstance(encoder, PaidEncoder):
+            find = ledger.artifacts.find
+            others = tuple(key for key in ledger.keys(end) if find(SHARD[0], key) is None)
+        return cls(encoder, spending, ledger, lock, others)
 
     @contextmanager
-    def paying(self, shard: str) -> Iterator[TextEncoder]:
-        """The encoder for one shard; answers are kept until the block ends well."""
+    def of_shard(self, shard: str) -> Iterator[TextEncoder]:
+        """The encoder for one shard; its answers are kept until the block ends well."""
         if not isinstance(self.encoder, PaidEncoder):
             yield self.encoder
             return
-        yield self.encoder.paying(self._till(shard))
-        self._drawer(shard).clear()
-
-    def _till(self, shard: str) -> Till:
-        return Till(self.purse, self._drawer(shard), self.answers / shard)
-
-    def _drawer(self, shard: str) -> ShardDrawer:
         others = tuple(key for key in self.others if key != shard)
-        return ShardDrawer(self.ledger.artifacts, self.ledger.encoder, shard, others)
+        artifacts, encoder = self.ledger.artifacts, self.ledger.encoder
+        paid = PaidShard(artifacts, encoder, shard, self.spending, others)
+        with _locked(self.lock, shard):
+            yield self.encoder.paying(paid)
+            paid.clear()
+
+
+@contextmanager
+def _locked(path: Path, shard: str) -> Iterator[None]:
+    """Hold the lock of a shard, a byte of the file; the system frees it when the process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, crc32(shard.encode()))
+        yield
 
 
 def _key(text: str) -> bytes:

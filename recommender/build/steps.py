@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.core.arrays import Columns
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Stopwatch
 from recommender.errors import ArtifactError
 
 Made = tuple[Columns, Map[str, Any]]

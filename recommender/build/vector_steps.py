@@ -20,13 +20,13 @@ from recommender.core import documents as document_text
 from recommender.core.documents import documents
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import part_of
 from recommender.core.recipe import Choice, Placement
+from recommender.core.telemetry import part_of
 from recommender.core.vectors import Embeddings, ItemVectors, Origins, joined_content
 from recommender.errors import DataError
 from recommender.ranking.training_set import KIN, near_by_content
+from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import parameters, read_shop
-from recommender.readers.users import Users
 
 TEXT_VECTORS = ("text", 2)
 GIVEN_VECTORS = ("content", 1)
@@ -76,7 +76,7 @@ def read_step(job: Job) -> Step:
     def make() -> Made:
         shop = read_shop(
             job.source,
-            Users(job.user_key, forgotten),
+            HashedUsers(job.user_key, forgotten),
             quarantine=job.quarantine,
             progress=job.progress,
         )
@@ -135,12 +135,12 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
 
     def encode(wanted: Sequence[int]) -> Iterator[tuple[int, Made]]:
         found, keys = planning.artifact(), shards() or ()
-        account = encoder.account(plan_key, job.answers)
+        own = encoder.shard_encoder(plan_key, job.paid_lock)
         todo = [(shard, *texts_of(found, shard, size)) for shard in wanted]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                with account.paying(keys[shard]) as paying:
-                    matrix = paying.encode(texts, part_of(advance))
+                with own.of_shard(keys[shard]) as of_shard:
+                    matrix = of_shard.encode(texts, part_of(advance))
                     yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
     encoding = Step(

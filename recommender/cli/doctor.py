@@ -12,7 +12,7 @@ from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import (
-    Finding,
+    Diagnosis,
     examine_artifacts,
     examine_content,
     examine_encoder,
@@ -57,18 +57,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _store(settings: Settings) -> tuple[list[Finding], bool]:
+def _store(settings: Settings) -> tuple[list[Diagnosis], bool]:
     try:
         with connection(settings) as store:
             findings = examine_servers(inspect_servers(store), uncovered_slots(store))
             return [*findings, _lists(store, settings.shop)], True
     except StoreUnavailable as error:
-        return [Finding("store", "fault", str(error))], False
+        return [Diagnosis("store", "fault", str(error))], False
 
 
-def _content(settings: Settings, *, measure: bool) -> list[Finding]:
+def _content(settings: Settings, *, measure: bool) -> list[Diagnosis]:
     """What each content origin of the recipe needs."""
-    found: list[Finding] = []
+    found: list[Diagnosis] = []
     for name, choice in settings.recipe.content.items():
         if choice.use in registry.CONTENT_ORIGINS:
             found += examine_content(name, partial(registry.content_origin, choice))
@@ -80,7 +80,7 @@ def _content(settings: Settings, *, measure: bool) -> list[Finding]:
     return found
 
 
-def _encoding(name: str, text: Choice, *, measure: bool) -> list[Finding]:
+def _encoding(name: str, text: Choice, *, measure: bool) -> list[Diagnosis]:
     if text.use != encoding_paths.SENTENCE_TRANSFORMERS:
         return []
     found = [examine_encoding(name, text.parameters, bf16=multiplies_bf16())]
@@ -89,7 +89,7 @@ def _encoding(name: str, text: Choice, *, measure: bool) -> list[Finding]:
     try:
         paths = encoding_paths.measured(text, encoding_paths.sample_texts(SAMPLE))
     except RecommenderError as error:
-        return [*found, Finding("speed", "fault", str(error))]
+        return [*found, Diagnosis("speed", "fault", str(error))]
     for path in paths:
         near = path.fidelity
         told = (
@@ -97,19 +97,19 @@ def _encoding(name: str, text: Choice, *, measure: bool) -> list[Finding]:
             f"{near.mean_cosine:.5f} (least {near.least_cosine:.5f}), "
             f"{near.nearest_kept:.1%} of the ten nearest kept"
         )
-        found.append(Finding("speed", "ok", told))
+        found.append(Diagnosis("speed", "ok", told))
     best = encoding_paths.proposed(paths).parameters
     wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
-    return [*found, Finding("proposal", "ok", f"recipe.content.{name} = {{ {wanted} }}")]
+    return [*found, Diagnosis("proposal", "ok", f"recipe.content.{name} = {{ {wanted} }}")]
 
 
-def _recipe(settings: Settings) -> Finding:
+def _recipe(settings: Settings) -> Diagnosis:
     recipe = settings.recipe.recipe()
     try:
         registry.check(recipe)
     except RecommenderError as error:
-        return Finding("recipe", "fault", str(error))
-    return Finding("recipe", "ok", recipe.digest[:12])
+        return Diagnosis("recipe", "fault", str(error))
+    return Diagnosis("recipe", "ok", recipe.digest[:12])
 
 
 def _input_paths(settings: Settings) -> list[str]:
@@ -119,8 +119,8 @@ def _input_paths(settings: Settings) -> list[str]:
     return places
 
 
-def _lists(store: Store, shop: str) -> Finding:
+def _lists(store: Store, shop: str) -> Diagnosis:
     try:
         return examine_lists(audit(store, shop))
     except StoreUnavailable as error:
-        return Finding("lists", "fault", str(error))
+        return Diagnosis("lists", "fault", str(error))

@@ -16,8 +16,7 @@ from recommender.cli.terminal import progress
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.experiments import evaluate, published_lists
 from recommender.evaluation.harness import Terms
-from recommender.evaluation.ready_made import ReadyMade
-from recommender.readers.lists import read_lists
+from recommender.evaluation.ready_made import ReadyMade, read_entries
 from recommender.settings.model import Settings
 
 
@@ -56,7 +55,7 @@ def _lists(given: list[str]) -> Iterator[ReadyMade]:
         name, sign, path = assignment.partition("=")
         if not (sign and name.strip() and path):
             raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
-        yield ReadyMade(name.strip(), *read_lists(Path(path)))
+        yield ReadyMade(name.strip(), *read_entries(Path(path)))
 
 
 def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ReadyMade]:

@@ -7,7 +7,7 @@ from recommender.cli.terminal import console, progress, table
 from recommender.errors import ConfigError, GateHeld
 from recommender.evaluation.finetuning import Judgement, finetune, save
 from recommender.evaluation.harness import Terms
-from recommender.vectors.content.adapter_training import AdapterTraining
+from recommender.vectors.content.adapter import AdapterTraining
 
 FIGURES = ("queries", "before", "after", "gain, 95 % interval")
 

@@ -14,7 +14,7 @@ from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError
-from recommender.insights.finding import KINDS, Finding
+from recommender.insights.checks import KINDS, Finding
 from recommender.insights.lint import Report, lint
 
 COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")

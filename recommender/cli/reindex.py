@@ -13,7 +13,7 @@ from recommender.build.job import Job
 from recommender.cli.run_line import EarlierRun, RunLine
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, progress, table
-from recommender.core.stopwatch import StageCost, Stopwatch
+from recommender.core.telemetry import StageCost, Stopwatch
 from recommender.errors import DataError
 from recommender.pipeline import Outcome
 from recommender.publishing.embedded import save

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
@@ -16,20 +16,23 @@ from recommender.cli.session import store_url
 from recommender.errors import ConfigError, DataError
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
-from recommender.service.app import Search, create_app
+from recommender.service.app import create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import Store, open_store
 from recommender.settings.loading import find_file, find_files, load
 from recommender.settings.model import Settings
 
+if TYPE_CHECKING:
+    from recommender.service.live_search import LiveSearch
+
 GRACE_S = 5
-"""How long requests may go on after the command was told to end."""
+"""How long requests may go on after a signal asked the command to end."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer over HTTP for every shop whose settings are given, until told to end."""
+    """Answer over HTTP for every shop whose settings are given, until a signal ends the command."""
     api_keys = _api_keys(options.api_keys)
-    with ExitStack() as stores, _listening(options.host, options.port) as listener:
+    with ExitStack() as stores, listening(options.host, options.port) as listener:
         found = _settings(options)
         urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in urls.items()}
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        # uvicorn raises the signal again when it is done: the stores must be left even then.
+        # uvicorn raises the signal again when it is done; the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         _say(shops, searches, listener)
         uvicorn.Server(config).run(sockets=[listener])
@@ -61,10 +64,10 @@ def _settings(options: argparse.Namespace) -> list[Settings]:
     return read
 
 
-def live_search(settings: Settings, store: Store) -> Search:
-    """What follows a shop's live generation and searches it."""
+def live_search(settings: Settings, store: Store) -> "LiveSearch":
+    """Search of a shop's live generation."""
     from recommender.insights.search import searcher_of
-    from recommender.service.searching import LiveSearch
+    from recommender.service.live_search import LiveSearch
 
     artifacts, api = settings.artifact_store(), settings.text_api.text_api()
 
@@ -90,7 +93,8 @@ def _api_keys(path: str | None) -> frozenset[str]:
     return frozenset(lines)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises: ConfigError where it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)

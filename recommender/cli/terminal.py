@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from recommender.core.progress import Advance
+from recommender.core.telemetry import Advance
 
 WIDTH = 100
 EVERY_S = 30

@@ -1,12 +1,11 @@
-"""The text API of an installation: where it is, who pays for it, and what was paid for already.
+"""The text API of an installation: its address and key, its budget, and the vectors paid for.
 
-An encoder that asks a provider gets this beside its parameters: a recipe names neither address nor
-key, so that no run record can send a key elsewhere.
+An encoder that calls a provider gets this next to its parameters. A recipe names neither address
+nor key, so no run record can send a key elsewhere.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,26 +14,6 @@ from recommender.errors import ConfigError, ProviderFailed
 
 DEFAULT_URL = "https://api.openai.com/v1"
 MILLION = 1_000_000
-
-
-class Drawer(Protocol):
-    """Vectors that were paid for, until they lie in a shard."""
-
-    def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
-        """Those of the texts that have a vector (d,)."""
-
-    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Put vectors (n, d) away for good: they are durable when this returns."""
-
-
-class Purse(Protocol):
-    """What a run may still spend."""
-
-    def take(self, tokens: int) -> None:
-        """Take one call of so many tokens, before it is made. Raises: ProviderFailed."""
-
-    def correct(self, tokens: int) -> None:
-        """Count what calls cost beyond what was taken for them, or below (negative)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +28,7 @@ class Budget:
     price: float = 0.02
 
     def check(self, calls: int, tokens: int) -> None:
-        """See that so much is within the budget. Raises: ProviderFailed."""
+        """Check that these totals are within the budget. Raises: ProviderFailed."""
         money = tokens * self.price / MILLION
         if calls > self.calls:
             raise ProviderFailed(
@@ -63,55 +42,58 @@ class Budget:
             )
 
 
-class OwnPurse:
-    """What one process spends."""
+class PaidTexts(Protocol):
+    """The ledger of an encoder that is paid: vectors it has paid for, and what it has spent."""
 
-    def __init__(self, budget: Budget) -> None:
-        self.budget, self.calls, self.tokens = budget, 0, 0
+    def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
+        """Those of the texts that have a vector (d,)."""
 
-    def take(self, tokens: int) -> None:
-        """Take one call of so many tokens. Raises: ProviderFailed."""
+    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
+        """Store vectors (n, d); they are durable when this returns."""
+
+    def reserve(self, tokens: int) -> None:
+        """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
+
+    def settle(self, tokens: int) -> None:
+        """Count what calls cost above (or, negative, below) the tokens reserved for them."""
+
+
+@dataclass(slots=True)
+class PaidInMemory:
+    """The ledger of one process, which ends with it."""
+
+    budget: Budget
+    calls: int = 0
+    tokens: int = 0
+    vectors: dict[str, FloatVector] = field(default_factory=dict)
+
+    def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
+        """Those of the texts that have a vector (d,)."""
+        return {text: self.vectors[text] for text in texts if text in self.vectors}
+
+    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
+        """Store vectors (n, d)."""
+        self.vectors.update(zip(texts, vectors, strict=True))
+
+    def reserve(self, tokens: int) -> None:
+        """Count one call of so many tokens. Raises: ProviderFailed."""
         self.budget.check(self.calls + 1, self.tokens + tokens)
         self.calls += 1
         self.tokens += tokens
 
-    def correct(self, tokens: int) -> None:
-        """Count what calls cost beyond what was taken for them, or below (negative)."""
+    def settle(self, tokens: int) -> None:
+        """Count what calls cost above (or, negative, below) the tokens reserved for them."""
         self.tokens += tokens
-
-
-class OwnDrawer:
-    """Vectors in the memory of one process."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, FloatVector] = {}
-
-    def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
-        """Those of the texts that have a vector (d,)."""
-        return {text: self.kept[text] for text in texts if text in self.kept}
-
-    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Put vectors (n, d) away."""
-        self.kept.update(zip(texts, vectors, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Till:
-    """Where one call of an encoder pays: its purse, its drawer, and a folder for its answers."""
-
-    purse: Purse
-    drawer: Drawer
-    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TextApi:
-    """An OpenAI-compatible text API and how it is asked.
+    """An OpenAI-compatible text API and how it is called.
 
-    `concurrency` requests at once, each within `timeout_s`; a batch is sent at most `attempts`
-    times, waiting `wait_s` at first and twice as long each time. Link-local addresses, where clouds
-    keep their credentials, are refused unless `link_local`. `till` is None where nobody keeps what
-    is paid for.
+    At most `concurrency` requests run at once, each within `timeout_s`. A batch is sent at most
+    `attempts` times; the first pause is `wait_s`, and each further one twice as long. Link-local
+    addresses, where clouds keep their credentials, are refused unless `link_local`. Without a
+    ledger in `paid`, vectors are kept in memory.
     """
 
     url: str = DEFAULT_URL
@@ -122,18 +104,14 @@ class TextApi:
     attempts: int = 6
     wait_s: float = 0.5
     link_local: bool = False
-    till: Till | None = None
+    paid: PaidTexts | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url)
 
-    def opened(self) -> Till:
-        """The till, or one of this process alone."""
-        return self.till or Till(OwnPurse(self.budget), OwnDrawer())
-
 
 def check_url(url: str) -> None:
-    """See that a URL may be a text API's. Raises: ConfigError, telling none of its secrets."""
+    """Check that a URL may be a text API's. Raises: ConfigError, which shows no secret of it."""
     try:
         parts = urlsplit(url)
         wrong = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, frozen, pack_texts, text_codes, unpack_texts
 from recommender.core.ids import ItemIds
-from recommender.errors import DataError
+from recommender.errors import ConfigError, DataError
 
 TEXTS = ("title", "description", "brand", "category", "group")
 PATH_SEPARATOR = " > "
@@ -142,3 +142,31 @@ class Catalogue:
                 for number, name in enumerate(names)
             },
         )
+
+
+def brand_codes(catalogue: Catalogue) -> Rows:
+    """A number for the brand of each item (n,), -1 where it is unknown."""
+    return _codes(catalogue.brand)
+
+
+def category_codes(catalogue: Catalogue, level: int = 0) -> Rows:
+    """A number for the first `level` parts of each category (n,), -1 where it is unknown.
+
+    0 takes the whole path; a path with fewer parts counts as it is.
+    """
+    if level == 0:
+        return _codes(catalogue.category)
+    cut = [PATH_SEPARATOR.join(path.split(PATH_SEPARATOR)[:level]) for path in catalogue.category]
+    return _codes(cut)
+
+
+def require_level(level: int, rule: str) -> None:
+    """Refuse a level below 0. Raises: ConfigError."""
+    if level < 0:
+        raise ConfigError(f"{rule}: level = {level} is below 0; 0 is the whole path")
+
+
+def _codes(texts: Sequence[str]) -> Rows:
+    codes, distinct = text_codes(texts)
+    blank = np.array([not text for text in distinct], dtype=bool)
+    return np.where(blank[codes], -1, codes).astype(np.int32)

@@ -14,6 +14,8 @@ from recommender.errors import DataError
 Unit = Literal["auto", "basket", "session", "user"]
 """What joins events; `auto` is the finest unit that a shop gives."""
 
+DAY_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Interactions:

@@ -12,13 +12,13 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.api_budget import Till
+from recommender.core.api_budget import PaidTexts
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 
 
@@ -44,10 +44,10 @@ class TextEncoder(Protocol):
 
 @runtime_checkable
 class PaidEncoder(TextEncoder, Protocol):
-    """A text encoder that asks a provider and pays for it."""
+    """A text encoder that calls a provider and pays for it."""
 
-    def paying(self, till: Till) -> TextEncoder:
-        """The same encoder, which pays at this till."""
+    def paying(self, paid: PaidTexts) -> TextEncoder:
+        """The same encoder with this ledger of what was paid for."""
 
 
 @runtime_checkable
@@ -194,7 +194,7 @@ class PreparedFilter(Protocol):
 class Filter(Protocol):
     """Keeps or drops candidates."""
 
-    by_likeness: ClassVar[bool]
+    by_similarity: ClassVar[bool]
     """Whether it reads embeddings or item vectors, rather than what is known of the items."""
 
     def prepare(self, context: RankingContext) -> PreparedFilter:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.errors import DataError
 
-DAY_S = 86_400
 LARGEST_BASKET = 100
 QUERIES_PER_BASKET = 5
 WARM, EVERY = 20, 10

@@ -24,7 +24,7 @@ from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories
 from recommender.evaluation.ready_made import ReadyMade
 from recommender.evaluation.report import Judged
 from recommender.evaluation.test_window_log import record_peek
-from recommender.vectors.content.adapted_folder import learned_until
+from recommender.vectors.content.model_folder import learned_until
 
 BEST_SELLERS = "best sellers"
 BEHAVIOUR: Mapping[str, Baseline] = {

@@ -26,10 +26,10 @@ from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.model_card import card, day, licence_of
 from recommender.evaluation.report import Panel
 from recommender.evaluation.slices import by_support
-from recommender.vectors.content import adapted_folder, model_folder
-from recommender.vectors.content.adapter import Adapter
-from recommender.vectors.content.adapter_training import AdapterTraining, Watch
+from recommender.vectors.content import model_folder
+from recommender.vectors.content.adapter import Adapter, AdapterTraining, OnCheck
 from recommender.vectors.content.model_folder import DEFAULT_MODEL
+from recommender.vectors.content.sentence_transformer import require_same
 
 ENCODER = "sentence-transformers"
 HELD_OUT, SEEN = "held out of tuning", "seen in tuning"
@@ -74,7 +74,7 @@ class Tuned:
     training: AdapterTraining
 
 
-def finetune(job: Job, terms: Terms, training: AdapterTraining, watch: Watch) -> Tuned:
+def finetune(job: Job, terms: Terms, training: AdapterTraining, watch: OnCheck) -> Tuned:
     """Learn an adapter for the job's text encoder, and judge it on the validation window.
 
     Raises: ConfigError where the recipe's text encoder is no sentence-transformers model;
@@ -120,7 +120,7 @@ def save(job: Job, tuned: Tuned, out: Path) -> None:
     record = {key: facts[key] for key in ("base", "digest", "seed")}
     record |= {"until": tuned.bench.window.start, "ndcg": tuned.judgement.plain()}
     try:
-        adapted_folder.save(
+        model_folder.save_adapted(
             folder, tuned.adapter, out, card(facts, tuned.judgement.plain()), record
         )
     except ModuleNotFoundError as error:
@@ -130,7 +130,7 @@ def save(job: Job, tuned: Tuned, out: Path) -> None:
     texts = documents(tuned.bench.catalogue)
     rows = [row for row, text in enumerate(texts) if text][:PROBED]
     expected = tuned.adapter.apply(tuned.bench.content[text].matrix[rows])
-    adapted_folder.require_same(out, [texts[row] for row in rows], expected)
+    require_same(out, [texts[row] for row in rows], expected)
 
 
 def _facts(job: Job, tuned: Tuned, base: str, folder: Path) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from recommender.build.job import Job
 from recommender.core.arrays import Rows, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
-from recommender.core.interactions import Interactions, support
+from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError
-from recommender.evaluation.baskets import DAY_S, Queries, Window, cold_folds, draw_queries, window
+from recommender.evaluation.baskets import Queries, Window, cold_folds, draw_queries, window
 from recommender.evaluation.intervals import Interval, Resamples
 from recommender.evaluation.metrics import K, QueryScores, judge
 from recommender.evaluation.next_item import Histories, histories

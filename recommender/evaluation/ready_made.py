@@ -1,16 +1,23 @@
 """Ready-made lists: what another system, or an earlier build, shows for each item."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.ids import ItemIds
 from recommender.core.neighbours import Neighbours
-from recommender.errors import DataError
+from recommender.errors import ConfigError, DataError
 from recommender.evaluation.best import best_of_each
+
+_ITEM, _RELATED = ("item", "item_id"), ("related", "related_id", "related_item")
+_ORDER = ("score", "rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +67,59 @@ class ReadyMade:
         if empty:
             said.append(f"{empty:,} of {len(ids):,} items without a list")
         return lists, (f"{self.name}: {'; '.join(said)}",) if said else ()
+
+
+def read_entries(path: Path) -> tuple[list[str], list[str], NDArray[np.float32]]:
+    """Read a table of list entries: items, related items and scores (e,), larger for the first.
+
+    The columns are `item`, `related`, and `score` or `rank`; a rank r, from 1, is read as the
+    score 1 / r. The file is Parquet where its name ends so, and CSV with a header otherwise.
+
+    Raises: ConfigError where the file does not exist; DataError where it is not such a table.
+    """
+    if not path.is_file():
+        raise ConfigError(f"lists {path}: no such file")
+    columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    item, related, order = (_find(path, columns, names) for names in (_ITEM, _RELATED, _ORDER))
+    try:
+        scores = np.array(columns[order], dtype=np.float64)
+    except ValueError as error:
+        raise DataError(f"{path}, column {order}: {error}") from error
+    if order == "rank":
+        if (scores < 1).any():
+            raise DataError(f"{path}: a rank below 1; the first entry has rank 1")
+        scores = 1 / scores
+    return columns[item], columns[related], scores.astype(np.float32)
+
+
+def _read_csv(path: Path) -> dict[str, list[str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if len(rows) < 2:
+        raise DataError(f"{path}: no entries; a header and rows are needed")
+    width = len(rows[0])
+    for number, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise DataError(f"{path}, row {number}: {len(row)} fields, {width} expected")
+    return dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))
+
+
+def _read_parquet(path: Path) -> dict[str, list[str]]:
+    try:
+        table = pq.read_table(path)
+        return {
+            name: column.cast(pa.string()).fill_null("").to_pylist()
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a Parquet file of plain columns: {error}") from error
+
+
+def _find(path: Path, columns: Mapping[str, list[str]], names: tuple[str, ...]) -> str:
+    for name in names:
+        if name in columns:
+            return name
+    raise DataError(f"{path}: no column {' or '.join(names)}; it has {', '.join(columns)}")

@@ -131,7 +131,7 @@ class _Namer:
     def __post_init__(self) -> None:
         counted: Counter[str] = Counter()
         for row in self.known.tolist():
-            counted.update(set(words_of(self.texts[row])))
+            counted.update(set(name_words(self.texts[row])))
         object.__setattr__(self, "everywhere", counted)
 
     def words(self, rows: Rows) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class _Namer:
         inside: Counter[str] = Counter()
         places: Counter[str] = Counter()
         for row in rows.tolist():
-            for place, word in enumerate(dict.fromkeys(words_of(self.texts[row]))):
+            for place, word in enumerate(dict.fromkeys(name_words(self.texts[row]))):
                 inside[word] += 1
                 places[word] += place
         others = max(1, len(self.known) - len(rows))
@@ -160,7 +160,7 @@ class _Namer:
         )
 
 
-def words_of(text: str) -> list[str]:
+def name_words(text: str) -> list[str]:
     """The words of at least three letters, in lower case."""
     return _WORD.findall(text.casefold())
 

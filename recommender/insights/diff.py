@@ -13,7 +13,7 @@ from recommender.build.contents import find_build, read_catalogue, related_lists
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.lists import Comparison, K, Lists, compare
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.publishing.publisher import Publisher
 

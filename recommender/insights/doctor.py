@@ -37,7 +37,7 @@ LUA_REPAIRED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at, and what to do where it is not well."""
 
     what: str
@@ -45,83 +45,83 @@ class Finding:
     detail: str
 
 
-def examine_parts() -> list[Finding]:
+def examine_parts() -> list[Diagnosis]:
     """Whether the extras are installed that a reindex needs."""
     findings = []
     for extra, modules in PARTS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         if missing:
             text = f"{', '.join(missing)} missing; pip install 'recommender[{extra}]'"
-            findings.append(Finding(f"extra {extra}", "fault", text))
+            findings.append(Diagnosis(f"extra {extra}", "fault", text))
         else:
-            findings.append(Finding(f"extra {extra}", "ok", "installed"))
+            findings.append(Diagnosis(f"extra {extra}", "ok", "installed"))
     return findings
 
 
-def examine_encoder(make: Callable[[], TextEncoder]) -> list[Finding]:
+def examine_encoder(make: Callable[[], TextEncoder]) -> list[Diagnosis]:
     """Whether the text model is here, what it should be, and what it takes."""
     try:
         encoder = make()
         fingerprint = encoder.fingerprint()
         told = encoder.cost() if isinstance(encoder, CostlyEncoder) else [fingerprint[:60]]
     except RecommenderError as error:
-        return [Finding("text model", "fault", str(error))]
-    return [Finding("text model", "ok", line) for line in told]
+        return [Diagnosis("text model", "fault", str(error))]
+    return [Diagnosis("text model", "ok", line) for line in told]
 
 
-def examine_content(name: str, make: Callable[[], ContentOrigin]) -> list[Finding]:
+def examine_content(name: str, make: Callable[[], ContentOrigin]) -> list[Diagnosis]:
     """Whether a content origin that is no text encoder can be read."""
     try:
-        return [Finding(f"content {name}", "ok", make().fingerprint()[:60])]
+        return [Diagnosis(f"content {name}", "ok", make().fingerprint()[:60])]
     except RecommenderError as error:
-        return [Finding(f"content {name}", "fault", str(error))]
+        return [Diagnosis(f"content {name}", "fault", str(error))]
 
 
-def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool) -> Finding:
+def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool) -> Diagnosis:
     """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
     precision = parameters.get("precision", "fp32")
     if precision == "bf16" and not bf16:
         text = f"bf16, which this processor lacks; set recipe.content.{name}.precision to fp32"
-        return Finding("encoding", "warning", text)
+        return Diagnosis("encoding", "warning", text)
     if precision == "fp32" and bf16:
         text = "fp32; this processor has bf16, which is faster: see recommender doctor --speed"
-        return Finding("encoding", "ok", text)
-    return Finding("encoding", "ok", f"{precision}, as fits this processor")
+        return Diagnosis("encoding", "ok", text)
+    return Diagnosis("encoding", "ok", f"{precision}, as fits this processor")
 
 
-def examine_kernels(chosen: str | None, best: str | None) -> Finding:
+def examine_kernels(chosen: str | None, best: str | None) -> Diagnosis:
     """Whether OPENBLAS_CORETYPE, as it was set, keeps products from the processor's best."""
     if chosen and best and chosen.casefold() != best.casefold():
         text = f"OPENBLAS_CORETYPE is {chosen}, this processor has {best}; unset it"
-        return Finding("kernels", "warning", text)
-    return Finding("kernels", "ok", best or "as OpenBLAS finds them")
+        return Diagnosis("kernels", "warning", text)
+    return Diagnosis("kernels", "ok", best or "as OpenBLAS finds them")
 
 
-def examine_inputs(paths: Iterable[str]) -> list[Finding]:
+def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
     """Whether the input files are here."""
     findings = []
     for path in map(Path, paths):
         if path.is_file():
             size = path.stat().st_size / 1024**2
-            findings.append(Finding("input", "ok", f"{path} ({size:,.1f} MiB)"))
+            findings.append(Diagnosis("input", "ok", f"{path} ({size:,.1f} MiB)"))
         else:
-            findings.append(Finding("input", "fault", f"{path} is not there"))
+            findings.append(Diagnosis("input", "fault", f"{path} is not there"))
     return findings
 
 
-def examine_folder(what: str, folder: Path) -> Finding:
+def examine_folder(what: str, folder: Path) -> Diagnosis:
     """Whether the folder can be written, and has room."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Finding(what, "fault", f"{folder} cannot be written: {error.strerror}")
+        return Diagnosis(what, "fault", f"{folder} cannot be written: {error.strerror}")
     verdict: Verdict = "ok" if free >= LOW_DISK_BYTES else "warning"
-    return Finding(what, verdict, f"{folder}, {free / 1024**3:.1f} GiB free")
+    return Diagnosis(what, verdict, f"{folder}, {free / 1024**3:.1f} GiB free")
 
 
-def examine_artifacts(store: ArtifactStore) -> Finding:
+def examine_artifacts(store: ArtifactStore) -> Diagnosis:
     """Whether artifacts can be written and read back, and whether there is room."""
     if isinstance(store.storage, LocalStorage):
         return examine_folder("artifacts", store.storage.root)
@@ -130,32 +130,32 @@ def examine_artifacts(store: ArtifactStore) -> Finding:
         answer = store.storage.read("doctor", 5)
         store.storage.remove("doctor")
     except RecommenderError as error:
-        return Finding("artifacts", "fault", str(error))
+        return Diagnosis("artifacts", "fault", str(error))
     verdict: Verdict = "ok" if answer == b"probe" else "fault"
-    return Finding("artifacts", verdict, f"{redacted(str(store.root))} can be written and read")
+    return Diagnosis("artifacts", verdict, f"{redacted(str(store.root))} can be written and read")
 
 
-def examine_store(facts: ServerFacts) -> list[Finding]:
+def examine_store(facts: ServerFacts) -> list[Diagnosis]:
     """Whether the server is new enough, keeps what it has, and is closed to strangers."""
     return [_version(facts), _eviction(facts), *_access(facts)]
 
 
-def examine_lists(audit: Audit | None) -> Finding:
+def examine_lists(audit: Audit | None) -> Diagnosis:
     """Whether nobody deleted lists of what is live."""
     if audit is None:
-        return Finding("lists", "ok", "nothing is published yet")
+        return Diagnosis("lists", "ok", "nothing is published yet")
     if audit.found < audit.published:
         text = (
             f"of {audit.published} lists of generation {audit.generation} {audit.found} are there: "
             "something deletes keys of the store; run recommender reindex --force"
         )
-        return Finding("lists", "fault", text)
-    return Finding("lists", "ok", f"all {audit.found} of generation {audit.generation}")
+        return Diagnosis("lists", "fault", text)
+    return Diagnosis("lists", "ok", f"all {audit.found} of generation {audit.generation}")
 
 
 def examine_servers(
     servers: Mapping[str, ServerFacts | str], uncovered: str | None
-) -> list[Finding]:
+) -> list[Diagnosis]:
     """Whether each server is as it has to be; on a Cluster, whether every slot has one.
 
     `servers` are by name, with the reason of those that tell nothing; `uncovered` names the slots
@@ -164,7 +164,7 @@ def examine_servers(
     findings = [] if uncovered is None else [_slots(len(servers), uncovered)]
     for name, facts in servers.items():
         if isinstance(facts, str):
-            found = [Finding("server", "fault", facts)]
+            found = [Diagnosis("server", "fault", facts)]
         else:
             found = [*examine_store(facts), *_membership(facts, alone=uncovered is None)]
         where = f"{name}: " if name else ""
@@ -172,30 +172,30 @@ def examine_servers(
     return findings
 
 
-def _slots(n_nodes: int, uncovered: str) -> Finding:
+def _slots(n_nodes: int, uncovered: str) -> Diagnosis:
     if uncovered:
         text = f"no node has slots {uncovered}: their lists are lost; see redis-cli --cluster check"
-        return Finding("cluster", "fault", text)
-    return Finding("cluster", "ok", f"{n_nodes} primaries, every slot covered")
+        return Diagnosis("cluster", "fault", text)
+    return Diagnosis("cluster", "ok", f"{n_nodes} primaries, every slot covered")
 
 
-def _membership(facts: ServerFacts, *, alone: bool) -> list[Finding]:
+def _membership(facts: ServerFacts, *, alone: bool) -> list[Diagnosis]:
     if facts.in_cluster and alone:
         text = "it is a node of a Cluster; write store.url as redis+cluster://"
-        return [Finding("cluster", "fault", text)]
+        return [Diagnosis("cluster", "fault", text)]
     if facts.all_or_nothing and not alone:
         text = "cluster-require-full-coverage yes: one lost shard stops all of them; set it to no"
-        return [Finding("coverage", "warning", text)]
+        return [Diagnosis("coverage", "warning", text)]
     return []
 
 
-def _version(facts: ServerFacts) -> Finding:
+def _version(facts: ServerFacts) -> Diagnosis:
     told = f"{facts.name} {'.'.join(map(str, facts.version))}"
     if facts.version < (OLD_SERVER,) and facts.in_cluster:
-        return Finding("server", "fault", f"{told}: a Cluster has to be of version 7 or newer")
+        return Diagnosis("server", "fault", f"{told}: a Cluster has to be of version 7 or newer")
     if facts.version < (OLD_SERVER,):
         text = f"{told} cannot swap at full memory; use Redis 7, Valkey or newer"
-        return Finding("server", "warning", text)
+        return Diagnosis("server", "warning", text)
     repaired = LUA_REPAIRED.get(facts.name, {})
     series = facts.version[:2]
     if series in repaired and facts.version < repaired[series]:
@@ -203,29 +203,31 @@ def _version(facts: ServerFacts) -> Finding:
             f"{told} is older than the repair of CVE-2025-49844 (Lua); update, unless your "
             "distribution carries the repair, and give readers a user without EVAL"
         )
-        return Finding("server", "warning", text)
-    return Finding("server", "ok", told)
+        return Diagnosis("server", "warning", text)
+    return Diagnosis("server", "ok", told)
 
 
-def _eviction(facts: ServerFacts) -> Finding:
+def _eviction(facts: ServerFacts) -> Diagnosis:
     if facts.policy.startswith("allkeys") and facts.maxmemory:
         text = f"maxmemory-policy is {facts.policy}: lists would be forgotten; set noeviction"
-        return Finding("eviction", "fault", text)
-    return Finding("eviction", "ok", f"{facts.policy}, maxmemory {facts.maxmemory or 'unlimited'}")
+        return Diagnosis("eviction", "fault", text)
+    return Diagnosis(
+        "eviction", "ok", f"{facts.policy}, maxmemory {facts.maxmemory or 'unlimited'}"
+    )
 
 
-def _access(facts: ServerFacts) -> list[Finding]:
+def _access(facts: ServerFacts) -> list[Diagnosis]:
     if facts.addresses is None or facts.open_to_all is None:
-        return [Finding("access", "ok", "this user may not ask about access, as it should be")]
+        return [Diagnosis("access", "ok", "this user may not ask about access, as it should be")]
     strangers = [address for address in facts.addresses if address not in LOOPBACK]
     if not strangers:
-        return [Finding("access", "ok", "loopback or unix socket only")]
+        return [Diagnosis("access", "ok", "loopback or unix socket only")]
     where = f"listens on {', '.join(strangers)}"
     findings = []
     if facts.open_to_all:
         text = f"{where} and the default user needs no password; see config/redis-acl.conf"
-        findings.append(Finding("access", "warning", text))
+        findings.append(Diagnosis("access", "warning", text))
     if facts.unprotected:
         text = f"{where} with protected-mode no; close it, or set passwords for all users"
-        findings.append(Finding("access", "warning", text))
-    return findings or [Finding("access", "ok", f"{where}, users have passwords")]
+        findings.append(Diagnosis("access", "warning", text))
+    return findings or [Diagnosis("access", "ok", f"{where}, users have passwords")]

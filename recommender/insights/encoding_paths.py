@@ -1,7 +1,5 @@
-"""Encoding paths: the ways in which this machine can encode text, how fast and how faithful."""
+"""Encoding paths: the precisions in which this machine encodes text, their speed and fidelity."""
 
-import importlib.util
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,8 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import FloatMatrix
 from recommender.core.cpu import multiplies_bf16
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 
 SENTENCE_TRANSFORMERS = "sentence-transformers"
 FAITHFUL = 0.999
@@ -27,9 +25,9 @@ _FOR = ("the kitchen", "kids", "the garden", "a desk", "two", "gifts", "winter",
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How near vectors (n, d) are to those of a reference.
+    """How close vectors (n, d) are to reference vectors.
 
-    Mean and least cosine, and the share of the ten nearest of each text that stay so.
+    `nearest_kept` is the mean share of the ten nearest texts of a text that stay among its ten.
     """
 
     mean_cosine: float
@@ -49,7 +47,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class EncodingPath:
-    """Parameters of `recipe.content.text`, and what was measured of them."""
+    """Parameters of `recipe.content.text`, with their measured speed and fidelity."""
 
     parameters: Mapping[str, Any]
     texts_per_s: float
@@ -63,18 +61,14 @@ class EncodingPath:
 
 def possible() -> Iterator[dict[str, str]]:
     """Parameters of the paths that this machine has, the reference first."""
-    engines = ["torch"]
-    if importlib.util.find_spec("openvino") is not None and platform.machine() == "x86_64":
-        engines.append("openvino")
     for precision in ("fp32", "bf16") if multiplies_bf16() else ("fp32",):
-        for engine in engines:
-            yield {"precision": precision, "engine": engine}
+        yield {"precision": precision}
 
 
 def measured(choice: Choice, texts: Sequence[str], rounds: int = 3) -> list[EncodingPath]:
-    """Every possible path of a recipe's text encoder on some texts, the reference first.
+    """Measure every possible path of a recipe's text encoder on some texts, the reference first.
 
-    Speed is that of the quickest of the `rounds`, the loading of the model apart.
+    The speed is that of the fastest of the `rounds`, without the loading of the model.
     Raises: ConfigError or MissingExtra where the model is not here.
     """
     paths: list[EncodingPath] = []
@@ -100,7 +94,7 @@ def proposed(paths: Sequence[EncodingPath]) -> EncodingPath:
 
 
 def sample_texts(number: int, words: int = 9, seed: int = 0) -> list[str]:
-    """Made-up product texts, no two alike, of about so many words."""
+    """Synthetic product texts, all different, of about so many words."""
     rng = np.random.default_rng(seed)
     texts = []
     for item in range(number):

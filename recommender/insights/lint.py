@@ -1,4 +1,4 @@
-"""Lint: what a person should mend in a catalogue, and what is odd in the lists made of it."""
+"""Lint: what should be fixed in a catalogue, and what looks wrong in its lists."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,29 @@ from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Choice
 from recommender.core.vectors import Embeddings, joined_content
-from recommender.insights.finding import KINDS, Finding
-from recommender.insights.lists import list_findings, unseen
-from recommender.insights.near_duplicates import Twins
-from recommender.insights.prices import price_findings
-from recommender.insights.text_checks import words_of
-from recommender.insights.titles import title_findings
+from recommender.insights.checks import (
+    KINDS,
+    Finding,
+    list_findings,
+    price_findings,
+    title_findings,
+    title_words,
+    unseen,
+)
+from recommender.insights.near_duplicates import DuplicatePairs
 
 NEAR = 10
 EXACT_UP_TO = 20_000
 CELLS, PROBES, RECALL = 2.0, 8, 0.01
-"""Above, 2 √n cells and the fewest probes: twins lie in one cell, or in those beside it."""
+"""Above, 2 √n cells and the fewest probes: duplicates are in the same cell or a nearby one."""
 BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings of a shop, by kind in the order of `KINDS`, those of best-selling items first.
+    """All findings of a shop, by kind in the order of `KINDS`, best sellers first.
 
-    `placements` are those whose lists were looked at, none where nothing was built.
+    `placements` are those whose lists were checked, none if nothing was built.
     """
 
     catalogue: Catalogue
@@ -46,10 +50,10 @@ class Report:
 
 
 def lint(job: Job, build: Artifact | None) -> Report:
-    """Look at what a shop's files hold, and at the lists of a build where there is one.
+    """Check the files of a shop, and the lists of a build if there is one.
 
     Files that were read before are not read again, and texts that have a vector are not encoded.
-    Raises: as reading does; ArtifactError where the build's parts are gone.
+    Raises: as reading does; ArtifactError if parts of the build are gone.
     """
     job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
@@ -67,17 +71,17 @@ def lint(job: Job, build: Artifact | None) -> Report:
 def catalogue_findings(
     catalogue: Catalogue, events: Interactions, content: Embeddings
 ) -> Iterator[Finding]:
-    """What can be seen without lists: titles, twins, prices, items without events."""
-    words = [words_of(title) for title in catalogue.title]
-    twins = Twins.of(catalogue, words, near_texts(content.matrix))
+    """What can be checked without lists: titles, duplicates, prices, items without events."""
+    words = [title_words(title) for title in catalogue.title]
+    duplicates = DuplicatePairs.of(catalogue, words, near_texts(content.matrix))
     yield from title_findings(catalogue, words)
-    yield from twins.findings(words)
-    yield from price_findings(catalogue, twins.alike)
+    yield from duplicates.findings(words)
+    yield from price_findings(catalogue, duplicates.alike)
     yield from unseen(support(events.matrix()), catalogue, events.newest)
 
 
 def near_texts(matrix: FloatMatrix) -> Neighbours:
-    """The nearest texts of each item (n, 10), itself left out; found block by block."""
+    """The nearest texts of each item (n, 10), without the item itself, found block by block."""
     near = {"cells": int(CELLS * np.sqrt(len(matrix))), "probes_min": PROBES, "recall": RECALL}
     choice = Choice("exact") if len(matrix) <= EXACT_UP_TO else Choice("ivf", near)
     index = registry.index_builder(choice).build(matrix)

@@ -1,4 +1,4 @@
-"""Twins: items that are one item twice, or variants that no group joins."""
+"""Near-duplicates: one item under two ids, and variants without a common group."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,34 +10,34 @@ from numpy.typing import NDArray
 from recommender.core.arrays import FloatVector, Rows, text_codes
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import Neighbours
-from recommender.insights.finding import Finding
-from recommender.insights.text_checks import Words, run_together, spelt_alike
+from recommender.insights.checks import Finding, Words, run_together, spelt_alike
 
 Pair = tuple[int, int]
 Swap = tuple[frozenset[str], frozenset[str]]
-"""The word that only the one has, and that which only the other has."""
+"""The word that only the first title has, and the word that only the second has."""
 
-VARIANT_QUANTILE, TWIN_QUANTILE = 0.5, 0.95
+VARIANT_QUANTILE, DUPLICATE_QUANTILE = 0.5, 0.95
 FEWEST_PAIRS, SAMPLED_PAIRS = 30, 20_000
 SHARED_WORDS, FRAMES, SPELLED, LISTED = 2, 3, 5, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """Which text cosines say something in this catalogue.
+class CosineThresholds:
+    """Text cosines above which pairs are worth a look in this catalogue.
 
-    Pairs of titles that differ in one word say so: of them, half are nearer than `variant`, and
-    one in twenty than `twin`. Where there are hardly any, all near pairs say it.
+    They are quantiles of the pairs of titles that differ in one word: half of these are nearer
+    than `variant`, and one in twenty is nearer than `duplicate`. If there are hardly any such
+    pairs, all near pairs are used.
     """
 
     variant: float
-    twin: float
+    duplicate: float
 
     @classmethod
     def measured(
         cls, sets: Sequence[frozenset[str]], pairs: Rows, cosines: FloatVector, seed: int = 0
-    ) -> "Scale":
-        """Measure on a seeded sample of the near pairs (p, 2), and their words by row."""
+    ) -> "CosineThresholds":
+        """Measure on a seeded sample of the near pairs (p, 2); `sets` has the words of each row."""
         if not len(pairs):
             return cls(1.0, 1.0)
         drawn = np.random.default_rng(seed).permutation(len(pairs))[:SAMPLED_PAIRS]
@@ -52,16 +52,16 @@ class Scale:
             ],
             dtype=bool,
         )
-        told = near[one_word] if one_word.sum() >= FEWEST_PAIRS else near
-        variant, twin = np.quantile(told, (VARIANT_QUANTILE, TWIN_QUANTILE)).tolist()
-        return cls(variant, twin)
+        measured = near[one_word] if one_word.sum() >= FEWEST_PAIRS else near
+        variant, duplicate = np.quantile(measured, (VARIANT_QUANTILE, DUPLICATE_QUANTILE)).tolist()
+        return cls(variant, duplicate)
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
-    """Pairs of rows that no group of the shop joins: the same title, nearly the same, variants.
+class DuplicatePairs:
+    """Pairs of rows without a common group: the same title, nearly the same, and variants.
 
-    Of those that are nearly the same, the reason stands beside each pair.
+    `nearly` has the reason for each pair.
     """
 
     same: tuple[Pair, ...]
@@ -69,20 +69,20 @@ class Twins:
     variants: tuple[Pair, ...]
 
     @classmethod
-    def of(cls, catalogue: Catalogue, words: Sequence[Words], near: Neighbours) -> "Twins":
+    def of(cls, catalogue: Catalogue, words: Sequence[Words], near: Neighbours) -> "DuplicatePairs":
         """Compare titles, and the texts that are `near` (n, k).
 
-        Nearly the same are texts above the twin's cosine of which one has a word more than the
-        other (a number is none), and above the variants' cosine those with the same words in
-        another order, or one word spelt otherwise. Variants differ in one word, and that word is a
-        number, a letter, or takes the place of the other in three titles at least.
+        Texts are nearly the same if one has one more word (but no number) and their cosine is above
+        the threshold for duplicates, or if they have the same words in another order or one word
+        spelt differently and their cosine is above the threshold for variants. Variants differ in
+        one word that is a number or a letter, or that replaces the other in at least three titles.
         """
         titles = [run_together(title) for title in words]
         grouped = np.array([bool(group) for group in catalogue.group], dtype=bool)
         same = tuple(pair for pair in _same(titles) if not grouped[list(pair)].all())
         sets = [frozenset(title) for title in words]
         pairs, cosines = _near_pairs(near, text_codes(titles)[0], grouped)
-        scale = Scale.measured(sets, pairs, cosines)
+        scale = CosineThresholds.measured(sets, pairs, cosines)
         close = cosines >= scale.variant
         apart = {
             (one, other): (sets[one] - sets[other], sets[other] - sets[one], cosine)
@@ -91,7 +91,7 @@ class Twins:
             )
             if len(sets[one] & sets[other]) >= SHARED_WORDS
         }
-        rare = _standing_once(sets)
+        rare = _occurring_once(sets)
         nearly = {
             pair: reason for pair, found in apart.items() if (reason := _reason(found, scale, rare))
         }
@@ -109,17 +109,17 @@ class Twins:
         return (*self.same, *self.nearly, *self.variants)
 
     def findings(self, words: Sequence[Words]) -> Iterator[Finding]:
-        """Each item once of each kind, beside the first of those that it belongs to."""
+        """Each item at most once for each kind, with the first item that it belongs to."""
         for members in _joined(self.same):
             for row in members:
                 other = members[1] if row == members[0] else members[0]
                 yield Finding("same-title", row, f"{len(members)} ids have it", other)
-        told: set[int] = set()
+        reported: set[int] = set()
         for (one, other), reason in self.nearly.items():
-            for row, twin in ((one, other), (other, one)):
-                if row not in told:
-                    told.add(row)
-                    yield Finding("near-duplicate", row, reason, twin)
+            for row, partner in ((one, other), (other, one)):
+                if row not in reported:
+                    reported.add(row)
+                    yield Finding("near-duplicate", row, reason, partner)
         for members in _joined(self.variants):
             shared = set.intersection(*(set(words[row]) for row in members))
             apart = list({word: 0 for row in members for word in words[row] if word not in shared})
@@ -156,23 +156,23 @@ def _near_pairs(
     return pairs[kept], near.scores[near.found][first[kept]]
 
 
-def _standing_once(sets: Sequence[frozenset[str]]) -> set[str]:
-    """Words that stand in one title alone."""
-    standing = Counter(word for title in sets for word in title)
-    return {word for word, count in standing.items() if count == 1}
+def _occurring_once(sets: Sequence[frozenset[str]]) -> set[str]:
+    """Words that occur in one title only."""
+    occurrences = Counter(word for title in sets for word in title)
+    return {word for word, count in occurrences.items() if count == 1}
 
 
 def _reason(
-    found: tuple[frozenset[str], frozenset[str], float], scale: Scale, rare: set[str]
+    found: tuple[frozenset[str], frozenset[str], float], scale: CosineThresholds, rare: set[str]
 ) -> str:
-    """Why two near texts with these words of their own are nearly the same, empty: they are not."""
+    """Why two near texts with these distinct words are nearly the same; empty if they are not."""
     one, other, cosine = found
     if not one and not other:
         return f"the same words in another order, cosine {cosine:.3f}"
     if len(one) == len(other) == 1:
         return _misspelt(next(iter(one)), next(iter(other)), rare)
     more = one or other
-    if (one and other) or len(more) > 1 or cosine < scale.twin or _is_mark(next(iter(more))):
+    if (one and other) or len(more) > 1 or cosine < scale.duplicate or _is_mark(next(iter(more))):
         return ""
     return f"only {next(iter(more))!r} is more, cosine {cosine:.3f}"
 
@@ -184,7 +184,7 @@ def _misspelt(one: str, other: str, rare: set[str]) -> str:
 
 
 def _axes(sets: Sequence[frozenset[str]], swaps: Mapping[Pair, Swap]) -> set[Swap]:
-    """The swaps by which this catalogue tells variants apart."""
+    """The swaps that distinguish variants in this catalogue."""
     frames: dict[frozenset[str], set[frozenset[str]]] = defaultdict(set)
     for (row, _), (one, other) in swaps.items():
         frames[one | other].add(sets[row] - one)
@@ -196,12 +196,12 @@ def _axes(sets: Sequence[frozenset[str]], swaps: Mapping[Pair, Swap]) -> set[Swa
 
 
 def _is_mark(word: str) -> bool:
-    """Whether it is a number, a size with one, or a single letter."""
+    """Whether a word is a number, a size with one, or a single letter."""
     return len(word) == 1 or any(character.isdigit() for character in word)
 
 
 def _joined(pairs: Sequence[Pair]) -> Iterator[list[int]]:
-    """The sets of rows that pairs join, each in row order."""
+    """The connected sets of rows, each in row order."""
     root: dict[int, int] = {}
 
     def find(row: int) -> int:

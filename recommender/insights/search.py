@@ -15,11 +15,11 @@ from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
 from recommender.core.documents import clean, documents
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError
-from recommender.insights.lexicon import Lexicon
+from recommender.insights.word_index import WordIndex
 
 MAX_QUERY = 200
 WORDS_SHARE = 0.6
@@ -78,7 +78,7 @@ class Searcher:
     generation: int
     catalogue: Catalogue
     matrix: FloatMatrix
-    lexicon: Lexicon | None
+    word_index: WordIndex | None
     encode: Callable[[str], FloatVector]
 
     def find(self, query: str, n: int, filters: Filters | None = None) -> list[Hit]:
@@ -107,15 +107,15 @@ class Searcher:
 
     def _words(self, text: str) -> FloatVector:
         """BM25 (n,) as a share of the best item's."""
-        if self.lexicon is None:
+        if self.word_index is None:
             return np.zeros(len(self.catalogue), dtype=np.float32)
-        scored = self.lexicon.score(text)
+        scored = self.word_index.score(text)
         best = float(scored.max(initial=0))
         return scored / np.float32(best) if best > 0 else scored
 
     def _meaning(self, text: str) -> FloatVector:
         """Cosine (n,) of the query as it is understood."""
-        understood = text if self.lexicon is None else self.lexicon.understood(text)
+        understood = text if self.word_index is None else self.word_index.understood(text)
         nearness: FloatVector = self.matrix @ self.encode(understood or text)
         return nearness
 
@@ -154,7 +154,7 @@ def searcher(
         vector: FloatVector = encoder.encode([query], silent)[0]
         return vector
 
-    return Searcher(generation, catalogue, text.matrix, Lexicon.of(documents(catalogue)), encode)
+    return Searcher(generation, catalogue, text.matrix, WordIndex.of(documents(catalogue)), encode)
 
 
 def searcher_of(store: ArtifactStore, number: int, api: TextApi | None = None) -> Searcher:

@@ -1,9 +1,9 @@
-"""Aside: the text model in a process of its own, which loads it while this one does other things.
+"""Encoder subprocess: loads the text model in another process while this one does other work.
 
-To import and load a model takes longer than all else that a few texts need, and a thread would not
-help: imports hold the interpreter. Longest takes what sentence-transformers imports; so a model
-that can be read without it is, and is trusted once it has told vectors that are known. Else the
-encoder's own way is taken, as anywhere else.
+Importing and loading a model takes longer than everything else that a few texts need, and a thread
+would not help, because imports hold the interpreter. Importing sentence-transformers takes most of
+the time, so a plain model folder is read without it, and its vectors are compared with reference
+vectors before it is trusted. Otherwise the encoder loads as it does anywhere else.
 """
 
 import logging
@@ -19,22 +19,22 @@ from multiprocessing.connection import Connection
 from recommender import registry
 from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatMatrix
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.errors import RecommenderError
-from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
+from recommender.vectors.content.sentence_transformer import (
+    LEAST_COSINE,
+    SentenceTransformerEncoder,
+)
 
 Encode = Callable[[Sequence[str]], FloatMatrix]
 """Vectors (n, d) of texts."""
-
-LEAST_COSINE = {"fp32": 0.9999, "bf16": 0.999}
-"""Of a vector and the same one from another machine; a model that was misread is further off."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ReferenceVectors:
     """Texts (n,) that the encoder has encoded before, and their vectors (n, d)."""
 
     texts: tuple[str, ...]
@@ -42,51 +42,50 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class EncoderSubprocess:
     """An encoder that is being loaded in another process."""
 
     connection: Connection
 
-    def hand(self, known: Known) -> None:
-        """Hand over what the encoder has encoded before; there is no answer.
+    def compare_with(self, reference: ReferenceVectors) -> None:
+        """Let the process compare its model with reference vectors; does not wait.
 
-        Raises: RecommenderError where its process ended.
+        Raises: RecommenderError where the process ended.
         """
-        with _ended():
-            self.connection.send(known)
+        with _connected():
+            self.connection.send(reference)
 
-    def ask(self, texts: Sequence[str]) -> None:
-        """Ask for the vectors of some texts. Raises: RecommenderError where its process ended."""
-        with _ended():
+    def request(self, texts: Sequence[str]) -> None:
+        """Request the vectors of some texts. Raises: RecommenderError where the process ended."""
+        with _connected():
             self.connection.send(list(texts))
 
-    def answered(self) -> bool:
-        """Whether `answer` would not wait."""
+    def ready(self) -> bool:
+        """Whether `result` would return at once."""
         return self.connection.poll()
 
-    def answer(self) -> FloatMatrix:
-        """Vectors (n, d) of the texts that were asked for.
+    def result(self) -> FloatMatrix:
+        """Vectors (n, d) of the texts of the oldest request.
 
-        They come from a light model only where it agreed with what had been handed over. Raises:
-        what the encoder raises; RecommenderError where its process ended.
+        Raises: what the encoder raises; RecommenderError where the process ended.
         """
-        with _ended():
-            answer: FloatMatrix | RecommenderError = self.connection.recv()
-        if isinstance(answer, RecommenderError):
-            raise answer
-        return answer
+        with _connected():
+            result: FloatMatrix | RecommenderError = self.connection.recv()
+        if isinstance(result, RecommenderError):
+            raise result
+        return result
 
 
 @contextmanager
-def encoder_aside(choice: Choice, api: TextApi | None = None) -> Iterator[Aside]:
-    """An encoder that is being loaded; the process ends with the block."""
+def encoder_subprocess(choice: Choice, api: TextApi | None = None) -> Iterator[EncoderSubprocess]:
+    """An encoder that is being loaded; its process ends with the block."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, choice, api), daemon=True)
     process.start()
     theirs.close()
     try:
-        yield Aside(ours)
+        yield EncoderSubprocess(ours)
     finally:
         process.terminate()
         process.join()
@@ -94,48 +93,48 @@ def encoder_aside(choice: Choice, api: TextApi | None = None) -> Iterator[Aside]
 
 
 @contextmanager
-def _ended() -> Iterator[None]:
+def _connected() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as error:
         raise RecommenderError(
-            "the process of the text model ended; see what it wrote, and look for memory"
+            "the process of the text model ended; see its output, and check the memory"
         ) from error
 
 
 def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
-    """Load the encoder, then encode what comes, until nobody asks any more."""
+    """Load the encoder, then encode what is requested until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what it holds is given back
-    encode: Encode = partial(_plain, choice, api)
-    light = _Light.of(choice, api)
-    if light is None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that its resources are released
+    encode: Encode = partial(_encode, choice, api)
+    plain = _PlainModel.of(choice, api)
+    if plain is None:
         _load(encode)
     while True:
         try:
-            asked: Known | list[str] = connection.recv()
+            message: ReferenceVectors | list[str] = connection.recv()
         except (EOFError, OSError):
             return
-        if isinstance(asked, list):
-            connection.send(_answer(encode, asked))
-        elif light is not None:
-            if light.tells(asked):
-                encode = light.encode
+        if isinstance(message, list):
+            connection.send(_vectors_or_error(encode, message))
+        elif plain is not None:
+            if plain.agrees(message):
+                encode = plain.encode
             else:
                 _load(encode)
-            light = None
+            plain = None
 
 
-def _plain(choice: Choice, api: TextApi | None, texts: Sequence[str]) -> FloatMatrix:
+def _encode(choice: Choice, api: TextApi | None, texts: Sequence[str]) -> FloatMatrix:
     return registry.text_encoder(choice, api).encode(texts, silent)
 
 
 def _load(encode: Encode) -> None:
-    with suppress(RecommenderError):  # whoever asks is told
+    with suppress(RecommenderError):  # the first request reports it
         encode([])
 
 
-def _answer(encode: Encode, texts: Sequence[str]) -> FloatMatrix | RecommenderError:
+def _vectors_or_error(encode: Encode, texts: Sequence[str]) -> FloatMatrix | RecommenderError:
     try:
         return encode(texts)
     except RecommenderError as error:
@@ -143,32 +142,32 @@ def _answer(encode: Encode, texts: Sequence[str]) -> FloatMatrix | RecommenderEr
 
 
 @dataclass(frozen=True, slots=True)
-class _Light:
-    """A light model, and the least cosine by which it has to agree with what is known."""
+class _PlainModel:
+    """A model that was read without sentence-transformers, and its least cosine to be trusted."""
 
     encode: Encode
     least: float
 
     @classmethod
-    def of(cls, choice: Choice, api: TextApi | None) -> "_Light | None":
-        """That of an encoder, None where it has none."""
-        with suppress(RecommenderError):  # whoever asks is told
+    def of(cls, choice: Choice, api: TextApi | None) -> "_PlainModel | None":
+        """The model of an encoder, None where its folder is not plain."""
+        with suppress(RecommenderError):  # the first request reports it
             encoder = registry.text_encoder(choice, api)
-            if isinstance(encoder, SentenceTransformerEncoder) and (model := encoder.light()):
+            if isinstance(encoder, SentenceTransformerEncoder) and (model := encoder.read()):
                 encode = partial(encoder.encode_with, model, progress=silent)
                 return cls(encode, LEAST_COSINE[encoder.precision])
         return None
 
-    def tells(self, known: Known) -> bool:
-        """Whether it tells what is known; where nothing is, it does not."""
-        made = _answer(self.encode, known.texts)
+    def agrees(self, reference: ReferenceVectors) -> bool:
+        """Whether its vectors are the reference vectors; False where there are none."""
+        made = _vectors_or_error(self.encode, reference.texts)
         nearest = 0.0
         if (
             not isinstance(made, RecommenderError)
-            and made.shape == known.vectors.shape
+            and made.shape == reference.vectors.shape
             and len(made)
         ):
-            nearest = float((made * known.vectors).sum(axis=1).min())
+            nearest = float((made * reference.vectors).sum(axis=1).min())
         if not nearest >= self.least:
-            _log.warning("light_model=refused cosine=%.5f: the encoder's own is loaded", nearest)
+            _log.warning("plain_model=refused cosine=%.5f: the encoder loads its own", nearest)
         return nearest >= self.least

@@ -33,7 +33,7 @@ from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.core.recipe import Placement
 from recommender.core.vectors import Embeddings, Origins
 from recommender.errors import ArtifactError, ConfigError, DataError
-from recommender.live.encoder_subprocess import Aside, Known
+from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.fold_in import Beside, extended
 from recommender.live.insertion import Entering
 from recommender.live.list_deltas import Entries, Patch, patched
@@ -104,11 +104,11 @@ def refresh(
     live: Live,
     publisher: Publisher,
     items: Catalogue,
-    aside: Aside | None = None,
+    encoder: EncoderSubprocess | None = None,
 ) -> Refreshment:
     """Give `items` their lists, and let them enter those of others, over what is live.
 
-    `job` is that of the live run, on this machine; `aside` its first text encoder where that works
+    `job` is that of the live run, on this machine; `encoder` its first text encoder where that runs
     in another process. What was refreshed since, and the rules in force, stay.
 
     Raises: ConfigError where a text encoder here is not the run's; DataError where a content origin
@@ -126,14 +126,14 @@ def refresh(
     build = _Build.of(job, planned, live.record, items)
     changed = build.changed()
     texts = [documents(items)[place] for place in changed.tolist()]
-    if aside is not None:
-        aside.hand(build.known())
-        aside.ask(texts)
+    if encoder is not None:
+        encoder.compare_with(build.reference())
+        encoder.request(texts)
     base = base_lists(job.artifacts, live.record)
     choices = [build.choice(placement) for placement in planned.placements]
-    if aside is not None and not aside.answered():
+    if encoder is not None and not encoder.ready():
         build.rehearse(choices)
-    fresh = build.fresh(changed, _encoded(job, texts, aside))
+    fresh = build.fresh(changed, _encoded(job, texts, encoder))
     patches = tuple(
         build.patch(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
@@ -269,7 +269,7 @@ class _Build:
             inputs.fitted_ranker(),
         )
 
-    def known(self) -> Known:
+    def reference(self) -> ReferenceVectors:
         """Some texts of the build with their vectors, from the shortest one to the longest.
 
         The vectors are those of the first text encoder.
@@ -282,7 +282,7 @@ class _Build:
         by_length = by_length[text.support[by_length] > 0]
         places = np.linspace(0, len(by_length) - 1, KNOWN).astype(np.int64)
         rows = by_length[np.unique(places[places >= 0])]
-        return Known(tuple(documents(before.drawn(self.items, rows))), text.matrix[rows])
+        return ReferenceVectors(tuple(documents(before.drawn(self.items, rows))), text.matrix[rows])
 
     def rehearse(self, choices: Sequence[_Choice]) -> None:
         """Count, and import, what choosing needs, while the texts are still being encoded."""
@@ -390,12 +390,14 @@ class _Build:
         return next((patch for patch in earlier if patch.placement == placement.name), None)
 
 
-def _encoded(job: Job, texts: Sequence[str], aside: Aside | None) -> dict[str, FloatMatrix | None]:
+def _encoded(
+    job: Job, texts: Sequence[str], encoder: EncoderSubprocess | None
+) -> dict[str, FloatMatrix | None]:
     """Vectors (c, d) of texts by each text encoder; where there are none, no model is loaded."""
     vectors: dict[str, FloatMatrix | None] = {}
     for place, (name, pinned) in enumerate(text_encoders(job).items()):
-        if aside is not None and place == 0:
-            vectors[name] = aside.answer()
+        if encoder is not None and place == 0:
+            vectors[name] = encoder.result()
         else:
             vectors[name] = pinned.encoder().encode(texts, job.progress) if texts else None
     return vectors

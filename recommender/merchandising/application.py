@@ -89,7 +89,7 @@ class Rewriting:
             near_by_content=_nobody,
         )
         rules = map(registry.item_filter, placement.filters)
-        return tuple(rule.prepare(facts) for rule in rules if not rule.by_likeness)
+        return tuple(rule.prepare(facts) for rule in rules if not rule.by_similarity)
 
     def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
         """The lists of one placement after the rules, and what these did."""

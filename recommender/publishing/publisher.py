@@ -12,7 +12,7 @@ from recommender.core import failpoints
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import Progress, silent
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing import memory
 from recommender.publishing.generations import Generations

@@ -1,48 +1,64 @@
-"""Best sellers: what stands behind a list that is short, and in place of one that is missing."""
+"""Best sellers: what fills up a list that is short, and replaces one that is missing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, frozen
-from recommender.core.catalogue import Catalogue
-from recommender.core.interactions import Interactions, support
+from recommender.core.catalogue import Catalogue, category_codes
 from recommender.core.neighbours import NONE
+from recommender.core.popularity import most_popular
 
 DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class BestSellers:
-    """Rows in stock by falling support, at most `DEPTH`: of the shop, and of each category."""
+    """Best sellers of the shop (r,), and those of each category one after another.
+
+    `category` (n,) numbers the category of each item from 0; the best sellers of category c are
+    `shelved` from `starts[c]` to `starts[c + 1]`. An item without a category has the last number,
+    whose shelf is empty.
+    """
 
     shop: Rows
-    by_category: Mapping[str, Rows]
+    shelved: Rows
+    starts: NDArray[np.int64]
+    category: Rows
 
     @classmethod
-    def of(cls, catalogue: Catalogue, interactions: Interactions) -> "BestSellers":
-        """Count distinct units; equal items stand in row order."""
-        sold = support(interactions.matrix())
-        ranked = np.argsort(-sold, kind="stable").astype(np.int32)
-        ranked = ranked[(sold[ranked] > 0) & catalogue.in_stock[ranked]]
-        by_category: dict[str, list[int]] = {}
-        for row in ranked.tolist():
-            category = by_category.setdefault(catalogue.category[row], [])
-            if len(category) < DEPTH:
-                category.append(row)
-        return cls(
-            frozen(ranked[:DEPTH]),
-            {name: np.array(rows, dtype=np.int32) for name, rows in by_category.items() if name},
-        )
+    def of(
+        cls,
+        catalogue: Catalogue,
+        sold: NDArray[np.floating[Any]],
+        allowed: NDArray[np.bool_],
+        depth: int = DEPTH,
+    ) -> "BestSellers":
+        """Items that were `sold` (n,), are `allowed` (n,) and in stock, by falling sales.
 
-    def beside(self, rows: Rows, catalogue: Catalogue, depth: int) -> Rows:
-        """For each of b rows its category's best sellers, then the shop's: (b, 2 depth)."""
-        found = np.full((len(rows), 2 * depth), NONE, dtype=np.int32)
-        overall = self.shop[:depth]
-        nothing = np.zeros(0, dtype=np.int32)
-        for place, row in enumerate(rows.tolist()):
-            own = self.by_category.get(catalogue.category[row], nothing)[:depth]
-            found[place, : len(own)] = own
-            found[place, len(own) : len(own) + len(overall)] = overall
+        `depth` bounds how many of the shop are kept. Equal items stand in row order.
+        """
+        ranked = most_popular(sold, allowed & catalogue.in_stock)
+        codes = category_codes(catalogue)
+        n_categories = int(codes.max(initial=NONE)) + 1
+        codes = np.where(codes == NONE, n_categories, codes).astype(np.int32)
+        shelved = ranked[np.argsort(codes[ranked], kind="stable")]
+        starts = np.searchsorted(codes[shelved], np.arange(n_categories + 1), side="left")
+        return cls(frozen(ranked[:depth]), shelved, np.append(starts, starts[-1]), codes)
+
+    @property
+    def longest(self) -> int:
+        """The most best sellers that the shop or any category has, at least 1."""
+        return max(1, len(self.shop), int(np.diff(self.starts).max(initial=0)))
+
+    def behind(self, rows: Rows, k: int) -> Rows:
+        """For each of b rows, k best sellers of its category, then k of the shop: (b, 2 k)."""
+        columns = np.arange(k)
+        found = np.full((len(rows), 2 * k), NONE, dtype=np.int32)
+        found[:, k : k + len(self.shop[:k])] = self.shop[:k]
+        start = self.starts[self.category[rows]]
+        there = columns < (self.starts[self.category[rows] + 1] - start)[:, None]
+        found[:, :k][there] = self.shelved[(start[:, None] + columns)[there]]
         return found

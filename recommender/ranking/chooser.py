@@ -10,8 +10,8 @@ from recommender import registry
 from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
+from recommender.core.interactions import support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import Advance, Progress
 from recommender.core.protocols import (
     FittedRanker,
     PreparedFilter,
@@ -21,6 +21,7 @@ from recommender.core.protocols import (
 )
 from recommender.core.recipe import Placement
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import Advance, Progress
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.evidence import EvidenceScale
 
@@ -176,7 +177,7 @@ class Chooser:
         short = np.flatnonzero(~chosen.found[:, depth - 1])
         if not len(short):
             return chosen, codes
-        beside = self.best_sellers.beside(rows[short], self.catalogue, depth)
+        beside = self.best_sellers.behind(rows[short], depth)
         joined = np.hstack([chosen.rows[short], beside])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
         scores[:, :depth] = chosen.scores[short]
@@ -269,7 +270,11 @@ def prepare(
             registry.item_filter(choice).prepare(context) for choice in placement.filters
         ),
         catalogue=context.catalogue,
-        best_sellers=BestSellers.of(context.catalogue, context.interactions),
+        best_sellers=BestSellers.of(
+            context.catalogue,
+            support(context.interactions.matrix()),
+            np.ones(len(context.catalogue), dtype=bool),
+        ),
     )
 
 

@@ -1,1 +1,1 @@
-"""Readers: files -> Catalogue, Interactions and a report of what was left out or refused."""
+"""Readers: the files of a shop become its catalogue, its interactions and a report of rows."""

@@ -1,118 +1,151 @@
-"""Catalogue: product files -> items."""
+"""Catalogue: items as they are read, and titles of items that only interactions name."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.catalogue import PATH_SEPARATOR
-from recommender.core.documents import MAX_CHARACTERS
-from recommender.errors import DataError
-from recommender.readers.blocks import Block
-from recommender.readers.files import InputFile
-from recommender.readers.item_columns import ItemNames, item_names
-from recommender.readers.items import Items, joined, unknown_numbers
-from recommender.readers.row_accounting import Ledger, Verdicts
-from recommender.readers.sources import CatalogueSource
-from recommender.readers.tables import Intake
-from recommender.readers.texts import cleaned
-from recommender.readers.values import Clock, Distinct, Faults, flags, id_faults, numbers
+from recommender.core.arrays import Rows
+from recommender.core.catalogue import TEXTS, Catalogue
+from recommender.core.ids import ItemIds
+from recommender.readers.columns import ATTRIBUTE
+from recommender.readers.values import Categorical, TextCodes, clean_texts
 
-Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
-
-
-def read_items(source: CatalogueSource, files: Sequence[InputFile], intake: Intake) -> Items:
-    """Read all catalogue files; an id that stands in several rows does so here.
-
-    Raises: ConfigError or DataError naming the file, DataError where no row is kept.
-    """
-    clock = Clock(source.time_zone, source.time_format)
-    parts: list[Items] = []
-    for file in files:
-        with intake.opened(file, source.delimiter, source.encoding) as opened:
-            if not opened.header.columns:
-                continue
-            names = item_names(opened.header, source.columns)
-            screen = ItemScreen(names, clock)
-            for block in opened.blocks(names.wanted(), names.ids()):
-                parts.append(screen.kept(block, opened.ledger))
-    if not any(part.ids for part in parts):
-        shown = ", ".join(file.shown for file in files)
-        raise DataError(f"{shown}: no items; deliver the catalogue again")
-    return joined(parts)
+_TITLES = 2**31
+"""More than there are titles: item * _TITLES + title is one number per pair."""
 
 
 @dataclass(frozen=True, slots=True)
-class ItemScreen:
-    """What is kept of a catalogue file, and what it says; an empty value is an unknown one."""
+class Items:
+    """n items in any order, with repeated ids.
 
-    names: ItemNames
-    clock: Clock
+    `texts` are those of `Catalogue`, with attributes as `attributes.NAME`; an unknown text is
+    empty. `numbers` are price, in_stock, available_from, and `cut`, which marks items with a text
+    that was cut.
+    """
 
-    def kept(self, block: Block, ledger: Ledger) -> Items:
-        """Judge the rows of a block, enter them into the ledger and return those that are kept."""
-        verdicts = Verdicts(block.lines, ledger)
-        ids = Distinct.of(block.cells[self.names.item])
-        verdicts.refuse(self.names.item, ids, id_faults(ids.texts, "item id"))
-        group = self._judged_groups(block, verdicts)
-        columns = unknown_numbers(len(block.lines)) | self._judged_numbers(block, verdicts)
-        rows = verdicts.kept()
-        texts = {"group": [group[row] for row in rows]}
-        for name, parts in self.names.texts.items():
-            texts[name], cut = _text(block, parts, _SEPARATORS.get(name, " "), rows)
-            columns["cut"][rows] |= cut
+    ids: tuple[str, ...]
+    texts: Mapping[str, Sequence[str]]
+    numbers: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def from_titles(
+        cls, ids: Sequence[str], titles: Sequence[str], cut: NDArray[np.bool_]
+    ) -> "Items":
+        """Items with known titles and nothing else."""
+        return cls(tuple(ids), {"title": titles}, unknown_numbers(len(ids)) | {"cut": cut})
+
+    def take(self, places: Sequence[int]) -> "Items":
+        """The items at `places`, in that order."""
         return Items(
-            ids=tuple(ids.texts[code] for code in ids.codes[rows]),
-            texts=texts,
-            numbers={name: column[rows] for name, column in columns.items()},
+            ids=tuple(self.ids[place] for place in places),
+            texts={
+                name: [column[place] for place in places] for name, column in self.texts.items()
+            },
+            numbers={
+                name: column[np.asarray(places, dtype=np.intp)]
+                for name, column in self.numbers.items()
+            },
         )
 
-    def _judged_groups(self, block: Block, verdicts: Verdicts) -> list[str]:
-        if not self.names.group:
-            return [""] * len(block.lines)
-        cells = Distinct.of(block.cells[self.names.group])
-        faults = _of_texts(cells.texts, id_faults(cells.texts, "group"))
-        verdicts.refuse(self.names.group, cells, faults)
-        return [cells.texts[code] for code in cells.codes]
-
-    def _judged_numbers(self, block: Block, verdicts: Verdicts) -> dict[str, NDArray[Any]]:
-        parses: dict[str, Parse] = {
-            "price": numbers,
-            "in_stock": flags,
-            "available_from": self.clock.seconds,
-        }
-        columns: dict[str, NDArray[Any]] = {}
-        for what, parse in parses.items():
-            column = getattr(self.names, what)
-            if column:
-                cells = Distinct.of(block.cells[column])
-                values, faults = parse(cells.texts, what)
-                verdicts.refuse(column, cells, _of_texts(cells.texts, faults))
-                columns[what] = values[cells.codes]
-        return columns
+    def catalogue(self) -> Catalogue:
+        """The items as a catalogue, in their order. Raises: DataError where an id is repeated."""
+        blank = ("",) * len(self.ids)
+        return Catalogue(
+            ids=ItemIds(self.ids),
+            **{name: tuple(self.texts.get(name, blank)) for name in TEXTS},
+            price=self.numbers["price"].astype(np.float32),
+            in_stock=self.numbers["in_stock"],
+            available_from=self.numbers["available_from"],
+            attributes={
+                name.removeprefix(ATTRIBUTE): tuple(column)
+                for name, column in self.texts.items()
+                if name.startswith(ATTRIBUTE)
+            },
+        )
 
 
-_SEPARATORS = {"category": PATH_SEPARATOR}
+def concatenate(parts: Sequence[Items]) -> Items:
+    """The items of several parts, one after another."""
+    names = dict.fromkeys(name for part in parts for name in part.texts)
+    return Items(
+        ids=tuple(chain.from_iterable(part.ids for part in parts)),
+        texts={
+            name: list(
+                chain.from_iterable(part.texts.get(name, ("",) * len(part.ids)) for part in parts)
+            )
+            for name in names
+        },
+        numbers={
+            name: np.concatenate([part.numbers[name] for part in parts])
+            for name in unknown_numbers(0)
+        },
+    )
 
 
-def _of_texts(texts: Sequence[str], faults: Faults) -> Faults:
-    return [fault if text else "" for text, fault in zip(texts, faults, strict=True)]
+def unknown_numbers(n_items: int) -> dict[str, NDArray[Any]]:
+    """The numbers of n items whose numbers are unknown."""
+    return {
+        "price": np.full(n_items, np.nan),
+        "in_stock": np.ones(n_items, dtype=bool),
+        "available_from": np.zeros(n_items, dtype=np.int64),
+        "cut": np.zeros(n_items, dtype=bool),
+    }
 
 
-def _text(
-    block: Block, names: Sequence[str], separator: str, rows: NDArray[np.intp]
-) -> tuple[list[str], NDArray[np.bool_]]:
-    cut = np.zeros(len(rows), dtype=bool)
-    columns = []
-    for name in names:
-        cells = Distinct.of(block.cells[name][rows])
-        texts, marks = cleaned(cells.texts)
-        cut |= marks[cells.codes]
-        columns.append([texts[code] for code in cells.codes])
-    if len(columns) == 1:
-        return columns[0], cut
-    whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
-    cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
-    return [text[:MAX_CHARACTERS].strip() for text in whole], cut
+class TitleCounts:
+    """Counts the cleaned titles of each item number, to derive a catalogue from interactions.
+
+    With `before` (epoch seconds), only earlier rows count; an item without any has the title of
+    its first row.
+    """
+
+    def __init__(self, before: int = 0) -> None:
+        self._before = before
+        self._codes = TextCodes()
+        self._counts: Counter[int] = Counter()
+        self._first: dict[int, tuple[int, int]] = {}
+        self._cut: set[int] = set()
+
+    def add(self, items: Rows, titles: Categorical, times: NDArray[np.int64]) -> None:
+        """Count the titles of b rows by their items (b,) at their times (b,)."""
+        texts, cut = clean_texts(titles.texts)
+        codes = self._codes.codes(texts)
+        self._cut.update(codes[cut].tolist())
+        title = codes[titles.codes]
+        named = title >= 0
+        late = (times >= self._before) if self._before else np.zeros(len(items), dtype=bool)
+        counted = named & ~late
+        pairs = items[counted].astype(np.int64) * _TITLES + title[counted]
+        distinct, counts = np.unique(pairs, return_counts=True)
+        self._counts.update(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
+        self._note_first(items, title, times, named & late)
+
+    def _note_first(
+        self, items: Rows, titles: Rows, times: NDArray[np.int64], late: NDArray[np.bool_]
+    ) -> None:
+        rows = np.flatnonzero(late)
+        order = rows[np.lexsort((rows, times[rows], items[rows]))]
+        found, first = np.unique(items[order], return_index=True)
+        for item, row in zip(found.tolist(), order[first].tolist(), strict=True):
+            noted = (int(times[row]), int(titles[row]))
+            if noted[0] < self._first.get(item, (noted[0] + 1, 0))[0]:
+                self._first[item] = noted
+
+    def most_frequent(self, n_items: int) -> tuple[list[str], NDArray[np.bool_]]:
+        """The most frequent title of each item, the smallest among equals, and cut marks (n,)."""
+        texts = self._codes.texts()
+        none = (0, "", -1)
+        best = [none] * n_items
+        for item, (_, title) in self._first.items():
+            best[item] = (0, texts[title], title)
+        for pair, count in self._counts.items():
+            item, title = divmod(pair, _TITLES)
+            rank = (-count, texts[title], title)
+            best[item] = min(best[item], rank)
+        cut = [title in self._cut for _, _, title in best]
+        return [text for _, text, _ in best], np.array(cut, dtype=bool)

@@ -1,14 +1,21 @@
-"""Input files: their place, format and fingerprint."""
+"""Input files: their format and fingerprint, and the decoded lines of text files."""
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, StringIO, TextIOWrapper
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import Names, paths
+
+MAX_LINE = 16 * 2**20
+_CHUNK = 2**20
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
 _FORMATS: dict[str, Format] = {
@@ -24,8 +31,8 @@ _FORMATS: dict[str, Format] = {
 class InputFile:
     """One file of a source.
 
-    `setting` is the table of the settings that names it (`catalogue`, `interactions.1`), `number`
-    its place there; `shown` is its path as the settings have it.
+    `setting` is the table of the settings that names the file (`catalogue`, `interactions.1`),
+    `number` its position there, and `shown` its path as the settings write it.
     """
 
     setting: str
@@ -42,28 +49,23 @@ class InputFile:
 
     @property
     def unit(self) -> str:
-        """What its rows are numbered by."""
+        """The word for a numbered row of the file in messages."""
         return "row" if self.format == "parquet" else "line"
-
-    @property
-    def name(self) -> str:
-        """The file's name without its folder."""
-        return self.path.name
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a file held when it was looked at; `state` changes whenever somebody writes to it."""
+    """The content of a file at one time; `state` changes with every write to the file."""
 
     sha256: str
     size: int
     state: tuple[int, int, int]
 
 
-def located(path: Names, base: Path, setting: str) -> tuple[InputFile, ...]:
+def input_files(path: Names, base: Path, setting: str) -> tuple[InputFile, ...]:
     """The files that `path` names, relative to `base`; they need not exist.
 
-    Raises: ConfigError where the ending of a name says no known format.
+    Raises: ConfigError where the ending of a file name is not one of a known format.
     """
     return tuple(
         InputFile(setting, number, shown, base / shown, *_format(shown))
@@ -78,14 +80,14 @@ def _format(shown: str) -> tuple[Format, bool]:
     file_format = _FORMATS.get(ending)
     if file_format is None or (compressed and file_format == "parquet"):
         raise ConfigError(
-            f"{shown}: its ending names no known format; "
+            f"{shown}: unknown file format; "
             f"use {', '.join(_FORMATS)} (the text formats also with .gz)"
         )
     return file_format, compressed
 
 
 def require_files(files: tuple[InputFile, ...]) -> None:
-    """Refuse what is not there. Raises: ConfigError for a missing file or a folder."""
+    """Check that all files exist. Raises: ConfigError for a missing file or a folder."""
     for file in files:
         if file.path.is_dir():
             raise ConfigError(f"{file.shown} is a folder; name the files in it")
@@ -94,33 +96,129 @@ def require_files(files: tuple[InputFile, ...]) -> None:
 
 
 def fingerprint(file: InputFile) -> Fingerprint:
-    """Digest and state of a file. Raises: ConfigError where it is missing or may not be read."""
+    """Digest and state of a file. Raises: ConfigError where it is missing or not readable."""
     require_files((file,))
     state = _state(file.path)
     try:
         with file.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except PermissionError as error:
-        raise ConfigError(f"{file.shown} may not be read by this user; change its mode") from error
+        raise ConfigError(
+            f"{file.shown} may not be read by this user; change its permissions"
+        ) from error
     return Fingerprint(digest, state[0], state)
 
 
 @contextmanager
 def unchanged(file: InputFile, before: Fingerprint) -> Iterator[None]:
-    """Guard the reading of a file. Raises: DataError where it was written to meanwhile."""
+    """Check a file after it was read. Raises: DataError where it changed in the meantime."""
+    fault = None
     try:
         yield
     except DataError as error:
-        _require_state(file, before, error)
-        raise
-    _require_state(file, before, None)
-
-
-def _require_state(file: InputFile, before: Fingerprint, cause: DataError | None) -> None:
+        fault = error
     if not file.path.exists() or _state(file.path) != before.state:
-        raise DataError(f"{file.shown}: the file changed while it was read; try again") from cause
+        raise DataError(f"{file.shown}: the file changed while it was read; try again") from fault
+    if fault:
+        raise fault
 
 
 def _state(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+class TextLines:
+    """The decoded lines of a text file, numbered from 1, each with its line ending.
+
+    While they are read, `number` is the number of the last line, `characters` the length of all
+    lines so far, and `undecodable` the number of the last line with bytes outside the `encoding`.
+    `shown` is the path for messages.
+    """
+
+    def __init__(
+        self, raw: BufferedReader, text: TextIOWrapper, shown: str, encoding: str, newline: str
+    ) -> None:
+        self.number = 0
+        self.characters = 0
+        self.undecodable = 0
+        self.shown = shown
+        self.encoding = encoding
+        self._raw = raw
+        self._text = text
+        self._newline = newline
+
+    def __iter__(self) -> Iterator[str]:
+        for chunk in self._chunks():
+            suspect = not is_unicode(chunk)
+            for line in StringIO(chunk, self._newline):
+                self.number += 1
+                self.characters += len(line)
+                if suspect and not is_unicode(line):
+                    self.undecodable = self.number
+                yield line
+
+    def position(self) -> int:
+        """The number of bytes of the file, compressed or not, that were read so far."""
+        return self._raw.tell()
+
+    def _chunks(self) -> Iterator[str]:
+        """Whole lines, about a million characters at a time."""
+        rest = ""
+        while chunk := self._read():
+            end = chunk.rfind("\n") + 1
+            if end:
+                yield rest + chunk[:end]
+                rest = chunk[end:]
+            else:
+                rest += chunk
+            if len(rest) > MAX_LINE:
+                raise DataError(
+                    f"{self.shown} line {self.number + 1:,}: longer than {MAX_LINE:,} "
+                    "characters; is this a text file with line endings?"
+                )
+        if rest:
+            yield rest
+
+    def _read(self) -> str:
+        try:
+            return self._text.read(_CHUNK)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(
+                f"{self.shown}: the gzip file is broken or cut short after line "
+                f"{self.number:,}; export it again"
+            ) from error
+
+
+@contextmanager
+def open_lines(file: InputFile, encoding: str, newline: str) -> Iterator[TextLines]:
+    """Open a text file; `newline` as for `open`. Raises: DataError where it is UTF-16."""
+    with file.path.open("rb") as raw:
+        stream = cast("BufferedReader", gzip.GzipFile(fileobj=raw)) if file.compressed else raw
+        _require_ascii_compatible(file, stream)
+        is_utf8 = encoding.lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
+        codec, name = ("utf-8-sig", "UTF-8") if is_utf8 else (encoding, encoding)
+        with TextIOWrapper(stream, codec, errors="surrogateescape", newline=newline) as text:
+            yield TextLines(raw, text, file.shown, name, newline)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates, which replace bytes that do not decode."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _require_ascii_compatible(file: InputFile, stream: BufferedReader) -> None:
+    try:
+        head = stream.peek(4)[:4]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{file.shown} is not a gzip file, or a broken one; export it again"
+        ) from error
+    if head.startswith(_UTF_16) or b"\0" in head:
+        raise DataError(f"{file.shown} looks like UTF-16 or binary; save it as UTF-8 text")

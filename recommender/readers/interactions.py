@@ -1,6 +1,7 @@
-"""Interactions: order lines and events -> compact columns, and the items that they name."""
+"""Interactions: the kept rows of all sources as compact columns, with hashed users."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.errors import ConfigError
-from recommender.readers.checks import MAX_KINDS
-from recommender.readers.event_columns import event_names
-from recommender.readers.files import InputFile
-from recommender.readers.numbering import Numbering
-from recommender.readers.row_filter import Kept, Screen
-from recommender.readers.sources import InteractionSource
-from recommender.readers.tables import Intake
-from recommender.readers.titles import Titles
-from recommender.readers.users import Users
-from recommender.readers.values import Clock, Distinct
+from recommender.readers.catalogue import TitleCounts
+from recommender.readers.sources import MAX_KINDS, InteractionSource
+from recommender.readers.values import Categorical, TextCodes
 
-DAY_S = 86_400
+MIN_KEY_BYTES = 16
+MAX_KEY_BYTES = 64
+
 _TYPES = {
     "item": np.int32,
     "basket": np.int32,
@@ -31,12 +29,66 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """m kept events; `columns` are those of `Interactions`, but `item` (m,) indexes `items`.
+def user_hash(raw: str, key: bytes) -> int:
+    """The keyed 64-bit hash of a raw user id, which reveals nothing without the key."""
+    digest = hashlib.blake2b(raw.encode("utf-8", "surrogatepass"), key=key, digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
 
-    `items` are ids by first appearance, with the `titles` that the events give them, and whether
-    a title was `cut`; `too_old` counts the events that were left out for their age.
+
+class HashedUsers:
+    """Codes of users by first appearance, and the keyed hash of each user.
+
+    `forgotten` are the hashes of users whose interactions are left out.
+    Raises: ConfigError where the key is too short to be secret, or longer than the hash takes.
+    """
+
+    def __init__(self, key: bytes, forgotten: frozenset[int] = frozenset()) -> None:
+        if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+            raise ConfigError(
+                f"the user key has {len(key)} bytes; "
+                f"give {MIN_KEY_BYTES} to {MAX_KEY_BYTES} random ones"
+            )
+        self._key = key
+        self._forgotten = forgotten
+        self._codes = TextCodes()
+
+    def are_forgotten(self, raw: Sequence[str]) -> list[bool]:
+        """Which of the raw user ids belong to forgotten users."""
+        if not self._forgotten:
+            return [False] * len(raw)
+        return [user_hash(text, self._key) in self._forgotten for text in raw]
+
+    def codes(self, raw: Iterable[str]) -> Rows:
+        """The codes of raw user ids, -1 for an empty one."""
+        return self._codes.codes(raw)
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """The hash of the user with each code (u,)."""
+        return np.array([user_hash(raw, self._key) for raw in self._codes.texts()], np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """The k rows of a block that are kept; None for a column that the file lacks.
+
+    `kind` (k,) holds codes, `time` (k,) epoch seconds.
+    """
+
+    item: Categorical
+    basket: Categorical | None
+    session: Categorical | None
+    user: Categorical | None
+    title: Categorical | None
+    kind: NDArray[np.int8]
+    time: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptInteractions:
+    """m kept rows; `columns` are those of `Interactions`, but `item` (m,) indexes `items`.
+
+    `items` are ids by first appearance, with the `titles` that the rows give them and a mask of
+    titles that were `cut`; `too_old` counts the rows that were left out for their age.
     """
 
     items: tuple[str, ...]
@@ -46,10 +98,10 @@ class Events:
     users: NDArray[np.uint64]
     too_old: int = 0
 
-    def within(self, days: int) -> "Events":
-        """Those of the last `days` before the newest, or of unknown time; 0 keeps all.
+    def within(self, days: int) -> "KeptInteractions":
+        """The rows of the last `days` before the newest, or of unknown time; 0 keeps all.
 
-        Items and users that have no event left go with their events.
+        Items and users without a row are removed.
         """
         time = self.columns["time"]
         if not (days and len(time)):
@@ -59,7 +111,7 @@ class Events:
         items, columns["item"] = np.unique(columns["item"], return_inverse=True)
         users, codes = np.unique(columns["user"], return_inverse=True)
         users, codes = users[users >= 0], codes - int((users < 0).sum())
-        return Events(
+        return KeptInteractions(
             items=tuple(self.items[number] for number in items.tolist()),
             titles=[self.titles[number] for number in items.tolist()],
             cut=self.cut[items],
@@ -69,87 +121,76 @@ class Events:
             too_old=int((~young).sum()),
         )
 
+    def warm_items(self, weights: Mapping[str, float]) -> frozenset[str]:
+        """The items with an interaction of positive weight; `weights` are in the order of kinds."""
+        strength = np.array(list(weights.values()))[self.columns["kind"]]
+        warm = np.unique(self.columns["item"][strength > 0])
+        return frozenset(self.items[number] for number in warm)
 
-class EventLog:
-    """The kept events of all sources, growing by blocks.
+    def of_catalogue(self, catalogue: Catalogue, weights: Mapping[str, float]) -> Interactions:
+        """The interactions with items of the catalogue."""
+        rows = catalogue.ids.rows(self.items)[self.columns["item"]]
+        inside = rows >= 0
+        columns = {name: column[inside] for name, column in self.columns.items()}
+        return Interactions(
+            n_items=len(catalogue),
+            **(columns | {"item": rows[inside]}),
+            kinds=tuple(weights),
+            weights=tuple(weights.values()),
+            users=self.users,
+        )
 
-    Items and users keep one numbering over all sources; a basket or session belongs to its
-    source.
+
+class InteractionLog:
+    """The kept rows of all sources, collected block by block.
+
+    Items and users have one code in all sources; a basket or session belongs to its source.
     """
 
-    def __init__(self, users: Users, titles: Titles) -> None:
-        self._items = Numbering()
+    def __init__(self, users: HashedUsers, titles: TitleCounts) -> None:
         self.users = users
-        self._baskets = Numbering()
-        self._sessions = Numbering()
+        self._items = TextCodes()
+        self._baskets = TextCodes()
+        self._sessions = TextCodes()
         self._titles = titles
         self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _TYPES}
 
     def begin_source(self) -> None:
-        """From here on, an order or session number that was seen before is another one."""
-        self._baskets = Numbering(self._baskets.next)
-        self._sessions = Numbering(self._sessions.next)
+        """Give new codes to the baskets and sessions that follow, also where ids are repeated."""
+        self._baskets = TextCodes(self._baskets.next)
+        self._sessions = TextCodes(self._sessions.next)
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: KeptRows) -> None:
         """Append the kept rows of a block."""
-        item = self._items.numbers(kept.item.texts)[kept.item.codes]
+        item = self._items.codes(kept.item.texts)[kept.item.codes]
         if kept.title is not None:
             self._titles.add(item, kept.title, kept.time)
         part: dict[str, NDArray[Any]] = {
             "item": item,
-            "basket": _numbered(self._baskets, kept.basket, len(item)),
-            "session": _numbered(self._sessions, kept.session, len(item)),
-            "user": _numbered(self.users, kept.user, len(item)),
+            "basket": _coded(self._baskets, kept.basket, len(item)),
+            "session": _coded(self._sessions, kept.session, len(item)),
+            "user": _coded(self.users, kept.user, len(item)),
             "kind": kept.kind,
             "time": kept.time,
         }
         for name, column in part.items():
             self._parts[name].append(column)
 
-    def events(self) -> Events:
-        """All events so far."""
+    def interactions(self) -> KeptInteractions:
+        """All rows so far."""
         items = self._items.texts()
-        titles, cut = self._titles.chosen(len(items))
+        titles, cut = self._titles.most_frequent(len(items))
         columns = {
             name: np.concatenate([np.empty(0, dtype), *self._parts[name]])
             for name, dtype in _TYPES.items()
         }
-        return Events(items, titles, cut, columns, self.users.hashes())
-
-
-@dataclass(frozen=True, slots=True)
-class EventReader:
-    """Reads the files of one source after another into `log`.
-
-    `kinds` are the codes of all kinds; titles are read where the catalogue `derives` from them.
-    """
-
-    log: EventLog
-    intake: Intake
-    kinds: Mapping[str, int]
-    derives: bool
-
-    def read(self, source: InteractionSource, files: Sequence[InputFile]) -> None:
-        """Read one source. Raises: ConfigError or DataError naming the file."""
-        self.log.begin_source()
-        for file in files:
-            self._read_file(source, file)
-
-    def _read_file(self, source: InteractionSource, file: InputFile) -> None:
-        clock = Clock(source.time_zone, source.time_format)
-        with self.intake.opened(file, source.delimiter, source.encoding) as opened:
-            if not opened.header.columns:
-                return
-            names = event_names(opened.header, source, file.setting, derives=self.derives)
-            screen = Screen(source, names, clock, self.kinds, self.log.users)
-            for block in opened.blocks(names.wanted(), names.ids()):
-                self.log.add(screen.kept(block, opened.ledger))
+        return KeptInteractions(items, titles, cut, columns, self.users.hashes())
 
 
 def kind_weights(sources: Sequence[InteractionSource]) -> dict[str, float]:
     """The weight of every kind, by name.
 
-    Raises: ConfigError where two sources weigh a kind differently, or all of them know too many.
+    Raises: ConfigError where two sources give a kind different weights, or there are too many.
     """
     weights: dict[str, float] = {}
     for number, source in enumerate(sources):
@@ -164,7 +205,7 @@ def kind_weights(sources: Sequence[InteractionSource]) -> dict[str, float]:
     return dict(sorted(weights.items()))
 
 
-def _numbered(numbering: Numbering | Users, cells: Distinct | None, n_rows: int) -> Rows:
+def _coded(codes: TextCodes | HashedUsers, cells: Categorical | None, n_rows: int) -> Rows:
     if cells is None:
         return np.full(n_rows, -1, dtype=np.int32)
-    return numbering.numbers(cells.texts)[cells.codes]
+    return codes.codes(cells.texts)[cells.codes]

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, numbers kept as they are written."""
+"""JSON lines: one object on each line; numbers stay as they are written."""
 
 import json
 import re
@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, NoReturn
 
-from recommender.readers.blocks import BLOCK_CHARACTERS, Block, Record, gathered
-from recommender.readers.files import InputFile
-from recommender.readers.header import Header
-from recommender.readers.lines import Lines, is_unicode, is_utf8, opened_lines
-from recommender.readers.quarantine import RefusedRow
-from recommender.readers.row_accounting import Ledger
+from recommender.readers.columns import Header
+from recommender.readers.files import InputFile, TextLines, is_unicode, open_lines
+from recommender.readers.row_accounting import RefusedRow, RowAccounting
+from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, gather_blocks
 
 NAMING_ROWS = 10_000
 
@@ -20,17 +18,16 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Objects = Iterator[tuple[int, dict[str, Any]]]
 
 
-class JsonTable:
+class JsonLinesTable:
     """A file of JSON objects; its columns are the names in its first rows.
 
-    A name that a row lacks, or null, is an empty text. A line that is no object, and a row where
-    an object, a list or (for an id) a truth value stands in place of a text, is refused.
+    A missing name and null are empty texts. A line that is not an object is refused, and so is a
+    row with an object, a list or (for an id) a truth value in a column that is read.
     """
 
-    def __init__(self, lines: Lines, encoding: str, ledger: Ledger) -> None:
+    def __init__(self, lines: TextLines, accounting: RowAccounting) -> None:
         self._lines = lines
-        self._encoding = "UTF-8" if is_utf8(encoding) else encoding
-        self._ledger = ledger
+        self._accounting = accounting
         objects = self._read_objects()
         first = []
         for entry in objects:
@@ -39,28 +36,28 @@ class JsonTable:
                 break
         self._objects: Objects = chain(first, objects)
         names = dict.fromkeys(name for _, values in first for name in values)
-        self.header = Header(ledger.file.shown, tuple(names))
+        self.header = Header(lines.shown, tuple(names))
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The named columns, as `Table` says."""
+        """The named columns, as in `Table`."""
         places = {name: place for place, name in enumerate(names)}
-        return gathered(self._records(names, ids), self._lines, len(names), places)
+        return gather_blocks(self._records(names, ids), self._lines, len(names), places)
 
     def _records(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Record]:
         for line, values in self._objects:
             texts = [values.get(name, "") for name in names]
             if all(type(text) is str for text in texts):
                 yield line, texts
-            elif self._is_plain(line, dict(zip(names, texts, strict=True)), ids):
+            elif self._holds_texts(line, dict(zip(names, texts, strict=True)), ids):
                 yield line, [_text(text) for text in texts]
 
-    def _is_plain(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
+    def _holds_texts(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
         for name, value in values.items():
             refused = {bool, list, dict} if name in ids else {list, dict}
             if type(value) in refused:
                 place = "an id" if name in ids else "a text"
-                reason = f"{_KINDS[type(value)]} in place of {place}"
-                self._ledger.refuse(RefusedRow(line, reason, name))
+                reason = f"{_TYPE_NAMES[type(value)]} in place of {place}"
+                self._accounting.refuse(RefusedRow(line, reason, name))
                 return False
         return True
 
@@ -71,13 +68,13 @@ class JsonTable:
                 continue
             reason, values = self._decoded(decoder, line)
             if reason:
-                self._ledger.refuse(RefusedRow(self._lines.number, reason))
+                self._accounting.refuse(RefusedRow(self._lines.number, reason))
             else:
                 yield self._lines.number, values
 
     def _decoded(self, decoder: json.JSONDecoder, line: str) -> tuple[str, dict[str, Any]]:
         if self._lines.undecodable == self._lines.number:
-            return f"not {self._encoding}", {}
+            return f"not {self._lines.encoding}", {}
         try:
             record = decoder.decode(line)
         except (ValueError, RecursionError):
@@ -92,13 +89,15 @@ class JsonTable:
 
 
 @contextmanager
-def opened_json(file: InputFile, encoding: str, ledger: Ledger) -> Iterator[JsonTable]:
+def open_json_lines(
+    file: InputFile, encoding: str, accounting: RowAccounting
+) -> Iterator[JsonLinesTable]:
     """Open a file of JSON lines."""
-    with opened_lines(file, encoding, newline="\n") as lines:
-        yield JsonTable(lines, encoding, ledger)
+    with open_lines(file, encoding, newline="\n") as lines:
+        yield JsonLinesTable(lines, accounting)
 
 
-_KINDS = {bool: "a truth value", list: "a list", dict: "an object"}
+_TYPE_NAMES = {bool: "a truth value", list: "a list", dict: "an object"}
 
 
 def _text(value: str | bool | None) -> str:

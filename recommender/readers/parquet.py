@@ -1,4 +1,4 @@
-"""Parquet tables: columns of any plain type, read as the text that they stand for."""
+"""Parquet tables: columns of any plain type, read as text."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,15 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import types
 
 from recommender.errors import DataError
-from recommender.readers.blocks import BLOCK_ROWS, Block
+from recommender.readers.columns import Header
 from recommender.readers.files import InputFile
-from recommender.readers.header import Header
+from recommender.readers.tables import BLOCK_ROWS, Block
 
 
 class ParquetTable:
-    """A Parquet file; its rows are numbered from 1 in place of lines."""
+    """A Parquet file; rows are numbered from 1, as lines are in a text file."""
 
     def __init__(self, file: InputFile, parquet: pq.ParquetFile) -> None:
         self._file = file
@@ -24,10 +25,10 @@ class ParquetTable:
         self.header = Header(file.shown, tuple(parquet.schema_arrow.names))
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The named columns, as `Table` says.
+        """The named columns, as in `Table`.
 
-        Raises: DataError where a column has a type that is no text, or an id column is not of
-        texts or whole numbers.
+        Raises: DataError where a column cannot be read as text, or an id column holds neither
+        texts nor whole numbers.
         """
         for name in names:
             self._require_type(name, name in ids)
@@ -49,21 +50,24 @@ class ParquetTable:
             yield batch
 
     def _require_type(self, name: str, is_id: bool) -> None:
-        kind = _value_type(self._parquet.schema_arrow.field(name).type)
-        if pa.types.is_null(kind) or _is_text(kind):
+        kind = self._parquet.schema_arrow.field(name).type
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        texts = (types.is_null, types.is_string, types.is_large_string, types.is_string_view)
+        if any(is_text(kind) for is_text in texts):
             return
-        if is_id and not pa.types.is_integer(kind):
+        if is_id and not types.is_integer(kind):
             raise DataError(
                 f"{self._file.shown}: column {name!r} holds ids as {kind}; store ids as text, "
                 "or they lose digits and zeros"
             )
-        if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
+        if not (types.is_primitive(kind) or types.is_decimal(kind)):
             raise DataError(
                 f"{self._file.shown}: column {name!r} is of type {kind}; store it as text"
             )
 
     def _texts(self, name: str, column: pa.Array) -> NDArray[np.object_]:
-        if pa.types.is_timestamp(column.type):
+        if types.is_timestamp(column.type):
             zone = "UTC" if column.type.tz else None
             column = column.cast(pa.timestamp("s", zone), safe=False)
         try:
@@ -78,8 +82,8 @@ class ParquetTable:
 
 
 @contextmanager
-def opened_parquet(file: InputFile) -> Iterator[ParquetTable]:
-    """Open a Parquet file. Raises: DataError where it is none, or a broken one."""
+def open_parquet(file: InputFile) -> Iterator[ParquetTable]:
+    """Open a Parquet file. Raises: DataError where it is not one, or broken."""
     with ExitStack() as stack:
         with _unbroken(file):
             parquet = stack.enter_context(pq.ParquetFile(file.path))
@@ -92,13 +96,4 @@ def _unbroken(file: InputFile) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         cause = str(error).partition("\n")[0]
-        raise DataError(f"{file.shown} is no Parquet file, or a broken one: {cause}") from error
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(is_one(kind) for is_one in texts)
+        raise DataError(f"{file.shown} is not a Parquet file, or a broken one: {cause}") from error

@@ -1,23 +1,139 @@
-"""Ledger: what becomes of the rows of one file while it is read."""
+"""Row accounting: every row of a file is kept, left out by a setting, or refused as malformed."""
 
+import json
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import DataError
 from recommender.readers.files import Fingerprint, InputFile
-from recommender.readers.quarantine import MAX_VALUE, Quarantine, RefusedRow
-from recommender.readers.report import FileReport
-from recommender.readers.values import Distinct
+from recommender.readers.values import Categorical
 
+MAX_VALUE = 100
 MAX_REASONS = 50
 OTHER = "other reasons"
 
 
-class Ledger:
-    """Counts of the rows of one file by what became of them; each row is entered once."""
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A malformed row: its first line, the reason, and the value at fault without its row.
+
+    `line` is a line of a text file or a row of a Parquet file, both from 1. `column` and `value`
+    are empty where the row as a whole is at fault. A value is never one of the user column.
+    """
+
+    line: int
+    reason: str
+    column: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """The rows of one file: rows = kept + left out + refused.
+
+    `left_out` and `refused` count rows by reason; `examples` holds the first row refused for each
+    reason. A malformed record counts as many rows as it has lines.
+    """
+
+    key: str
+    name: str
+    sha256: str
+    rows: int
+    kept: int
+    left_out: Mapping[str, int]
+    refused: Mapping[str, int]
+    examples: tuple[RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What was read from all files.
+
+    Of the n items, `cold_items` have no interaction of positive weight, `absent_from_catalogue`
+    occur only in interactions, and `shortened` had a text that was cut. `out_of_scope` counts the
+    items that the scope left out, `duplicate_ids` the catalogue rows that a later row replaced,
+    and `too_old` the kept rows that are older than the retention.
+    """
+
+    files: tuple[FileReport, ...]
+    n_items: int
+    n_interactions: int
+    cold_items: int
+    absent_from_catalogue: int
+    duplicate_ids: int
+    shortened: int
+    out_of_scope: int
+    too_old: int
+
+    def plain(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return asdict(self)
+
+
+class Quarantine:
+    """The refused rows of one run as JSON lines, for the people who fix the data.
+
+    Rows are written to a temporary file next to `path`, which replaces it at the end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream: IO[str] | None = None
+
+    def add(self, key: str, name: str, row: RefusedRow) -> None:
+        """Write a refused row of the input `key`, the file `name`."""
+        if self._stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = NamedTemporaryFile(  # noqa: SIM115
+                "w", encoding="ascii", dir=self.path.parent, prefix=".quarantine-", delete=False
+            )
+        self._stream.write(json.dumps({"input": key, "file": name} | asdict(row)) + "\n")
+
+    def commit(self) -> None:
+        """Replace `path` by the rows of this run; remove it where there are none."""
+        if self._stream is None:
+            self.path.unlink(missing_ok=True)
+            return
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        Path(self._stream.name).replace(self.path)
+        self._stream = None
+
+    def discard(self) -> None:
+        """Remove the temporary file and leave `path` as it was."""
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.close()
+            Path(self._stream.name).unlink(missing_ok=True)
+            self._stream = None
+
+
+@contextmanager
+def open_quarantine(path: Path) -> Iterator[Quarantine]:
+    """A quarantine that is committed after success or DataError, and discarded otherwise."""
+    quarantine = Quarantine(path)
+    try:
+        yield quarantine
+        quarantine.commit()
+    except DataError:
+        quarantine.commit()
+        raise
+    finally:
+        quarantine.discard()
+
+
+class RowAccounting:
+    """Counts the rows of one file that are kept, left out and refused; each row counts once."""
 
     def __init__(self, file: InputFile, quarantine: Quarantine) -> None:
         self.file = file
@@ -29,31 +145,31 @@ class Ledger:
 
     @property
     def rows(self) -> int:
-        """Rows entered so far."""
+        """The number of rows counted so far."""
         return self.kept + self._left_out.total() + self._refused.total()
 
     def leave_out(self, reason: str, rows: int) -> None:
-        """Enter rows that a setting leaves out."""
+        """Count rows that a setting leaves out."""
         self._left_out[_bounded(reason, self._left_out)] += rows
 
     def refuse(self, row: RefusedRow, lines: int = 1) -> None:
-        """Enter a malformed row, which counts as its lines, and quarantine it."""
+        """Quarantine a malformed row and count it once for each of its lines."""
         reason = _bounded(row.reason, self._refused)
         self._refused[reason] += lines
         self._examples.setdefault(reason, row)
-        self._quarantine.add(self.file.key, self.file.name, row)
+        self._quarantine.add(self.file.key, self.file.path.name, row)
 
     def report(self, before: Fingerprint, refused_share_max: float) -> FileReport:
-        """The counts of a file that was read to its end.
+        """The report of a file that was read to its end.
 
         Raises: DataError where more than `refused_share_max` of the rows were refused.
         """
         refused = self._refused.total()
         if refused > refused_share_max * self.rows:
-            raise DataError(self._complaint(refused, refused_share_max))
+            raise DataError(self._too_many(refused, refused_share_max))
         return FileReport(
             key=self.file.key,
-            name=self.file.name,
+            name=self.file.path.name,
             sha256=before.sha256,
             rows=self.rows,
             kept=self.kept,
@@ -62,7 +178,7 @@ class Ledger:
             examples=tuple(self._examples.values()),
         )
 
-    def _complaint(self, refused: int, allowed: float) -> str:
+    def _too_many(self, refused: int, allowed: float) -> str:
         reason = self._refused.most_common(1)[0][0]
         first = self._examples[reason]
         value = f", value {first.value!r}" if first.column else ""
@@ -71,40 +187,40 @@ class Ledger:
             f"{self.file.shown}: {refused:,} of {self.rows:,} rows refused "
             f"({refused / self.rows:.1%}, refused_share_max is {allowed:.1%}); most often: "
             f"{reason} (first: {self.file.unit} {first.line:,}{value}); {hint}"
-            f"mend the rows listed in {self._quarantine.path}, or raise refused_share_max"
+            f"fix the rows listed in {self._quarantine.path}, or raise refused_share_max"
         )
 
 
-class Verdicts:
-    """Which of the b rows of a block still stand; a row falls once, for its first reason."""
+class RowSelection:
+    """The rows of a block of b rows that remain; a row is dropped for its first reason alone."""
 
-    def __init__(self, lines: NDArray[np.int64], ledger: Ledger) -> None:
-        self.standing = np.ones(len(lines), dtype=bool)
+    def __init__(self, lines: NDArray[np.int64], accounting: RowAccounting) -> None:
+        self._remaining = np.ones(len(lines), dtype=bool)
         self._lines = lines
-        self._ledger = ledger
+        self._accounting = accounting
 
-    def leave_out(self, cells: Distinct, reasons: Sequence[str]) -> None:
-        """Leave out the rows whose text, of `cells`, has a reason; "" is none."""
-        fallen = cells.where([bool(reason) for reason in reasons]) & self.standing
-        counts = np.bincount(cells.codes[fallen], minlength=len(reasons))
+    def leave_out(self, cells: Categorical, reasons: Sequence[str]) -> None:
+        """Leave out the rows whose distinct text in `cells` has a reason; "" is none."""
+        dropped = cells.where([bool(reason) for reason in reasons]) & self._remaining
+        counts = np.bincount(cells.codes[dropped], minlength=len(reasons))
         for code in np.flatnonzero(counts).tolist():
-            self._ledger.leave_out(reasons[code], int(counts[code]))
-        self.standing &= ~fallen
+            self._accounting.leave_out(reasons[code], int(counts[code]))
+        self._remaining &= ~dropped
 
-    def refuse(self, column: str, cells: Distinct, faults: Sequence[str]) -> None:
-        """Refuse and quarantine the rows whose text, of the shop's `column`, has a fault."""
-        fallen = cells.where([bool(fault) for fault in faults]) & self.standing
-        for row in np.flatnonzero(fallen).tolist():
+    def refuse(self, column: str, cells: Categorical, faults: Sequence[str]) -> None:
+        """Refuse the rows whose distinct text in `cells`, read from `column`, has a fault."""
+        dropped = cells.where([bool(fault) for fault in faults]) & self._remaining
+        for row in np.flatnonzero(dropped).tolist():
             code = int(cells.codes[row])
             value = cells.texts[code][:MAX_VALUE]
-            self._ledger.refuse(RefusedRow(int(self._lines[row]), faults[code], column, value))
-        self.standing &= ~fallen
+            self._accounting.refuse(RefusedRow(int(self._lines[row]), faults[code], column, value))
+        self._remaining &= ~dropped
 
-    def kept(self) -> NDArray[np.intp]:
-        """Enter the rows that stand as kept, and return their places in the block."""
-        places = np.flatnonzero(self.standing)
-        self._ledger.kept += len(places)
-        return places
+    def keep(self) -> NDArray[np.intp]:
+        """Count the remaining rows as kept, and return their positions in the block."""
+        rows = np.flatnonzero(self._remaining)
+        self._accounting.kept += len(rows)
+        return rows
 
 
 def _bounded(reason: str, counts: Counter[str]) -> str:

@@ -1,140 +1,211 @@
-"""Screening: which rows of a block of interactions are kept, and what those say."""
+"""Row filter: which rows of a block are kept, and their parsed values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.readers.blocks import Block
-from recommender.readers.event_columns import EventNames
-from recommender.readers.row_accounting import Ledger, Verdicts
+from recommender.core.catalogue import PATH_SEPARATOR
+from recommender.core.documents import MAX_CHARACTERS
+from recommender.readers.catalogue import Items, unknown_numbers
+from recommender.readers.columns import CatalogueMapping, InteractionMapping
+from recommender.readers.interactions import HashedUsers, KeptRows
+from recommender.readers.row_accounting import RowAccounting, RowSelection
 from recommender.readers.sources import InteractionSource
-from recommender.readers.users import Users
-from recommender.readers.values import Clock, Distinct, id_faults, numbers
+from recommender.readers.tables import Block
+from recommender.readers.values import (
+    Categorical,
+    Faults,
+    TimeParser,
+    clean_texts,
+    id_faults,
+    numbers,
+    truth_values,
+)
 
 MAX_KIND = 40
 
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The k rows of a block that are kept; None for a column that the file lacks.
-
-    `kind` (k,) holds codes, `time` (k,) epoch seconds.
-    """
-
-    item: Distinct
-    basket: Distinct | None
-    session: Distinct | None
-    user: Distinct | None
-    title: Distinct | None
-    kind: NDArray[np.int8]
-    time: NDArray[np.int64]
+Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
-    """What a source keeps of a file; `kinds` are the codes of all kinds.
+class CatalogueRowFilter:
+    """Refuses the malformed rows of a catalogue file; an empty optional value is unknown."""
 
-    A row falls for the first reason of: forgotten user, cancelled, item id, item pattern,
+    mapping: CatalogueMapping
+    times: TimeParser
+
+    def items(self, block: Block, accounting: RowAccounting) -> Items:
+        """Account for the rows of a block, and return the items of those that are kept."""
+        selection = RowSelection(block.lines, accounting)
+        ids = Categorical.of(block.cells[self.mapping.item])
+        selection.refuse(self.mapping.item, ids, id_faults(ids.texts, "item id"))
+        group = self._check_groups(block, selection)
+        columns = unknown_numbers(len(block.lines)) | self._parse_numbers(block, selection)
+        rows = selection.keep()
+        texts = {"group": [group[row] for row in rows]}
+        for name, parts in self.mapping.texts.items():
+            separator = PATH_SEPARATOR if name == "category" else " "
+            texts[name], cut = _joined_texts(block, parts, separator, rows)
+            columns["cut"][rows] |= cut
+        return Items(
+            ids=tuple(ids.texts[code] for code in ids.codes[rows]),
+            texts=texts,
+            numbers={name: column[rows] for name, column in columns.items()},
+        )
+
+    def _check_groups(self, block: Block, selection: RowSelection) -> list[str]:
+        if not self.mapping.group:
+            return [""] * len(block.lines)
+        cells = Categorical.of(block.cells[self.mapping.group])
+        faults = _unless_empty(cells.texts, id_faults(cells.texts, "group"))
+        selection.refuse(self.mapping.group, cells, faults)
+        return [cells.texts[code] for code in cells.codes]
+
+    def _parse_numbers(self, block: Block, selection: RowSelection) -> dict[str, NDArray[Any]]:
+        parses: dict[str, Parse] = {
+            "price": numbers,
+            "in_stock": truth_values,
+            "available_from": self.times.seconds,
+        }
+        columns: dict[str, NDArray[Any]] = {}
+        for what, parse in parses.items():
+            column = getattr(self.mapping, what)
+            if column:
+                cells = Categorical.of(block.cells[column])
+                values, faults = parse(cells.texts, what)
+                selection.refuse(column, cells, _unless_empty(cells.texts, faults))
+                columns[what] = values[cells.codes]
+        return columns
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionRowFilter:
+    """Applies the settings of a source to the rows of a file; `kinds` are the codes of all kinds.
+
+    A row is dropped for the first reason of: forgotten user, cancelled, item id, item pattern,
     kind, quantity, price, time.
     """
 
     source: InteractionSource
-    names: EventNames
-    clock: Clock
+    mapping: InteractionMapping
+    times: TimeParser
     kinds: Mapping[str, int]
-    users: Users
+    users: HashedUsers
 
-    def kept(self, block: Block, ledger: Ledger) -> Kept:
-        """Judge the rows of a block, enter them into the ledger and return those that are kept."""
-        verdicts = Verdicts(block.lines, ledger)
-        self._judge_users(block, verdicts)
-        self._judge_cancelled(block, verdicts)
-        self._judge_items(block, verdicts)
-        kind = self._judged_kinds(block, verdicts)
-        self._judge_measure("quantity", self.source.quantity_above, block, verdicts)
-        self._judge_measure("price", self.source.price_above, block, verdicts)
-        time = self._judged_times(block, verdicts)
-        rows = verdicts.kept()
-        names = self.names
-        return Kept(
-            item=Distinct.of_many(block.cells[names.item][rows]),
-            basket=_taken(block, names.basket, rows),
-            session=_taken(block, names.session, rows),
-            user=_taken(block, names.user, rows),
-            title=_taken(block, names.title, rows),
+    def kept_rows(self, block: Block, accounting: RowAccounting) -> KeptRows:
+        """Account for the rows of a block, and return those that are kept."""
+        selection = RowSelection(block.lines, accounting)
+        self._drop_forgotten_users(block, selection)
+        self._drop_cancelled(block, selection)
+        self._drop_items(block, selection)
+        kind = self._parse_kinds(block, selection)
+        self._drop_below("quantity", self.source.quantity_above, block, selection)
+        self._drop_below("price", self.source.price_above, block, selection)
+        time = self._parse_times(block, selection)
+        rows = selection.keep()
+        mapping = self.mapping
+        return KeptRows(
+            item=Categorical.of_many(block.cells[mapping.item][rows]),
+            basket=_taken(block, mapping.basket, rows),
+            session=_taken(block, mapping.session, rows),
+            user=_taken(block, mapping.user, rows),
+            title=_taken(block, mapping.title, rows),
             kind=kind[rows],
             time=time[rows],
         )
 
-    def _judge_users(self, block: Block, verdicts: Verdicts) -> None:
-        if not self.names.user:
+    def _drop_forgotten_users(self, block: Block, selection: RowSelection) -> None:
+        if not self.mapping.user:
             return
-        cells = Distinct.of_many(block.cells[self.names.user])
-        forgotten = self.users.forgotten(cells.texts)
-        verdicts.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
+        cells = Categorical.of_many(block.cells[self.mapping.user])
+        forgotten = self.users.are_forgotten(cells.texts)
+        selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
-    def _judge_cancelled(self, block: Block, verdicts: Verdicts) -> None:
+    def _drop_cancelled(self, block: Block, selection: RowSelection) -> None:
         if self.source.cancelled is None:
             return
         pattern = re.compile(self.source.cancelled.pattern)
-        cells = Distinct.of_many(block.cells[self.names.cancelled])
-        verdicts.leave_out(
+        cells = Categorical.of_many(block.cells[self.mapping.cancelled])
+        selection.leave_out(
             cells, ["cancelled" if pattern.match(text) else "" for text in cells.texts]
         )
 
-    def _judge_items(self, block: Block, verdicts: Verdicts) -> None:
-        cells = Distinct.of_many(block.cells[self.names.item])
-        verdicts.refuse(self.names.item, cells, id_faults(cells.texts, "item id"))
+    def _drop_items(self, block: Block, selection: RowSelection) -> None:
+        cells = Categorical.of_many(block.cells[self.mapping.item])
+        selection.refuse(self.mapping.item, cells, id_faults(cells.texts, "item id"))
         if self.source.item_pattern:
             pattern = re.compile(self.source.item_pattern)
             reason = "item id does not match item_pattern"
-            verdicts.leave_out(
+            selection.leave_out(
                 cells, ["" if pattern.match(text) else reason for text in cells.texts]
             )
 
-    def _judged_kinds(self, block: Block, verdicts: Verdicts) -> NDArray[np.int8]:
-        if not self.names.kind:
+    def _parse_kinds(self, block: Block, selection: RowSelection) -> NDArray[np.int8]:
+        if not self.mapping.kind:
             return np.full(len(block.lines), self.kinds[self.source.kind], dtype=np.int8)
-        cells = Distinct.of_many(block.cells[self.names.kind])
+        cells = Categorical.of_many(block.cells[self.mapping.kind])
         weights = self.source.weights
-        verdicts.leave_out(
+        selection.leave_out(
             cells,
             [
-                "" if kind in weights else f"kind {_shown(kind)} has no weight"
+                "" if kind in weights else f"kind {_printable(kind)} has no weight"
                 for kind in cells.texts
             ],
         )
         codes = [self.kinds.get(kind, 0) for kind in cells.texts]
         return np.array(codes, dtype=np.int8)[cells.codes]
 
-    def _judge_measure(
-        self, what: str, threshold: float | None, block: Block, verdicts: Verdicts
+    def _drop_below(
+        self, what: str, threshold: float | None, block: Block, selection: RowSelection
     ) -> None:
-        column = getattr(self.names, what)
+        column = getattr(self.mapping, what)
         if not column:
             return
-        cells = Distinct.of_many(block.cells[column])
+        cells = Categorical.of_many(block.cells[column])
         values, faults = numbers(cells.texts, what)
-        verdicts.refuse(column, cells, faults)
+        selection.refuse(column, cells, faults)
         if threshold is not None:
             reason = f"{what} not above {threshold:g}"
-            verdicts.leave_out(cells, [reason if low else "" for low in values <= threshold])
+            selection.leave_out(cells, [reason if low else "" for low in values <= threshold])
 
-    def _judged_times(self, block: Block, verdicts: Verdicts) -> NDArray[np.int64]:
-        if not self.names.time:
+    def _parse_times(self, block: Block, selection: RowSelection) -> NDArray[np.int64]:
+        if not self.mapping.time:
             return np.zeros(len(block.lines), dtype=np.int64)
-        cells = Distinct.of_many(block.cells[self.names.time])
-        seconds, faults = self.clock.seconds(cells.texts, "time")
-        verdicts.refuse(self.names.time, cells, faults)
+        cells = Categorical.of_many(block.cells[self.mapping.time])
+        seconds, faults = self.times.seconds(cells.texts, "time")
+        selection.refuse(self.mapping.time, cells, faults)
         return seconds[cells.codes]
 
 
-def _taken(block: Block, name: str, rows: NDArray[np.intp]) -> Distinct | None:
-    return Distinct.of_many(block.cells[name][rows]) if name else None
+def _unless_empty(texts: Sequence[str], faults: Faults) -> Faults:
+    return [fault if text else "" for text, fault in zip(texts, faults, strict=True)]
 
 
-def _shown(kind: str) -> str:
+def _joined_texts(
+    block: Block, names: Sequence[str], separator: str, rows: NDArray[np.intp]
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """The clean texts of columns, joined row by row, and a mask of those that were cut."""
+    cut = np.zeros(len(rows), dtype=bool)
+    columns = []
+    for name in names:
+        cells = Categorical.of(block.cells[name][rows])
+        texts, marks = clean_texts(cells.texts)
+        cut |= marks[cells.codes]
+        columns.append([texts[code] for code in cells.codes])
+    if len(columns) == 1:
+        return columns[0], cut
+    whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+    cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
+    return [text[:MAX_CHARACTERS].strip() for text in whole], cut
+
+
+def _taken(block: Block, name: str, rows: NDArray[np.intp]) -> Categorical | None:
+    return Categorical.of_many(block.cells[name][rows]) if name else None
+
+
+def _printable(kind: str) -> str:
     return kind[:MAX_KIND] if kind.isprintable() and kind else ascii(kind[:MAX_KIND])

@@ -1,23 +1,73 @@
-"""Tables: a file of any format, opened with its ledger and watched while it is read."""
+"""Tables: files of any format, read in blocks of text cells with the line number of each row."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from recommender.core.progress import Advance
-from recommender.readers.blocks import Block, Table
-from recommender.readers.delimited import opened_delimited
-from recommender.readers.files import InputFile, fingerprint, unchanged
-from recommender.readers.json_lines import opened_json
-from recommender.readers.parquet import opened_parquet
-from recommender.readers.quarantine import Quarantine
-from recommender.readers.report import FileReport
-from recommender.readers.row_accounting import Ledger
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.core.telemetry import Advance
+from recommender.readers.columns import Header
+from recommender.readers.files import InputFile, TextLines, fingerprint, unchanged
+from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting
+
+BLOCK_ROWS = 50_000
+BLOCK_CHARACTERS = 32 * 2**20
+
+Record = tuple[int, list[str]]
+"""The line that a row starts at, and its texts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What the files of one run are read with; `reports` grows by one as each file ends."""
+class Block:
+    """b well-formed rows: the line that each starts at (b,), and the texts (b,) of each column.
+
+    `position` is the number of bytes of the file that were read so far.
+    """
+
+    lines: NDArray[np.int64]
+    cells: Mapping[str, NDArray[np.object_]]
+    position: int
+
+
+class Table(Protocol):
+    """An open file of any format, which is read once from start to end."""
+
+    header: Header
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The named columns in blocks; a missing value is an empty text.
+
+        Malformed rows are refused instead. Columns in `ids` hold ids, which are texts or whole
+        numbers. Raises: DataError where the rest of the file cannot be read.
+        """
+        ...
+
+
+class OpenTable:
+    """An open table with the accounting of its rows."""
+
+    def __init__(self, table: Table, accounting: RowAccounting, advance: Advance) -> None:
+        self.header = table.header
+        self.accounting = accounting
+        self.position = 0
+        """The number of bytes that were reported as progress."""
+        self._table = table
+        self._advance = advance
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The blocks of the table; progress advances after a block was used."""
+        for block in self._table.blocks(names, ids):
+            yield block
+            self._advance(block.position - self.position)
+            self.position = block.position
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """Opens the files of one run; `reports` gets a report at the end of each file."""
 
     quarantine: Quarantine
     advance: Advance
@@ -25,43 +75,58 @@ class Intake:
     reports: list[FileReport] = field(default_factory=list)
 
     @contextmanager
-    def opened(self, file: InputFile, delimiter: str, encoding: str) -> Iterator["OpenFile"]:
-        """Open a file; at the end check that nobody wrote to it, and its share of refused rows.
+    def open(self, file: InputFile, delimiter: str, encoding: str) -> Iterator[OpenTable]:
+        """Open a file; at the end check that it did not change, and its share of refused rows.
 
         Raises: ConfigError or DataError naming the file, what is wrong with it and what to do.
         """
         before = fingerprint(file)
-        ledger = Ledger(file, self.quarantine)
-        with unchanged(file, before), _opened(file, delimiter, encoding, ledger) as table:
-            opened = OpenFile(table, ledger, self.advance)
+        accounting = RowAccounting(file, self.quarantine)
+        with unchanged(file, before), _open(file, delimiter, encoding, accounting) as table:
+            opened = OpenTable(table, accounting, self.advance)
             yield opened
         self.advance(before.size - opened.position)
-        self.reports.append(ledger.report(before, self.refused_share_max))
+        self.reports.append(accounting.report(before, self.refused_share_max))
 
 
-class OpenFile:
-    """A table with its ledger; `position` is the number of bytes that progress knows of."""
-
-    def __init__(self, table: Table, ledger: Ledger, advance: Advance) -> None:
-        self.header = table.header
-        self.ledger = ledger
-        self.position = 0
-        self._table = table
-        self._advance = advance
-
-    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The blocks of the table; progress advances by a block's bytes when it was used."""
-        for block in self._table.blocks(names, ids):
-            yield block
-            self._advance(block.position - self.position)
-            self.position = block.position
-
-
-def _opened(
-    file: InputFile, delimiter: str, encoding: str, ledger: Ledger
+def _open(
+    file: InputFile, delimiter: str, encoding: str, accounting: RowAccounting
 ) -> AbstractContextManager[Table]:
-    if file.format == "jsonl":
-        return opened_json(file, encoding, ledger)
+    # A format is imported when a file needs it: formats use this module, and pyarrow loads slowly.
     if file.format == "parquet":
-        return opened_parquet(file)
-    return opened_delimited(file, delimiter, encoding, ledger)
+        from recommender.readers.parquet import open_parquet
+
+        return open_parquet(file)
+    if file.format == "jsonl":
+        from recommender.readers.json_lines import open_json_lines
+
+        return open_json_lines(file, encoding, accounting)
+    from recommender.readers.delimited import open_delimited
+
+    return open_delimited(file, delimiter, encoding, accounting)
+
+
+def gather_blocks(
+    records: Iterator[Record], lines: TextLines, width: int, places: Mapping[str, int]
+) -> Iterator[Block]:
+    """Gather records of `width` texts, read from `lines`, into blocks of the texts at `places`.
+
+    A block ends at `BLOCK_ROWS` rows or `BLOCK_CHARACTERS` characters, to bound its memory. All
+    texts are in one flat list, because a list per row would keep the garbage collector busy.
+    """
+    starts: list[int] = []
+    flat: list[str] = []
+    begun = lines.characters
+
+    def block() -> Block:
+        cells = {name: np.array(flat[place::width], object) for name, place in places.items()}
+        return Block(np.array(starts, dtype=np.int64), cells, lines.position())
+
+    for start, texts in records:
+        starts.append(start)
+        flat += texts
+        if len(starts) == BLOCK_ROWS or lines.characters - begun > BLOCK_CHARACTERS:
+            yield block()
+            starts, flat, begun = [], [], lines.characters
+    if starts:
+        yield block()

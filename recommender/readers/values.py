@@ -1,7 +1,7 @@
-"""Values: texts of a column -> numbers, truth values and times, with what is wrong with each."""
+"""Values: the texts of a column as ids, numbers, truth values, times and clean texts."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core import item_id
-from recommender.readers.checks import EPOCH
+from recommender.core.arrays import Rows
+from recommender.core.documents import MAX_CHARACTERS, clean
+from recommender.readers.sources import EPOCH
 
 Faults = list[str]
-"""What is wrong with each text, "" for nothing."""
+"""What is wrong with each text; "" where nothing is."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _LARGEST = float(np.finfo(np.float32).max)
-_FLAGS = dict.fromkeys(("", "true", "t", "yes", "y"), True) | dict.fromkeys(
+_TRUTH_WORDS = dict.fromkeys(("", "true", "t", "yes", "y"), True) | dict.fromkeys(
     ("false", "f", "no", "n"), False
 )
 _YEAR_10000 = 253_402_300_800
@@ -26,35 +28,59 @@ _COMPACT_DATE = len("20101201")
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
-    """A column of b texts by its distinct ones: row i holds texts[codes[i]], stripped."""
+class Categorical:
+    """A column of b cells by its distinct texts: cell i is `texts[codes[i]]`, stripped."""
 
     codes: NDArray[np.intp]
     texts: tuple[str, ...]
 
     @classmethod
-    def of(cls, cells: NDArray[np.object_]) -> "Distinct":
-        """Gather the distinct texts of `cells` (b,) by first appearance."""
+    def of(cls, cells: NDArray[np.object_]) -> "Categorical":
+        """Factorize `cells` (b,); the texts are in the order of their first appearance."""
         every = cells.tolist()
         numbers = {text: number for number, text in enumerate(dict.fromkeys(every))}
         codes = np.fromiter(map(numbers.__getitem__, every), np.intp, len(every))
         return cls(codes, tuple(text.strip() for text in numbers))
 
     @classmethod
-    def of_many(cls, cells: NDArray[np.object_]) -> "Distinct":
-        """The same by pandas, whose import pays where there are millions."""
+    def of_many(cls, cells: NDArray[np.object_]) -> "Categorical":
+        """Do the same with pandas, which is faster but takes longer to import."""
         import pandas as pd
 
         codes, texts = pd.factorize(cells)
         return cls(codes, tuple(text.strip() for text in texts))
 
     def where(self, marks: Sequence[bool]) -> NDArray[np.bool_]:
-        """Mark rows (b,) by a mark per distinct text."""
+        """A mask of the cells (b,) from a mark per distinct text."""
         return np.asarray(marks, dtype=bool)[self.codes]
 
 
+class TextCodes:
+    """Integer codes of texts by first appearance, from `first` on; an empty text has code -1."""
+
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
+        self._codes: dict[str, int] = {}
+
+    @property
+    def next(self) -> int:
+        """The code of the next new text."""
+        return self._first + len(self._codes)
+
+    def codes(self, texts: Iterable[str]) -> Rows:
+        """The codes of t texts (t,); a new text gets the next code."""
+        return np.array([self._code(text) for text in texts], dtype=np.int32)
+
+    def texts(self) -> tuple[str, ...]:
+        """All texts with a code, in order."""
+        return tuple(self._codes)
+
+    def _code(self, text: str) -> int:
+        return self._codes.setdefault(text, self.next) if text else -1
+
+
 def id_faults(texts: Sequence[str], what: str) -> Faults:
-    """What is wrong with texts as ids of `what`."""
+    """What is wrong with each text as an id; `what` names the field."""
     faults = [""] * len(texts)
     for place, fault in item_id.faults(texts):
         faults[place] = f"{what}: {fault}"
@@ -62,25 +88,25 @@ def id_faults(texts: Sequence[str], what: str) -> Faults:
 
 
 def numbers(texts: Sequence[str], what: str) -> tuple[NDArray[np.float64], Faults]:
-    """Finite decimal numbers within float32, NaN where a text is none."""
+    """Parse finite decimal numbers within float32; NaN where a text is not one."""
     values = [_number(text) for text in texts]
     faults = _faults(texts, values, what, "is not a number")
     return np.array([np.nan if value is None else value for value in values]), faults
 
 
-def flags(texts: Sequence[str], what: str) -> tuple[NDArray[np.bool_], Faults]:
-    """Truth values: words such as yes and f, or numbers, true above zero; empty is true."""
-    values = [_flag(text) for text in texts]
+def truth_values(texts: Sequence[str], what: str) -> tuple[NDArray[np.bool_], Faults]:
+    """Parse words such as yes and f, and numbers, which are true above 0; empty is true."""
+    values = [_truth_value(text) for text in texts]
     faults = _faults(texts, values, what, "is neither true nor false")
     return np.array([bool(value) for value in values], dtype=bool), faults
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """Reads times: `time_format` is for strptime, "" for ISO 8601, "epoch" for seconds.
+class TimeParser:
+    """Parses times: `time_format` is for strptime, "" for ISO 8601, "epoch" for seconds.
 
-    A time without an offset is one of `time_zone`: the first of two where clocks were set back,
-    moved on by the gap where they were set forward.
+    A time without an offset is in `time_zone`. Where clocks are set back, an ambiguous time is the
+    first of the two; where they are set forward, a time in the gap is moved on by the gap.
     """
 
     time_zone: str
@@ -91,27 +117,39 @@ class Clock:
         object.__setattr__(self, "_zone", ZoneInfo(self.time_zone))
 
     def seconds(self, texts: Sequence[str], what: str) -> tuple[NDArray[np.int64], Faults]:
-        """Epoch seconds in UTC, fractions cut, 0 where a text is no time."""
+        """Epoch seconds in UTC, rounded down; 0 where a text is not a time."""
         parse = _epoch if self.time_format == EPOCH else self._parsed
         values = [_tried(parse, text) for text in texts]
-        faults = _faults(texts, values, what, f"is not {self._named()}")
+        faults = _faults(texts, values, what, f"is not {self._expected()}")
         return np.array([value or 0 for value in values], dtype=np.int64), faults
 
     def _parsed(self, text: str) -> int:
         if self.time_format:
             time = datetime.strptime(text, self.time_format)
         elif text.isdigit() and len(text) != _COMPACT_DATE:
-            raise ValueError("an epoch number could pass for a date of the Middle Ages")
+            raise ValueError("an epoch number could be mistaken for a date of the Middle Ages")
         else:
             time = datetime.fromisoformat(text)
         if time.tzinfo is None:
             time = time.replace(tzinfo=self._zone)
         return int(time.timestamp() // 1)
 
-    def _named(self) -> str:
+    def _expected(self) -> str:
         if self.time_format == EPOCH:
             return "epoch seconds"
         return f"a time like {self.time_format}" if self.time_format else "an ISO 8601 time"
+
+
+def clean_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
+    """Clean t texts for documents, and mark (t,) those that were cut."""
+    cleaned = [clean(text) for text in texts]
+    cut = [_is_cut(raw, text) for raw, text in zip(texts, cleaned, strict=True)]
+    return cleaned, np.array(cut, dtype=bool)
+
+
+def _is_cut(raw: str, text: str) -> bool:
+    full = len(text) >= MAX_CHARACTERS - 1
+    return len(raw) > 4 * MAX_CHARACTERS or (full and len(raw) > MAX_CHARACTERS)
 
 
 def _number(text: str) -> float | None:
@@ -121,10 +159,10 @@ def _number(text: str) -> float | None:
     return value if abs(value) <= _LARGEST else None
 
 
-def _flag(text: str) -> bool | None:
-    flag = _FLAGS.get(text.lower())
-    if flag is not None:
-        return flag
+def _truth_value(text: str) -> bool | None:
+    known = _TRUTH_WORDS.get(text.lower())
+    if known is not None:
+        return known
     value = _number(text)
     return None if value is None else value > 0
 

@@ -1,4 +1,4 @@
-"""What the values in Redis look like, schema 1; docs/redis-contract.md says the same to people.
+"""The values in Redis, schema 1; docs/redis-contract.md describes them for other languages.
 
 A related list is four lines of text: its own id; the ids of its entries, best first, joined by
 tabs; a letter of evidence for each; two characters of score for each. Ids hold no control
@@ -8,6 +8,7 @@ characters, so nothing needs escaping, and `sed -n 2p` reads a list.
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import repeat
 from types import MappingProxyType
@@ -20,7 +21,7 @@ SCHEMA = 1
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 BEST_SELLERS = ""
-"""The reserved id under which a placement's list of the shop's best sellers lies."""
+"""The reserved id of a placement's list of the shop's best sellers."""
 LETTERS = "tbBpr"
 """The letters of `EVIDENCE`, in its order."""
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -35,7 +36,7 @@ SCORE_OF: Mapping[str, float] = MappingProxyType(
 _LETTERS, _DIGITS = LETTERS.encode(), DIGITS.encode()
 _EVIDENCES = {ord(letter): evidence for letter, evidence in EVIDENCE_OF.items()}
 _SCORES = {int.from_bytes(pair.encode(), sys.byteorder): SCORE_OF[pair] for pair in PAIRS}
-"""By the two characters read as one number, as a memory view reads them."""
+"""By the two characters of a score read as one number, as a memory view reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What is live, and the fence under which it became so.
+    """The live view, and the fence under which it became live.
 
-    Requests whose key falls into `canary_share` (0 to 1) read `canary` instead, where there is one.
+    Requests whose key falls into `canary_share` (0 to 1) read `canary` instead, if there is one.
     """
 
     fence: int
@@ -67,18 +68,18 @@ class Pointer:
         return self.live.layers[-1]
 
     def covered(self, overlay: int) -> "Pointer":
-        """The pointer with an overlay, under whose number it is moved, over what is live."""
+        """The pointer with an overlay over the live generation; its fence is the overlay's."""
         return replace(
             self, fence=overlay, live=replace(self.live, layers=(overlay, self.generation))
         )
 
 
 class StoredList(NamedTuple):
-    """A list as it was stored: columns of which entries are made when somebody looks at them.
+    """A list as it is stored: columns, from which entries are made when they are first read.
 
     All columns are well-formed; the list has as many entries as letters. `joined` holds the ids
-    with a tab between them, and may hold further ones behind: what is kept of 10,000 lists takes
-    a fifth of the memory that a text for each id would, and to cut a list costs next to nothing.
+    separated by tabs, and may hold more ids than entries, so that cutting a list costs next to
+    nothing. 10,000 cached lists take a fifth of the memory that one string per id would.
     """
 
     joined: str
@@ -100,6 +101,20 @@ class StoredList(NamedTuple):
     def leading(self, n: int) -> "StoredList":
         """The first n entries."""
         return StoredList(self.joined, self.letters[:n], self.codes[: 2 * n])
+
+    def shown(
+        self, n: int, hidden: AbstractSet[str], excluded: AbstractSet[str], lowest: float
+    ) -> "StoredList":
+        """The first n entries that are not hidden or excluded and score at least `lowest`."""
+        leading = self.leading(n)
+        if lowest <= 0:
+            if not (hidden or excluded):
+                return leading
+            ids = leading.ids
+            if hidden.isdisjoint(ids) and (not excluded or excluded.isdisjoint(ids)):
+                return leading
+        dropped = {item for item in self.ids if item in hidden or item in excluded}
+        return self.first(n, dropped, lowest)
 
     def first(self, n: int, dropped: Collection[str] = (), lowest: float = 0.0) -> "StoredList":
         """The first n entries that are not `dropped` and score at least `lowest`."""
@@ -165,10 +180,10 @@ def encode_list(
 
 
 def decode_list(raw: object, item: str) -> StoredList:
-    """Undo `encode_list` for the list that was asked for.
+    """Undo `encode_list`.
 
-    Raises: ValueError where the bytes are malformed or hold the list of another item, which is
-    how an answer that was meant for another question is noticed.
+    Raises: ValueError where the bytes are malformed or hold the list of another item, so that a
+    reply to another request is never shown.
     """
     if not isinstance(raw, bytes):
         raise ValueError(f"not bytes but {type(raw).__name__}")  # noqa: TRY004
@@ -187,7 +202,7 @@ def decode_list(raw: object, item: str) -> StoredList:
 
 
 def encode_generation(generation: Generation) -> dict[str, str | int]:
-    """Write a generation as the fields of its hash, less its id, which the key has."""
+    """Write a generation as the fields of its hash, without its id, which is in the key."""
     return {
         "state": generation.state,
         "created_at": generation.created_at,

@@ -1,9 +1,11 @@
-"""Connections to Redis: explicit timeouts, no hidden retries, no password in a message."""
+"""URLs and clients of Redis: explicit timeouts, no hidden retries, no password in a message."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
@@ -13,21 +15,46 @@ from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.serving.cluster.url import ClusterUrl, read_cluster_url
+
+Address = tuple[str, int]
+"""Host and port of a node of a Cluster."""
 
 Store = Redis | RedisCluster
-"""What publishers and commands write to and read from."""
+"""The client that publishers and commands use."""
 
 STORE_ERRORS = (RedisError, RedisClusterException)
-"""What a store raises: redis-py's errors of a Cluster are no errors of Redis."""
+"""The errors of a store: in redis-py, those of a Cluster are not a RedisError."""
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 10.0
 POLL_TIMEOUT_S = 2.0
-"""Of a lookup's commands that no shopper waits for, and of connecting for them."""
+"""For connecting, and for the commands of a lookup that no shopper waits for."""
 MAX_CONNECTIONS = 512
 OTHER_NODES = 5
 """How many more nodes of a Cluster are tried when it is opened."""
+
+SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+DEFAULT_PORT = 6379
+SEED = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterUrl:
+    """`redis+cluster://user:password@host:port,host:port?options`, or `rediss+cluster://` for TLS.
+
+    `login` and `options` are used for every node.
+    """
+
+    scheme: str
+    login: str
+    seeds: tuple[Address, ...]
+    options: str
+
+    def node(self, address: Address) -> str:
+        """The URL of one node."""
+        host, port = address
+        named = f"[{host}]" if ":" in host else host
+        return f"{self.scheme}://{self.login}{named}:{port}{self.options}"
 
 
 def connection_pool(
@@ -62,7 +89,7 @@ def connection_pool(
 
 
 def open_store(url: str) -> Store:
-    """Connect for publishing and commands, and see that the server, or the Cluster, answers.
+    """Connect for publishing and commands, and check that the server, or the Cluster, answers.
 
     Raises: ConfigError for a URL that names no Redis; StoreUnavailable.
     """
@@ -82,7 +109,7 @@ def _open_cluster(url: ClusterUrl) -> RedisCluster:
     settings = {name: value for name, value in pool.connection_kwargs.items() if name not in given}
     store = RedisCluster(
         startup_nodes=[ClusterNode(*seed) for seed in url.seeds],  # type: ignore[no-untyped-call]
-        # It asks one node for the commands that there are: where that one is dead, another.
+        # redis-py asks one node for the commands that exist; if that node is dead, another one.
         retry=Retry(NoBackoff(), OTHER_NODES),
         require_full_coverage=False,
         max_connections=MAX_CONNECTIONS,
@@ -102,16 +129,42 @@ def _publishers_pool(url: str) -> ConnectionPool:
 def cluster_url(url: str) -> ClusterUrl | None:
     """The parts of a Cluster's URL, None for a URL that names one server. Raises: ConfigError."""
     try:
-        return read_cluster_url(url)
+        return _read_cluster_url(url)
     except ValueError as error:
         raise ConfigError(
             f"store url {redacted(url)!r}: {error}; write redis+cluster://host:port,host:port"
         ) from error
 
 
+def _read_cluster_url(url: str) -> ClusterUrl | None:
+    """The parts of a Cluster's URL, None for a URL that names one server.
+
+    Raises: ValueError, without the URL, for a malformed one and for a database other than 0.
+    """
+    scheme, _, _ = url.partition("://")
+    if scheme not in SCHEMES:
+        return None
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    options = f"?{parts.query}" if parts.query else ""
+    asked = parse_url(f"redis://h{parts.path}{options}")  # type: ignore[no-untyped-call]
+    if asked.get("db", 0) or parts.path not in ("", "/", "/0"):
+        raise ValueError("a Cluster has database 0 alone")
+    seeds = tuple(_seed(text) for text in hosts.split(","))
+    return ClusterUrl(SCHEMES[scheme], login + at, seeds, options)
+
+
+def _seed(text: str) -> Address:
+    found = SEED.fullmatch(text)
+    port = int(found["port"] or DEFAULT_PORT) if found else 0
+    if found is None or not 0 < port < 65536:
+        raise ValueError(f"{text!r:.80} is not host:port")
+    return found["v6"] or found["host"], port
+
+
 @contextmanager
 def store_errors(what: str, remedy: str) -> Iterator[None]:
-    """Turn errors of redis-py into one line: `what`, the reason, and the `remedy`.
+    """Turn errors of redis-py into one line: `what` failed, the reason, and the `remedy`.
 
     Raises: StoreUnavailable with the cause.
     """

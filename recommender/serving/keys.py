@@ -9,19 +9,19 @@ NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
 
 def check_shop(name: str) -> None:
-    """Refuse what cannot name a shop. Raises: ConfigError."""
+    """Refuse a malformed name of a shop. Raises: ConfigError."""
     if not NAME.fullmatch(name):
         raise ConfigError(f"shop {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
 
 
 def check_placement(name: str) -> None:
-    """Refuse what cannot name a placement. Raises: ConfigError."""
+    """Refuse a malformed name of a placement. Raises: ConfigError."""
     if not NAME.fullmatch(name):
         raise ConfigError(f"placement {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
 
 
 def list_name(placement: str, item_id: str) -> str:
-    """The name of a list within its generation. Braces are escaped, so no id chooses its slot."""
+    """The name of a list in its generation. Braces are escaped, so that no id sets its slot."""
     escaped = item_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
     return f"{placement}:{escaped}"
 
@@ -56,7 +56,7 @@ class Keys:
 
     @property
     def lease(self) -> str:
-        """The lease of the publisher at work."""
+        """The lease of the publisher that is writing."""
         return self._control("lease")
 
     @property
@@ -71,12 +71,12 @@ class Keys:
 
     @property
     def hidden_floor(self) -> str:
-        """The newest change whose trace was trimmed: who saw less reads `hidden` as a whole."""
+        """The newest change that was trimmed: readers of an older version read all of `hidden`."""
         return self._control("hidden:floor")
 
     @property
     def generations(self) -> str:
-        """ZSET of the numbers of all generations that have keys, so that nothing scans for them."""
+        """ZSET of the numbers of all generations that have keys, which makes scans unnecessary."""
         return self._control("generations")
 
     def generation(self, number: int) -> str:
@@ -84,11 +84,11 @@ class Keys:
         return self._control(f"generation:{number}")
 
     def overlay(self, number: int) -> str:
-        """Set of the names of an overlay's lists, so that nothing scans for its few keys."""
+        """Set of the names of an overlay's lists, which makes scans unnecessary."""
         return self._control(f"generation:{number}:names")
 
     def prefix(self, generation: int) -> str:
-        """What stands before the names of the lists of one generation."""
+        """The prefix of the list keys of one generation."""
         return f"rec:{self.shop}:{generation}:"
 
     def related_list(self, generation: int, placement: str, item_id: str) -> str:

@@ -29,10 +29,10 @@ from recommender.build.gates import Gates
 from recommender.build.job import SHARD_ITEMS, Job
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.progress import Progress, silent
 from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
-from recommender.readers.shop import Source
+from recommender.readers.shop import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.serving.connection import redacted
 
@@ -320,9 +320,9 @@ class Settings(_Table):
     limits: LimitSettings = LimitSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
-    def source(self) -> Source:
+    def source(self) -> ShopSource:
         """What reading depends on."""
-        return Source(
+        return ShopSource(
             catalogue=self.catalogue,
             interactions=self.interactions,
             refused_share_max=self.limits.refused_share_max,
@@ -357,7 +357,7 @@ class Settings(_Table):
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
             settings=self.plain(),
             text_api=self.text_api.text_api(),
-            answers=self.state.folder / "answers",
+            paid_lock=self.state.folder / "paid-texts.lock",
             progress=progress,
             shard_texts=self.limits.shard_texts,
             shard_items=self.limits.shard_items,

@@ -19,7 +19,7 @@ from recommender.errors import ConfigError
 from recommender.insights.gc import tidy
 from recommender.pipeline import reindex
 from recommender.publishing.publisher import Publisher
-from recommender.readers.users import user_hash
+from recommender.readers.interactions import user_hash
 from recommender.settings.loading import load
 from tests.serving import servers
 from tests.support.shop_files import write_shop

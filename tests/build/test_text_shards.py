@@ -12,8 +12,7 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job, pinned
 from recommender.build.steps import complete, named, ready, steps_of
 from recommender.build.text_shards import SHARD, Ledger
-from recommender.core.progress import Progress, silent
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
 from recommender.pipeline import plan

@@ -14,7 +14,7 @@ from recommender.cli.serve import live_search
 from recommender.cli.session import connection
 from recommender.errors import ConfigError, DataError
 from recommender.insights.search import searcher_of
-from recommender.service.questions import Refusal, SearchQuestion
+from recommender.service.models import RequestRefused, SearchRequest
 from recommender.settings.loading import load
 from tests.support.shop_files import orders, write_shop
 
@@ -116,12 +116,12 @@ def test_the_service_follows_what_is_live(config: Path) -> None:
             try:
                 while True:
                     try:
-                        found = await search.find(SearchQuestion("copper kettle", n=1))
-                    except Refusal:
+                        found = await search.find(SearchRequest(q="copper kettle", n=1))
+                    except RequestRefused:
                         assert time.monotonic() < ends
                         await asyncio.sleep(0.01)
                     else:
-                        return [str(item["id"]) for item in found.items]
+                        return [str(item.id) for item in found.items]
             finally:
                 follower.cancel()
                 search.close()

@@ -6,9 +6,9 @@ import pytest
 from recommender import registry
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
 from recommender.core.protocols import ContentOrigin
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from tests.support.shops import catalogue

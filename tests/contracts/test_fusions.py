@@ -7,9 +7,9 @@ from recommender import registry
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
-from recommender.core.progress import silent
 from recommender.core.protocols import FittedFusion, Fusion
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
 from recommender.vectors.content.hashing import HashingEncoder

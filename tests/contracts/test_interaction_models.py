@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.core.progress import silent
 from recommender.core.protocols import InteractionModel
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError, DataError
 from tests.support.shops import checkerboard, interactions

@@ -7,13 +7,13 @@ from recommender import registry
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.progress import silent
 from recommender.core.protocols import FittedRanker, Ranker
 from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
-from recommender.ranking.rankers.complements import Complements
+from recommender.ranking.rankers.affinity import Complements
 from recommender.ranking.rankers.identity import Identity
-from recommender.ranking.rankers.learned import Learned
+from recommender.ranking.rankers.learned import LearnedRanker
 from recommender.ranking.training_set import TemporalSplit
 from tests.support.shops import catalogue, context, interactions
 
@@ -119,7 +119,7 @@ def test_columns_lead_back_to_the_same_order(
 
 
 def test_without_a_lesson_vectors_decide(ranker: Ranker, shop: RankingContext) -> None:
-    if not isinstance(ranker, Identity | Learned):
+    if not isinstance(ranker, Identity | LearnedRanker):
         pytest.skip("it counts, and asks no vectors")
     asked = candidates(shop, ROWS)
     assert (ranker.fit(None).prepare(shop).rank(ROWS, asked).rows == asked.rows).all()
@@ -139,4 +139,4 @@ def test_what_is_bought_together_comes_first_where_behaviour_decides(
     together = (ranked.rows % 6 == rows[:-1, None] % 6).astype(float)
     n_together = together.sum(axis=1).astype(int)
     first = np.mean([together[place, :n].mean() for place, n in enumerate(n_together) if n])
-    assert first > 0.8 if isinstance(ranker, Learned | Complements) else first < 0.4
+    assert first > 0.8 if isinstance(ranker, LearnedRanker | Complements) else first < 0.4

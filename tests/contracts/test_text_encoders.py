@@ -7,9 +7,9 @@ import pytest
 
 from recommender import registry
 from recommender.core.api_budget import TextApi
-from recommender.core.progress import silent
 from recommender.core.protocols import TextEncoder
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError
 from recommender.evaluation.word_vectors import WordTraining
 from recommender.vectors.content.word_files import write

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from recommender.cli.main import run
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.errors import DataError
 from recommender.evaluation.baskets import (
-    DAY_S,
     cold_folds,
     draw_queries,
     window,

@@ -18,8 +18,12 @@ from recommender.evaluation.harness import Terms
 from recommender.evaluation.intervals import Interval
 from recommender.evaluation.model_card import card, licence_of
 from recommender.settings.loading import load
-from recommender.vectors.content.adapter import Adapter
-from recommender.vectors.content.adapter_training import AdapterTraining, Judge, Watch
+from recommender.vectors.content.adapter import (
+    Adapter,
+    AdapterTraining,
+    OnCheck,
+    Validation,
+)
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 TRAINING = AdapterTraining(hidden=8, steps=25, batch=64)
@@ -48,8 +52,8 @@ def test_nothing_later_than_the_validation_window_is_learned_from(
         self: AdapterTraining,
         matrix: FloatMatrix,
         events: Interactions,
-        judge: Judge,
-        watch: Watch,
+        judge: Validation,
+        watch: OnCheck,
     ) -> Adapter:
         seen.append(events)
         return fit(self, matrix, events, judge, watch)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.core.interactions import Interactions
-from recommender.core.progress import silent
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.recipe import Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.evaluation.baskets import DAY_S, Window, window
+from recommender.evaluation.baskets import Window, window
 from recommender.evaluation.experiments import references
 from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench_of
 from recommender.settings.loading import load

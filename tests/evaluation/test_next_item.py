@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import Neighbours
 from recommender.errors import DataError
-from recommender.evaluation.baskets import DAY_S, Window, window
+from recommender.evaluation.baskets import Window, window
 from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories, histories
 from tests.support.shops import interactions
 

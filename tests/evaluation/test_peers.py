@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.peers.__main__ import export, judged_answers
+from recommender.core.interactions import DAY_S
 from recommender.core.vectors import Embeddings
-from recommender.evaluation.baskets import DAY_S, window
+from recommender.evaluation.baskets import window
 from recommender.evaluation.harness import Bench, Terms, bench_of
 from recommender.evaluation.next_item import Histories
 from tests.evaluation.test_next_item import visits

@@ -9,8 +9,7 @@ import pytest
 
 from recommender.core.ids import ItemIds
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.ready_made import ReadyMade
-from recommender.readers.lists import read_lists
+from recommender.evaluation.ready_made import ReadyMade, read_entries
 
 IDS = ItemIds(("a", "b", "c", "007"))
 
@@ -22,7 +21,7 @@ def scores(*values: float) -> np.ndarray:
 def test_a_rank_is_read_as_its_reciprocal(tmp_path: Path) -> None:
     path = tmp_path / "lists.csv"
     path.write_text("item_id,rank,related_item\na,2,b\na,1,007\n")
-    item, related, score = read_lists(path)
+    item, related, score = read_entries(path)
     assert (item, related, score.tolist()) == (["a", "a"], ["b", "007"], [0.5, 1.0])
 
 
@@ -30,12 +29,12 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     path = tmp_path / "lists.parquet"
     table = pa.table({"item": ["a", "b"], "related": ["007", "a"], "score": [0.25, 3.0]})
     pq.write_table(table, path)
-    item, related, score = read_lists(path)
+    item, related, score = read_entries(path)
     assert (item, related, score.tolist()) == (["a", "b"], ["007", "a"], [0.25, 3.0])
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("item,related\na,b\n", "no column score or rank"),
         ("item,score\na,1\n", "no column related"),
@@ -43,25 +42,25 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         ("item,related,score\na,b,high\n", "column score"),
         ("item,related,rank\na,b,0\n", "a rank below 1"),
         ("item,related,score\n", "no entries"),
-        ('item,related,score\n"a"x,b,1\n', "no CSV file"),
+        ('item,related,score\n"a"x,b,1\n', "not a CSV file"),
     ],
 )
-def test_a_table_that_is_none_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "lists.csv"
     path.write_text(text)
-    with pytest.raises(DataError, match=told):
-        read_lists(path)
+    with pytest.raises(DataError, match=message):
+        read_entries(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        read_lists(tmp_path / "none.csv")
+        read_entries(tmp_path / "none.csv")
     (tmp_path / "none.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="no Parquet file"):
-        read_lists(tmp_path / "none.parquet")
+    with pytest.raises(DataError, match="not a Parquet file"):
+        read_entries(tmp_path / "none.parquet")
 
 
-def test_lists_are_placed_best_first_and_what_is_left_out_is_told() -> None:
+def test_lists_are_placed_best_first_and_entries_left_out_are_counted() -> None:
     given = ReadyMade(
         "theirs",
         ["a", "a", "a", "a", "b", "x", "b"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.cli.main import run
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.word_vectors import WordTraining
 from recommender.settings.loading import load

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
 from recommender.insights.clusters import (
     MAP_POINTS,
@@ -14,8 +14,8 @@ from recommender.insights.clusters import (
     Clustering,
     Clusters,
     drawn_for_map,
+    name_words,
     projected,
-    words_of,
 )
 from recommender.vectors.content.hashing import HashingEncoder
 
@@ -31,7 +31,7 @@ def embedded(titles: list[str]) -> np.ndarray:
 def require_honest_names(clusters: Clusters, titles: list[str]) -> None:
     for group in clusters.groups:
         for word in group.words:
-            inside = [word in words_of(titles[row]) for row in group.rows.tolist()]
+            inside = [word in name_words(titles[row]) for row in group.rows.tolist()]
             assert np.mean(inside) >= SHARE
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from recommender import registry
 from recommender.core.arrays import FloatMatrix, unit_rows
-from recommender.core.progress import Progress
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import Progress
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import examine_encoding, examine_kernels
 from recommender.insights.encoding_paths import (
@@ -61,7 +61,7 @@ class Turned:
 
 
 def test_every_path_is_measured_beside_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    ways = [{"precision": name, "engine": "torch"} for name in ("fp32", "bf16", "broken")]
+    ways = [{"precision": name} for name in ("fp32", "bf16", "broken")]
     by = {"fp32": 0.0, "bf16": 0.01, "broken": 0.5}
     monkeypatch.setattr(encoding_paths, "possible", lambda: ways)
     monkeypatch.setattr(
@@ -80,7 +80,7 @@ def test_possible_paths_begin_with_the_reference(
 ) -> None:
     monkeypatch.setattr(encoding_paths, "multiplies_bf16", lambda: bf16)
     paths = list(encoding_paths.possible())
-    assert paths[0] == {"precision": "fp32", "engine": "torch"}
+    assert paths[0] == {"precision": "fp32"}
     assert any(one["precision"] == "bf16" for one in paths) is bf16
     for parameters in paths:
         registry.text_encoder(Choice("sentence-transformers", parameters))

@@ -16,7 +16,7 @@ from recommender.build.job import Job, pinned
 from recommender.build.steps import complete
 from recommender.cli.main import run
 from recommender.core.api_budget import Budget
-from recommender.core.stopwatch import Stopwatch
+from recommender.core.telemetry import Stopwatch
 from recommender.errors import GateHeld, ProviderFailed
 from recommender.insights.gc import Removal, tidy
 from recommender.pipeline import begin, reindex

@@ -4,11 +4,10 @@ import numpy as np
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
-from recommender.insights.finding import Finding
+from recommender.core.telemetry import silent
+from recommender.insights.checks import Finding, title_words
 from recommender.insights.lint import near_texts
-from recommender.insights.near_duplicates import Twins
-from recommender.insights.text_checks import words_of
+from recommender.insights.near_duplicates import DuplicatePairs
 from recommender.vectors.content.hashing import HashingEncoder
 
 COLOURS = ("red", "blue", "green")
@@ -19,9 +18,9 @@ def found(titles: list[str], group: list[str] | None = None) -> list[Finding]:
     catalogue = Catalogue.of_titles(ItemIds(tuple(f"i{row}" for row in range(len(titles)))), titles)
     if group is not None:
         object.__setattr__(catalogue, "group", tuple(group))
-    words = [words_of(title) for title in titles]
+    words = [title_words(title) for title in titles]
     matrix = HashingEncoder(dimensions=256).encode(titles, silent)
-    return list(Twins.of(catalogue, words, near_texts(matrix)).findings(words))
+    return list(DuplicatePairs.of(catalogue, words, near_texts(matrix)).findings(words))
 
 
 def rows(findings: list[Finding], kind: str) -> dict[int, int]:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.insights.search import MAX_QUERY, Filters, Searcher, searcher
 from recommender.registry import text_encoder
-from recommender.service import questions
+from recommender.service import models
 
 TITLES = (
     "Red Christmas lights",
@@ -90,7 +90,7 @@ def test_what_is_too_long_or_too_few_is_refused(made: Searcher) -> None:
         made.find("x" * 201, 5)
     with pytest.raises(ConfigError, match="at least 1"):
         made.find("x", 0)
-    assert MAX_QUERY == questions.MAX_QUERY
+    assert MAX_QUERY == models.MAX_QUERY
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,11 +17,11 @@ from recommender import pipeline, registry
 from recommender.build.job import PinnedEncoder, resumed
 from recommender.cli.refresh import refreshed
 from recommender.cli.session import publisher as publisher_of
-from recommender.core.progress import silent
 from recommender.core.related import RelatedList
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
 from recommender.insights.gc import tidy
-from recommender.live.encoder_subprocess import Aside, Known
+from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.live_state import live_scene
 from recommender.live.overlays import base_lists, changed, composed, live_record
 from recommender.live.refresh import Live, Refreshment, checked, refresh
@@ -219,12 +219,12 @@ def test_a_known_text_is_not_encoded_again(shop: Shop, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_the_model_aside_is_told_vectors_of_the_build(
+def test_the_encoder_subprocess_gets_reference_vectors_of_the_build(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, answered: bool
 ) -> None:
-    handed: list[Known] = []
-    monkeypatch.setattr(Aside, "hand", lambda _, known: handed.append(known))
-    monkeypatch.setattr(Aside, "answered", lambda _: answered)
+    handed: list[ReferenceVectors] = []
+    monkeypatch.setattr(EncoderSubprocess, "compare_with", lambda _, known: handed.append(known))
+    monkeypatch.setattr(EncoderSubprocess, "ready", lambda _: answered)
     shop.write(NEW)
     shop.refresh("99001")
     (known,) = handed

@@ -5,7 +5,7 @@ import pytest
 from redis import Redis
 
 from recommender.insights.doctor import (
-    Finding,
+    Diagnosis,
     examine_folder,
     examine_inputs,
     examine_servers,
@@ -16,7 +16,7 @@ from recommender.publishing.inspection import ServerFacts, inspect
 WELL = ServerFacts("Redis", (8, 2, 2), "noeviction", 1 << 30, False, False, ("127.0.0.1",))
 
 
-def worst(findings: list[Finding]) -> dict[str, str]:
+def worst(findings: list[Diagnosis]) -> dict[str, str]:
     return {f.verdict: f.detail for f in findings if f.verdict != "ok"}
 
 

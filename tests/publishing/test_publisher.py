@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from recommender.core import failpoints
 from recommender.core.generation import Generation
-from recommender.core.progress import Advance, Progress
+from recommender.core.telemetry import Advance, Progress
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing import memory, scripts
 from recommender.publishing.generations import Generations

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import silent
 from recommender.core.recipe import Choice, Placement
 from recommender.core.related import EVIDENCE
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.ranking.chooser import Chooser, choose_all, prepare
 from recommender.ranking.evidence import EvidenceScale

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from recommender.core.context import RankingContext
-from recommender.core.interactions import Interactions
-from recommender.core.progress import silent
+from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.protocols import TrainingSet
 from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
-from recommender.ranking.rankers.learned import FittedTrees, Learned
+from recommender.ranking.rankers.learned import FittedTrees, LearnedRanker
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 from tests.support.shops import catalogue, checkerboard, context, interactions
 
-DAY_S = 86_400
 N_ITEMS = 20
 PLACEMENT = Placement(
     "related",
@@ -96,12 +95,12 @@ def test_in_one_scene_the_asking_items_have_lost_their_events(
 ) -> None:
     training_sets: list[TrainingSet] = []
 
-    def keep(_self: Learned, training_set: TrainingSet | None) -> FittedTrees:
+    def keep(_self: LearnedRanker, training_set: TrainingSet | None) -> FittedTrees:
         assert training_set is not None
         training_sets.append(training_set)
         return FittedTrees("")
 
-    monkeypatch.setattr(Learned, "fit", keep)
+    monkeypatch.setattr(LearnedRanker, "fit", keep)
     past = split_of(checkerboard(N_ITEMS, n_baskets=400))
     assert past is not None
     past.fit(PLACEMENT)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.readers.desk import Desk
+from tests.readers.shop_folder import Folder
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)

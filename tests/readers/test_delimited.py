@@ -1,31 +1,25 @@
 import csv
-import io
-import time
 
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers import blocks
-from recommender.readers.blocks import Block
-from recommender.readers.row_accounting import Ledger
-from recommender.readers.row_filter import Kept, Screen
-from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
-from tests.readers.desk import Desk, sold
+from recommender.readers.sources import CatalogueSource, InteractionSource
+from tests.readers.shop_folder import Folder, sold
 
 HEADER = "item_id,order_id,note\n"
 
 
-def test_ids_survive_as_they_are_written(desk: Desk) -> None:
+def test_ids_survive_as_they_are_written(folder: Folder) -> None:
     ids = ["00123", "NA", "null", "None", "nan", "1e5", "123456789012345678", "A", "a", "7", "007"]
-    desk.put("a.csv", HEADER + "".join(f"{value},1,x\n" for value in ids))
-    data = desk.read(interactions="a.csv")
+    folder.put("a.csv", HEADER + "".join(f"{value},1,x\n" for value in ids))
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ids
     assert data.catalogue.ids.ids == tuple(sorted(ids))
 
 
-def test_white_space_around_ids_goes_and_nothing_else(desk: Desk) -> None:
-    desk.put("a.csv", HEADER + ' a b ,1,x\n"a b\t",1,x\ncafe\u0301,1,x\ncaf\u00e9,1,x\n')
-    assert sold(desk.read(interactions="a.csv")) == ["a b", "a b", "cafe\u0301", "caf\u00e9"]
+def test_white_space_around_ids_goes_and_nothing_else(folder: Folder) -> None:
+    folder.put("a.csv", HEADER + ' a b ,1,x\n"a b\t",1,x\ncafe\u0301,1,x\ncaf\u00e9,1,x\n')
+    assert sold(folder.read(interactions="a.csv")) == ["a b", "a b", "cafe\u0301", "caf\u00e9"]
 
 
 @pytest.mark.parametrize(
@@ -47,11 +41,11 @@ def test_white_space_around_ids_goes_and_nothing_else(desk: Desk) -> None:
         ("ж" * 65 + ",2,x", "item id: longer than 128 bytes"),
     ],
 )
-def test_a_bad_row_is_refused_alone(desk: Desk, row: str, reason: str) -> None:
-    desk.put("a.csv", f"{HEADER}a,1,x\n{row}\nc,3,x\n")
-    data = desk.read(interactions="a.csv")
+def test_a_bad_row_is_refused_alone(folder: Folder, row: str, reason: str) -> None:
+    folder.put("a.csv", f"{HEADER}a,1,x\n{row}\nc,3,x\n")
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ["a", "c"]
-    assert desk.refused()[0] | {"value": "", "column": ""} == {
+    assert folder.refused()[0] | {"value": "", "column": ""} == {
         "input": "interactions.0.0",
         "file": "a.csv",
         "line": 3,
@@ -61,220 +55,153 @@ def test_a_bad_row_is_refused_alone(desk: Desk, row: str, reason: str) -> None:
     }
 
 
-def test_quotes_within_an_unquoted_field_are_plain_characters(desk: Desk) -> None:
-    desk.put("a.csv", 'item_id,order_id\n5" disk,1\n')
-    assert sold(desk.read(interactions="a.csv")) == ['5" disk']
+def test_quotes_within_an_unquoted_field_are_plain_characters(folder: Folder) -> None:
+    folder.put("a.csv", 'item_id,order_id\n5" disk,1\n')
+    assert sold(folder.read(interactions="a.csv")) == ['5" disk']
 
 
-def test_line_numbers_count_the_lines_of_quoted_fields(desk: Desk) -> None:
-    desk.put("a.csv", HEADER + 'a,1,"one\ntwo\r\nthree"\nb,1\n\nc,1,x\nd\n')
-    data = desk.read(interactions="a.csv")
+def test_line_numbers_count_the_lines_of_quoted_fields(folder: Folder) -> None:
+    folder.put("a.csv", HEADER + 'a,1,"one\ntwo\r\nthree"\nb,1\n\nc,1,x\nd\n')
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ["a", "c"]
-    assert [row["line"] for row in desk.refused()] == [5, 8]
+    assert [row["line"] for row in folder.refused()] == [5, 8]
 
 
-def test_a_malformed_record_counts_as_many_rows_as_it_swallowed(desk: Desk) -> None:
-    desk.put("a.csv", HEADER + 'a,1,"open\nb,1,x\nc,1,"close"\nd,1,x\n')
-    data = desk.read(interactions="a.csv")
+def test_a_malformed_record_counts_as_many_rows_as_it_swallowed(folder: Folder) -> None:
+    folder.put("a.csv", HEADER + 'a,1,"open\nb,1,x\nc,1,"close"\nd,1,x\n')
+    data = folder.read(interactions="a.csv")
     (file,) = data.report.files
     assert sold(data) == ["d"]
     assert file.rows == 4
     assert file.refused == {"a quote that is neither doubled nor at the end of its field": 3}
-    assert [row["line"] for row in desk.refused()] == [2]
+    assert [row["line"] for row in folder.refused()] == [2]
 
 
-def test_a_quote_that_never_closes_stops_the_run_at_its_line(desk: Desk) -> None:
-    desk.put("a.csv", HEADER + 'a,1,x\nb,1,"open\nc,1,x\n')
+def test_a_quote_that_never_closes_stops_the_run_at_its_line(folder: Folder) -> None:
+    folder.put("a.csv", HEADER + 'a,1,x\nb,1,"open\nc,1,x\n')
     with pytest.raises(DataError, match=r"a\.csv line 3: a quote opens .* ends on line 4\); close"):
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
 
 
-def test_line_ends_may_be_mixed(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\r\na,1\nb,1\r\nc,1\rd,1\n\r\n")
-    data = desk.read(interactions="a.csv")
+def test_line_ends_may_be_mixed(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id\r\na,1\nb,1\r\nc,1\rd,1\n\r\n")
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ["a", "b", "c", "d"]
     assert data.report.files[0].rows == 4
 
 
-def test_a_file_with_carriage_returns_alone_is_read(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\ra,1\rb,1")
-    assert sold(desk.read(interactions="a.csv")) == ["a", "b"]
+def test_a_file_with_carriage_returns_alone_is_read(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id\ra,1\rb,1")
+    assert sold(folder.read(interactions="a.csv")) == ["a", "b"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(desk: Desk) -> None:
-    desk.put("a.csv", b"\xef\xbb\xbf" + b"item_id,order_id\na,1\n")
-    assert sold(desk.read(interactions="a.csv")) == ["a"]
+def test_a_byte_order_mark_is_no_part_of_the_first_column(folder: Folder) -> None:
+    folder.put("a.csv", b"\xef\xbb\xbf" + b"item_id,order_id\na,1\n")
+    assert sold(folder.read(interactions="a.csv")) == ["a"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
 @pytest.mark.parametrize("text", ["item_id,order_id\na,1\n", "\ufeff日本語"])
-def test_utf_16_is_named(desk: Desk, name: str, encoding: str, text: str) -> None:
-    desk.put(name, text.encode(encoding))
+def test_utf_16_is_named(folder: Folder, name: str, encoding: str, text: str) -> None:
+    folder.put(name, text.encode(encoding))
     with pytest.raises(DataError, match=rf"{name} looks like UTF-16 or binary; save it as UTF-8"):
-        desk.read(interactions=name)
+        folder.read(interactions=name)
 
 
-def test_rows_that_do_not_decode_are_refused_where_they_lie(desk: Desk) -> None:
-    desk.put("a.csv", HEADER.encode() + b'a,1,x\nb,1,caf\xe9\nc,1,"\ncaf\xe9"\nd,1,ok\n')
-    data = desk.read(interactions="a.csv")
+def test_rows_that_do_not_decode_are_refused_where_they_lie(folder: Folder) -> None:
+    folder.put("a.csv", HEADER.encode() + b'a,1,x\nb,1,caf\xe9\nc,1,"\ncaf\xe9"\nd,1,ok\n')
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ["a", "d"]
-    assert [(row["line"], row["reason"]) for row in desk.refused()] == [
+    assert [(row["line"], row["reason"]) for row in folder.refused()] == [
         (3, "not UTF-8"),
         (4, "not UTF-8"),
     ]
 
 
-def test_many_such_rows_end_with_a_hint_at_the_encoding(desk: Desk) -> None:
-    desk.put("a.csv", HEADER.encode() + b"caf\xe9,1,x\n" * 9)
+def test_many_such_rows_end_with_a_hint_at_the_encoding(folder: Folder) -> None:
+    folder.put("a.csv", HEADER.encode() + b"caf\xe9,1,x\n" * 9)
     with pytest.raises(DataError, match=r'not UTF-8 \(first: line 2\); set encoding = "cp1252"'):
-        desk.read(interactions="a.csv", refused_share_max=0.5)
+        folder.read(interactions="a.csv", refused_share_max=0.5)
 
 
-def test_a_named_encoding_decodes_and_is_named_where_it_does_not(desk: Desk) -> None:
-    desk.put("a.csv", b"item_id,order_id\ncaf\xe9,1\nbad\x81,1\n")
-    data = desk.read(interactions=InteractionSource("a.csv", encoding="cp1252"))
+def test_a_named_encoding_decodes_and_is_named_where_it_does_not(folder: Folder) -> None:
+    folder.put("a.csv", b"item_id,order_id\ncaf\xe9,1\nbad\x81,1\n")
+    data = folder.read(interactions=InteractionSource("a.csv", encoding="cp1252"))
     assert sold(data) == ["café"]
-    assert [row["reason"] for row in desk.refused()] == ["not cp1252"]
+    assert [row["reason"] for row in folder.refused()] == ["not cp1252"]
 
 
-def test_a_header_that_does_not_decode_stops_the_run(desk: Desk) -> None:
-    desk.put("a.csv", b"item_id,caf\xe9\na,1\n")
-    with pytest.raises(DataError, match=r"a\.csv: the header is not UTF-8; set encoding, say to"):
-        desk.read(interactions="a.csv")
+def test_a_header_that_does_not_decode_stops_the_run(folder: Folder) -> None:
+    folder.put("a.csv", b"item_id,caf\xe9\na,1\n")
+    with pytest.raises(DataError, match=r"a\.csv: the header is not UTF-8; set encoding, for ex"):
+        folder.read(interactions="a.csv")
 
 
-def test_a_header_with_a_misplaced_quote_stops_the_run(desk: Desk) -> None:
-    desk.put("a.csv", b'"item_id"x,order_id\na,1\n')
+def test_a_header_with_a_misplaced_quote_stops_the_run(folder: Folder) -> None:
+    folder.put("a.csv", b'"item_id"x,order_id\na,1\n')
     with pytest.raises(DataError, match=r"a\.csv: the header has a misplaced quote"):
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv"])
-def test_an_empty_file_is_named(desk: Desk, name: str, content: bytes) -> None:
-    desk.put("c.csv", "item_id,title\na,A\n")
-    desk.put(name, content)
-    with pytest.raises(DataError, match=rf"{name} is empty: not even a header"):
-        desk.read("c.csv", name)
-
-
-def test_a_column_that_stands_twice_is_named(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id, item_id\na,1,b\n")
-    with pytest.raises(DataError, match=r"a\.csv: column 'item_id' stands twice in the header"):
-        desk.read(interactions="a.csv")
-
-
-def test_columns_without_a_name_may_repeat(desk: Desk) -> None:
-    desk.put("a.csv", ",item_id,,order_id\n0,a,,1\n")
-    assert sold(desk.read(interactions="a.csv")) == ["a"]
+def test_an_empty_file_is_named(folder: Folder, name: str, content: bytes) -> None:
+    folder.put("c.csv", "item_id,title\na,A\n")
+    folder.put(name, content)
+    with pytest.raises(DataError, match=rf"{name} is empty and has no header"):
+        folder.read("c.csv", name)
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-def test_another_delimiter_is_named(desk: Desk, delimiter: str) -> None:
-    desk.put("a.csv", f"item_id{delimiter}order_id\na{delimiter}1\n")
+def test_another_delimiter_is_named(folder: Folder, delimiter: str) -> None:
+    folder.put("a.csv", f"item_id{delimiter}order_id\na{delimiter}1\n")
     with pytest.raises(ConfigError) as caught:
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
     assert f"set delimiter = {delimiter!r}" in str(caught.value)
-    data = desk.read(interactions=InteractionSource("a.csv", delimiter=delimiter))
+    data = folder.read(interactions=InteractionSource("a.csv", delimiter=delimiter))
     assert sold(data) == ["a"]
 
 
-def test_tsv_is_split_at_tabs(desk: Desk) -> None:
-    desk.put("a.tsv", "item_id\torder_id\na,b\t1\n")
-    desk.put("b.tsv.gz", "item_id\torder_id\nc\t1\n")
-    assert sold(desk.read(interactions=InteractionSource(("a.tsv", "b.tsv.gz")))) == ["a,b", "c"]
+def test_tsv_is_split_at_tabs(folder: Folder) -> None:
+    folder.put("a.tsv", "item_id\torder_id\na,b\t1\n")
+    folder.put("b.tsv.gz", "item_id\torder_id\nc\t1\n")
+    assert sold(folder.read(interactions=InteractionSource(("a.tsv", "b.tsv.gz")))) == ["a,b", "c"]
 
 
-def test_a_tsv_that_is_a_csv_is_named(desk: Desk) -> None:
-    desk.put("a.tsv", "item_id,order_id\na,1\n")
+def test_a_tsv_that_is_a_csv_is_named(folder: Folder) -> None:
+    folder.put("a.tsv", "item_id,order_id\na,1\n")
     with pytest.raises(ConfigError, match=r"a\.tsv: the header is one column.*delimiter = ','"):
-        desk.read(interactions="a.tsv")
+        folder.read(interactions="a.tsv")
 
 
-def test_a_long_field_is_read_and_one_beyond_the_limit_refused(desk: Desk) -> None:
+def test_a_long_field_is_read_and_one_beyond_the_limit_refused(folder: Folder) -> None:
     long, beyond = "x" * 10_000_000, "y" * 9_000_000 + "\n" + "y" * 9_000_000
-    desk.put("a.csv", f'{HEADER}a,1,{long}\nb,1,"{beyond}"\nc,1,x\n')
-    data = desk.read(interactions="a.csv")
+    folder.put("a.csv", f'{HEADER}a,1,{long}\nb,1,"{beyond}"\nc,1,x\n')
+    data = folder.read(interactions="a.csv")
     assert sold(data) == ["a", "c"]
-    assert [(row["line"], row["reason"]) for row in desk.refused()] == [
+    assert [(row["line"], row["reason"]) for row in folder.refused()] == [
         (3, "a field longer than 16,777,216 characters, or an unclosed quote"),
     ]
     assert data.report.files[0].rows == 4
 
 
-def test_a_line_without_end_stops_the_run(desk: Desk) -> None:
-    desk.put("a.csv.gz", HEADER + "a,1,x\n" + "x" * 20_000_000)
+def test_a_line_without_end_stops_the_run(folder: Folder) -> None:
+    folder.put("a.csv.gz", HEADER + "a,1,x\n" + "x" * 20_000_000)
     with pytest.raises(DataError, match=r"a\.csv\.gz line 3: longer than 16,777,216 characters"):
-        desk.read(interactions="a.csv.gz")
+        folder.read(interactions="a.csv.gz")
 
 
-def test_the_field_limit_of_the_process_stays(desk: Desk) -> None:
-    desk.put("a.csv", HEADER + "a,1,x\n")
+def test_the_field_limit_of_the_process_stays(folder: Folder) -> None:
+    folder.put("a.csv", HEADER + "a,1,x\n")
     before = csv.field_size_limit(12_345)
     try:
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
         assert csv.field_size_limit() == 12_345
     finally:
         csv.field_size_limit(before)
 
 
-def test_more_rows_than_a_block_keep_their_order_and_lines(desk: Desk) -> None:
-    rows = [f"{number:06d},{number // 3},x" for number in range(120_000)]
-    rows[110_000] += ",y"
-    desk.put("a.csv.gz", HEADER + "\n".join(rows))
-    data = desk.read(interactions="a.csv.gz")
-    assert data.catalogue.ids.ids[109_999:110_001] == ("109999", "110001")
-    assert data.interactions.basket.tolist() == sorted(data.interactions.basket.tolist())
-    assert [row["line"] for row in desk.refused()] == [110_002]
-
-
-@pytest.mark.parametrize(("limit", "value"), [("BLOCK_ROWS", 2), ("BLOCK_CHARACTERS", 70)])
-def test_a_block_ends_at_many_rows_or_many_characters(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
-) -> None:
-    desk.put("a.csv", HEADER + f"a,1,{'x' * 38}\n" * 6)
-    sizes: list[int] = []
-    kept = Screen.kept
-
-    def counted(self: Screen, block: Block, ledger: Ledger) -> Kept:
-        sizes.append(len(block.lines))
-        return kept(self, block, ledger)
-
-    monkeypatch.setattr(blocks, limit, value)
-    monkeypatch.setattr(Screen, "kept", counted)
-    assert sold(desk.read(interactions="a.csv")) == ["a"] * 6
-    assert sizes == [2, 2, 2]
-
-
-def test_huge_texts_cost_little(desk: Desk) -> None:
-    rows = [["item_id", "title"], *([f"i{number}", "&<é" * 350_000] for number in range(40))]
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    desk.put("c.csv", text.getvalue())
-    begun = time.process_time()
-    data = desk.read("c.csv")
-    assert time.process_time() - begun < 5
-    assert data.report.shortened == len(data.catalogue) == 40
-    assert max(map(len, data.catalogue.title)) <= 2_000
-
-
-def test_header_names_lose_white_space(desk: Desk) -> None:
-    desk.put("a.csv", " item_id , order_id\na,1\n")
-    assert sold(desk.read(interactions="a.csv")) == ["a"]
-
-
-def test_text_of_other_columns_may_hold_what_ids_may_not(desk: Desk) -> None:
-    desk.put("c.csv", 'item_id,title\na,"two\nlines\0<b>&amp;</b> \u202eend"\n')
-    assert desk.read(CatalogueSource("c.csv")).catalogue.title == ("two lines & end",)
-
-
-def test_a_missing_column_is_named_with_those_there_are(desk: Desk) -> None:
-    desk.put("a.csv", "ItemID,order_id,Title\na,1,A\n")
-    columns = InteractionColumns(item="item_Id")
-    with pytest.raises(ConfigError) as caught:
-        desk.read(interactions=InteractionSource("a.csv", columns=columns))
-    assert str(caught.value) == (
-        "a.csv has no column 'item_Id' (interactions.0.columns.item); did you mean 'ItemID'? "
-        "its columns: ItemID, order_id, Title"
-    )
+def test_text_of_other_columns_may_hold_what_ids_may_not(folder: Folder) -> None:
+    folder.put("c.csv", 'item_id,title\na,"two\nlines\0<b>&amp;</b> \u202eend"\n')
+    assert folder.read(CatalogueSource("c.csv")).catalogue.title == ("two lines & end",)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers.blocks import Block
-from recommender.readers.files import fingerprint, located
-from recommender.readers.row_filter import Screen
+from recommender.readers.files import fingerprint, input_files
+from recommender.readers.row_filter import InteractionRowFilter
 from recommender.readers.shop import input_digests
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from tests.readers.desk import Desk, sold
+from recommender.readers.tables import Block
+from tests.readers.shop_folder import Folder, sold
 
 GOOD = "item_id,order_id\na,1\nb,1\n"
 
@@ -30,7 +30,7 @@ GOOD = "item_id,order_id\na,1\nb,1\n"
     ],
 )
 def test_the_ending_says_the_format(name: str, kind: str, compressed: bool) -> None:
-    (file,) = located(name, Path("base"), "interactions.2")
+    (file,) = input_files(name, Path("base"), "interactions.2")
     assert (file.format, file.compressed) == (kind, compressed)
     assert (file.key, file.shown, file.path) == ("interactions.2.0", name, Path("base") / name)
 
@@ -39,47 +39,51 @@ def test_the_ending_says_the_format(name: str, kind: str, compressed: bool) -> N
     "name", ["a", "a.xlsx", "a.json", "a.gz", "a.txt.gz", "a.parquet.gz", "a.csv.zip", ".csv", ""]
 )
 def test_another_ending_is_refused_with_those_that_are_known(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"its ending names no known format; use \.csv, \.tsv, "):
-        located((name,), Path(), "catalogue")
+    with pytest.raises(ConfigError, match=r"unknown file format; use \.csv, \.tsv, "):
+        input_files((name,), Path(), "catalogue")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl.gz", "a.parquet"])
-def test_a_missing_file_is_named_with_the_place_that_was_looked_at(desk: Desk, name: str) -> None:
+def test_a_missing_file_is_named_with_the_place_that_was_looked_at(
+    folder: Folder, name: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
-        desk.read(interactions=name)
-    assert str(caught.value) == f"{name}: no such file (looked for {desk.folder / name})"
+        folder.read(interactions=name)
+    assert str(caught.value) == f"{name}: no such file (looked for {folder.path / name})"
     with pytest.raises(ConfigError, match="no such file"):
-        input_digests(desk.source(interactions=name))
+        input_digests(folder.source(interactions=name))
 
 
-def test_a_missing_second_file_is_noticed_before_the_first_is_read(desk: Desk) -> None:
-    desk.put("a.csv", "nothing of use")
+def test_a_missing_second_file_is_noticed_before_the_first_is_read(folder: Folder) -> None:
+    folder.put("a.csv", "nothing of use")
     with pytest.raises(ConfigError, match=r"b\.csv: no such file"):
-        desk.read(interactions=InteractionSource(("a.csv", "b.csv")))
+        folder.read(interactions=InteractionSource(("a.csv", "b.csv")))
 
 
-def test_a_folder_is_named(desk: Desk) -> None:
-    (desk.folder / "a.csv").mkdir()
+def test_a_folder_is_named(folder: Folder) -> None:
+    (folder.path / "a.csv").mkdir()
     with pytest.raises(ConfigError, match=r"a\.csv is a folder; name the files in it"):
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
 
 
-def test_a_file_that_may_not_be_read_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.put("a.csv", GOOD)
+def test_a_file_that_may_not_be_read_is_named(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.put("a.csv", GOOD)
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ConfigError, match=r"a\.csv may not be read by this user; change its mode"):
-        desk.read(interactions="a.csv")
+    with pytest.raises(ConfigError, match=r"a\.csv may not be read by this user; change its perm"):
+        folder.read(interactions="a.csv")
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
-def test_what_is_not_packed_is_named(desk: Desk, name: str) -> None:
-    (desk.folder / name).write_text(GOOD)
-    with pytest.raises(DataError, match=rf"{name} is no gzip file, or a broken one; deliver it"):
-        desk.read(interactions=name)
+def test_what_is_not_packed_is_named(folder: Folder, name: str) -> None:
+    (folder.path / name).write_text(GOOD)
+    with pytest.raises(DataError, match=rf"{name} is not a gzip file, or a broken one; export it"):
+        folder.read(interactions=name)
 
 
 def packed() -> bytes:
@@ -97,21 +101,21 @@ def packed() -> bytes:
     ],
     ids=["cut", "trailer cut", "torn", "checksum"],
 )
-def test_a_broken_gzip_file_is_named(desk: Desk, damage: Callable[[bytes], bytes]) -> None:
-    (desk.folder / "a.csv.gz").write_bytes(damage(packed()))
+def test_a_broken_gzip_file_is_named(folder: Folder, damage: Callable[[bytes], bytes]) -> None:
+    (folder.path / "a.csv.gz").write_bytes(damage(packed()))
     with pytest.raises(DataError, match=r"a\.csv\.gz: the gzip file is broken .*after line [1-9]"):
-        desk.read(interactions="a.csv.gz")
+        folder.read(interactions="a.csv.gz")
 
 
-def test_packed_parts_may_follow_one_another(desk: Desk) -> None:
+def test_packed_parts_may_follow_one_another(folder: Folder) -> None:
     parts = gzip.compress(b"item_id,order_id\na,1\n") + gzip.compress(b"b,1\n")
-    (desk.folder / "a.csv.gz").write_bytes(parts)
-    assert sold(desk.read(interactions="a.csv.gz")) == ["a", "b"]
+    (folder.path / "a.csv.gz").write_bytes(parts)
+    assert sold(folder.read(interactions="a.csv.gz")) == ["a", "b"]
 
 
-def test_a_fingerprint_is_the_digest_and_the_size(desk: Desk) -> None:
-    desk.put("a.csv", GOOD)
-    (file,) = located("a.csv", desk.folder, "interactions.0")
+def test_a_fingerprint_is_the_digest_and_the_size(folder: Folder) -> None:
+    folder.put("a.csv", GOOD)
+    (file,) = input_files("a.csv", folder.path, "interactions.0")
     found = fingerprint(file)
     assert found.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
     assert found.size == len(GOOD)
@@ -138,36 +142,36 @@ def replace(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [grow, rewrite, replace, Path.unlink])
 def test_a_file_that_changes_while_it_is_read_is_not_used(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    desk.put("a.csv", GOOD)
-    kept = Screen.kept
+    folder.put("a.csv", GOOD)
+    kept = InteractionRowFilter.kept_rows
 
-    def kept_and_changed(self: Screen, block: Block, ledger: object) -> object:
-        change(desk.folder / "a.csv")
-        return kept(self, block, ledger)  # type: ignore[arg-type]
+    def kept_and_changed(self: InteractionRowFilter, block: Block, accounting: object) -> object:
+        change(folder.path / "a.csv")
+        return kept(self, block, accounting)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Screen, "kept", kept_and_changed)
+    monkeypatch.setattr(InteractionRowFilter, "kept_rows", kept_and_changed)
     with pytest.raises(DataError, match=r"a\.csv: the file changed while it was read; try again"):
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
 
 
-def test_a_fault_that_comes_from_a_change_is_told_as_the_change(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+def test_a_fault_that_comes_from_a_change_is_reported_as_the_change(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.put("a.csv", GOOD)
+    folder.put("a.csv", GOOD)
 
-    def broken(self: Screen, block: Block, ledger: object) -> object:
-        grow(desk.folder / "a.csv")
+    def broken(self: InteractionRowFilter, block: Block, accounting: object) -> object:
+        grow(folder.path / "a.csv")
         raise DataError("a row is cut short")
 
-    monkeypatch.setattr(Screen, "kept", broken)
+    monkeypatch.setattr(InteractionRowFilter, "kept_rows", broken)
     with pytest.raises(DataError, match="the file changed while it was read") as caught:
-        desk.read(interactions="a.csv")
+        folder.read(interactions="a.csv")
     assert str(caught.value.__cause__) == "a row is cut short"
 
 
-def test_paths_may_be_absolute(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_paths_may_be_absolute(folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "c.csv"
     elsewhere.write_text("item_id,title\na,Ant\n")
-    assert desk.read(CatalogueSource(str(elsewhere))).catalogue.title == ("Ant",)
+    assert folder.read(CatalogueSource(str(elsewhere))).catalogue.title == ("Ant",)

@@ -5,15 +5,15 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.readers import json_lines
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Folder, sold
 
 
 def lines(*rows: object) -> str:
     return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
 
 
-def test_texts_and_numbers_are_ids_as_they_are_written(desk: Desk) -> None:
-    desk.put(
+def test_texts_and_numbers_are_ids_as_they_are_written(folder: Folder) -> None:
+    folder.put(
         "a.jsonl",
         '{"item_id": "00123", "order_id": 1}\n'
         '{"item_id": 123456789012345678901234567890, "order_id": 1}\n'
@@ -21,7 +21,7 @@ def test_texts_and_numbers_are_ids_as_they_are_written(desk: Desk) -> None:
         '{"item_id": 1.50, "order_id": 1}\n'
         '{"item_id": "null", "order_id": 1}\n',
     )
-    assert sold(desk.read(interactions="a.jsonl")) == [
+    assert sold(folder.read(interactions="a.jsonl")) == [
         "00123",
         "123456789012345678901234567890",
         "1e5",
@@ -55,72 +55,74 @@ def test_texts_and_numbers_are_ids_as_they_are_written(desk: Desk) -> None:
         ),
     ],
 )
-def test_a_bad_row_is_refused_alone(desk: Desk, row: str, reason: str, column: str) -> None:
+def test_a_bad_row_is_refused_alone(folder: Folder, row: str, reason: str, column: str) -> None:
     good = {"item_id": "a", "order_id": 1, "kind": "purchase"}
-    desk.put("a.jsonl", lines(good, "", row, good))
-    data = desk.read(interactions="a.jsonl")
+    folder.put("a.jsonl", lines(good, "", row, good))
+    data = folder.read(interactions="a.jsonl")
     assert sold(data) == ["a", "a"]
-    (refused,) = desk.refused()
+    (refused,) = folder.refused()
     assert (refused["line"], refused["reason"], refused["column"]) == (3, reason, column)
     assert data.report.files[0].rows == 3
 
 
-def test_bytes_that_do_not_decode_are_refused(desk: Desk) -> None:
-    desk.put("a.ndjson", b'{"item_id": "a", "order_id": 1}\n{"item_id": "\xe9", "order_id": 1}\n')
-    assert sold(desk.read(interactions="a.ndjson")) == ["a"]
-    assert [(row["line"], row["reason"]) for row in desk.refused()] == [(2, "not UTF-8")]
+def test_bytes_that_do_not_decode_are_refused(folder: Folder) -> None:
+    folder.put("a.ndjson", b'{"item_id": "a", "order_id": 1}\n{"item_id": "\xe9", "order_id": 1}\n')
+    assert sold(folder.read(interactions="a.ndjson")) == ["a"]
+    assert [(row["line"], row["reason"]) for row in folder.refused()] == [(2, "not UTF-8")]
 
 
-def test_escaped_pairs_are_characters(desk: Desk) -> None:
-    desk.put("a.jsonl", '{"item_id": "\\ud83d\\ude00", "order_id": 1}\n')
-    assert sold(desk.read(interactions="a.jsonl")) == ["😀"]
+def test_escaped_pairs_are_characters(folder: Folder) -> None:
+    folder.put("a.jsonl", '{"item_id": "\\ud83d\\ude00", "order_id": 1}\n')
+    assert sold(folder.read(interactions="a.jsonl")) == ["😀"]
 
 
-def test_a_byte_order_mark_and_carriage_returns_are_read_over(desk: Desk) -> None:
-    desk.put("a.jsonl", b'\xef\xbb\xbf{"item_id": "a", "order_id": 1}\r\n\r\n{"item_id": "b"}\r\n')
-    assert sold(desk.read(interactions="a.jsonl")) == ["a", "b"]
+def test_a_byte_order_mark_and_carriage_returns_are_read_over(folder: Folder) -> None:
+    folder.put(
+        "a.jsonl", b'\xef\xbb\xbf{"item_id": "a", "order_id": 1}\r\n\r\n{"item_id": "b"}\r\n'
+    )
+    assert sold(folder.read(interactions="a.jsonl")) == ["a", "b"]
 
 
-def test_names_may_be_missing_in_some_rows(desk: Desk) -> None:
+def test_names_may_be_missing_in_some_rows(folder: Folder) -> None:
     rows = lines({"item_id": "a"}, {"item_id": "b", "title": "B", "in_stock": False, "price": 2.5})
-    desk.put("c.jsonl.gz", rows)
+    folder.put("c.jsonl.gz", rows)
     columns = CatalogueColumns(attributes=("colour",))
     with pytest.raises(ConfigError, match=r"c\.jsonl\.gz has no column 'colour'"):
-        desk.read(CatalogueSource("c.jsonl.gz", columns=columns))
-    catalogue = desk.read("c.jsonl.gz").catalogue
+        folder.read(CatalogueSource("c.jsonl.gz", columns=columns))
+    catalogue = folder.read("c.jsonl.gz").catalogue
     assert catalogue.title == ("", "B")
     assert catalogue.in_stock.tolist() == [True, False]
     assert catalogue.price[1] == 2.5
 
 
 def test_rows_beyond_those_that_name_the_columns_are_read(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_lines, "NAMING_ROWS", 2)
-    desk.put("a.jsonl", lines(*({"item_id": str(n), "order_id": 1} for n in range(5))))
-    assert sold(desk.read(interactions="a.jsonl")) == list("01234")
+    folder.put("a.jsonl", lines(*({"item_id": str(n), "order_id": 1} for n in range(5))))
+    assert sold(folder.read(interactions="a.jsonl")) == list("01234")
 
 
 @pytest.mark.parametrize("limit", ["NAMING_ROWS", "BLOCK_CHARACTERS"])
 def test_the_first_rows_name_the_columns(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    desk.put("c.jsonl", lines(*({"item_id": "a"},) * 2, {"item_id": "b", "title": "B"}))
-    assert desk.read("c.jsonl").catalogue.title == ("", "B")
+    folder.put("c.jsonl", lines(*({"item_id": "a"},) * 2, {"item_id": "b", "title": "B"}))
+    assert folder.read("c.jsonl").catalogue.title == ("", "B")
     monkeypatch.setattr(json_lines, limit, 2)
     with pytest.raises(ConfigError, match=r"c\.jsonl has no column 'title'"):
-        desk.read("c.jsonl")
+        folder.read("c.jsonl")
 
 
-def test_no_rows_are_no_interactions(desk: Desk) -> None:
-    desk.put("c.jsonl", lines({"item_id": "a", "title": "A"}))
-    desk.put("a.jsonl", "")
-    assert len(desk.read("c.jsonl", "a.jsonl").interactions) == 0
+def test_no_rows_are_no_interactions(folder: Folder) -> None:
+    folder.put("c.jsonl", lines({"item_id": "a", "title": "A"}))
+    folder.put("a.jsonl", "")
+    assert len(folder.read("c.jsonl", "a.jsonl").interactions) == 0
     with pytest.raises(DataError, match=r"a\.jsonl: no items"):
-        desk.read("a.jsonl")
+        folder.read("a.jsonl")
 
 
-def test_a_file_that_is_no_json_lines_says_so(desk: Desk) -> None:
-    desk.put("a.jsonl", "item_id,order_id\na,1\n")
+def test_a_file_that_is_no_json_lines_says_so(folder: Folder) -> None:
+    folder.put("a.jsonl", "item_id,order_id\na,1\n")
     with pytest.raises(DataError, match=r"a\.jsonl: 2 of 2 rows refused \(100\.0%.*: not JSON"):
-        desk.read(interactions="a.jsonl", refused_share_max=0.02)
+        folder.read(interactions="a.jsonl", refused_share_max=0.02)

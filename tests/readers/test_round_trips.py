@@ -17,7 +17,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
 from recommender.errors import RecommenderError
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
-from tests.readers.desk import Desk, sold
+from tests.readers.shop_folder import Folder, sold
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 FORMATS = ("csv", "csv.gz", "tsv", "jsonl", "parquet")
@@ -29,27 +29,27 @@ ids = (odd | st.text(max_size=40)).filter(
 )
 
 
-def put(desk: Desk, ending: str, rows: list[dict[str, str]]) -> str:
+def put(folder: Folder, ending: str, rows: list[dict[str, str]]) -> str:
     name = f"a.{ending}"
     if ending == "parquet":
-        pq.write_table(pa.Table.from_pylist(rows), desk.folder / name)
+        pq.write_table(pa.Table.from_pylist(rows), folder.path / name)
         return name
     if ending == "jsonl":
-        return desk.put(name, "".join(json.dumps(row) + "\n" for row in rows))
+        return folder.put(name, "".join(json.dumps(row) + "\n" for row in rows))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), delimiter="\t" if ending == "tsv" else ",")
     writer.writeheader()
     writer.writerows(rows)
-    return desk.put(name, text.getvalue())
+    return folder.put(name, text.getvalue())
 
 
 @settings(deadline=None)
 @given(st.lists(ids, min_size=1, max_size=30), st.sampled_from(FORMATS))
 def test_ids_come_back_exactly(values: list[str], ending: str) -> None:
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
+    with TemporaryDirectory() as path:
+        folder = Folder(Path(path))
         rows = [{"item_id": value, "order_id": value} for value in values]
-        data = desk.read(interactions=put(desk, ending, rows))
+        data = folder.read(interactions=put(folder, ending, rows))
         assert sold(data) == values
         assert data.catalogue.ids.ids == tuple(sorted(set(values)))
         first = list(dict.fromkeys(values))
@@ -62,8 +62,8 @@ fields = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 @settings(deadline=None)
 @given(st.lists(st.lists(fields, max_size=6), max_size=20))
 def test_columns_never_shift(tails: list[list[str]]) -> None:
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
+    with TemporaryDirectory() as path:
+        folder = Folder(Path(path))
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["note", "item_id", "order_id", "kind"])
@@ -73,11 +73,11 @@ def test_columns_never_shift(tails: list[list[str]]) -> None:
             row = [f"n{number}", f"i{number}", f"o{number}", "purchase", *tail]
             writer.writerow(row[: len(tail) + 2])
         writer.writerow(["n", "last", "o", "purchase"])
-        desk.put("a.csv", text.getvalue())
-        data = desk.read(interactions="a.csv")
+        folder.put("a.csv", text.getvalue())
+        data = folder.read(interactions="a.csv")
         whole = [f"i{number}" for number, tail in enumerate(tails) if len(tail) == 2]
         assert sold(data) == [*whole, "last"]
-        assert [(row["line"], row["reason"]) for row in desk.refused()] == [
+        assert [(row["line"], row["reason"]) for row in folder.refused()] == [
             (start, f"{len(tail) + 2} fields, 4 expected")
             for start, tail in zip(starts, tails, strict=True)
             if len(tail) != 2
@@ -100,10 +100,10 @@ def test_the_order_of_rows_does_not_change_a_derived_catalogue(
     rows: list[dict[str, str]], random: Random
 ) -> None:
     shuffled = random.sample(rows, len(rows))
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
+    with TemporaryDirectory() as path:
+        folder = Folder(Path(path))
         one, other = (
-            desk.read(interactions=put(desk, "jsonl", order)).catalogue
+            folder.read(interactions=put(folder, "jsonl", order)).catalogue
             for order in (rows, shuffled)
         )
     assert same(one, other)
@@ -119,10 +119,10 @@ def test_the_order_of_rows_does_not_change_a_catalogue(
 ) -> None:
     shuffled = random.sample(rows, len(rows))
     columns = CatalogueColumns(available_from="time", attributes=("order_id",))
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
+    with TemporaryDirectory() as path:
+        folder = Folder(Path(path))
         one, other = (
-            desk.read(CatalogueSource(put(desk, "parquet", order), columns=columns)).catalogue
+            folder.read(CatalogueSource(put(folder, "parquet", order), columns=columns)).catalogue
             for order in (rows, shuffled)
         )
     assert same(one, other)
@@ -143,9 +143,9 @@ def same(one: Catalogue, other: Catalogue) -> bool:
 @given(st.binary(max_size=300), st.sampled_from(["csv", "tsv", "jsonl"]))
 def test_no_bytes_are_an_accident(noise: bytes, ending: str) -> None:
     head = b'{"item_id": "a", "order_id": "1"}\n' if ending == "jsonl" else b"item_id,order_id\n"
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
-        name = desk.put(f"a.{ending}", head + noise)
+    with TemporaryDirectory() as path:
+        folder = Folder(Path(path))
+        name = folder.put(f"a.{ending}", head + noise)
         with suppress(RecommenderError):
-            data = desk.read(interactions=name)
+            data = folder.read(interactions=name)
             assert data.report.files[0].kept == len(data.interactions)

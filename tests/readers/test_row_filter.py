@@ -1,8 +1,15 @@
 import pytest
 
-from recommender.errors import ConfigError, DataError
-from recommender.readers.sources import Cancelled, InteractionColumns, InteractionSource
-from tests.readers.desk import Desk, sold
+from recommender.readers import values
+from recommender.readers.interactions import user_hash
+from recommender.readers.sources import (
+    Cancelled,
+    CatalogueColumns,
+    CatalogueSource,
+    InteractionSource,
+)
+from recommender.readers.values import TimeParser
+from tests.readers.shop_folder import KEY, Folder, sold
 
 EVENTS = """item_id,order_id,kind,quantity,price,time
 a,1,purchase,2,1.5,2010-12-01
@@ -20,8 +27,10 @@ l,C4,,x,x,x
 """
 
 
-def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(desk: Desk) -> None:
-    desk.put("a.csv", EVENTS)
+def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(
+    folder: Folder,
+) -> None:
+    folder.put("a.csv", EVENTS)
     source = InteractionSource(
         "a.csv",
         quantity_above=0,
@@ -29,7 +38,7 @@ def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(desk: D
         item_pattern="[a-z]",
         cancelled=Cancelled("order_id", "C"),
     )
-    data = desk.read(interactions=source)
+    data = folder.read(interactions=source)
     (file,) = data.report.files
     assert sold(data) == ["a"]
     assert file.left_out == {
@@ -47,7 +56,7 @@ def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(desk: D
         "time is not an ISO 8601 time": 1,
     }
     assert file.rows == 12 == file.kept + sum(file.left_out.values()) + sum(file.refused.values())
-    assert [(row["line"], row["column"], row["value"]) for row in desk.refused()] == [
+    assert [(row["line"], row["column"], row["value"]) for row in folder.refused()] == [
         (8, "quantity", "x"),
         (9, "price", ""),
         (10, "time", "yesterday"),
@@ -62,83 +71,28 @@ def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(desk: D
 
 
 @pytest.mark.parametrize("value", ["x", "1,000", "nan", "inf", "1e400", "1_0", ""])
-def test_a_quantity_that_is_no_number_is_refused(desk: Desk, value: str) -> None:
-    desk.put("a.csv", f'item_id,order_id,quantity\na,1,2\nb,1,"{value}"\n')
-    data = desk.read(interactions=InteractionSource("a.csv", quantity_above=0))
+def test_a_quantity_that_is_no_number_is_refused(folder: Folder, value: str) -> None:
+    folder.put("a.csv", f'item_id,order_id,quantity\na,1,2\nb,1,"{value}"\n')
+    data = folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
     assert sold(data) == ["a"]
     reason = "quantity is not a number" if value else "quantity is empty"
-    assert [(row["reason"], row["value"]) for row in desk.refused()] == [(reason, value)]
-
-
-def test_quantity_and_price_are_read_where_they_are_used_or_named(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id,quantity,price\na,1,x,2\nb,1,1,x\n")
-    assert sold(desk.read(interactions="a.csv")) == ["a", "b"]
-    named = InteractionColumns(quantity="quantity")
-    data = desk.read(interactions=InteractionSource("a.csv", columns=named))
-    assert sold(data) == ["b"]
-    assert sold(desk.read(interactions=InteractionSource("a.csv", price_above=0))) == ["a"]
+    assert [(row["reason"], row["value"]) for row in folder.refused()] == [(reason, value)]
 
 
 @pytest.mark.parametrize(
     ("threshold", "kept"), [(0, ["b", "c"]), (1, ["c"]), (-1, ["a", "b", "c"])]
 )
-def test_a_threshold_is_not_kept_itself(desk: Desk, threshold: float, kept: list[str]) -> None:
-    desk.put("a.csv", "item_id,order_id,quantity\na,1,0\nb,1,1\nc,1,1.5\n")
-    data = desk.read(interactions=InteractionSource("a.csv", quantity_above=threshold))
+def test_a_threshold_is_not_kept_itself(folder: Folder, threshold: float, kept: list[str]) -> None:
+    folder.put("a.csv", "item_id,order_id,quantity\na,1,0\nb,1,1\nc,1,1.5\n")
+    data = folder.read(interactions=InteractionSource("a.csv", quantity_above=threshold))
     assert sold(data) == kept
 
 
-@pytest.mark.parametrize("column", ["quantity", "price"])
-def test_a_threshold_needs_its_column(desk: Desk, column: str) -> None:
-    desk.put("a.csv", "item_id,order_id,amount\na,1,0\n")
-    for columns in (InteractionColumns(), InteractionColumns(quantity="", price="")):
-        source = InteractionSource("a.csv", columns=columns, quantity_above=0)
-        if column == "price":
-            source = InteractionSource("a.csv", columns=columns, price_above=0)
-        message = rf"a\.csv: {column}_above needs a column; set interactions\.0\.columns\.{column}"
-        with pytest.raises(ConfigError, match=message):
-            desk.read(interactions=source)
-
-
-def test_kinds_have_the_weights_of_the_settings_in_the_order_of_their_names(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id,kind\na,1,view\nb,1, purchase\nc,1,cart\nd,1,View\n")
-    weights = {"view": 0.1, "purchase": 1.0, "cart": 0.0}
-    data = desk.read(interactions=InteractionSource("a.csv", weights=weights))
-    assert data.interactions.kinds == ("cart", "purchase", "view")
-    assert data.interactions.weights == (0.0, 1.0, 0.1)
-    assert data.interactions.kind.tolist() == [2, 1, 0]
-    assert data.report.files[0].left_out == {"kind View has no weight": 1}
-    assert data.report.cold_items == 1
-
-
-def test_the_kind_of_a_file_without_kinds(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\na,1\n")
+def test_the_kind_of_a_file_without_kinds(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id\na,1\n")
     weights = {"view": 0.1, "purchase": 1.0}
-    data = desk.read(interactions=InteractionSource("a.csv", kind="view", weights=weights))
+    data = folder.read(interactions=InteractionSource("a.csv", kind="view", weights=weights))
     assert [data.interactions.kinds[code] for code in data.interactions.kind] == ["view"]
-
-
-def test_a_kind_without_weight_for_a_whole_file_is_a_fault_of_the_settings(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\na,1\n")
-    with pytest.raises(
-        ConfigError, match=r"interactions\.0\.kind: 'view' has no weight .*purchase"
-    ):
-        desk.read(interactions=InteractionSource("a.csv", kind="view"))
-
-
-def test_many_strange_kinds_stay_a_short_report(desk: Desk) -> None:
-    rows = "".join(f"a,1,{'k' * 60}{number}\n" for number in range(200))
-    desk.put("a.csv", f"item_id,order_id,kind\n{rows}b,1,purchase\nb,1,\x1b[31m\n")
-    (file,) = desk.read(interactions="a.csv").report.files
-    assert file.left_out == {
-        f"kind {'k' * 40} has no weight": 200,
-        "kind '\\x1b[31m' has no weight": 1,
-    }
-    rows = "".join(f"a,1,{number}\n" for number in range(200))
-    desk.put("a.csv", f"item_id,order_id,kind\n{rows}b,1,purchase\n")
-    (file,) = desk.read(interactions="a.csv").report.files
-    assert len(file.left_out) == 51
-    assert file.left_out["other reasons"] == 150
 
 
 @pytest.mark.parametrize(
@@ -150,92 +104,109 @@ def test_many_strange_kinds_stay_a_short_report(desk: Desk) -> None:
         (r"\d{5}[A-Z]?$", ["85123A"]),
     ],
 )
-def test_the_item_pattern_matches_from_the_start(desk: Desk, pattern: str, kept: list[str]) -> None:
-    desk.put("c.csv", "item_id,title\nx,X\n")
-    desk.put("a.csv", "item_id,order_id\n85123A,1\n123456,1\nPOST,1\nd71053,1\n")
-    data = desk.read("c.csv", InteractionSource("a.csv", item_pattern=pattern))
+def test_the_item_pattern_matches_from_the_start(
+    folder: Folder, pattern: str, kept: list[str]
+) -> None:
+    folder.put("c.csv", "item_id,title\nx,X\n")
+    folder.put("a.csv", "item_id,order_id\n85123A,1\n123456,1\nPOST,1\nd71053,1\n")
+    data = folder.read("c.csv", InteractionSource("a.csv", item_pattern=pattern))
     assert sold(data) == kept
 
 
-def test_units_of_a_file_without_a_mapping(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id,user_id\na,1,u\na,1,v\nb,,\n")
-    desk.put("b.csv", "item_id,basket_id,order_id,session_id\na,1,9,s\nb,2,9,s\n")
-    data = desk.read(interactions=(InteractionSource("a.csv"), InteractionSource("b.csv")))
-    assert data.interactions.basket.tolist() == [0, 0, -1, 1, 2]
-    assert data.interactions.session.tolist() == [-1, -1, -1, 0, 0]
-    assert data.interactions.user.tolist() == [0, 1, -1, -1, -1]
-    assert data.interactions.time.tolist() == [0] * 5
-
-
-def test_a_file_whose_rows_nothing_joins_is_a_fault_of_the_settings(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,InvoiceNo\na,1\n")
-    with pytest.raises(ConfigError, match=r"a\.csv: no column says .* one of: item_id, InvoiceNo"):
-        desk.read(interactions="a.csv")
-    none = InteractionColumns(basket="", session="", user="")
-    data = desk.read(interactions=InteractionSource("a.csv", columns=none))
-    assert data.interactions.basket.tolist() == [-1]
-
-
-@pytest.mark.parametrize("field", ["basket", "session", "user", "kind", "time", "title", "price"])
-def test_a_column_that_the_file_lacks_is_named(desk: Desk, field: str) -> None:
-    desk.put("a.csv", "item_id,order_id\na,1\n")
-    source = InteractionSource("a.csv", columns=InteractionColumns(**{field: "ordre_id"}))
-    message = (
-        rf"a\.csv has no column 'ordre_id' \(interactions\.0\.columns\.{field}\); "
-        "did you mean 'order_id'"
-    )
-    with pytest.raises(ConfigError, match=message):
-        desk.read(interactions=source)
-
-
-def test_the_column_of_cancelled_rows_must_be_there(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\na,1\n")
-    source = InteractionSource("a.csv", cancelled=Cancelled("status", "cancelled"))
-    with pytest.raises(
-        ConfigError, match=r"no column 'status' \(interactions\.0\.cancelled\.column"
-    ):
-        desk.read(interactions=source)
-
-
-def test_times_are_epoch_seconds_in_the_zone_of_the_shop(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id,time\na,1,1/07/2011 12:00\n")
+def test_times_are_epoch_seconds_in_the_zone_of_the_shop(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id,time\na,1,1/07/2011 12:00\n")
     source = InteractionSource("a.csv", time_zone="Europe/London", time_format="%d/%m/%Y %H:%M")
-    assert desk.read(interactions=source).interactions.time.tolist() == [1_309_518_000]
+    assert folder.read(interactions=source).interactions.time.tolist() == [1_309_518_000]
 
 
-def test_a_column_of_times_may_be_switched_off(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id,time\na,1,noon\n")
-    source = InteractionSource("a.csv", columns=InteractionColumns(time=""))
-    assert desk.read(interactions=source).interactions.time.tolist() == [0]
-
-
-def test_left_out_and_refused_rows_leave_no_number_behind(desk: Desk) -> None:
-    rows = "x,C1,u1,\nb,2,u2,now\na,3,u3,2010-12-01\n"
-    desk.put("a.csv", f"item_id,order_id,user_id,time\n{rows}")
-    data = desk.read(interactions=InteractionSource("a.csv", cancelled=Cancelled("order_id", "C")))
-    assert data.interactions.basket.tolist() == [0]
-    assert data.interactions.user.tolist() == [0]
-    assert len(data.interactions.users) == 1
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("item_id", "", "item id: empty"),
+        ("group", "g\0", "group: a control character in it"),
+        ("group", "g" * 129, "group: longer than 128 bytes"),
+        ("price", "free", "price is not a number"),
+        ("price", "nan", "price is not a number"),
+        ("price", "1e39", "price is not a number"),
+        ("in_stock", "maybe", "in_stock is neither true nor false"),
+        ("available_from", "soon", "available_from is not an ISO 8601 time"),
+    ],
+)
+def test_a_bad_row_of_a_catalogue_is_refused_alone(
+    folder: Folder, column: str, value: str, reason: str
+) -> None:
+    row = {"item_id": "b", "group": "", "price": "", "in_stock": "", "available_from": ""}
+    row |= {column: value}
+    folder.put("c.csv", f"{','.join(row)},title\na,,,,,Ant\n{','.join(row.values())},Bee\n")
+    data = folder.read("c.csv")
     assert data.catalogue.ids.ids == ("a",)
+    (refused,) = folder.refused()
+    assert (refused["line"], refused["reason"], refused["column"]) == (3, reason, column)
+    assert refused["value"] == value[:100]
+    assert data.report.files[0].refused == {reason: 1}
 
 
-def test_too_many_refused_rows_stop_the_run_with_all_that_helps(desk: Desk) -> None:
-    rows = "a,1,x\n" * 3 + "a,1,2\n" * 97
-    desk.put("a.csv", f"item_id,order_id,quantity\n{rows}")
-    source = InteractionSource("a.csv", quantity_above=0)
-    with pytest.raises(DataError) as caught:
-        desk.read(interactions=source, refused_share_max=0.02)
-    assert str(caught.value) == (
-        "a.csv: 3 of 100 rows refused (3.0%, refused_share_max is 2.0%); most often: quantity is "
-        f"not a number (first: line 2, value 'x'); mend the rows listed in {desk.quarantine}, "
-        "or raise refused_share_max"
+def test_texts_are_clean_and_those_that_were_cut_are_counted(folder: Folder) -> None:
+    long = "word " * 1_000
+    folder.put(
+        "c.csv",
+        f'item_id,title,description,category\na,<b>Ant</b>&nbsp;&amp; Co,"{long}",Home &gt; Ant\n'
+        f"b,{'x' * 2_000},{'<b></b>' * 100},{'y' * 1_999}  \n",
     )
-    assert [row["line"] for row in desk.refused()] == [2, 3, 4]
-    assert len(desk.read(interactions=source, refused_share_max=0.03).interactions) == 97
+    data = folder.read("c.csv")
+    assert data.catalogue.title[0] == "Ant & Co"
+    assert data.catalogue.category[0] == "Home > Ant"
+    assert len(data.catalogue.description[0]) <= 2_000
+    assert data.report.shortened == 1
 
 
-def test_the_share_is_judged_file_by_file(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\n" + "a,1\n" * 1_000)
-    desk.put("b.csv", "item_id,order_id\n" + "a,1\n" * 9 + "a\n")
-    with pytest.raises(DataError, match=r"^b\.csv: 1 of 10 rows refused"):
-        desk.read(interactions=InteractionSource(("a.csv", "b.csv")), refused_share_max=0.02)
+def test_a_text_that_lost_its_end_to_mark_up_was_cut(folder: Folder) -> None:
+    folder.put("c.csv", f"item_id,title\na,{'<i></i> ' * 1_100}end\nb,{'<i></i> ' * 900}end\n")
+    data = folder.read("c.csv")
+    assert data.catalogue.title == ("", "end")
+    assert data.report.shortened == 1
+
+
+def test_joined_texts_are_cut_too(folder: Folder) -> None:
+    folder.put("c.csv", f"item_id,a,b\nx,{'y' * 1_500},{'z' * 1_500}\n")
+    data = folder.read(CatalogueSource("c.csv", columns=CatalogueColumns(title=("a", "b"))))
+    assert len(data.catalogue.title[0]) == 2_000
+    assert data.report.shortened == 1
+
+
+def test_available_from_has_the_zone_and_format_of_the_source(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,available_from\na,Ant,1/07/2011 12:00\n")
+    source = CatalogueSource("c.csv", time_zone="Europe/London", time_format="%d/%m/%Y %H:%M")
+    assert folder.read(source).catalogue.available_from.tolist() == [1_309_518_000]
+
+
+def test_rows_of_forgotten_users_are_left_out_and_counted(folder: Folder) -> None:
+    folder.put(
+        "a.csv", "item_id,order_id,user_id,title\na,1,u,Ada's lamp\nb,1,v,Lamp\nb,2,u,\n,3,u,\n"
+    )
+    data = folder.read(interactions="a.csv", forgotten=["u"])
+    assert data.interactions.item.tolist() == [0]
+    assert data.interactions.users.tolist() == [user_hash("v", KEY)]
+    assert data.catalogue.title == ("Lamp",)
+    assert data.report.files[0].left_out == {"user is forgotten": 3}
+    assert not folder.refused()
+
+
+def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"a,{n},{n % 3},2010-12-0{1 + n % 7}\n" for n in range(10_000))
+    folder.put("a.csv", f"item_id,order_id,quantity,time\n{rows}")
+    parsed: list[str] = []
+    number, time = values._number, TimeParser._parsed
+
+    def counted_number(text: str) -> float | None:
+        parsed.append(text)
+        return number(text)
+
+    def counted_time(self: TimeParser, text: str) -> int:
+        parsed.append(text)
+        return time(self, text)
+
+    monkeypatch.setattr(values, "_number", counted_number)
+    monkeypatch.setattr(TimeParser, "_parsed", counted_time)
+    folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
+    assert sorted(parsed) == ["0", "1", "2", *(f"2010-12-0{day}" for day in range(1, 8))]

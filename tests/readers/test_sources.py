@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from recommender.errors import ConfigError
 from recommender.readers.sources import (
     Cancelled,
     CatalogueColumns,
@@ -12,7 +11,6 @@ from recommender.readers.sources import (
     InteractionSource,
     paths,
 )
-from tests.readers.desk import Desk
 
 
 def test_pydantic_validates_the_dataclasses_as_they_are() -> None:
@@ -129,34 +127,3 @@ def test_the_files_of_a_source() -> None:
     assert paths("") == ()
     assert paths("a.csv") == ("a.csv",)
     assert paths(("a.csv", "b.csv")) == ("a.csv", "b.csv")
-
-
-def test_a_shop_with_nothing_to_read_is_refused(desk: Desk) -> None:
-    with pytest.raises(ConfigError, match=r"set catalogue\.path, interactions\.path or both"):
-        desk.source()
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_a_share_outside_of_0_to_1_is_refused(desk: Desk, share: float) -> None:
-    with pytest.raises(ConfigError, match=r"refused_share_max .*: give 0 to 1"):
-        desk.source(interactions="a.csv", refused_share_max=share)
-
-
-def test_two_sources_may_not_weigh_a_kind_differently(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\n1,1\n")
-    sources = (
-        InteractionSource("a.csv", weights={"purchase": 1.0}),
-        InteractionSource("a.csv", weights={"purchase": 0.5}),
-    )
-    with pytest.raises(ConfigError, match=r"interactions\.1\.weights\.purchase: 0\.5 here, 1 in"):
-        desk.read(interactions=sources)
-
-
-def test_all_sources_together_may_not_know_more_kinds_than_a_byte_holds(desk: Desk) -> None:
-    desk.put("a.csv", "item_id,order_id\n1,1\n")
-    sources = tuple(
-        InteractionSource("a.csv", kind=f"{n}.0", weights={f"{n}.{k}": 1.0 for k in range(100)})
-        for n in range(2)
-    )
-    with pytest.raises(ConfigError, match="interactions: 200 kinds; 127 are allowed"):
-        desk.read(interactions=sources)

@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.readers.values import Clock, Distinct, flags, numbers
+from recommender.readers.values import Categorical, TimeParser, numbers, truth_values
 
 
 def seconds(text: str, time_zone: str = "UTC", time_format: str = "") -> int:
-    values, faults = Clock(time_zone, time_format).seconds([text], "time")
+    values, faults = TimeParser(time_zone, time_format).seconds([text], "time")
     assert faults == [""], faults
     return int(values[0])
 
 
 def fault(text: str, time_zone: str = "UTC", time_format: str = "") -> str:
-    return Clock(time_zone, time_format).seconds([text], "time")[1][0]
+    return TimeParser(time_zone, time_format).seconds([text], "time")[1][0]
 
 
 def epoch(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc, arg-type]
 
 
-@pytest.mark.parametrize("of", [Distinct.of, Distinct.of_many])
+@pytest.mark.parametrize("of", [Categorical.of, Categorical.of_many])
 def test_distinct_texts_are_stripped_and_stand_by_first_appearance(
-    of: Callable[[np.ndarray], Distinct],
+    of: Callable[[np.ndarray], Categorical],
 ) -> None:
     cells = np.array(["b", " a", "b", "NA", ""], dtype=object)
     distinct = of(cells)
@@ -66,10 +66,12 @@ def test_every_finite_float32_is_a_number(value: float) -> None:
 def test_flags() -> None:
     yes = ["true", "True", "T", "1", "yes", "Y", "12", "0.5", ""]
     no = ["false", "FALSE", "f", "0", "no", "n", "-1", "0.0"]
-    assert flags(yes, "in_stock")[0].all()
-    assert not flags(no, "in_stock")[0].any()
-    assert flags([*yes, *no], "in_stock")[1] == [""] * len(yes + no)
-    assert flags(["maybe", "nan"], "in_stock")[1] == ["in_stock is neither true nor false"] * 2
+    assert truth_values(yes, "in_stock")[0].all()
+    assert not truth_values(no, "in_stock")[0].any()
+    assert truth_values([*yes, *no], "in_stock")[1] == [""] * len(yes + no)
+    assert (
+        truth_values(["maybe", "nan"], "in_stock")[1] == ["in_stock is neither true nor false"] * 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,4 +148,4 @@ def test_an_empty_time_is_called_empty() -> None:
 @pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59:59"])
 @pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 def test_the_ends_of_the_calendar_do_not_overflow(text: str, time_zone: str) -> None:
-    Clock(time_zone, "").seconds([text], "time")
+    TimeParser(time_zone, "").seconds([text], "time")

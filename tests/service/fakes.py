@@ -1,8 +1,10 @@
-"""A lookup without Redis that notes what it was asked."""
+"""A lookup without Redis that records its queries."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from recommender.core.related import RelatedItem, RelatedList, Status
+from recommender.serving.aio import AsyncRelatedItems
 
 ENTRIES = (
     RelatedItem("b", 0.75, "both"),
@@ -11,8 +13,8 @@ ENTRIES = (
 )
 
 
-class FakeLookup:
-    """Answers every question with the first n of `items` under `status`."""
+class FakeLookup(AsyncRelatedItems):
+    """Answers every query with the first n of `items` under `status`."""
 
     def __init__(self, status: Status = "ok", items: tuple[RelatedItem, ...] = ENTRIES) -> None:
         self.status = status
@@ -29,37 +31,20 @@ class FakeLookup:
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
-        *,
-        min_score: float = 0.0,
-        key: str = "",
+        **options: Any,  # noqa: ANN401
     ) -> RelatedList:
-        self.asked.append(("get", item_id, placement, n, tuple(exclude), min_score, key))
+        asked = ("get", item_id, placement, n, tuple(exclude))
+        self.asked.append((*asked, options["min_score"], options["key"]))
         return self._answer(item_id, placement, n)
 
-    async def get_many(
-        self,
-        item_ids: Sequence[str],
-        placement: str = "related",
-        n: int = 12,
-        exclude: Collection[str] = (),
-        *,
-        min_score: float = 0.0,
-        distinct: bool = False,
-        key: str = "",
-    ) -> list[RelatedList]:
-        self.asked.append(("get_many", tuple(item_ids), placement, n, tuple(exclude), distinct))
+    async def get_many(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
+        placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
+        asked = ("get_many", tuple(item_ids), placement, n, tuple(exclude))
+        self.asked.append((*asked, options["distinct"]))
         return [self._answer(item, placement, n) for item in item_ids]
 
-    async def for_items(
-        self,
-        item_ids: Sequence[str],
-        placement: str = "related",
-        n: int = 12,
-        exclude: Collection[str] = (),
-        *,
-        min_score: float = 0.0,
-        key: str = "",
-    ) -> RelatedList:
+    async def for_items(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
+        placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
         self.asked.append(("for_items", tuple(item_ids), placement, n, tuple(exclude)))
         return self._answer("", placement, n)
 

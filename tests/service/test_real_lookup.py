@@ -1,7 +1,6 @@
 """The service on a real Redis, through the lookup that storefronts use."""
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from fastapi.testclient import TestClient
 
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
-from recommender.service.app import START_S, create_app
+from recommender.service.app import create_app
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
 from tests.serving import builds, servers
-from tests.serving.test_lookup_faults import proxy, whole
+from tests.serving.test_reader import proxy, whole
 
 pytestmark = pytest.mark.server
 
@@ -82,12 +81,10 @@ def test_a_shop_without_lists_is_answered(client: TestClient) -> None:
     assert_degraded(client, "empty")
 
 
-def test_a_shop_whose_redis_is_away_is_answered_after_a_short_wait_at_the_start() -> None:
+def test_a_shop_whose_redis_is_away_is_answered() -> None:
     away = AsyncRelatedItems("unix:///nowhere/s.sock", "away", deadline_s=0.2)
-    began = time.monotonic()
     with TestClient(create_app({"away": away})) as client:
         assert_degraded(client, "away")
-    assert START_S - 0.1 < time.monotonic() - began < START_S + 2
 
 
 def test_the_first_request_finds_redis_read(url: str) -> None:

@@ -1,4 +1,4 @@
-"""A command in a process of its own: attach to STATE, count up, tell the server, wait, leave."""
+"""A separate process: attaches to STATE, counts up, prints the server's process id, and waits."""
 
 import sys
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""Small builds to publish, whose lists tell which build they are from."""
+"""Small builds to publish; each list shows which build it comes from."""
 
 import numpy as np
 
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.neighbours import RelatedLists
-from recommender.core.progress import Progress, silent
 from recommender.core.related import EVIDENCE, RelatedItem
+from recommender.core.telemetry import Progress, silent
 from recommender.publishing.publisher import Publisher
 from recommender.serving import codec
 from recommender.serving.codec import Pointer

@@ -1,4 +1,4 @@
-"""A storefront in a process of its own: URL SHOP COUNT. Reads until its input ends, then tells.
+"""A storefront in a process of its own: URL SHOP COUNT. Reads until its input ends.
 
 Every list must be whole and of the build that its generation is; a batch must be of one.
 """

@@ -51,8 +51,8 @@ def main(act: str, url: str, shop: str, argument: str) -> None:
         return
     with closing(RelatedItems(url, shop, deadline_s=5.0)) as lookup:
         answer = lookup.get(argument, n=3)
-    told = {"generation": answer.generation, "status": answer.status, "ids": answer.ids}
-    sys.stdout.write(json.dumps(told))
+    result = {"generation": answer.generation, "status": answer.status, "ids": answer.ids}
+    sys.stdout.write(json.dumps(result))
 
 
 if __name__ == "__main__":

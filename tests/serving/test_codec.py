@@ -307,3 +307,27 @@ def test_a_generation_survives_the_round_trip() -> None:
     del fields[b"n_lists"]
     with pytest.raises(ValueError, match="generation 7: no field 'n_lists'"):
         codec.decode_generation(7, fields)
+
+
+ITEMS = [f"i{number}" for number in range(12)]
+
+
+def stored(ids: list[str]) -> StoredList:
+    scores = [1 - rank / 64 for rank in range(len(ids))]
+    return codec.decode_list(codec.encode_list("x", ids, scores, [0] * len(ids)), "x")
+
+
+@given(
+    ids=st.lists(st.sampled_from(ITEMS), unique=True),
+    n=st.integers(0, 15),
+    hidden=st.frozensets(st.sampled_from(ITEMS)),
+    excluded=st.frozensets(st.sampled_from(ITEMS)),
+    lowest=st.sampled_from([-1.0, 0.0, 0.9, 0.95, 2.0]),
+)
+def test_shown_entries_are_the_first_that_may_be_shown(
+    ids: list[str], n: int, hidden: frozenset[str], excluded: frozenset[str], lowest: float
+) -> None:
+    entries = stored(ids).shown(n, hidden, excluded, lowest).items()
+    shown = [entry for entry in stored(ids).items() if entry.id not in hidden | excluded]
+    assert entries == tuple([entry for entry in shown if entry.score >= lowest][:n])
+    assert all(type(entry) is RelatedItem for entry in entries)

@@ -1,9 +1,8 @@
-"""Two releases side by side: storefronts and publishers are not upgraded in one moment."""
+"""Two releases at once: storefronts and publishers are not upgraded at the same moment."""
 
 import json
 import subprocess
 import sys
-import time
 from contextlib import closing
 from typing import Any
 
@@ -15,17 +14,18 @@ from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from tests.serving import builds, servers
 from tests.serving.builds import N
+from tests.serving.test_lookup import soon
 
 ITEM = "item-4"
 
 
 def successor(act: str, url: str, shop: str, argument: str) -> dict[str, Any]:
-    """What the next release does, and what it says of it."""
+    """Run the next release; returns what it printed."""
     command = [sys.executable, "-m", "tests.serving.successor", act, url, shop, argument]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def ids(build: int) -> list[str]:
@@ -41,8 +41,8 @@ def test_a_reader_of_today_under_a_publisher_of_tomorrow(
         assert lookup.get(ITEM, n=3).status == "ok"
         assert successor("publish", server_url, shop, "2") == {"generation": 2}
         servers.until(lambda: lookup.get(ITEM, n=3).status == "stale")
-        known = lookup.get(ITEM, n=3)
-        assert (known.generation, known.items) == (1, builds.expected(4, N))
+        cached = lookup.get(ITEM, n=3)
+        assert (cached.generation, cached.items) == (1, builds.expected(4, N))
         unseen = lookup.get("item-9", n=3)
         assert (unseen.status, unseen.generation, unseen.ids) == ("fallback", 1, ("item-0",))
         servers.until(lambda: lookup.stats()["schema_unsupported"] > 1)
@@ -51,11 +51,9 @@ def test_a_reader_of_today_under_a_publisher_of_tomorrow(
         # A reader that starts now knows nothing; it is degraded, and does not raise.
         with closing(RelatedItems(server_url, shop, deadline_s=5.0)) as late:
             assert late.get(ITEM).status == "degraded"
-        # The publisher of today takes over again: all is as before, within two seconds.
-        began = time.monotonic()
+        # The publisher of today takes over again, and readers follow.
         assert builds.publish(publisher, 3).id == 3
-        servers.until(lambda: lookup.get("item-9", n=3).generation == 3)
-        assert time.monotonic() - began < 2
+        soon(lookup, lambda: lookup.get("item-9", n=3).generation == 3)
         builds.assert_live(server_url, shop, N, generation=3, build=3)
     assert [found.id for found in publisher.generations()] == [3, 2]
 

@@ -17,9 +17,8 @@ from recommender.core import failpoints
 PRELOADED = [
     "recommender.cli.reindex",
     "recommender.evaluation.experiments",
-    "recommender.readers.assembly",
-    "recommender.readers.catalogue",
-    "recommender.readers.interactions",
+    "recommender.readers.delimited",
+    "recommender.readers.parquet",
     "recommender.vectors.behaviour.co_occurrence_svd",
     "recommender.vectors.content.hashing",
     "sklearn.feature_extraction.text",

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.vectors.content.hashing import HashingEncoder
 
 DIMENSIONS = 64

@@ -152,7 +152,9 @@ def form(found: Cluster) -> None:
         asked(client, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
     for port in found.ports[1:]:
         asked(first, "CLUSTER", "MEET", "127.0.0.1", port)
-    servers.until(lambda: all(len(known(client)) == len(found.ports) for client in found.clients))
+    servers.until(
+        lambda: all(len(known_nodes(client)) == len(found.ports) for client in found.clients)
+    )
     primary = asked(first, "CLUSTER", "MYID")
     for client in found.clients[3:]:
         asked(client, "CLUSTER", "REPLICATE", primary)
@@ -162,16 +164,16 @@ def form(found: Cluster) -> None:
     servers.until(lambda: all(whole(client) for client in found.clients))
 
 
-def known(client: Redis) -> list[bytes]:
-    """What a node tells of each node that it knows, and has shaken hands with."""
+def known_nodes(client: Redis) -> list[bytes]:
+    """The lines of CLUSTER NODES, without the nodes whose handshake has not ended."""
     lines = bytes(asked(client, "CLUSTER", "NODES")).splitlines()
     return [line for line in lines if b"handshake" not in line]
 
 
 def whole(client: Redis) -> bool:
     """Whether a node has heard of the owners of all slots."""
-    told = asked(client, "CLUSTER", "SLOTS")
-    return sum(last - first + 1 for first, last, *_ in told) == SLOTS and is_up(client)
+    slots = asked(client, "CLUSTER", "SLOTS")
+    return sum(last - first + 1 for first, last, *_ in slots) == SLOTS and is_up(client)
 
 
 def is_up(client: Redis) -> bool:

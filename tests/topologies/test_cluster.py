@@ -25,6 +25,8 @@ from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from tests.serving import builds, servers
 from tests.serving.builds import N
+from tests.serving.test_lookup import soon
+from tests.serving.waiting import waits_of
 from tests.topologies.clusters import Cluster, cluster, free_ports
 
 pytestmark = pytest.mark.server
@@ -159,9 +161,9 @@ def test_hidden_items_reach_readers(site: Cluster) -> None:
         servers.until(lambda: lookup.get("item-0").ids == ("item-1", "item-2", "item-3"))
         hidden = Hidden(publisher.store, SHOP)
         assert hidden.hide(["item-2"]) == 1
-        servers.until(lambda: lookup.get("item-0").ids == ("item-1", "item-3"), 2)
+        soon(lookup, lambda: lookup.get("item-0").ids == ("item-1", "item-3"))
         assert hidden.unhide(["item-2"]) == 1
-        servers.until(lambda: "item-2" in lookup.get("item-0").ids, 2)
+        soon(lookup, lambda: "item-2" in lookup.get("item-0").ids)
         assert hidden.hidden() == []
 
 
@@ -260,14 +262,17 @@ def alive(answers: list[RelatedList], owner: dict[str, int], dead: int) -> list[
     return [answer for answer in answers if owner[answer.item] != dead]
 
 
-def slowest(lookup: RelatedItems, times: int) -> float:
-    """The longest of so many pages, in seconds."""
-    took = []
+def failed_reads(lookup: RelatedItems | AsyncRelatedItems) -> int:
+    """How often a page has waited for a node in vain."""
+    return lookup.stats().get("read_failures", 0)
+
+
+def spares(lookup: RelatedItems, times: int) -> bool:
+    """Whether so many pages wait in vain for no node."""
+    before = failed_reads(lookup)
     for _ in range(times):
-        began = time.monotonic()
         lookup.get_many(ITEMS, n=3)
-        took.append(time.monotonic() - began)
-    return max(took)
+    return failed_reads(lookup) == before
 
 
 @pytest.mark.fault(52)
@@ -292,7 +297,7 @@ def test_a_dead_shard_takes_only_its_own_lists(own: Cluster) -> None:
         # Probes of the one that fail are no reason to spare the others, though nobody asks them.
         servers.until(lambda: lookup.stats()["node_failures"] >= stats["node_failures"] + 6)
         assert lookup.stats()["breaker_opened"] == 0
-        assert slowest(lookup, 100) < 0.1
+        assert spares(lookup, 100)
         # Whoever starts now finds the Cluster by the seeds that live.
         with reading(own, cache_items=0) as second:
             servers.until(
@@ -303,20 +308,18 @@ def test_a_dead_shard_takes_only_its_own_lists(own: Cluster) -> None:
         url = own.url(seeds=own.ports)
         reader = AsyncRelatedItems(url, SHOP, deadline_s=0.5, cache_items=0)
 
-        async def page() -> tuple[bool, float]:
+        async def page() -> bool:
             began = time.monotonic()
             answers = await reader.get_many(ITEMS, n=3)
-            took_s = time.monotonic() - began
-            return {answer.status for answer in alive(answers, owner, dead)} == {"ok"}, took_s
+            assert time.monotonic() - began < 20 * 0.5
+            return {answer.status for answer in alive(answers, owner, dead)} == {"ok"}
 
-        pages = [await page() for _ in range(20)]
-        assert max(took_s for _, took_s in pages) < 0.6
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while reader.stats()["nodes_spared"] != 1:
                 await page()
-        pages = [await page() for _ in range(100)]
-        assert {whole for whole, _ in pages} == {True}
-        assert max(took_s for _, took_s in pages) < 0.1
+        before = failed_reads(reader)
+        assert all([await page() for _ in range(100)])
+        assert failed_reads(reader) == before
         await reader.aclose()
 
     asyncio.run(ask())
@@ -335,12 +338,12 @@ def test_a_silent_shard_costs_the_deadline_until_it_is_left_alone(own: Cluster) 
             def answered() -> bool:
                 began = time.monotonic()
                 answers = cold.get_many(ITEMS, n=3)
-                assert time.monotonic() - began < 0.5
+                assert time.monotonic() - began < 20 * 0.1
                 return {answer.status for answer in alive(answers, owner, silent)} == {"ok"}
 
             servers.until(lambda: answered() and cold.stats()["nodes_spared"] == 1)
             assert all(answered() for _ in range(100))
-            assert slowest(cold, 100) < 0.05
+            assert spares(cold, 100)
             # What is in the cache needs no node.
             assert {answer.status for answer in lookup.get_many(ITEMS)} == {"ok"}
         servers.until(lambda: {a.status for a in cold.get_many(ITEMS)} == {"ok"})
@@ -358,7 +361,9 @@ def test_without_the_shard_of_the_pointer_copies_answer(own: Cluster) -> None:
             answers = lookup.get_many(ITEMS, n=3)
             assert {answer.status for answer in answers[:30]} == {"stale"}
             assert {answer.status for answer in answers[30:]} == {"fallback"}
-        assert slowest(lookup, 50) < 0.05
+        with waits_of(lookup) as waits:
+            assert spares(lookup, 50)
+        assert waits == []
 
 
 def test_a_publish_with_a_dead_shard_leaves_the_old_lists(own: Cluster) -> None:
@@ -507,7 +512,9 @@ def test_what_names_no_cluster_is_one_line() -> None:
     lookup = RelatedItems(f"redis+cluster://u:S3CR3T@127.0.0.1:{refused_port}", SHOP)
     for _ in range(20):
         assert lookup.get("item-0").status == "degraded"
-    assert slowest(lookup, 100) < 0.02
+    with waits_of(lookup) as waits:
+        assert spares(lookup, 100)
+    assert waits == []
     lookup.close()
 
 
@@ -596,7 +603,7 @@ def test_threads_and_topology_end_with_the_lookup(site: Cluster) -> None:
 
     with reading(site) as lookup:
         servers.until(lambda: lookup.stats()["connections"] == 6)
-        assert len(ours()) == 5
+        assert ours() == {"recommender-lookup", "recommender-lookup-cluster"}
     servers.until(lambda: ours() == set())
     assert lookup.stats()["connections"] == 0
     assert lookup.get("item-0").status == "degraded"

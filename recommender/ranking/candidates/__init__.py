@@ -1,1 +1,1 @@
-"""Candidate sources: what may stand in a list."""
+"""Candidate generators: which items may be listed."""

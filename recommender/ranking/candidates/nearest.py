@@ -1,4 +1,4 @@
-"""Candidates that the vector index finds."""
+"""Candidates from the vector index."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,8 +11,8 @@ from recommender.core.vectors import ItemVectors
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
-    """The nearest item vectors."""
+class NearestGenerator:
+    """Proposes the nearest item vectors."""
 
     near_by_content: ClassVar[bool] = False
 

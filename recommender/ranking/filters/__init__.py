@@ -1,1 +1,1 @@
-"""Rules: which candidates stay."""
+"""Filters: which candidates stay."""

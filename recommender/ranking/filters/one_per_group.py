@@ -15,18 +15,18 @@ from recommender.core.neighbours import Neighbours
 
 @dataclass(frozen=True, slots=True)
 class OnePerGroup:
-    """Keeps one variant of each group, and none of the asking item's own group.
+    """Keeps one variant of each group, and no variant of the query item itself.
 
-    Which one: the `best-ranked` in each list, or the `best-selling` everywhere, which is in stock
-    where any of its group is.
+    `variant` says which one: the `best-ranked` in each list, or the `best-selling` in all lists,
+    which is in stock if any variant of its group is.
     """
 
-    by_likeness: ClassVar[bool] = False
+    by_similarity: ClassVar[bool] = False
 
     variant: Literal["best-ranked", "best-selling"] = "best-ranked"
 
     def prepare(self, context: RankingContext) -> "GroupFilter":
-        """Find who stands for each group."""
+        """Find which variant represents each group."""
         everyone = np.ones(len(context.catalogue), dtype=bool)
         if self.variant == "best-selling":
             everyone = best_selling(context.catalogue, context.interactions)
@@ -35,14 +35,14 @@ class OnePerGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupFilter:
-    """The group of each item (n,) and whether it may stand for it (n,)."""
+    """The group of each item (n,), and whether the item may represent it (n,)."""
 
     groups: Rows
-    stands: NDArray[np.bool_]
+    represents: NDArray[np.bool_]
 
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
-        """Which candidates (b, k) are the first of their group that may stand for it."""
-        allowed = candidates.found & self.stands[candidates.rows]
+        """Which candidates (b, k) are the first of their group that may represent it."""
+        allowed = candidates.found & self.represents[candidates.rows]
         groups = np.where(allowed, self.groups[candidates.rows], -1)
         own = self.groups[rows][:, None]
         kept: NDArray[np.bool_] = allowed & first_of_each(groups) & (groups != own)
@@ -56,6 +56,6 @@ def best_selling(catalogue: Catalogue, interactions: Interactions) -> NDArray[np
     groups = catalogue.group_codes[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = groups[1:] != groups[:-1]
-    stands = np.zeros(len(order), dtype=bool)
-    stands[order] = first
-    return stands
+    represents = np.zeros(len(order), dtype=bool)
+    represents[order] = first
+    return represents

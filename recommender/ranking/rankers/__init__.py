@@ -1,1 +1,1 @@
-"""Rankers: in which order candidates stand."""
+"""Rankers: the order of the candidates."""

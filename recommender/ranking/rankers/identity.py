@@ -15,21 +15,21 @@ LOWEST_SCORE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Leaves candidates as they are: best inner product first."""
+    """Leaves candidates in the order of their inner products."""
 
     learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = False
 
     def fit(self, training_set: TrainingSet | None) -> "Identity":
-        """Itself."""
+        """Return itself."""
         return self
 
     def load(self, columns: Columns) -> "Identity":
-        """Itself."""
+        """Return itself."""
         return self
 
     def columns(self) -> Columns:
-        """Nothing."""
+        """Return nothing: it learns nothing."""
         return {}
 
     def prepare(self, context: RankingContext) -> "InnerProductScorer":

@@ -15,9 +15,8 @@ from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import TrainingQueries, TrainingSet
 from recommender.errors import ConfigError, MissingExtra
-from recommender.ranking.rankers.features import Features
 from recommender.ranking.rankers.identity import InnerProductScorer
-from recommender.ranking.rankers.relevance import SHOWN, Relevance
+from recommender.ranking.rankers.learning_data import SHOWN, Features, Relevance
 
 if TYPE_CHECKING:
     import lightgbm
@@ -28,7 +27,7 @@ HELD_OUT, PATIENCE = 0.2, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedRanker:
     """Gradient-boosted trees over features of behaviour, text and catalogue.
 
     They learn, from an earlier time of the shop, which candidates were bought or seen together

@@ -5,20 +5,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.core.arrays import Columns, FloatVector, Rows, text_codes
+from recommender.core.arrays import Columns, FloatVector, Rows
+from recommender.core.catalogue import category_codes
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
+from recommender.core.popularity import growth
 from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE
-from recommender.vectors.behaviour.trends import growth
 
 
 @dataclass(frozen=True, slots=True)
-class Trending:
-    """What grows in the asking item's category comes first, then what grows in the shop.
+class TrendingRanker:
+    """Ranks growing items of the query item's category first, then growing items of the shop.
 
-    Scores are above 0.5 for the first. The newest event says what late is; no clock does.
+    The former have scores above 0.5. Age counts from the newest event, not from the clock.
     """
 
     learns: ClassVar[bool] = False
@@ -30,24 +31,22 @@ class Trending:
         if not 0 < self.half_life_days < np.inf:
             raise ConfigError(f"trending: half_life_days = {self.half_life_days} is not above 0")
 
-    def fit(self, training_set: TrainingSet | None) -> "Trending":
-        """Itself."""
+    def fit(self, training_set: TrainingSet | None) -> "TrendingRanker":
+        """Return itself."""
         return self
 
-    def load(self, columns: Columns) -> "Trending":
-        """Itself."""
+    def load(self, columns: Columns) -> "TrendingRanker":
+        """Return itself."""
         return self
 
     def columns(self) -> Columns:
-        """Nothing."""
+        """Return nothing: it learns nothing."""
         return {}
 
     def prepare(self, context: RankingContext) -> "GrowthScorer":
         """Measure the growth of every item."""
-        category, names = text_codes(context.catalogue.category)
-        blank = np.array([not name for name in names], dtype=bool)
-        known = np.where(blank[category], -1, category).astype(np.int32)
-        return GrowthScorer(growth(context.interactions, self.half_life_days), known)
+        grown = growth(context.interactions, self.half_life_days)
+        return GrowthScorer(grown, category_codes(context.catalogue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class GrowthScorer:
     category: Rows
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """Candidates by growth, those of the row's category before others where they grow."""
+        """Candidates by growth; growing items of the row's category come before all others."""
         grown = self.growth[candidates.rows]
         own = self.category[rows][:, None]
         local = (self.category[candidates.rows] == own) & (own >= 0) & (grown > 0)

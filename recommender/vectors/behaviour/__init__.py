@@ -1,1 +1,1 @@
-"""Interaction models: who bought what with what, to vectors."""
+"""Behaviour embeddings: models that turn interactions into item vectors."""

@@ -1,4 +1,4 @@
-"""Company: how likely an item is found with another, also where hardly anything was counted."""
+"""Co-purchase affinity: how likely two items are bought together, even where counts are few."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks, text_codes, unit_rows
-from recommender.core.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue, brand_codes
 from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, Unit
@@ -20,12 +20,13 @@ SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """What the counts of all items say of categories and brands; c categories.
+class CategoryAffinity:
+    """How often categories, and brands, occur together; c categories.
 
-    `together` (c, c) holds the weight of pairs by their categories, `weight` (c,) that of the
-    items, `share` (c,) what of all weight a category has. Items of one brand are found together
-    `same_brand` times as often as their categories let expect, those of two `other_brand` times.
+    `together` (c, c) holds the weight of pairs of items by category, `weight` (c,) the weight of
+    each category, and `share` (c,) its share of the total. Two items of one brand occur together
+    `same_brand` times as often as their categories predict, items of two brands `other_brand`
+    times.
     """
 
     together: sp.csr_array
@@ -37,16 +38,16 @@ class Habits:
     @classmethod
     def of(
         cls, catalogue: Catalogue, interactions: Interactions, unit: Unit = "auto"
-    ) -> tuple[Rows, "Habits"]:
-        """The category of each item (n,), and the habits of categories alone."""
+    ) -> tuple[Rows, "CategoryAffinity"]:
+        """The category of each item (n,), and the affinity of categories; brands are left at 1."""
         category, _ = text_codes(catalogue.category)
         counted = CoOccurrence.of(interactions, unit)
         return category, _of_categories(counted, _membership(category))
 
     def rate(self, asking: Rows, found: Rows) -> FloatVector:
-        """The share of a category's units that has another, by category codes (p,) of pairs.
+        """The share of a category's units that also hold another, for pairs of category codes (p,).
 
-        Shrunk to the other's share of everything by a tenth of the mean category's weight.
+        It is shrunk towards the other category's overall share, by a tenth of the mean weight.
         """
         prior = CATEGORY_PRIOR * float(self.weight.mean())
         counted = values_at(self.together, asking, found)
@@ -56,13 +57,13 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
-    """Counts of pairs, backed by what category, brand and content let expect of them.
+class CoPurchaseAffinity:
+    """Counts of pairs, smoothed by what category, brand and content predict.
 
-    For an item a that was counted w times, the rate of b is (count + m e) / (w + m): e, the
-    expectation, is the rate of b's category given a's, times b's part of its category, times how
-    much nearer b is to a by content than its category is, times the habit of brands. So an item
-    without events has the company of its like, and one with many that which was counted.
+    For an item a that was counted w times, the rate of b is (count + m e) / (w + m). The prior e is
+    the rate of b's category given a's, times b's part of its category, times how much nearer b is
+    to a by content than its category is, times the affinity of the brands. So an item without
+    events takes the affinity of similar items, and an item with many events its own counts.
 
     Source: Bayesian shrinkage of conditional probabilities; predicting the type before the item as
     in Hao et al. 2020, "P-Companion: a principled framework for diversified complementary product
@@ -70,7 +71,7 @@ class Company:
     """
 
     counted: CoOccurrence
-    habits: Habits
+    by_category: CategoryAffinity
     category: Rows
     brand: Rows
     part: FloatVector
@@ -78,24 +79,26 @@ class Company:
     centres: FloatMatrix
 
     @classmethod
-    def of(cls, context: RankingContext, events: Interactions, half_life_days: float) -> "Company":
-        """Count the events of one kind of togetherness."""
+    def of(
+        cls, context: RankingContext, events: Interactions, half_life_days: float
+    ) -> "CoPurchaseAffinity":
+        """Count the pairs of some events; counts halve every `half_life_days` (0: no decay)."""
         counted = CoOccurrence.of(events, half_life_days=half_life_days or np.inf)
         category, brand = _numbered(context.catalogue)
         content = context.origins.joined().matrix
         members = _membership(category)
         part = _parts(counted.strength, members, category)
-        habits = _habits(counted, members, part, category, brand)
+        by_category = _category_affinity(counted, members, part, category, brand)
         centres = unit_rows(members.T @ content)
-        return cls(counted, habits, category, brand, part, content, centres)
+        return cls(counted, by_category, category, brand, part, content, centres)
 
     def rates(
         self, rows: Rows, candidates: Neighbours, trusted_at: float, nearness: float
     ) -> FloatMatrix:
-        """The rate (b, k) of each candidate of the b rows, below 1; 0 where there is none.
+        """The rate (b, k) of each candidate of the b rows, below 1; 0 where there is no candidate.
 
-        Counts and expectation weigh the same where an item was counted `trusted_at` times;
-        `nearness` is the gain in cosine that multiplies the expectation by e.
+        Counts and prior weigh the same where an item was counted `trusted_at` times. `nearness` is
+        the gain in cosine that multiplies the prior by e.
         """
         found = candidates.found
         asking = np.nonzero(found)[0]
@@ -108,9 +111,9 @@ class Company:
         return rates
 
     def lift(self, rows: Rows, candidates: Neighbours) -> FloatMatrix:
-        """How many times as often as by chance each candidate (b, k) was counted with its row.
+        """How many times more often than by chance each candidate (b, k) occurs with its row.
 
-        Shrunk to once; so it is 1 where nothing was counted and nothing was to be expected.
+        The lift is shrunk towards 1, which it is where nothing was counted or expected.
         """
         found = candidates.found
         asking = np.nonzero(found)[0]
@@ -123,42 +126,40 @@ class Company:
         return lift
 
     def leads(self, rows: Rows, candidates: Neighbours) -> FloatMatrix:
-        """How much rather the row's category leads to the candidate's than the reverse (b, k).
+        """How much more the row's category leads to the candidate's than the reverse (b, k).
 
-        1 where it does, the ratio of the two rates where it does not.
+        1 where it leads at least as often, else the ratio of the two rates.
         """
         found = candidates.found
         seeds, items = rows[np.nonzero(found)[0]], candidates.rows[found]
-        there = self.habits.rate(self.category[seeds], self.category[items])
-        back = self.habits.rate(self.category[items], self.category[seeds])
+        there = self.by_category.rate(self.category[seeds], self.category[items])
+        back = self.by_category.rate(self.category[items], self.category[seeds])
         leads = np.zeros(found.shape, dtype=np.float32)
         leads[found] = np.minimum(1, there / np.maximum(back, 1e-9))
         return leads
 
     def _expected(self, seeds: Rows, items: Rows, nearness: float) -> FloatVector:
         category = self.category[items]
-        expected = self.habits.rate(self.category[seeds], category) * self.part[items]
+        expected = self.by_category.rate(self.category[seeds], category) * self.part[items]
         for block in blocks(len(seeds), PAIRS):
             beyond = self.content[items[block]] - self.centres[category[block]]
             nearer = np.einsum("pd,pd->p", self.content[seeds[block]], beyond)
             expected[block] *= np.exp(nearer / np.float32(nearness))
         known = (self.brand[seeds] >= 0) & (self.brand[items] >= 0)
         same = self.brand[seeds] == self.brand[items]
-        habit = np.where(same, self.habits.same_brand, self.habits.other_brand)
-        result: FloatVector = (expected * np.where(known, habit, 1)).astype(np.float32)
+        brands = np.where(same, self.by_category.same_brand, self.by_category.other_brand)
+        result: FloatVector = (expected * np.where(known, brands, 1)).astype(np.float32)
         return result
 
 
 def _numbered(catalogue: Catalogue) -> tuple[Rows, Rows]:
-    """Categories from 0, the unknown one among them; brands from 0, -1 where unknown."""
+    """Category codes, unknown as one of them, and brand codes, -1 where unknown."""
     category, _ = text_codes(catalogue.category)
-    brand, names = text_codes(catalogue.brand)
-    blank = np.array([not name for name in names], dtype=bool)
-    return category, np.where(blank[brand], -1, brand).astype(np.int32)
+    return category, brand_codes(catalogue)
 
 
 def _membership(codes: Rows) -> sp.csr_array:
-    """Ones where an item has a code (n, largest + 1); none where it is negative."""
+    """A sparse indicator of each item's code (n, largest + 1); negative codes have no entry."""
     known = np.flatnonzero(codes >= 0)
     ones = np.ones(len(known), dtype=np.float32)
     shape = (len(codes), int(codes.max(initial=-1)) + 1)
@@ -166,16 +167,16 @@ def _membership(codes: Rows) -> sp.csr_array:
 
 
 def _parts(strength: FloatVector, members: sp.csr_array, category: Rows) -> FloatVector:
-    """What part of its category each item is (n,): popularity, damped, and a little for all."""
+    """The part of its category that each item takes (n,): damped popularity, never zero."""
     usual = NOT_SOLD * float(strength.mean()) or 1.0
     damped = (strength + usual) ** POPULARITY
     part: FloatVector = (damped / (members.T @ damped)[category]).astype(np.float32)
     return part
 
 
-def _habits(
+def _category_affinity(
     counted: CoOccurrence, members: sp.csr_array, part: FloatVector, category: Rows, brand: Rows
-) -> Habits:
+) -> CategoryAffinity:
     neutral = _of_categories(counted, members)
     found = _same_brand_share(neutral, counted, part, category, brand)
     if found is None:
@@ -184,18 +185,22 @@ def _habits(
     return replace(neutral, same_brand=got / expected, other_brand=(1 - got) / (1 - expected))
 
 
-def _of_categories(counted: CoOccurrence, members: sp.csr_array) -> Habits:
+def _of_categories(counted: CoOccurrence, members: sp.csr_array) -> CategoryAffinity:
     weight = np.asarray(members.T @ counted.strength, dtype=np.float32)
     share = (weight / max(float(weight.sum()), 1e-9)).astype(np.float32)
-    return Habits(_pairs(counted, members), weight, share)
+    return CategoryAffinity(_pairs(counted, members), weight, share)
 
 
 def _same_brand_share(
-    habits: Habits, counted: CoOccurrence, part: FloatVector, category: Rows, brand: Rows
+    by_category: CategoryAffinity,
+    counted: CoOccurrence,
+    part: FloatVector,
+    category: Rows,
+    brand: Rows,
 ) -> tuple[float, float] | None:
-    """Share of pairs that have one brand: as counted, and as categories alone let expect.
+    """The share of pairs of one brand: as counted, and as the categories alone predict.
 
-    None where either is nothing or everything. Items without a brand are no part of it.
+    None where either is 0 or 1. Items without a brand are left out.
     """
     branded = np.flatnonzero(brand >= 0)
     if not len(branded):
@@ -205,30 +210,32 @@ def _same_brand_share(
     same = float(_pairs(counted, _membership(brand)).diagonal().sum())
     asking = sp.csr_array(
         (counted.strength[branded], (category[branded], brand[branded])),
-        shape=(len(habits.weight), int(brand.max()) + 1),
+        shape=(len(by_category.weight), int(brand.max()) + 1),
     )
     found = sp.csr_array((part[branded], (category[branded], brand[branded])), shape=asking.shape)
     meeting = (asking @ found.T).tocoo()
-    met = habits.rate(meeting.row, meeting.col) * meeting.data
-    alone = habits.rate(category[branded], category[branded]) * part[branded]
+    met = by_category.rate(meeting.row, meeting.col) * meeting.data
+    alone = by_category.rate(category[branded], category[branded]) * part[branded]
     alone *= counted.strength[branded]
     reach = np.asarray(found.sum(axis=1), dtype=np.float32)
-    likely = _expected_total(habits, np.asarray(asking.sum(axis=1)), reach)
+    likely = _expected_total(by_category, np.asarray(asking.sum(axis=1)), reach)
     expected = (float(met.sum()) - float(alone.sum())) / max(likely - float(alone.sum()), 1e-9)
     got = same / max(total, 1e-9)
     return (got, expected) if 0 < got < 1 and 0 < expected < 1 else None
 
 
-def _expected_total(habits: Habits, asking: FloatVector, reach: FloatVector) -> float:
-    """The weight of all pairs that categories let expect."""
-    prior = CATEGORY_PRIOR * float(habits.weight.mean())
-    scale = asking / (habits.weight + max(prior, 1e-9))
-    counted = float(scale @ (habits.together @ reach))
-    return counted + prior * float(scale.sum()) * float(habits.share @ reach)
+def _expected_total(
+    by_category: CategoryAffinity, asking: FloatVector, reach: FloatVector
+) -> float:
+    """The weight of all pairs that the categories predict."""
+    prior = CATEGORY_PRIOR * float(by_category.weight.mean())
+    scale = asking / (by_category.weight + max(prior, 1e-9))
+    counted = float(scale @ (by_category.together @ reach))
+    return counted + prior * float(scale.sum()) * float(by_category.share @ reach)
 
 
 def _pairs(counted: CoOccurrence, members: sp.csr_array) -> sp.csr_array:
-    """The weight of pairs of different items by what the two are members of (c, c)."""
+    """The weight of pairs of different items, by the groups of the two (c, c)."""
     of_units = counted.units @ members
     pairs = ((members.T @ counted.by_item) @ of_units).tocsr()
     itself = np.asarray(members.T @ counted.strength)

@@ -1,4 +1,4 @@
-"""Alternating least squares on who bought what."""
+"""Alternating least squares on units by items."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from recommender.core.arrays import unit_rows
 from recommender.core.interactions import Interactions, Unit, support
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError, DataError
 

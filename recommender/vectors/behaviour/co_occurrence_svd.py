@@ -1,17 +1,19 @@
 """Truncated SVD of weighted co-occurrence."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from recommender.core.arrays import FloatMatrix, unit_rows
+from recommender.core.arrays import FloatMatrix, FloatVector, blocks, unit_rows
+from recommender.core.co_occurrence import WeightedUnits, popularity_lengths
+from recommender.core.cpu import blas_threads
 from recommender.core.interactions import Interactions, Unit, support
-from recommender.core.progress import Advance, Progress
+from recommender.core.telemetry import Advance, Progress
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.vectors.behaviour.right_vectors import right_vectors
-from recommender.vectors.behaviour.weighted_units import WeightedUnits, popularity_lengths
 
 OVERSAMPLES = 32
 
@@ -94,3 +96,99 @@ class CoOccurrenceSVD:
         vectors *= singular
         vectors[np.linalg.norm(vectors, axis=1) < 1e-4 * singular.max(initial=0)] = 0
         return vectors
+
+
+COLUMNS, NUMBERS = 32, 2**27
+"""Of one thread's product with all rows: columns, and numbers (512 MB)."""
+ROWS = 16_384
+NOTHING = 1e-10
+"""Beside the largest eigenvalue of a Gram matrix."""
+
+Doubles = NDArray[np.float64]
+
+
+def right_vectors(
+    matrix: sp.csr_array, rank: int, oversamples: int, iterations: int, seed: int, advance: Advance
+) -> tuple[FloatVector, FloatMatrix]:
+    """Singular values (r,), largest first, and right singular vectors (n, r) of a matrix (u, n).
+
+    r is at most `rank`, and less where the matrix has fewer dimensions. `advance` is told of each
+    of the `iterations` + 1 products with AᵀA. Bytes do not depend on the number of threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threads = blas_threads()
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        products = _Products(matrix, matrix.T.tocsr(), pool)
+        width = min(rank + oversamples, *matrix.shape)
+        rng = np.random.default_rng(seed)
+        basis = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
+        for _ in range(iterations):
+            products.multiply(basis)
+            basis = products.combined(basis, _whitening(products.gram(basis, basis)))
+            advance(1)
+        image = basis.copy()
+        products.multiply(image)
+        advance(1)
+        # With A V = Q R: RᵀR = Vᵀ(AᵀA V), and B = QᵀA = R⁻ᵀ(AᵀA V)ᵀ
+        inverse = _whitening(products.gram(basis, image))
+        del basis
+        squares, rotation = np.linalg.eigh(inverse.T @ products.gram(image, image) @ inverse)
+        known = squares > NOTHING * squares.max(initial=0)
+        kept = np.flatnonzero(known)[::-1][:rank]
+        singular = np.sqrt(squares[kept])
+        vectors = products.combined(image, inverse @ rotation[:, kept] / singular)
+        return singular.astype(np.float32), vectors
+
+
+@dataclass(frozen=True, slots=True)
+class _Products:
+    """Products with a sparse matrix A (u, n) and of dense ones (n, l), some of it in each thread.
+
+    What is cut into parts does not depend on how many threads there are.
+    """
+
+    matrix: sp.csr_array
+    transposed: sp.csr_array
+    pool: ThreadPoolExecutor
+
+    def multiply(self, basis: FloatMatrix) -> None:
+        """Replace `basis` (n, l) by AᵀA times it, column by column."""
+        width = max(1, min(COLUMNS, NUMBERS // self.matrix.shape[0]))
+
+        def multiply(columns: slice) -> None:
+            asked = np.ascontiguousarray(basis[:, columns])
+            basis[:, columns] = self.transposed @ (self.matrix @ asked)
+
+        list(self.pool.map(multiply, blocks(basis.shape[1], width)))
+
+    def gram(self, one: FloatMatrix, other: FloatMatrix) -> Doubles:
+        """The symmetric product oneᵀ other (l, l) of two matrices (n, l)."""
+        total = np.zeros((one.shape[1], other.shape[1]))
+
+        def part(rows: slice) -> Doubles:
+            product: Doubles = one[rows].astype(np.float64).T @ other[rows].astype(np.float64)
+            return product
+
+        for product in self.pool.map(part, blocks(len(one), ROWS)):
+            total += product
+        return (total + total.T) / 2
+
+    def combined(self, matrix: FloatMatrix, weights: Doubles) -> FloatMatrix:
+        """A matrix (n, l) times weights (l, r)."""
+        made = np.empty((len(matrix), weights.shape[1]), dtype=np.float32)
+        small = weights.astype(np.float32)
+
+        def combine(rows: slice) -> None:
+            np.matmul(matrix[rows], small, out=made[rows])
+
+        list(self.pool.map(combine, blocks(len(matrix), ROWS)))
+        return made
+
+
+def _whitening(gram: Doubles) -> Doubles:
+    """W (l, r) with WᵀGW = 1, for a Gram matrix G (l, l) of r dimensions."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > NOTHING * values.max(initial=0)
+    whitening: Doubles = vectors[:, kept] / np.sqrt(values[kept])
+    return whitening

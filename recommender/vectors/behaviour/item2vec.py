@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows, unit_rows
+from recommender.core.co_occurrence import WeightedUnits, popularity_lengths
 from recommender.core.interactions import Interactions, Unit, support
-from recommender.core.progress import Advance, Progress
+from recommender.core.telemetry import Advance, Progress
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.vectors.behaviour.weighted_units import WeightedUnits, popularity_lengths
 
 LARGEST_BATCH, SMALLEST_BATCH, BATCHES = 4096, 64, 64
 LEARNING_RATE = 0.01

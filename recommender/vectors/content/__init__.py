@@ -1,1 +1,1 @@
-"""Text encoders: documents to vectors."""
+"""Content: text encoders, which turn documents into vectors."""

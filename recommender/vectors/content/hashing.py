@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError
 
 BLOCK = 8192
@@ -16,7 +16,7 @@ BLOCK = 8192
 class HashingEncoder:
     """Counts of signed, hashed character 3- to 5-grams, of length one.
 
-    It knows spelling and no meaning: for tests, and for shops that may install no model.
+    It compares spelling, not meaning. Use it for tests, and where no model may be installed.
     Source: Weinberger et al. 2009, "Feature hashing for large scale multitask learning".
     """
 
@@ -27,7 +27,7 @@ class HashingEncoder:
             raise ConfigError(f"hashing: dimensions = {self.dimensions} is not in 8..65536")
 
     def fingerprint(self) -> str:
-        """What changes the vectors."""
+        """A name that covers everything that changes the vectors."""
         return f"hashing-char-wb-3-5-{self.dimensions}"
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:

@@ -1,12 +1,22 @@
-"""The folder of a text model: where it lies, whether it may be loaded, and its digest."""
+"""The folder of a text model: find it, check that it is safe, digest it, save an adapted one."""
+
+from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from recommender.errors import ArtifactError, ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from recommender.vectors.content.adapter import Adapter
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 HUB_OWNER = "sentence-transformers"
@@ -17,6 +27,7 @@ OFFLINE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 LOADED = ("*.json", "*.txt", "*.model", "*.safetensors")
 RUNS_CODE = frozenset({".py", ".pyc", ".so", ".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt"})
 MODULE_PREFIX = "sentence_transformers."
+RECORD = "finetuning.json"
 
 
 def find(model: str, revision: str, *, download: bool) -> Path:
@@ -58,6 +69,41 @@ def digest(folder: Path) -> str:
     for path in files:
         total.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
     return total.hexdigest()
+
+
+def save_adapted(
+    base: Path, adapter: Adapter, out: Path, card: str, record: Mapping[str, Any]
+) -> None:
+    """Write a model folder with the base model, the adapter as modules, a card and a record.
+
+    sentence-transformers can load it. The folder appears whole or not at all.
+
+    Raises: ConfigError where it cannot be written.
+    """
+    if out.exists():
+        raise ConfigError(f"--out {out}: is there already; name another folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=".finetune-") as scratch:
+            made = Path(scratch) / "model"
+            _write(base, adapter, made)
+            (made / "README.md").write_text(card, encoding="utf-8")
+            (made / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            check(made)
+            made.rename(out)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be written: {error.strerror}") from error
+
+
+def learned_until(model: str) -> int:
+    """When (epoch seconds) the events of a folder's fine-tuning end, 0 where there was none."""
+    record = Path(model).expanduser() / RECORD
+    if not (model and record.is_file()):
+        return 0
+    try:
+        return int(json.loads(record.read_text(encoding="utf-8"))["until"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{record}: is no record of fine-tuning; fine-tune again") from error
 
 
 def _offline_package() -> Path | None:
@@ -140,6 +186,49 @@ def _json(path: Path) -> object:
     except ValueError as error:
         raise ConfigError(f"text model file {path} is not JSON: {error}") from error
     return content
+
+
+def _write(base: Path, adapter: Adapter, made: Path) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from transformers.utils.logging import disable_progress_bar
+
+    cast("Callable[[], None]", disable_progress_bar)()
+    width = len(adapter.up)
+    model = SentenceTransformer(
+        str(base),
+        device="cpu",
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": True},
+    )
+    # x = max(x, 0) - max(-x, 0), so two plain layers with a rectifier can be a residual layer.
+    identity = np.eye(width, dtype=np.float32)
+    first = np.vstack([identity, -identity, adapter.up.T])
+    second = np.hstack([identity, -identity, adapter.down.T])
+    for weights, activation in ((first, torch.nn.ReLU()), (second, torch.nn.Identity())):
+        model.append(
+            Dense(
+                weights.shape[1],
+                weights.shape[0],
+                bias=False,
+                activation_function=activation,
+                init_weight=torch.from_numpy(weights.copy()),
+            )
+        )
+    model.append(Normalize())
+    model.append(
+        Dense(
+            width,
+            width,
+            activation_function=torch.nn.Identity(),
+            init_weight=torch.from_numpy(identity.copy()),
+            init_bias=torch.from_numpy(-adapter.centre),
+        )
+    )
+    model.append(Normalize())
+    model.save_pretrained(str(made), create_model_card=False, safe_serialization=True)
 
 
 def _sha256(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,25 +12,22 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, text_codes, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, MissingExtra
-from recommender.vectors.content import model_folder, openvino_layers
-from recommender.vectors.content.light_model import light_model, light_tokens
-from recommender.vectors.content.parallel import Encoded, side_by_side
-from recommender.vectors.content.text_model import (
-    Engine,
-    Precision,
-    TextModel,
-    takes_packs,
-    text_model,
-)
+from recommender.vectors.content import model_folder
+from recommender.vectors.content.bert import BertModel, Places, Precision
+from recommender.vectors.content.bert_folder import read_bert
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-FORMAT = 5
+FORMAT = 6
 CHUNK = 1024
 BATCH = 64
+PROBES = ("a red kettle", "oak chair with arms, for the garden", "mug")
+LEAST_COSINE: Mapping[Precision, float] = {"fp32": 0.9999, "bf16": 0.999}
+"""Of two vectors of one text, by different machines or code; a misread model is further off."""
+TOLERANCE = 1e-3
 
 _log = logging.getLogger(__name__)
 
@@ -43,66 +40,69 @@ class SentenceTransformerEncoder:
     the default model comes from the package of the extra `offline`, any other from a folder or
     the hub's local cache. Only safetensors are loaded, and no code from a model.
 
-    `precision` bf16 is faster where the processor multiplies it (AVX512-BF16, AMX, a GPU); a
-    vector's cosine with that of fp32 is .9999. Pooling and normalising are in fp32 in any case.
-    The `engine` openvino (the extra `openvino`) takes the CPU; a GPU is torch's.
+    `precision` bf16 is faster where the processor multiplies it (AVX512-BF16, AMX, a GPU); the
+    cosine of a vector with that of fp32 is about .9999.
+
+    `engine` has no effect. For one release, "torch" is accepted with a warning.
     """
 
     model: str = "all-MiniLM-L6-v2"
     revision: str = "main"
     download: bool = False
     precision: Precision = "fp32"
-    engine: Engine = "torch"
+    engine: str = ""
 
     def __post_init__(self) -> None:
         if not self.model:
             raise ConfigError("sentence-transformers: model is empty; name a model or a folder")
+        if self.engine == "torch":
+            _log.warning("recipe.text.engine has no effect any more; remove it from the recipe")
+        elif self.engine:
+            raise ConfigError(
+                f"sentence-transformers: engine = {self.engine!r} is gone, OpenVINO was slower "
+                "than torch; remove engine from the recipe"
+            )
 
     def fingerprint(self) -> str:
-        """Digest of the model's files; the precision and the engine are part of it."""
+        """Digest of the model's files; the precision is part of it."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
         digest = model_folder.digest(folder)
-        how: str = self.precision
-        if self.engine == "openvino":
-            how = f"openvino-{openvino_layers.FORMAT}-{self.precision}"
-        return f"sentence-transformers-{FORMAT}-{how}-{digest}"
+        return f"sentence-transformers-{FORMAT}-{self.precision}-{digest}"
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
         """Vectors (n, d); equal documents are encoded once, a blank one has a zero row.
 
-        Vectors do not depend on the number of threads. Raises: DataError where one is not finite.
+        On the CPU, the vectors of a plain BERT folder do not depend on the number of threads.
+        Raises: DataError where one is not finite.
         """
         return self.encode_with(self.load(), documents, progress)
 
-    def load(self) -> TextModel | SentenceTransformer:
+    def load(self) -> BertModel | SentenceTransformer:
         """The model, kept for the next shard of texts while its files stay the same."""
         folder = model_folder.find(self.model, self.revision, download=self.download)
-        return _loaded(folder, model_folder.digest(folder), self.precision, self.engine)
+        return _loaded(folder, model_folder.digest(folder), self.precision)
 
-    def light(self) -> TextModel | None:
-        """The model without the libraries that `load` imports, None where its folder is not plain.
+    def read(self) -> BertModel | None:
+        """The model without the imports that `load` needs, None where its folder is not plain.
 
-        Whoever takes it has to see that it tells vectors that are known, before it is trusted.
+        Compare its vectors with known ones before you trust it.
         """
-        if self.engine != "torch":
-            return None
         folder = model_folder.find(self.model, self.revision, download=self.download)
         model_folder.check(folder)
-        return light_model(folder, self.precision)
+        return read_bert(folder, self.precision)
 
     def encode_with(
         self,
-        model: TextModel | SentenceTransformer,
+        model: BertModel | SentenceTransformer,
         documents: Sequence[str],
         progress: Progress,
     ) -> FloatMatrix:
-        """As `encode`, with what `load` gave."""
+        """As `encode`, with a model that `load` or `read` returned."""
         codes, distinct = text_codes(documents)
         order = sorted(range(len(distinct)), key=lambda code: -len(distinct[code]))
         order = [code for code in order if distinct[code].strip()]
         texts = [distinct[code] for code in order]
-        dimensions = model.get_embedding_dimension() or 0
-        encoded = np.zeros((len(distinct), dimensions), dtype=np.float32)
+        encoded = np.zeros((len(distinct), _dimensions(model)), dtype=np.float32)
         with progress("encode texts", len(order)) as advance:
             for places, vectors in _encoded(model, texts):
                 self._require_finite(vectors, [texts[place] for place in places])
@@ -119,10 +119,26 @@ class SentenceTransformerEncoder:
             )
 
 
-def _encoded(model: TextModel | SentenceTransformer, texts: Sequence[str]) -> Iterator[Encoded]:
+def require_same(folder: Path, texts: Sequence[str], expected: FloatMatrix) -> None:
+    """Refuse a model folder whose vectors (n, d) are not those expected. Raises: DataError."""
+    given = SentenceTransformerEncoder(model=str(folder.resolve())).encode(texts, silent)
+    apart = float(np.abs(given - expected).max(initial=0))
+    if not apart <= TOLERANCE:
+        raise DataError(f"model {folder}: vectors differ by {apart:.4f} from those expected")
+
+
+def _dimensions(model: BertModel | SentenceTransformer) -> int:
+    if isinstance(model, BertModel):
+        return model.dimensions
+    return model.get_embedding_dimension() or 0
+
+
+def _encoded(
+    model: BertModel | SentenceTransformer, texts: Sequence[str]
+) -> Iterator[tuple[Places, FloatMatrix]]:
     """Places (b,) among the texts and their vectors (b, d), of whatever length."""
-    if isinstance(model, TextModel):
-        yield from side_by_side(model, texts)
+    if isinstance(model, BertModel):
+        yield from model.encode(texts)
         return
     for block in blocks(len(texts), CHUNK):
         vectors = model.encode(
@@ -135,9 +151,7 @@ def _encoded(model: TextModel | SentenceTransformer, texts: Sequence[str]) -> It
 
 
 @lru_cache(maxsize=1)
-def _loaded(
-    folder: Path, _digest: str, precision: Precision, engine: Engine
-) -> TextModel | SentenceTransformer:
+def _loaded(folder: Path, _digest: str, precision: Precision) -> BertModel | SentenceTransformer:
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
@@ -147,14 +161,26 @@ def _loaded(
         ) from error
     model_folder.check(folder)
     cast("Callable[[], None]", disable_progress_bar)()
-    _log.info("model=%s precision=%s engine=%s", folder, precision, engine)
+    _log.info("model=%s precision=%s", folder, precision)
     model = SentenceTransformer(
         str(folder),
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
-        device="cpu" if engine == "openvino" else None,
     )
-    if takes_packs(model):
-        return text_model(model, precision, engine, light_tokens(folder))
+    if model.device.type == "cpu":
+        bert = read_bert(folder, precision)
+        if bert is not None and _agrees(bert, model, precision):
+            return bert
     return model.bfloat16() if precision == "bf16" else model
+
+
+def _agrees(bert: BertModel, model: SentenceTransformer, precision: Precision) -> bool:
+    """Whether two models return the same vectors of a few texts."""
+    encoder = SentenceTransformerEncoder(precision=precision)
+    ours, own = (encoder.encode_with(one, PROBES, silent) for one in (bert, model))
+    cosine = float((ours * own).sum(axis=1).min())
+    if not cosine >= LEAST_COSINE[precision]:
+        _log.warning("bert=refused cosine=%.4f: sentence-transformers is used", cosine)
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Static vectors: one per word or token, from a file; a text is their sum at length one."""
+"""Static vectors: one per word or token, read from a file. A text is their normalised sum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from recommender.core.arrays import FloatMatrix, blocks, unit_rows
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, MissingExtra
 from recommender.vectors.content import word_files
 from recommender.vectors.content.word_files import SUFFIXES, words_of
@@ -33,8 +33,8 @@ Tokens = Callable[[Sequence[str]], list[list[int]]]
 class StaticEncoder:
     """Vectors of words (word2vec's .bin, .vec or .txt) or of tokens (a folder of model2vec).
 
-    They are read from `path` and added up: the length of a vector is its weight. What is neither a
-    word nor a token of the file counts nothing; a text of such words alone has a zero row.
+    They are read from `path` and summed; the length of a vector is its weight. Words and tokens
+    that the file lacks are ignored, and a text without any other has a zero row.
     """
 
     path: str = ""
@@ -48,7 +48,7 @@ class StaticEncoder:
         return f"static-{FORMAT}-{_digest(self._files())}"
 
     def cost(self) -> list[str]:
-        """What it takes, for `doctor`."""
+        """The memory that it needs, for `doctor`."""
         size = sum(file.stat().st_size for file in self._files()) / 1024**2
         return [Path(self.path).name, f"{size:,.1f} MiB of memory, no download"]
 
@@ -66,7 +66,7 @@ class StaticEncoder:
         return encoded
 
     def _files(self) -> list[Path]:
-        """What is read. Raises: ConfigError, MissingExtra."""
+        """The files to read. Raises: ConfigError, MissingExtra."""
         place = Path(self.path).expanduser()
         if place.is_file() and place.suffix in SUFFIXES:
             return [place]
@@ -93,7 +93,7 @@ def _digest(files: Sequence[Path]) -> str:
 
 @lru_cache(maxsize=1)
 def _loaded(files: tuple[Path, ...], _digest: str) -> tuple[FloatMatrix, Tokens]:
-    """The vectors and how texts become their rows, kept while the files stay the same."""
+    """The vectors, and the function from texts to their rows; cached by the digest of the files."""
     return _words(files[0]) if len(files) == 1 else _model(files[0].parent)
 
 
@@ -151,7 +151,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _of_tokens(folder: Path, parts: dict[str, np.ndarray[Any, Any]]) -> FloatMatrix:
-    """One vector a token (V, d), its weight in its length."""
+    """One vector per token (V, d); its length is its weight."""
     vectors: FloatMatrix = parts["embeddings"].astype(np.float32)
     if "mapping" in parts:
         mapping = parts["mapping"].astype(np.int64)
@@ -169,7 +169,7 @@ def _of_tokens(folder: Path, parts: dict[str, np.ndarray[Any, Any]]) -> FloatMat
 
 
 def _counted(tokens: Sequence[Sequence[int]], size: int) -> Any:  # noqa: ANN401 - a CSR matrix
-    """How often each token stands in each text (b, V)."""
+    """How often each token occurs in each text (b, V)."""
     ends = np.cumsum([0, *map(len, tokens)])
     rows = np.fromiter((row for text in tokens for row in text), np.int64, int(ends[-1]))
     ones = np.ones(len(rows), dtype=np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, unit_rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.progress import Progress
+from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError, DataError
 

@@ -1,7 +1,7 @@
-"""Word vectors in word2vec's formats, and how a text is cut into words.
+"""Word vectors in word2vec's formats, and how a text is split into words.
 
-Binary: `V d`, then V times a word, a space and d float32, little-endian. Text: the same in decimal,
-a line for a word; the first line may be missing, as in GloVe's files.
+Binary: `V d`, then V times a word, a space and d little-endian float32. Text: the same in decimal,
+one line per word; the first line may be missing, as in GloVe's files.
 """
 
 import re
@@ -24,19 +24,19 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class WordVectors:
-    """V words, each once, and their vectors (V, d); the length of a vector is its weight."""
+    """V distinct words and their vectors (V, d); the length of a vector is its weight."""
 
     words: tuple[str, ...]
     matrix: FloatMatrix
 
 
 def words_of(text: str) -> list[str]:
-    """The runs of letters and digits of a text, in small letters."""
+    """The runs of letters and digits of a text, in lower case."""
     return _WORD.findall(text.casefold())
 
 
 def read(path: Path) -> WordVectors:
-    """Read a file, binary where it is named .bin. Raises: ConfigError naming file and fault."""
+    """Read a file, binary if its name ends in .bin. Raises: ConfigError naming file and fault."""
     try:
         with path.open("rb") as file:
             if path.suffix == BINARY:
@@ -55,7 +55,7 @@ def read(path: Path) -> WordVectors:
 
 
 def write(path: Path, vectors: WordVectors) -> None:
-    """Write the binary format, whole or not at all. Raises: ConfigError."""
+    """Write the binary format; the file appears whole or not at all. Raises: ConfigError."""
     staged = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,8 +105,8 @@ def _word(file: IO[bytes]) -> bytes:
 def _text(file: IO[bytes]) -> tuple[list[str], FloatMatrix]:
     words: list[str] = []
     rows: list[FloatMatrix] = []
-    for number, (word, told) in enumerate(_lines(file), 1):
-        vector = np.array(told, dtype=np.float32)
+    for number, (word, numbers) in enumerate(_lines(file), 1):
+        vector = np.array(numbers, dtype=np.float32)
         if not len(vector) or (rows and len(vector) != len(rows[0])):
             raise ValueError(f"word {number} has {len(vector)} numbers")
         words.append(word)
@@ -118,7 +118,7 @@ def _text(file: IO[bytes]) -> tuple[list[str], FloatMatrix]:
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[str, Sequence[str]]]:
     for number, line in enumerate(file):
-        word, *told = line.decode(errors="replace").rstrip().split(" ")
-        heading = number == 0 and len(told) == 1 and word.isdecimal() and told[0].isdecimal()
-        if not heading and (word or told):
-            yield word, told
+        word, *numbers = line.decode(errors="replace").rstrip().split(" ")
+        heading = number == 0 and len(numbers) == 1 and word.isdecimal() and numbers[0].isdecimal()
+        if not heading and (word or numbers):
+            yield word, numbers

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.co_occurrence import WeightedUnits
 from recommender.core.cpu import one_torch_thread
 from recommender.core.interactions import Interactions
-from recommender.vectors.behaviour.weighted_units import WeightedUnits
 from recommender.vectors.fusion.towers import INPUTS, Inputs, Parameters, queries, targets
 
 ROWS, COLUMNS, PASSES = 512, 2048, 4

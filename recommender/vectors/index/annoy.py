@@ -12,7 +12,7 @@ from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.errors import ConfigError, MissingExtra
 from recommender.vectors.index.exact import nonzero_rows
-from recommender.vectors.index.recall import recall_of, sample_of
+from recommender.vectors.index.ivf import recall_of, sample_of
 
 FIRST_NODES = 256
 

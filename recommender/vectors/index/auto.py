@@ -1,4 +1,4 @@
-"""The index that fits the number of items."""
+"""The index that suits the number of items."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ EXACT = "exact"
 class Auto:
     """Exact search up to `exact_up_to` items, an inverted file with `recall` above.
 
-    Where the recall needs more than `probed_most` of an inverted file's cells, exact search is what
-    is built: it is hardly slower then.
+    If the recall needs more than `probed_most` of the cells, an exact index is built instead,
+    because it is hardly slower then.
     """
 
     exact_up_to: int = 300_000
@@ -57,12 +57,12 @@ class Auto:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """An exact index, where cells were tried first: its columns say so."""
+    """An exact index that replaces an inverted file which would be slower; its columns say so."""
 
     exact: VectorIndex
 
     def columns(self) -> Columns:
-        """That it is exact."""
+        """A mark that the index is exact."""
         return {EXACT: np.array(1), "recall": np.array(1.0)}
 
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:

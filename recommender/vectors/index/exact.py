@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from recommender.core.arrays import Columns, FloatMatrix, Rows
+from recommender.core.cpu import openblas_core
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.errors import ConfigError
-from recommender.vectors.index.bf16_bounds import screens
-from recommender.vectors.index.faiss_kernels import faiss_module
-from recommender.vectors.index.two_pass_exact import Screened
+from recommender.vectors.index.two_pass_exact import Screened, screens
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,20 @@ class FaissIndex:
 def nonzero_rows(targets: FloatMatrix) -> Rows:
     """Rows (m,) of the targets that are not zero."""
     return np.flatnonzero(targets.any(axis=1)).astype(np.int32)
+
+
+VARIABLE = "OPENBLAS_CORETYPE"
+
+
+def faiss_module() -> ModuleType:
+    """The module faiss, loaded with the right kernels."""
+    core = openblas_core()
+    mended = "faiss" not in sys.modules and VARIABLE not in os.environ and core is not None
+    if mended:
+        os.environ[VARIABLE] = str(core)
+    try:
+        import faiss
+    finally:
+        if mended:
+            del os.environ[VARIABLE]
+    return faiss

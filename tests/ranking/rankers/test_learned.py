@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recommender.errors import MissingExtra
-from recommender.ranking.rankers.learned import Examples, Learned
+from recommender.ranking.rankers.learned import Examples, LearnedRanker
 
 
 def examples(n_seeds: int, *, vectors_know: bool) -> Examples:
@@ -28,7 +28,7 @@ def examples(n_seeds: int, *, vectors_know: bool) -> Examples:
 def test_trees_stay_where_they_beat_the_item_vectors(vectors_know: bool) -> None:
     everything = examples(500, vectors_know=vectors_know)
     held_out = np.arange(500) < 100
-    grown = Learned().grown(everything.select(~held_out), everything.select(held_out))
+    grown = LearnedRanker().grown(everything.select(~held_out), everything.select(held_out))
     assert bool(grown) is not vectors_know
 
 
@@ -49,7 +49,7 @@ def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     everything = examples(50, vectors_know=False)
     with pytest.raises(MissingExtra, match="libgomp1"):
-        Learned().grown(everything, everything)
+        LearnedRanker().grown(everything, everything)
 
 
 def test_lightgbm_is_loaded_without_what_it_would_like_beside_it() -> None:

@@ -1,4 +1,4 @@
-"""Company: counted where there is something to count, expected where there is not."""
+"""CoPurchaseAffinity: counted where there is something to count, expected where there is not."""
 
 import dataclasses
 
@@ -10,12 +10,11 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.popularity import growth
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
-from recommender.ranking.rankers.complements import Complements
-from recommender.ranking.rankers.substitutes import Substitutes
+from recommender.ranking.rankers.affinity import Complements, Substitutes
 from recommender.ranking.rankers.trending import GrowthScorer
-from recommender.vectors.behaviour.affinity import Company, Habits
-from recommender.vectors.behaviour.trends import growth
+from recommender.vectors.behaviour.affinity import CategoryAffinity, CoPurchaseAffinity
 from tests.support.shops import catalogue, interactions
 
 PHONES, CASES, MUGS = range(3), range(3, 6), range(6, 9)
@@ -44,28 +43,28 @@ def others(row: int) -> tuple[np.ndarray, Neighbours]:
 
 def test_pairs_by_category_are_those_of_the_baskets() -> None:
     made = shop(BASKETS)
-    category, habits = Habits.of(made.catalogue, made.interactions)
+    category, by_category = CategoryAffinity.of(made.catalogue, made.interactions)
     assert category.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    together = habits.together.toarray()
+    together = by_category.together.toarray()
     assert together.tolist() == [[0, 4, 0], [4, 0, 1], [0, 1, 2]]
-    assert habits.weight.tolist() == [4, 8, 4]
-    rates = habits.rate(np.array([0, 1], np.int32), np.array([1, 0], np.int32))
+    assert by_category.weight.tolist() == [4, 8, 4]
+    rates = by_category.rate(np.array([0, 1], np.int32), np.array([1, 0], np.int32))
     assert rates[0] > 0.9
     assert 0.4 < rates[1] < 0.6
 
 
 def test_brands_stay_together_as_the_pairs_say() -> None:
     made = shop(BASKETS)
-    habits = Company.of(made, made.interactions, 0).habits
-    assert habits.same_brand > 1.5
-    assert habits.other_brand < 0.75
+    by_category = CoPurchaseAffinity.of(made, made.interactions, 0).by_category
+    assert by_category.same_brand > 1.5
+    assert by_category.other_brand < 0.75
     apart = shop([[0, 4], [1, 3], [2, 4], [0, 5]])
-    assert Company.of(apart, apart.interactions, 0).habits.same_brand == 1.0
+    assert CoPurchaseAffinity.of(apart, apart.interactions, 0).by_category.same_brand == 1.0
 
 
 def test_what_never_sold_has_the_company_of_its_like() -> None:
     made = shop(BASKETS)
-    company = Company.of(made, made.interactions, 0)
+    company = CoPurchaseAffinity.of(made, made.interactions, 0)
     rows, candidates = others(2)
     rates = company.rates(rows, candidates, trusted_at=5.0, nearness=0.5)
     assert candidates.rows[0, rates[0].argmax()] == 5
@@ -75,7 +74,7 @@ def test_what_never_sold_has_the_company_of_its_like() -> None:
 
 def test_counts_outweigh_what_was_expected_where_there_are_many() -> None:
     made = shop([*BASKETS, *[[0, 7]] * 40])
-    company = Company.of(made, made.interactions, 0)
+    company = CoPurchaseAffinity.of(made, made.interactions, 0)
     rows, candidates = others(0)
     trusting = company.rates(rows, candidates, trusted_at=1.0, nearness=0.5)
     assert candidates.rows[0, trusting[0].argmax()] == 7
@@ -87,7 +86,7 @@ def test_padding_has_no_rate() -> None:
     made = shop(BASKETS)
     rows = np.array([0], dtype=np.int32)
     padded = Neighbours(np.array([[3, NONE]], np.int32), np.array([[1, -np.inf]], np.float32))
-    company = Company.of(made, made.interactions, 0)
+    company = CoPurchaseAffinity.of(made, made.interactions, 0)
     assert company.rates(rows, padded, 5.0, 0.5)[0, 1] == 0
     ranked = Complements().prepare(made).rank(rows, padded)
     assert ranked.found.tolist() == [[True, False]]
@@ -108,7 +107,7 @@ def test_nothing_bought_and_no_brand_or_category_leaves_text() -> None:
 
 def test_lift_is_once_where_nothing_was_counted() -> None:
     made = shop(BASKETS)
-    company = Company.of(made, made.interactions, 0)
+    company = CoPurchaseAffinity.of(made, made.interactions, 0)
     rows, candidates = others(2)
     assert company.lift(rows, candidates).tolist() == [[1.0] * 8]
     rows, candidates = others(0)
@@ -118,7 +117,7 @@ def test_lift_is_once_where_nothing_was_counted() -> None:
 
 def test_a_phone_leads_to_a_case_more_than_the_reverse() -> None:
     made = shop(BASKETS)
-    company = Company.of(made, made.interactions, 0)
+    company = CoPurchaseAffinity.of(made, made.interactions, 0)
     rows, candidates = others(0)
     forward = company.leads(rows, candidates)[0, candidates.rows[0] == 3][0]
     rows, candidates = others(3)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.core.progress import silent
+from recommender.core.co_occurrence import WeightedUnits
+from recommender.core.interactions import DAY_S
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour import item2vec
 from recommender.vectors.behaviour.item2vec import Item2Vec, _Pairs, _SkipGram
-from recommender.vectors.behaviour.weighted_units import DAY_S, WeightedUnits
 from tests.support.shops import checkerboard, interactions
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from recommender.core.arrays import unit_rows
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
-from recommender.vectors.content import adapted_folder, model_folder
-from recommender.vectors.content.adapter import Adapter
-from recommender.vectors.content.adapter_training import AdapterTraining, Lesson
-from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
+from recommender.vectors.content import model_folder
+from recommender.vectors.content.adapter import Adapter, AdapterTraining, TrainingBaskets
+from recommender.vectors.content.sentence_transformer import (
+    SentenceTransformerEncoder,
+    require_same,
+)
 from tests.support.shops import checkerboard, interactions
 
 TRAINING = AdapterTraining(hidden=64, steps=60, batch=18, learning_rate=3e-2, dropout=0.0)
@@ -60,10 +62,10 @@ def test_a_tempered_adapter_lies_between() -> None:
 
 def test_what_is_bought_together_comes_near() -> None:
     matrix = drawn()
-    told: list[int] = []
-    adapter = TRAINING.fit(matrix, checkerboard(N), apart, lambda step, _value: told.append(step))
+    steps: list[int] = []
+    adapter = TRAINING.fit(matrix, checkerboard(N), apart, lambda step, _value: steps.append(step))
     assert apart(adapter.apply(matrix)) > apart(matrix) + 0.2
-    assert told == [25, 50, 60]
+    assert steps == [25, 50, 60]
 
 
 def test_training_is_repeatable() -> None:
@@ -77,10 +79,10 @@ def test_what_the_judge_does_not_like_is_not_taken() -> None:
 
 
 def test_training_ends_when_nothing_gets_better() -> None:
-    told: list[int] = []
+    steps: list[int] = []
     patient = AdapterTraining(hidden=4, steps=1000, batch=18)
-    patient.fit(drawn(), checkerboard(N), lambda _: 0.0, lambda step, _value: told.append(step))
-    assert told == [25, 50, 75, 100]
+    patient.fit(drawn(), checkerboard(N), lambda _: 0.0, lambda step, _value: steps.append(step))
+    assert steps == [25, 50, 75, 100]
 
 
 def test_no_false_negatives() -> None:
@@ -89,18 +91,18 @@ def test_no_false_negatives() -> None:
     matrix[0] = matrix[2]
     events = interactions([[0, 2], [4, 6], [5, 7]] * 3, N)
     rows = np.array([0, 2, 4, 5, 6, 7], dtype=np.int32)
-    taught, left_out = Lesson.of(matrix, events, TRAINING).taught(rows)
+    targets, left_out = TrainingBaskets.of(matrix, events, TRAINING).targets(rows)
     assert left_out.diagonal().all()
     assert left_out[2, 3]
     assert not left_out[0, 1]
-    assert taught[0, 1] == 1
-    assert taught[taught > 0].min() > 0.99
-    assert (taught.sum(axis=1) > 0.99).all()
+    assert targets[0, 1] == 1
+    assert targets[targets > 0].min() > 0.99
+    assert (targets.sum(axis=1) > 0.99).all()
 
 
 def test_a_batch_holds_distinct_items_that_were_bought() -> None:
-    lesson = Lesson.of(drawn(), checkerboard(N), AdapterTraining(batch=8))
-    rows = lesson.drawn(np.random.default_rng(0))
+    baskets = TrainingBaskets.of(drawn(), checkerboard(N), AdapterTraining(batch=8))
+    rows = baskets.sampled(np.random.default_rng(0))
     assert len(np.unique(rows)) == len(rows) <= 8
     assert set(rows.tolist()) <= set(range(N - 2))
 
@@ -125,22 +127,22 @@ def test_a_folder_encodes_what_was_judged(tmp_path: Path) -> None:
     up, down = (rng.normal(size=shape).astype(np.float32) for shape in ((384, 8), (8, 384)))
     adapter = Adapter(up, 0.05 * down, np.zeros(384, np.float32)).centred(plain)
     out = tmp_path / "tuned"
-    adapted_folder.save(base, adapter, out, "# A card\n", {"until": 7})
+    model_folder.save_adapted(base, adapter, out, "# A card\n", {"until": 7})
     expected = adapter.apply(plain)
-    adapted_folder.require_same(out, texts, expected)
+    require_same(out, texts, expected)
     assert np.abs(expected - plain).max() > 0.01
     with pytest.raises(DataError, match="differ"):
-        adapted_folder.require_same(out, texts, plain)
-    assert adapted_folder.learned_until(str(out)) == 7
+        require_same(out, texts, plain)
+    assert model_folder.learned_until(str(out)) == 7
     assert (out / "README.md").read_text() == "# A card\n"
     assert str(base) not in "".join(p.read_text() for p in out.rglob("*.json"))
     assert [p.name for p in tmp_path.iterdir()] == ["tuned"]
     with pytest.raises(ConfigError, match="already"):
-        adapted_folder.save(base, adapter, out, "", {})
+        model_folder.save_adapted(base, adapter, out, "", {})
 
 
 def test_a_folder_without_record_was_not_tuned(tmp_path: Path) -> None:
-    assert adapted_folder.learned_until(str(tmp_path)) == 0
+    assert model_folder.learned_until(str(tmp_path)) == 0
     (tmp_path / "finetuning.json").write_text("[]")
     with pytest.raises(ConfigError, match="no record"):
-        adapted_folder.learned_until(str(tmp_path))
+        model_folder.learned_until(str(tmp_path))

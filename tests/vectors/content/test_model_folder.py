@@ -2,18 +2,22 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.vectors.content import model_folder, sentence_transformer
 from recommender.vectors.content.sentence_transformer import SentenceTransformerEncoder
+from tests.support import model_hub
+from tests.support.model_hub import FILES
 
 
 @pytest.fixture
@@ -146,3 +150,59 @@ def test_one_load_serves_all_shards_of_texts() -> None:
     loads = sentence_transformer._loaded.cache_info().misses
     assert (encoder.encode(["red mug", "blue mug"], silent) == first).all()
     assert sentence_transformer._loaded.cache_info().misses == loads
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[str, list[str]]]:
+    with model_hub.running() as running:
+        yield running
+
+
+FETCH = """
+from pathlib import Path
+from recommender.vectors.content import model_folder
+folder = model_folder.find({model!r}, "main", download={download})
+model_folder.check(folder)
+print(folder)
+"""
+
+
+def fetch(hub_url: str, home: Path, model: str, *, download: bool) -> tuple[int, str, str]:
+    environment = os.environ | {
+        "HF_ENDPOINT": hub_url,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    environment.pop("HF_HUB_OFFLINE", None)
+    code = FETCH.format(model=model, download=download)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+def test_only_safe_files_are_fetched_and_only_when_asked(
+    hub: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    url, asked = hub
+    code, _, said = fetch(url, tmp_path, "shop/encoder", download=False)
+    assert code != 0
+    assert "is not on this machine" in said
+    assert asked == []
+    code, folder, said = fetch(url, tmp_path, "shop/encoder", download=True)
+    assert code == 0, said
+    fetched = {path.name for path in Path(folder).iterdir()}
+    assert fetched == {"modules.json", "config.json", "model.safetensors"}
+    assert (Path(folder) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    asked.clear()
+    code, again, said = fetch(url, tmp_path, "shop/encoder", download=False)
+    assert (code, again) == (0, folder), said
+    assert asked == []
+
+
+def test_unknown_model_is_told(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    code, _, said = fetch(hub[0], tmp_path, "shop/other", download=True)
+    assert code != 0
+    assert "ConfigError: text model 'shop/other' cannot be fetched" in said

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError
 from recommender.vectors.content.static import StaticEncoder
 from recommender.vectors.content.word_files import WordVectors, read, words_of, write

@@ -9,7 +9,7 @@ import pytest
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.progress import silent
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import DataError
 from recommender.vectors.content.vector_file import VectorFile

@@ -1,0 +1,212 @@
+"""Columns: the header of a file, and the column that each field is read from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+
+from recommender.errors import ConfigError, DataError
+from recommender.readers.sources import CatalogueColumns, InteractionSource, Names
+
+MAX_LISTED = 40
+MAX_NAME = 60
+ATTRIBUTE = "attributes."
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The column names of a file, stripped.
+
+    Raises: DataError where two columns have the same name.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        named = [column for column in self.columns if column]
+        twice = next((column for column in named if named.count(column) > 1), None)
+        if twice is not None:
+            raise DataError(f"{self.file}: the header names column {twice!r} twice; rename one")
+
+    def find_all(self, setting: str, value: Names | None, usual: Iterable[str]) -> tuple[str, ...]:
+        """The columns that a setting names; where it is None, the first of the `usual` ones.
+
+        Raises: ConfigError where the file lacks a column that the setting names.
+        """
+        if value is None:
+            return next(((name,) for name in usual if name in self.columns), ())
+        asked = (value,) if isinstance(value, str) else value
+        names = tuple(name for name in asked if name)
+        for name in names:
+            self._require(setting, name)
+        return names
+
+    def find(self, setting: str, value: str | None, usual: Iterable[str]) -> str:
+        """The one column that a setting names, "" for none. Raises: as `find_all`."""
+        return next(iter(self.find_all(setting, value, usual)), "")
+
+    def listed(self) -> str:
+        """The columns as text for a message."""
+        shown = ", ".join(_printable(column) for column in self.columns[:MAX_LISTED])
+        more = len(self.columns) - MAX_LISTED
+        return f"{shown} and {more} more" if more > 0 else shown
+
+    def _require(self, setting: str, name: str) -> None:
+        if name in self.columns:
+            return
+        by_folded = {column.casefold(): column for column in self.columns}
+        close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+        hint = f"did you mean {by_folded[close[0]]!r}? " if close else ""
+        raise ConfigError(
+            f"{self.file} has no column {name!r} ({setting}); {hint}its columns: {self.listed()}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueMapping:
+    """The column of one catalogue file for each field, "" for none.
+
+    `texts` has the columns of each text of `Items`, only for the texts that the file has.
+    """
+
+    item: str
+    group: str
+    price: str
+    in_stock: str
+    available_from: str
+    texts: dict[str, tuple[str, ...]]
+
+    def columns(self) -> tuple[str, ...]:
+        """All columns to read, each once."""
+        singles = (self.item, self.group, self.price, self.in_stock, self.available_from)
+        return _distinct((*singles, *(name for names in self.texts.values() for name in names)))
+
+    def id_columns(self) -> frozenset[str]:
+        """The columns that hold ids."""
+        return frozenset((self.item, self.group)) - {""}
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionMapping:
+    """The column of one file of interactions for each field, "" for none.
+
+    Raises: ConfigError where the user column is also read for a field that reports may show.
+    """
+
+    item: str
+    basket: str
+    session: str
+    user: str
+    kind: str
+    time: str
+    quantity: str
+    price: str
+    title: str
+    cancelled: str
+
+    def __post_init__(self) -> None:
+        hidden = {"basket", "session", "user"}
+        shown = {getattr(self, field.name) for field in fields(self) if field.name not in hidden}
+        if self.user and self.user in shown:
+            raise ConfigError(
+                f"column {self.user!r} is read as the user and as something that reports show; "
+                "map the user to a column of its own"
+            )
+
+    def columns(self) -> tuple[str, ...]:
+        """All columns to read, each once."""
+        return _distinct(getattr(self, field.name) for field in fields(self))
+
+    def id_columns(self) -> frozenset[str]:
+        """The columns that hold ids."""
+        return frozenset((self.item, self.basket, self.session, self.user)) - {""}
+
+
+def map_catalogue(header: Header, columns: CatalogueColumns) -> CatalogueMapping:
+    """Map the columns of a catalogue file. Raises: ConfigError where one is missing."""
+
+    def all_of(field: str) -> tuple[str, ...]:
+        return header.find_all(f"catalogue.columns.{field}", getattr(columns, field), (field,))
+
+    texts = {field: all_of(field) for field in ("title", "description", "brand", "category")}
+    texts |= {ATTRIBUTE + column: (column,) for column in all_of("attributes")}
+    singles = ("item", "group", "price", "in_stock", "available_from")
+    return CatalogueMapping(
+        **{field: next(iter(all_of(field)), "") for field in singles},
+        texts={field: names for field, names in texts.items() if names},
+    )
+
+
+def map_interactions(
+    header: Header, source: InteractionSource, key: str, with_titles: bool
+) -> InteractionMapping:
+    """Map the columns of a file of the input `key`; a title is mapped only `with_titles`.
+
+    Raises: ConfigError where a column is missing, or none says which rows belong together.
+    """
+    columns, at = source.columns, f"{key}.columns"
+
+    def one(field: str, *usual: str) -> str:
+        return header.find(f"{at}.{field}", getattr(columns, field), usual or (field,))
+
+    def measure(field: str) -> str:
+        unused = getattr(columns, field) is None and getattr(source, f"{field}_above") is None
+        return "" if unused else one(field)
+
+    mapping = InteractionMapping(
+        item=one("item"),
+        basket=one("basket", "basket_id", "order_id"),
+        session=one("session", "session_id"),
+        user=one("user", "user_id"),
+        kind=one("kind"),
+        time=one("time"),
+        quantity=measure("quantity"),
+        price=measure("price"),
+        title=one("title") if with_titles else "",
+        cancelled=header.find(
+            f"{key}.cancelled.column", source.cancelled.column if source.cancelled else "", ()
+        ),
+    )
+    _require_thresholds(header, source, mapping, at)
+    _require_unit(header, source, mapping, at)
+    _require_kind(source, mapping, key)
+    return mapping
+
+
+def _require_thresholds(
+    header: Header, source: InteractionSource, mapping: InteractionMapping, at: str
+) -> None:
+    for field in ("quantity", "price"):
+        if getattr(source, f"{field}_above") is not None and not getattr(mapping, field):
+            raise ConfigError(
+                f"{header.file}: {field}_above needs a column; set {at}.{field} to one of: "
+                f"{header.listed()}"
+            )
+
+
+def _require_unit(
+    header: Header, source: InteractionSource, mapping: InteractionMapping, at: str
+) -> None:
+    columns = source.columns
+    unset = None in (columns.basket, columns.session, columns.user)
+    if unset and not (mapping.basket or mapping.session or mapping.user):
+        raise ConfigError(
+            f"{header.file}: no column says which rows belong together; set {at}.basket, .session "
+            f'or .user to one of: {header.listed()} (or all three to "")'
+        )
+
+
+def _require_kind(source: InteractionSource, mapping: InteractionMapping, key: str) -> None:
+    if not mapping.kind and source.kind not in source.weights:
+        raise ConfigError(
+            f"{key}.kind: {source.kind!r} has no weight and the file has no column of kinds; "
+            f"weights has: {', '.join(source.weights)}"
+        )
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _printable(name: str) -> str:
+    return name[:MAX_NAME] if name.isprintable() else ascii(name[:MAX_NAME])

@@ -1,0 +1,261 @@
+"""Requests and answers of the HTTP service as pydantic models, and answers as JSON.
+
+OpenAPI is made from the models. Requests are validated by them. Lists are written as JSON without
+them: an id may hold a lone surrogate, which pydantic cannot encode, and the tag needs the text.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import parse_qs
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from recommender.core.related import Evidence, RelatedList, Status
+
+MAX_BATCH = 100
+"""Items of a batch, and items to exclude."""
+MAX_N = 1000
+MAX_QUERY = 200
+"""Characters of a search."""
+MAX_HITS = 100
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RequestRefused(Exception):
+    """A request that is not answered: its HTTP status, and one line that says why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def _clamped(given: object) -> object:
+    """A whole number, clamped to 0..MAX_N. Raises: ValueError."""
+    if isinstance(given, str) and re.fullmatch("-?[0-9]+", given):
+        given = int(min(max(float(given), 0), MAX_N))
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ValueError("not a whole number")  # noqa: TRY004 - pydantic reports no TypeError
+    return min(max(given, 0), MAX_N)
+
+
+def _not_bool(given: object) -> object:
+    if isinstance(given, bool):
+        raise ValueError("not a number")  # noqa: TRY004 - as above
+    return given
+
+
+ListLength = Annotated[int, BeforeValidator(_clamped)]
+FiniteNumber = Annotated[FiniteFloat, BeforeValidator(_not_bool)]
+Flag = Annotated[bool, Field(strict=True)]
+ItemIds = Annotated[tuple[str, ...], Field(max_length=MAX_BATCH)]
+
+
+class RelatedQuery(BaseModel):
+    """How a list is asked for; the fields are those of the lookup."""
+
+    n: Annotated[ListLength, Field(description=f"clamped to 0..{MAX_N}")] = 12
+    placement: str = "related"
+    exclude: ItemIds = ()
+    min_score: FiniteNumber = 0.0
+    key: Annotated[str, Field(description="of the visitor; decides who sees a canary")] = ""
+
+
+class BatchRequest(RelatedQuery):
+    """Several items at once: a list for each, or one `merged` list for all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: Annotated[ItemIds, Field(min_length=1, examples=[["1098066", "866140"]])]
+    distinct: Annotated[Flag, Field(description="no item is in two of the lists")] = False
+    merged: Annotated[Flag, Field(description="one list for all items, such as a basket")] = False
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.distinct and self.merged:
+            raise ValueError("distinct, merged: ask for one of them")
+        return self
+
+
+class SearchRequest(BaseModel):
+    """How items are searched for; the fields are those of `recommender.insights.search.Filters`."""
+
+    q: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY),
+        Field(examples=["red christmas lights"]),
+    ]
+    n: Annotated[
+        ListLength,
+        AfterValidator(lambda n: max(1, min(n, MAX_HITS))),
+        Field(description=f"clamped to 1..{MAX_HITS}"),
+    ] = 12
+    category: Annotated[str, Field(examples=["Garden > Tools"])] = ""
+    in_stock: bool = False
+    price_max: FiniteNumber = Field(default_factory=lambda: math.inf, examples=[9.99])
+
+
+class RelatedEntry(BaseModel):
+    """One entry of a list."""
+
+    id: Annotated[str, Field(examples=["7152455"])]
+    score: Annotated[float, Field(examples=[0.8125])]
+    evidence: Evidence
+
+
+class RelatedAnswer(BaseModel):
+    """The related list of one item, best first."""
+
+    item: Annotated[str, Field(examples=["1098066"])]
+    placement: Annotated[str, Field(examples=["related"])]
+    generation: Annotated[int, Field(description="the build that answered, 0: none", examples=[8])]
+    status: Status
+    items: list[RelatedEntry]
+    token: Annotated[str, Field(examples=["s1JcVb0xTqe"])]
+
+
+class BatchAnswer(BaseModel):
+    """A list for each item, in the order of the request, or one merged list."""
+
+    lists: list[RelatedAnswer]
+
+
+class FoundItem(BaseModel):
+    """One item that a search found."""
+
+    id: str
+    score: float
+    fit: Literal["words", "meaning", "both"]
+    title: str
+
+
+class SearchAnswer(BaseModel):
+    """The items that a search found, best first, and the generation that answered."""
+
+    query: str
+    generation: int
+    items: list[FoundItem]
+
+
+class ShopHealth(BaseModel):
+    """The status of the last list, and how long ago Redis was read; null where never."""
+
+    last_status: Status | None
+    read_seconds_ago: float | None
+
+
+class HealthAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    shops: dict[str, ShopHealth]
+
+
+class ErrorAnswer(BaseModel):
+    """Why a request was not answered."""
+
+    detail: Annotated[str, Field(examples=["n = 'many': give a whole number"])]
+
+
+def parse_query(model: type[M], query_string: bytes) -> M:
+    """Validate a query string; unknown names are ignored. Raises: RequestRefused."""
+    if not query_string:
+        return _validated(model, {})
+    try:
+        given: Mapping[str, Any] = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
+    except ValueError as error:
+        raise RequestRefused(400, f"query: {error}") from error
+    one = {name: values if name == "exclude" else values[-1] for name, values in given.items()}
+    return _validated(model, one)
+
+
+def parse_batch(body: bytes) -> BatchRequest:
+    """Validate a JSON body; unknown names are refused. Raises: RequestRefused."""
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestRefused(400, "body: not JSON, or nested too deeply") from error
+    if not isinstance(given, dict):
+        raise RequestRefused(400, "body: not a JSON object")
+    return _validated(BatchRequest, given)
+
+
+def _validated(model: type[M], given: Mapping[str, Any]) -> M:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise RequestRefused(400, _reason(error)) from error
+
+
+_ADVICE = {
+    "n": "give a whole number",
+    "min_score": "give a number",
+    "price_max": "give a number",
+    "in_stock": "give true or false",
+    "distinct": "give true or false",
+    "merged": "give true or false",
+    "items": "give a list of item ids",
+    "exclude": "give a list of item ids",
+    "q": f"give 1 to {MAX_QUERY} characters",
+}
+_QUOTED = frozenset({"n", "min_score", "price_max", "in_stock"})
+"""Parameters whose value is repeated when it is refused."""
+
+
+def _reason(error: ValidationError) -> str:
+    """The first fault, in one line."""
+    fault = error.errors(include_url=False)[0]
+    if not fault["loc"]:
+        return str(fault["ctx"]["error"])
+    name, given = str(fault["loc"][0]), fault["input"]
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{name!r:.60}: there are {', '.join(sorted(BatchRequest.model_fields))}"
+        case "too_long":
+            return f"{name}: {len(given)} are too many, give at most {MAX_BATCH}"
+        case "too_short":
+            return f"{name}: give 1 to {MAX_BATCH} item ids"
+    shown = f"{name} = {given!r:.40}" if name in _QUOTED else name
+    return f"{shown}: {_ADVICE.get(name, 'give a text')}"
+
+
+def etag(generation: int, content: str) -> str:
+    """The weak tag of a list: two answers have one tag where only their tokens differ.
+
+    It is made from the entries too, because an item may be hidden while a generation is live.
+    """
+    return f'W/"{generation}-{blake2b(content.encode(), digest_size=9).hexdigest()}"'
+
+
+def without_token(answer: RelatedList) -> str:
+    """The JSON of a list up to its token. It is ASCII, so that no id can break its encoding."""
+    items = ",".join(
+        [
+            f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"}}'
+            for item, score, evidence in answer.items
+        ]
+    )
+    return (
+        f'{{"item":{quoted(answer.item)},"placement":{quoted(answer.placement)},'
+        f'"generation":{answer.generation},"status":"{answer.status}","items":[{items}]'
+    )
+
+
+def with_token(content: str, answer: RelatedList) -> str:
+    """The JSON of a list, from what `without_token` returned."""
+    return f'{content},"token":{quoted(answer.token)}}}'

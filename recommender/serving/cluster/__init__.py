@@ -1,1 +1,0 @@
-"""Reading from a Redis Cluster."""

@@ -1,0 +1,285 @@
+"""The reader of a lookup: it polls in the background, and reads lists within one deadline.
+
+It is written once, as coroutines. `AsyncRelatedItems` awaits them. `RelatedItems` gives them
+connections whose methods block instead of suspending, and runs them with `completed`.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from recommender.core.related import RelatedList
+from recommender.errors import ConfigError, StoreUnavailable
+from recommender.serving.core import Core
+from recommender.serving.fallbacks import Snapshot
+from recommender.serving.keys import Keys
+from recommender.serving.state import (
+    MAX_SHOWN,
+    NO_ITEMS,
+    Command,
+    ListRequest,
+    PolledState,
+    Query,
+    Reply,
+    poll,
+)
+
+POLL_INTERVAL_S = 0.5
+PROBE_INTERVAL_S = 1.0
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never suspends, without an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+    raise RuntimeError(f"{coroutine} suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class LookupSettings:
+    """How lookups of one shop read. Raises: ConfigError for a malformed value."""
+
+    url: str
+    shop: str
+    deadline_s: float
+    cache_items: int
+    snapshot: str | Path | None
+    client_name: str
+
+    def __post_init__(self) -> None:
+        if not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
+            raise ConfigError(f"lookup deadline {self.deadline_s!r} s: use a number above 0")
+        if not re.fullmatch(r"[!-~]+", self.client_name):
+            raise ConfigError(f"client name {self.client_name!r:.60}: use ASCII without spaces")
+
+    def core(self) -> Core:
+        """Make a core that has its snapshot and nothing else yet. Raises: ConfigError."""
+        return Core(self.shop, cache_items=self.cache_items, snapshot=self._opened_snapshot())
+
+    def _opened_snapshot(self) -> Snapshot | None:
+        if not self.snapshot:
+            return None
+        try:
+            return Snapshot(Path(self.snapshot), Keys(self.shop))
+        except Exception as error:
+            # A snapshot is for bad days only; a lookup works without one.
+            log.warning("event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
+            return None
+
+
+def checked_query(
+    placement: str, n: int, exclude: Collection[str], *, min_score: float, key: str
+) -> Query:
+    """Check types and clamp n to 0..`MAX_SHOWN`. Raises: TypeError."""
+    if not isinstance(placement, str):
+        raise TypeError(f"placement: text, not {type(placement).__name__}")
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"n: a whole number, not {type(n).__name__}")
+    if not isinstance(min_score, int | float) or isinstance(min_score, bool):
+        raise TypeError(f"min_score: a number, not {type(min_score).__name__}")
+    if not isinstance(key, str):
+        raise TypeError(f"key: text, not {type(key).__name__}")
+    if isinstance(exclude, str) or not isinstance(exclude, Collection):
+        raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
+    excluded = frozenset(exclude) if exclude else NO_ITEMS
+    return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
+
+
+def checked_item(item: str) -> str:
+    """Raises: TypeError for an item id that is not text."""
+    if not isinstance(item, str):
+        raise TypeError(f"item_id: text, not {type(item).__name__}")
+    return item
+
+
+def checked_items(items: Collection[str]) -> list[str]:
+    """Raises: TypeError for anything but a collection of texts."""
+    if isinstance(items, str) or not isinstance(items, Collection):
+        raise TypeError(f"item_ids: a collection of item ids, not {type(items).__name__}")
+    return [checked_item(item) for item in items]
+
+
+Event = TypeVar("Event", threading.Event, asyncio.Event)
+
+
+class Connections(Protocol[Event]):
+    """Connections to a server or to a Cluster, for threads or for an event loop.
+
+    `wanted` is set when a request finds no idle connection. `top_up`, `poll` and `read` raise the
+    errors of connecting and of exchanging.
+    """
+
+    wanted: Event
+
+    def event(self) -> Event:
+        """Make an event."""
+
+    async def wait(self, event: Event, until: float) -> bool:
+        """Wait until an event is set; False where it is not set by `until`."""
+
+    async def top_up(self) -> None:
+        """Connect for polls, and while requests wait or too few connections are ready."""
+
+    async def poll(self, command: Command) -> Reply:
+        """Exchange a command of a poll and its reply; after an error, `top_up` connects anew."""
+
+    async def read(self, command: Command, until: float) -> Reply:
+        """Exchange the command of a request and its reply before `until`, a monotonic time."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Numbers for `stats`."""
+
+    def close(self) -> None:
+        """Close all connections, those in use when they come back."""
+
+
+class Reader(Generic[Event]):
+    """Answers queries about one shop, in one process or event loop."""
+
+    def __init__(self, core: Core, connections: Connections[Event], *, deadline_s: float) -> None:
+        self.core = core
+        self._deadline_s = deadline_s
+        self._connections: Connections[Event] = connections
+        self._polled: Event = connections.event()
+        self._stopped = False
+
+    async def get(self, item_id: str, query: Query) -> RelatedList:
+        """Answer for one item. Raises: TypeError for an item id that is not text."""
+        item = checked_item(item_id)
+        return self.core.answer(await self._request((item,), query), item)
+
+    async def get_many(
+        self, item_ids: Collection[str], query: Query, *, distinct: bool
+    ) -> list[RelatedList]:
+        """Answer for each item. Raises: TypeError for anything but a collection of texts."""
+        items = checked_items(item_ids)
+        return self.core.answers(await self._request(items, query), items, distinct=distinct)
+
+    async def for_items(self, item_ids: Collection[str], query: Query) -> RelatedList:
+        """Answer once for all items. Raises: TypeError for anything but a collection of texts."""
+        items = checked_items(item_ids)
+        return self.core.merged(await self._request(items, query), items)
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until a poll has read Redis; polls come at their own pace."""
+        until = time.monotonic() + timeout_s
+        while not self._stopped:
+            polled = self._polled
+            if self.core.fresh:
+                return True
+            if not await self._connections.wait(polled, until):
+                return False
+        return False
+
+    def stats(self) -> Mapping[str, int]:
+        """The counters of the core, and those of the connections."""
+        return {**self.core.stats(), **self._connections.counts()}
+
+    def stop(self) -> None:
+        """Read no more, and let `run` end soon."""
+        self._stopped = True
+        self._connections.wanted.set()
+
+    async def run(self) -> None:
+        """Poll, and connect for requests, until `stop`."""
+        try:
+            while not self._stopped:
+                await self._poll()
+                await self._rest()
+        finally:
+            self._connections.close()
+
+    async def _request(self, items: Sequence[str], query: Query) -> ListRequest:
+        """Read the lists of `items` that the cache does not have, before the deadline."""
+        until = time.monotonic() + self._deadline_s
+        core = self.core
+        if not core.fresh and self._reading:
+            await self._await_poll(until)
+        request = core.request(items, query)
+        view = request.view
+        if request.wanted and view is not None and self._reading:
+            try:
+                reply = await self._connections.read(core.command(request, view), until)
+                core.take(request, view, reply)
+            except Exception as error:
+                # The errors that can occur here are no closed set, and none of them may take a
+                # product page down.
+                core.failed("read_failures", error)
+        return request
+
+    @property
+    def _reading(self) -> bool:
+        return not (self._stopped or self.core.breaker.open)
+
+    async def _await_poll(self, until: float) -> None:
+        polled = self._polled
+        if self.core.fresh:
+            return
+        self._connections.wanted.set()
+        if not await self._connections.wait(polled, until):
+            self.core.failed("read_failures", StoreUnavailable("no poll before the deadline"))
+
+    async def _rest(self) -> None:
+        """Connect for requests that wait, until the next poll is due or a request waits for it.
+
+        While the breaker is open, the next poll is the probe.
+        """
+        core, wanted = self.core, self._connections.wanted
+        probing = core.breaker.open
+        pause_s = PROBE_INTERVAL_S * random.uniform(0.8, 1.2) if probing else POLL_INTERVAL_S
+        until = time.monotonic() + pause_s
+        while not self._stopped and await self._connections.wait(wanted, until):
+            wanted.clear()
+            if core.breaker.open:
+                continue
+            if not core.fresh:
+                return
+            try:
+                await self._connections.top_up()
+            except Exception as error:
+                core.failed("poll_failures", error)
+                return
+
+    async def _poll(self) -> None:
+        core, connections = self.core, self._connections
+        try:
+            await connections.top_up()
+            asked_at = time.monotonic()
+            state, took_s = await self._read_state()
+        except Exception as error:
+            core.failed("poll_failures", error)
+        else:
+            core.confirm(state, asked_at)
+            if core.breaker.open and took_s <= self._deadline_s:
+                core.breaker.close()
+        finally:
+            polled, self._polled = self._polled, connections.event()
+            polled.set()
+
+    async def _read_state(self) -> tuple[PolledState, float]:
+        """The new state, and the seconds that the first reply took."""
+        polling = poll(self.core.keys, self.core.state)
+        command = next(polling)
+        asked_at, took_s = time.monotonic(), 0.0
+        while True:
+            reply = await self._connections.poll(command)
+            took_s = took_s or time.monotonic() - asked_at
+            try:
+                command = polling.send(reply)
+            except StopIteration as done:
+                return done.value, took_s

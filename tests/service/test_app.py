@@ -1,0 +1,380 @@
+"""The routes, with a lookup that needs no Redis."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from recommender.core.related import RelatedItem, Status
+from recommender.errors import ConfigError
+from recommender.service.app import START_S, create_app
+from recommender.service.models import BatchAnswer, ErrorAnswer, HealthAnswer, RelatedAnswer
+from tests.service.fakes import ENTRIES, FakeLookup
+
+PATH = "/v1/acme/items/a/related"
+BATCH = "/v1/acme/related"
+
+
+def test_a_list_is_json(client: TestClient) -> None:
+    answer = client.get(PATH)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "item": "a",
+        "placement": "related",
+        "generation": 8,
+        "status": "ok",
+        "items": [
+            {"id": entry.id, "score": entry.score, "evidence": entry.evidence} for entry in ENTRIES
+        ],
+        "token": "token-1",
+    }
+
+
+def test_the_query_reaches_the_lookup(client: TestClient, lookup: FakeLookup) -> None:
+    query = "n=2&placement=also&exclude=b&exclude=c%2Cd&min_score=0.5&key=%C3%BC&utm_source=x"
+    assert len(client.get(f"{PATH}?{query}").json()["items"]) == 2
+    assert lookup.asked == [("get", "a", "also", 2, ("b", "c,d"), 0.5, "ü")]
+
+
+@pytest.mark.parametrize(
+    ("written", "item"),
+    [
+        ("a%2Fb", "a/b"),
+        ("a/b", "a/b"),
+        ("a/related", "a/related"),
+        ("%2F", "/"),
+        ("%C3%BC%20%7B1%7D%25", "ü {1}%"),
+        ("%F0%9F%8D%92", "🍒"),
+        ("%00", "\x00"),
+        ("a%0Ab%0D", "a\nb\r"),
+        ("%FF", "\ufffd"),
+        ("", ""),
+        ("..%2F..%2Fetc", "../../etc"),
+        ("rec:%7Bacme%7D:live", "rec:{acme}:live"),
+        ("x" * 5000, "x" * 5000),
+    ],
+)
+def test_any_id_is_asked_for_as_it_is(
+    client: TestClient, lookup: FakeLookup, written: str, item: str
+) -> None:
+    answer = client.get(f"/v1/acme/items/{written}/related")
+    assert answer.status_code == 200
+    assert answer.json()["item"] == item
+    assert lookup.asked[0][1] == item
+
+
+@pytest.mark.parametrize(
+    ("written", "n"),
+    [("0", 0), ("-5", 0), ("1001", 1000), ("9" * 5000, 1000), ("-" + "9" * 5000, 0), ("007", 7)],
+)
+def test_absurd_numbers_are_clamped(
+    client: TestClient, lookup: FakeLookup, written: str, n: int
+) -> None:
+    assert client.get(PATH, params={"n": written}).status_code == 200
+    assert lookup.asked[0][3] == n
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("n=many", "n=", "n=1.5", "n=٣", "n=inf"),
+        *("min_score=high", "min_score=nan", "min_score=inf"),
+        "&".join(f"exclude={number}" for number in range(101)),
+    ],
+)
+def test_a_malformed_query_is_refused_in_one_line(client: TestClient, query: str) -> None:
+    answer = client.get(f"{PATH}?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["detail"].startswith(query.partition("=")[0])
+
+
+@pytest.mark.parametrize("shop", ["other", "ACME", "%7Bacme%7D", "acme%0A"])
+def test_another_shop_is_not_found(client: TestClient, shop: str) -> None:
+    assert client.get(f"/v1/{shop}/items/a/related").status_code == 404
+    assert client.post(f"/v1/{shop}/related", json={"items": ["a"]}).status_code == 404
+
+
+def test_a_batch_has_a_list_for_each_item(client: TestClient, lookup: FakeLookup) -> None:
+    question = {"items": ["a", "ü"], "n": 1, "exclude": ["z"], "distinct": True}
+    answer = client.post(BATCH, json=question)
+    assert answer.headers["cache-control"] == "no-store"
+    assert [each["item"] for each in answer.json()["lists"]] == ["a", "ü"]
+    assert [len(each["items"]) for each in answer.json()["lists"]] == [1, 1]
+    assert lookup.asked == [("get_many", ("a", "ü"), "related", 1, ("z",), True)]
+
+
+def test_a_merged_batch_has_one_list(client: TestClient, lookup: FakeLookup) -> None:
+    answer = client.post(BATCH, json={"items": ["a", "b"], "merged": True, "n": 10**30})
+    assert len(answer.json()["lists"]) == 1
+    assert lookup.asked == [("for_items", ("a", "b"), "related", 1000, ())]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[]", "not a JSON object"),
+        (b'{"items": []}', "items: give 1 to 100"),
+        (b"{}", "items: give a list"),
+        (b'{"items": "a"}', "items: give a list"),
+        (b'{"items": [1]}', "items: give a list"),
+        (json.dumps({"items": ["a"] * 101}).encode(), "101 are too many"),
+        (b'{"items": ["a"], "item": 1}', "'item': there are distinct"),
+        (b'{"items": ["a"], "n": true}', "n = True"),
+        (b'{"items": ["a"], "n": "x"}', "n = 'x'"),
+        (b'{"items": ["a"], "min_score": NaN}', "min_score = nan"),
+        (b'{"items": ["a"], "min_score": true}', "min_score = True"),
+        (b'{"items": ["a"], "min_score": [1]}', "min_score = [1]"),
+        (b'{"items": ["a"], "placement": 1}', "placement: give a text"),
+        (b'{"items": ["a"], "key": null}', "key: give a text"),
+        (b'{"items": ["a"], "distinct": 1}', "distinct: give true or false"),
+        (b'{"items": ["a"], "distinct": true, "merged": true}', "ask for one of them"),
+    ],
+)
+def test_a_malformed_body_is_refused_in_one_line(
+    client: TestClient, body: bytes, said: str
+) -> None:
+    answer = client.post(BATCH, content=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+
+
+def test_a_body_has_a_limit(client: TestClient) -> None:
+    assert client.post(BATCH, content=b" " * ((1 << 20) + 1)).status_code == 413
+    room = b'{"items": ["a"]}' + b" " * ((1 << 20) - 16)
+    assert client.post(BATCH, content=room).status_code == 200
+
+
+def test_a_body_that_is_cut_off_is_no_error(lookup: FakeLookup) -> None:
+    sent: list[Mapping[str, Any]] = []
+    arriving: list[dict[str, object]] = [
+        {"type": "http.request", "body": b'{"items"', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, object]:
+        return arriving.pop(0)
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": BATCH,
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+    }
+    asyncio.run(create_app({"acme": lookup})(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert lookup.asked == []
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+)
+@given(body=st.binary(max_size=60), query=st.text(max_size=40))
+def test_no_request_is_an_error_of_the_service(client: TestClient, body: bytes, query: str) -> None:
+    assert client.post(BATCH, content=body).status_code in {200, 400}
+    asked = client.get(PATH, params={"n": query, "min_score": query, "key": query})
+    assert asked.status_code in {200, 400}
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_only_an_items_own_list_may_be_cached(status: Status) -> None:
+    with TestClient(create_app({"acme": FakeLookup(status)})) as client:
+        headers = client.get(PATH).headers
+    if status in {"ok", "topped_up"}:
+        assert headers["cache-control"] == "public, max-age=10"
+        assert headers["etag"].startswith('W/"8-')
+    else:
+        assert headers["cache-control"] == "no-store"
+        assert "etag" not in headers
+
+
+def test_what_is_known_is_not_sent_again(client: TestClient, lookup: FakeLookup) -> None:
+    first = client.get(PATH)
+    tag = first.headers["etag"]
+    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        again = client.get(PATH, headers={"if-none-match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag
+        assert again.headers["cache-control"] == first.headers["cache-control"]
+    assert client.get(PATH, headers={"if-none-match": '"8-0"'}).status_code == 200
+    lookup.status = "stale"
+    assert client.get(PATH, headers={"if-none-match": tag}).status_code == 200
+
+
+def test_the_tag_changes_with_everything_but_the_token(
+    client: TestClient, lookup: FakeLookup
+) -> None:
+    def tag(path: str = PATH) -> str:
+        return client.get(path).headers["etag"]
+
+    first = tag()
+    assert tag() == first
+    tags = {first, tag("/v1/acme/items/b/related"), tag(f"{PATH}?n=1"), tag(f"{PATH}?placement=p")}
+    lookup.generation = 9
+    tags.add(tag())
+    lookup.items = (RelatedItem("b", 0.75, "both"),)
+    tags.add(tag())
+    assert len(tags) == 6
+
+
+@settings(deadline=None, max_examples=50)
+@given(item=st.text(max_size=20), entry=st.text(max_size=20))
+def test_whatever_an_id_holds_the_answer_is_json(item: str, entry: str) -> None:
+    lookup = FakeLookup(items=(RelatedItem(entry, 0.5, "rule"),))
+    with TestClient(create_app({"acme": lookup})) as client:
+        answer = client.post(BATCH, content=json.dumps({"items": [item]}))
+    (shown,) = answer.json()["lists"]
+    assert (shown["item"], shown["items"][0]["id"]) == (item, entry)
+
+
+def test_a_lone_surrogate_is_answered(client: TestClient) -> None:
+    answer = client.post(BATCH, content=b'{"items": ["\\ud800"]}')
+    assert answer.json()["lists"][0]["item"] == "\ud800"
+
+
+def test_api_keys_guard_all_but_the_health(lookup: FakeLookup) -> None:
+    app = create_app({"acme": lookup}, frozenset({"key-one", "key-two"}))
+    with TestClient(app) as client:
+        assert client.get("/healthz").status_code == 200
+        for path in (PATH, "/metrics", "/openapi.json", "/nowhere", "/healthz/", BATCH):
+            answer = client.get(path)
+            assert answer.status_code == 401
+            assert "X-API-Key" in answer.json()["detail"]
+        for wrong in ("key", "key-one ,key-two", "", "KEY-ONE"):
+            assert client.get(PATH, headers={"x-api-key": wrong}).status_code == 401
+        twice = [("x-api-key", "key-one"), ("x-api-key", "key-two")]
+        assert client.get(PATH, headers=twice).status_code == 401
+        for known in ("key-one", "key-two"):
+            answer = client.get(PATH, headers={"x-api-key": known})
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"].startswith("private")
+    assert lookup.asked == [("get", "a", "related", 12, (), 0.0, "")] * 2
+
+
+@pytest.mark.parametrize("key", ["", " S3CR3T", "S3CR3T\n", "S3CR3T-ü", "S3CR3T\x00"])
+def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="API keys") as refusal:
+        create_app({}, frozenset({key}))
+    assert "S3CR3T" not in str(refusal.value)
+
+
+def test_a_start_waits_a_little_for_redis(client: TestClient, lookup: FakeLookup) -> None:
+    assert client.get(PATH).status_code == 200
+    assert lookup.waited_s == START_S
+
+
+def test_lookups_are_closed_with_the_service(lookup: FakeLookup) -> None:
+    with TestClient(create_app({"acme": lookup})):
+        assert not lookup.closed
+    assert lookup.closed
+
+
+def test_health_says_when_redis_was_read(client: TestClient, lookup: FakeLookup) -> None:
+    def health() -> dict[str, object]:
+        answer = client.get("/healthz")
+        assert answer.status_code == 200
+        shown: dict[str, object] = answer.json()["shops"]["acme"]
+        return shown
+
+    assert health() == {"last_status": None, "read_seconds_ago": None}
+    lookup.status = "fallback"
+    client.get(PATH)
+    assert health() == {"last_status": "fallback", "read_seconds_ago": None}
+    lookup.status = "unknown_item"
+    client.get(PATH)
+    assert health() == {"last_status": "unknown_item", "read_seconds_ago": 0.0}
+
+
+def test_metrics_count_answers_refusals_and_time(client: TestClient) -> None:
+    client.get(PATH)
+    client.post(BATCH, json={"items": ["a", "b"]})
+    client.get(f"{PATH}?n=x")
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = list(text_string_to_metric_families(answer.text))
+    assert {family.name: family.type for family in families} == {
+        "recommender_answers": "counter",
+        "recommender_refusals": "counter",
+        "recommender_request_seconds": "histogram",
+        "recommender_lookup": "unknown",
+    }
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert found["recommender_answers_total", "acme", "ok"] == 3
+    assert found["recommender_answers_total", "acme", "degraded"] == 0
+    assert found["recommender_refusals_total", "400"] == 1
+    assert found["recommender_request_seconds_bucket", "+Inf"] == 2
+    assert found["recommender_request_seconds_count",] == 2
+    assert found["recommender_lookup", "acme", "asked"] == 2
+    buckets = [value for name, value in found.items() if name[0].endswith("_bucket")]
+    assert len(buckets) == 11
+    assert buckets == sorted(buckets)
+    assert not any(name[0].endswith("_created") for name in found)
+
+
+def test_apps_of_one_process_count_apart(client: TestClient) -> None:
+    client.get(PATH)
+    with TestClient(create_app({"acme": FakeLookup()})) as other:
+        assert (
+            'recommender_answers_total{shop="acme",status="ok"} 0.0' in other.get("/metrics").text
+        )
+
+
+def test_openapi_describes_every_route(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    described = {
+        (method, path): set(operation["responses"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert described == {
+        ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", "401", "404"},
+        ("post", "/v1/{shop}/related"): {"200", "400", "401", "404", "413"},
+        ("get", "/v1/{shop}/search"): {"200", "400", "401", "404", "503"},
+        ("get", "/healthz"): {"200"},
+        ("get", "/metrics"): {"200", "401"},
+    }
+    related = document["paths"]["/v1/{shop}/items/{id}/related"]["get"]
+    assert [each["name"] for each in related["parameters"]] == [
+        *("shop", "id", "n", "placement", "exclude", "min_score", "key", "If-None-Match")
+    ]
+    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 6]
+
+
+def test_the_example_of_openapi_is_answered(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    body = document["paths"]["/v1/{shop}/related"]["post"]["requestBody"]["content"]
+    schema = body["application/json"]["schema"]
+    assert schema["required"] == ["items"]
+    assert schema["additionalProperties"] is False
+    (items,) = schema["properties"]["items"]["examples"]
+    assert client.post(BATCH, json={"items": items}).status_code == 200
+
+
+def test_answers_are_those_of_openapi(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answer = client.get(PATH).json()
+    RelatedAnswer.model_validate(answer, strict=True)
+    assert set(schemas["RelatedAnswer"]["properties"]) == set(answer)
+    assert set(schemas["RelatedEntry"]["properties"]) == set(answer["items"][0])
+    BatchAnswer.model_validate(client.post(BATCH, json={"items": ["a", "b"]}).json(), strict=True)
+    HealthAnswer.model_validate(client.get("/healthz").json(), strict=True)
+    ErrorAnswer.model_validate(client.get(f"{PATH}?n=x").json(), strict=True)
