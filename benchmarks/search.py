@@ -1,11 +1,12 @@
 """Nearest items of all items: `python -m benchmarks.search [--quick] [--json] [--n 200000]`.
 
-Three kinds of vectors of 256 dimensions: clusters that are far apart (`clusters`), the same with
-lengths that fall with popularity, as in a shop (`popular`), and vectors without clusters (`hard`: 48
-dimensions, and noise in all). Every way answers the same queries in the same run. Ways with a width
-(ef, probes) take the smallest one, doubled, that reaches a recall of .98 at 24 on a sample; the
-search for it is in neither time. With fewer queries than items, the time for all items is
-extrapolated and marked. Peers that are not installed are left out: hnswlib, usearch, voyager, scann.
+There are three kinds of vectors of 256 dimensions: clusters that are far apart (`clusters`), the
+same with lengths that fall with popularity, as in a shop (`popular`), and vectors without clusters
+(`hard`: 48 dimensions, and noise in all). Every way answers the same queries in the same run. Ways
+with a width (ef, probes) take the smallest one, doubled, that reaches a recall of .98 at 24 on a
+sample; the search for it is in neither time. With fewer queries than items, the time for all items
+is extrapolated and marked. Peers that are not installed (hnswlib, usearch, voyager, scann) are left
+out.
 """
 
 import argparse
