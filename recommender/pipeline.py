@@ -29,8 +29,7 @@ from recommender.build.contents import (
 from recommender.build.gates import Gates, gated, golden_pairs
 from recommender.build.job import Job, pinned, pins_of, with_content_pinned
 from recommender.build.list_steps import (
-    PlacementInputs,
-    PlacementPlan,
+    Plan,
     build_step,
     choose_step,
     hub_step,
@@ -39,14 +38,19 @@ from recommender.build.list_steps import (
     rule_book_step,
     temporal_split,
 )
-from recommender.build.steps import Step, complete, steps_of
-from recommender.build.text_shards import PLAN, SHARD
-from recommender.build.vector_steps import (
+from recommender.build.steps import (
     Events,
+    PlacementInputs,
+    PlacementPlan,
+    Step,
+    complete,
+    embeddings_of,
+    steps_of,
+)
+from recommender.build.vector_steps import (
     already_read,
     behaviour_steps,
     content_steps,
-    embeddings_of,
     fuse_step,
     index_step,
     near_step,
@@ -61,47 +65,6 @@ from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher
 
 # Planning
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps of a run; `build`, the last one, is None until the files are read."""
-
-    read: Step
-    placements: tuple[PlacementPlan, ...] = ()
-    build: Step | None = None
-
-    @property
-    def goal(self) -> Step:
-        """The step that all others lead to."""
-        return self.read if self.build is None else self.build
-
-    def makes(self, key: str) -> bool:
-        """Whether the plan ends in the build of that key."""
-        return self.build is not None and self.build.key == key
-
-    def placement(self, build: str, name: str) -> PlacementPlan:
-        """The plan of one placement, where the whole ends in the build of that key.
-
-        Raises: ArtifactError where it does not, so that what made the build cannot be loaded.
-        """
-        if not self.makes(build):
-            raise ArtifactError(
-                "the build cannot be retraced: another version of recommender made it, or its "
-                "artifacts are gone; run recommender reindex --force"
-            )
-        (found,) = (placement for placement in self.placements if placement.name == name)
-        return found
-
-    def artifacts(self) -> list[list[str]]:
-        """Folder and key of everything that the build is made of, but text shards and plans."""
-        passing = {PLAN[0], SHARD[0]}
-        return [
-            [step.folder, key]
-            for step in steps_of(self.goal)
-            if step.folder not in passing
-            for key in step.keys() or ()
-        ]
 
 
 def plan(job: Job) -> Plan:

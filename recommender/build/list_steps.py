@@ -22,101 +22,35 @@ from recommender.build.contents import (
     shard_of_lists,
 )
 from recommender.build.job import Job, pins_of
-from recommender.build.steps import Made, Step
-from recommender.build.vector_steps import (
-    GIVEN_VECTORS,
+from recommender.build.steps import (
     Events,
+    Made,
+    PlacementInputs,
+    PlacementPlan,
+    Step,
     embeddings_of,
     neighbours_of,
+    steps_of,
+)
+from recommender.build.text_shards import PLAN, SHARD
+from recommender.build.vector_steps import (
+    GIVEN_VECTORS,
     resolved,
-    vectors_of,
 )
 from recommender.core.arrays import blocks, let_go
-from recommender.core.context import RankingContext
-from recommender.core.protocols import FittedRanker
-from recommender.core.recipe import Placement, Recipe
-from recommender.core.vectors import Origins
+from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
 from recommender.merchandising.application import Rewriting, book_of, snapshot
 from recommender.merchandising.matching import Shelves
 from recommender.merchandising.rule_file import required_rules
 from recommender.merchandising.whole_lists import worked
-from recommender.ranking.chooser import Chooser, choose_with_reasons, prepare
+from recommender.ranking.chooser import choose_with_reasons
 from recommender.ranking.evidence import EvidenceScale
-from recommender.ranking.training_set import TemporalSplit, fit_ranker, reads_near_by_content
+from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)
 _WIDE = ("wide", 1)
-
-
-@dataclass(frozen=True, slots=True)
-class PlacementInputs:
-    """The steps whose artifacts the lists of a placement are chosen from.
-
-    `content` and `behaviour` are by the names of the recipe; `ranker` is None where the placement's
-    ranker does not learn.
-    """
-
-    recipe: Recipe
-    placement: Placement
-    events: Events
-    content: Mapping[str, Step]
-    behaviour: Mapping[str, Step]
-    vectors: Step
-    index: Step
-    near: Step
-    ranker: Step | None = None
-
-    def steps(self) -> dict[str, Step]:
-        """Those of them that the placement reads, by what they are to it."""
-        found = {"read": self.events.read}
-        found |= {f"content.{name}": step for name, step in self.content.items()}
-        found |= {f"behaviour.{name}": step for name, step in self.behaviour.items()}
-        found |= {"vectors": self.vectors, "index": self.index}
-        if reads_near_by_content(self.placement):
-            found["near"] = self.near
-        return found if self.ranker is None else found | {"ranker": self.ranker}
-
-    def origins(self) -> Origins:
-        """The embeddings by origin."""
-        return Origins(embeddings_of(self.content), embeddings_of(self.behaviour))
-
-    def fitted_ranker(self) -> FittedRanker:
-        """The ranker, with what it learned."""
-        ranker = registry.ranker(self.placement.ranker)
-        return ranker.load(self.ranker.artifact().columns()) if self.ranker else ranker.fit(None)
-
-    def chooser(self) -> tuple[Chooser, RankingContext]:
-        """What chooses the lists, and the context that it reads."""
-        context = RankingContext(
-            catalogue=catalogue_of(self.events.read.artifact()),
-            interactions=self.events.load(),
-            origins=self.origins(),
-            vectors=vectors_of(self.vectors),
-            near_by_content=cache(lambda: neighbours_of(self.near)),
-            users_min=self.recipe.trust.users_min,
-        )
-        builder = registry.index_builder(self.recipe.index)
-        index = builder.restore(context.vectors.targets, self.index.artifact().columns())
-        return prepare(self.placement, context, index, self.fitted_ranker()), context
-
-
-@dataclass(frozen=True, slots=True)
-class PlacementPlan:
-    """How the lists of a placement are made.
-
-    `chosen` are those before the merchandisers' rules, `lists` those that are published.
-    """
-
-    inputs: PlacementInputs
-    chosen: Step
-    lists: Step
-
-    @property
-    def name(self) -> str:
-        """The name of the placement."""
-        return self.inputs.placement.name
 
 
 def temporal_split(
@@ -269,6 +203,47 @@ def hub_step(job: Job, chosen: Step, placement: Placement) -> Step:
 
     name, label = f"bound.{placement.name}", f"bound hubs of {placement.name}"
     return Step(job.artifacts, name, label, LISTS[0], (chosen,), lambda: keys, make)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run; `build`, the last one, is None until the files are read."""
+
+    read: Step
+    placements: tuple[PlacementPlan, ...] = ()
+    build: Step | None = None
+
+    @property
+    def goal(self) -> Step:
+        """The step that all others lead to."""
+        return self.read if self.build is None else self.build
+
+    def makes(self, key: str) -> bool:
+        """Whether the plan ends in the build of that key."""
+        return self.build is not None and self.build.key == key
+
+    def placement(self, build: str, name: str) -> PlacementPlan:
+        """The plan of one placement, where the whole ends in the build of that key.
+
+        Raises: ArtifactError where it does not, so that what made the build cannot be loaded.
+        """
+        if not self.makes(build):
+            raise ArtifactError(
+                "the build cannot be retraced: another version of recommender made it, or its "
+                "artifacts are gone; run recommender reindex --force"
+            )
+        (found,) = (placement for placement in self.placements if placement.name == name)
+        return found
+
+    def artifacts(self) -> list[list[str]]:
+        """Folder and key of everything that the build is made of, but text shards and plans."""
+        passing = {PLAN[0], SHARD[0]}
+        return [
+            [step.folder, key]
+            for step in steps_of(self.goal)
+            if step.folder not in passing
+            for key in step.keys() or ()
+        ]
 
 
 def build_step(

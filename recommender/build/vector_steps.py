@@ -7,22 +7,19 @@ the function's `make`, which runs when the step is performed, perhaps on another
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from recommender import registry
 from recommender.artifacts.store import Artifact, artifact_key
-from recommender.build.contents import READ, catalogue_of, interactions_of, read_columns
-from recommender.build.job import Job, Kinds, PinnedEncoder, forgotten_of, pins_of, text_encoders
-from recommender.build.steps import Made, Step
+from recommender.build.contents import READ, catalogue_of, read_columns
+from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, text_encoders
+from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
 from recommender.core import documents as document_text
 from recommender.core.documents import documents
-from recommender.core.interactions import Interactions
-from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
-from recommender.core.vectors import Embeddings, ItemVectors, Origins, joined_content
+from recommender.core.vectors import Origins, joined_content
 from recommender.errors import DataError
 from recommender.ranking.training_set import KIN, near_by_content
 from recommender.readers.interactions import HashedUsers
@@ -35,27 +32,6 @@ _VECTORS = ("vectors", 2)
 _INDEX = ("index", 4)
 _NEAR = ("near", 1)
 FITTED = "fitted."
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """The interactions that are learned from: of some kinds, as far as each user is trusted.
-
-    Of a user's events with an item, those in the newest `user_baskets` baskets count; 0: all.
-    """
-
-    read: Step
-    kinds: Kinds
-    user_baskets: int
-
-    def load(self) -> Interactions:
-        """Load them."""
-        return interactions_of(self.read.artifact()).of_kinds(self.kinds).capped(self.user_baskets)
-
-    def plain(self) -> dict[str, Any]:
-        """Which they are, as part of a key, where they are not all."""
-        capped = {"user_baskets": self.user_baskets} if self.user_baskets else {}
-        return capped | ({"kinds": list(self.kinds)} if self.kinds else {})
 
 
 def read_step(job: Job) -> Step:
@@ -269,24 +245,6 @@ def near_step(job: Job, content: Mapping[str, Step]) -> Step:
 
     place = (job.artifacts, _NEAR[0], key)
     return Step.single(place, ("near", "find near content"), tuple(content.values()), make)
-
-
-def neighbours_of(step: Step) -> Neighbours:
-    """What a step of neighbours made."""
-    columns = step.artifact().columns()
-    return Neighbours(columns["rows"], columns["scores"])
-
-
-def vectors_of(step: Step) -> ItemVectors:
-    """What a step of item vectors made."""
-    return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
-
-
-def embeddings_of(steps: Mapping[str, Step]) -> dict[str, Embeddings]:
-    """What the steps of some origins made."""
-    return {
-        name: Embeddings.from_columns(step.artifact().columns()) for name, step in steps.items()
-    }
 
 
 def resolved(choice: Choice, implementation: object) -> dict[str, Any]:

@@ -114,6 +114,10 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("texts cut", report["shortened"]),
         ("out of scope", report["out_of_scope"]),
         ("events older than limits.retention_days", report["too_old"]),
+        *(
+            (f"without a vector in content.{name}", count)
+            for name, count in report.get("without_vector", {}).items()
+        ),
     ]
     counts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
     shown.print(", ".join(counts) + ".")

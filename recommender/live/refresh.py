@@ -17,8 +17,9 @@ from recommender.artifacts.runs import Run, find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import catalogue_of, find_build, interactions_of, read_ids
 from recommender.build.job import Job, Kinds, text_encoders
-from recommender.build.list_steps import PlacementPlan
-from recommender.build.vector_steps import FITTED, embeddings_of, neighbours_of, vectors_of
+from recommender.build.list_steps import Plan
+from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
+from recommender.build.vector_steps import FITTED
 from recommender.core import item_id
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import Catalogue
@@ -217,9 +218,7 @@ class _Build:
     behaviour: Mapping[str, Embeddings]
 
     @classmethod
-    def of(
-        cls, job: Job, planned: pipeline.Plan, record: OverlayRecord, items: Catalogue
-    ) -> "_Build":
+    def of(cls, job: Job, planned: Plan, record: OverlayRecord, items: Catalogue) -> "_Build":
         """Load what all placements need."""
         read = planned.read.artifact()
         before, interactions = catalogue_of(read), interactions_of(read)
