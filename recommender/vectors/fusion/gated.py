@@ -86,18 +86,15 @@ def the_behaviour(origins: Origins, name: str, where: str) -> str:
 
     Raises: ConfigError where that is unclear.
     """
-    if name:
-        if name not in origins.behaviour:
-            named(origins.by_name(), name, where)
-            raise ConfigError(f"{where}: {name!r} is a content origin, not an interaction model")
-        return name
     models = list(origins.behaviour)
-    if len(models) != 1:
+    if name:
+        named(origins.behaviour, name, where)
+    elif len(models) != 1:
         raise ConfigError(
             f"{where}: behaviour is not named and the recipe has {len(models)} interaction "
             f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
         )
-    return models[0]
+    return name or models[0]
 
 
 def target_lengths(behaviour: Embeddings, shortest: float) -> FloatVector:
