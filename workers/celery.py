@@ -25,7 +25,8 @@ from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store, redacted
 from recommender.serving.keys import check_shop
 from recommender.settings.loading import find_files, load
-from recommender.settings.model import EMBEDDED, Settings
+from recommender.settings.model import Settings
+from recommender.settings.tables import EMBEDDED
 from workers.processes import GRACE_S, request_shutdown
 
 SCHEMES = ("redis", "rediss", "amqp", "amqps")

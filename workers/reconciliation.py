@@ -22,7 +22,7 @@ from recommender.errors import ArtifactError, ConfigError
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import Staging
 from recommender.serving.codec import BEST_SELLERS
-from recommender.settings.model import ScheduleSettings
+from recommender.settings.tables import ScheduleSettings
 from workers.celery import open_shop
 from workers.processes import ForkedProcess, ReportEvent
 from workers.run_planner import SendTask, advance, open_run

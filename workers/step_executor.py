@@ -16,7 +16,6 @@ from recommender.build import steps
 from recommender.build.contents import find_build, part_of_lists, read_ids, related_lists
 from recommender.build.gates import gated
 from recommender.build.steps import Task
-from recommender.cli.reindex import judge_of
 from recommender.errors import (
     ConfigError,
     DataError,
@@ -25,6 +24,7 @@ from recommender.errors import (
     RecommenderError,
     StoreUnavailable,
 )
+from recommender.evaluation.experiments import judge_of
 from workers import run_planner
 from workers.processes import (
     MEBIBYTE,

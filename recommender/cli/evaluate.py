@@ -9,6 +9,7 @@ from pathlib import Path
 
 from recommender.artifacts.runs import require_run
 from recommender.build.contents import find_build
+from recommender.cli.arguments import Parser, add_file, add_json
 from recommender.cli.evaluation_page import page
 from recommender.cli.judgement import show
 from recommender.cli.session import publisher, settings_of
@@ -20,8 +21,58 @@ from recommender.evaluation.ready_made import ReadyMade, read_entries
 from recommender.settings.model import Settings
 
 
-def run(options: argparse.Namespace) -> int:
-    """Judge the recipe of a shop beside the baselines, and print the figures."""
+def add_evaluate(parser: Parser) -> None:
+    """Declare `recommender evaluate`."""
+    parser.description = (
+        "Evaluate the recipe on held-out events against baselines, with 95 % intervals. The "
+        "validation window is used unless --test is given."
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=("basket", "next-item"),
+        default="basket",
+        help="predict the rest of a basket from an item (default), or the next item of a history",
+    )
+    parser.add_argument(
+        "--placement",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="evaluate this placement (repeatable; default: all placements of the recipe)",
+    )
+    parser.add_argument("--test", action="store_true", help="use the test period")
+    parser.add_argument(
+        "--back", type=int, default=0, metavar="N", help="move the validation window back N times"
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="folds of simulated cold items (default 3)",
+    )
+    parser.add_argument(
+        "--lists",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="also evaluate lists of another system: CSV or Parquet with item, related, and score "
+        "or rank (repeatable)",
+    )
+    parser.add_argument(
+        "--generation",
+        nargs="?",
+        const="live",
+        metavar="NUMBER",
+        help="also evaluate a published generation (default: the live one)",
+    )
+    add_json(parser)
+    add_file(parser, "--html", "also write a page with charts")
+    parser.runs(evaluate_recipe)
+
+
+def evaluate_recipe(options: argparse.Namespace) -> int:
+    """Evaluate the recipe of a shop against the baselines, and print the figures."""
     settings = settings_of(options)
     for name in ("folds", "back"):
         if getattr(options, name) < 0:

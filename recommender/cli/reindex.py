@@ -1,35 +1,86 @@
-"""`recommender reindex`."""
+"""`recommender reindex`, `refresh` and `demo`."""
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import tomli_w
 from rich.console import Console
 
 from recommender import pipeline
-from recommender.build.job import Job
-from recommender.cli.run_line import EarlierRun, RunLine
-from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import console, progress, table
+from recommender.artifacts.runs import find_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.build.job import resumed, text_encoders
+from recommender.cli.arguments import Parser, add_ids
+from recommender.cli.lookup import item_ids, show_related
+from recommender.cli.session import publisher, save_embedded, settings_of, store_url
+from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
 from recommender.core.telemetry import StageCost, Stopwatch
-from recommender.errors import DataError
+from recommender.evaluation.experiments import judge_of
+from recommender.live.encoder_subprocess import encoder_subprocess
+from recommender.live.refresh import Live, Refreshment, checked, refresh
 from recommender.pipeline import Outcome
-from recommender.publishing.embedded import save
-from recommender.settings.model import EMBEDDED, EvaluationSettings, Settings
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
+from recommender.readers.shop import read_catalogue
+from recommender.settings.loading import load, shipped
+from recommender.settings.model import Settings
 
 MEBIBYTE = 1024 * 1024
+DEMO_ITEMS = ("1098066", "7152455", "866140", "985427")
+DEMO_SHOWN = 6
 
 
-def run(options: argparse.Namespace) -> int:
-    """Bring the related lists of a shop up to date and say what was done."""
+def add_reindex(parser: Parser) -> None:
+    """Declare `recommender reindex`."""
+    parser.description = (
+        "Read the catalogue and the interactions, build all related lists, and publish them as a "
+        "new generation. A run without changes does nothing; an interrupted run is resumed."
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="publish even if nothing changed or a gate fails"
+    )
+    parser.add_argument(
+        "--canary",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="publish for this share of the requests only, such as 0.1",
+    )
+    parser.runs(_reindex)
+
+
+def add_refresh(parser: Parser) -> None:
+    """Declare `recommender refresh`."""
+    parser.description = (
+        "Read some items of the catalogue again, build their related lists with the models of the "
+        "live build, and publish the lists that change over the live generation."
+    )
+    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
+    parser.runs(_refresh)
+
+
+def add_demo(parser: Parser) -> None:
+    """Declare `recommender demo`."""
+    parser.description = (
+        "Build the lists of a sample of a grocery shop with the recipe quick, and show some of "
+        "them. Everything is kept in the folder .recommender."
+    )
+    parser.runs(_demo)
+
+
+def _reindex(options: argparse.Namespace) -> int:
     reindex(settings_of(options), force=options.force, canary_share=options.canary)
     return 0
 
 
 def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Outcome:
-    """Run the pipeline with progress on stderr, and print its closing table."""
+    """Run the pipeline with progress on stderr, and print a summary."""
     job = settings.job(progress)
     line = RunLine(EarlierRun.newest(job.artifacts))
     job = dataclasses.replace(job, stopwatch=Stopwatch(watch=line.stage))
@@ -42,8 +93,8 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
             canary_share=canary_share,
             judge=judge_of(settings.evaluation),
         )
-        if outcome.published and settings.store.url == EMBEDDED:
-            save(shop.store)
+        if outcome.published:
+            save_embedded(settings, shop.store)
     shown = console()
     generation = outcome.generation
     if not outcome.published:
@@ -66,21 +117,86 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     return outcome
 
 
-def judge_of(evaluation: EvaluationSettings) -> pipeline.Judge:
-    """What judges a recipe for its gate: the window before the test period, nothing made cold."""
+def _refresh(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    ids = checked([*options.items, *item_ids(options.file)])
+    with publisher(settings) as shop:
+        live, done = refreshed(settings, shop, ids)
+        save_embedded(settings, shop.store)
+        hidden = frozenset(Hidden(shop.store, shop.shop).hidden())
+    _print_refreshed(console(), done, live)
+    if count := len(hidden.intersection(ids)):
+        console().print(f"{count:,} of them hidden: recommender unhide shows them.")
+    _warn_of_runs(settings.artifact_store(), live)
+    return 0
 
-    def judge(job: Job) -> float | None:
-        from recommender.evaluation.harness import Terms, bench
 
-        terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
-        try:
-            judged = bench(job, terms).judge(job.recipe)
-        except DataError as error:
-            sys.stderr.write(f"recommender: not judged: {error}\n")
-            return None
-        return float(judged.slices["all"].metrics["ndcg"].value)
+def refreshed(
+    settings: Settings, shop: Publisher, ids: tuple[str, ...]
+) -> tuple[Live, Refreshment]:
+    """Read items of the catalogue again and refresh them over what is live.
 
-    return judge
+    If some are new, a subprocess loads the text model while the catalogue is read.
+    """
+    live = Live.of(settings.artifact_store(), shop)
+    job = resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
+    quarantine = job.quarantine.with_suffix(".refresh.jsonl")
+    known = live.known(job.artifacts)
+    with ExitStack() as stack:
+        encoder, encoders = None, list(text_encoders(job).values())
+        if encoders and not all(item in known for item in ids):
+            encoder = stack.enter_context(encoder_subprocess(encoders[0].choice, job.text_api))
+            encoders[0].encoder()
+        items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
+        return live, refresh(job, live, shop, items, encoder=encoder)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Build the grocery sample that ships with the package, with the working folder as its state.
+
+    Its settings are kept in the state folder, for the commands that the user tries next.
+    """
+    if options.config:
+        path = Path(options.config)
+        settings = load(path, options.assignments)
+    else:
+        state = Path.cwd() / ".recommender"
+        own = f"state.folder={json.dumps(str(state))}"
+        settings = load(shipped("config/examples/demo.toml"), [own, *options.assignments])
+        path = settings.state.folder / "demo.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(tomli_w.dumps(settings.plain()), encoding="utf-8")
+    with store_url(settings):
+        reindex(settings, force=False)
+        for item in DEMO_ITEMS:
+            sys.stdout.write("\n")
+            show_related(settings, item, DEMO_SHOWN)
+    place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    sys.stdout.write(f"\nMore: recommender related {DEMO_ITEMS[0]} --config {place}\n")
+    return 0
+
+
+def _print_refreshed(shown: Console, done: Refreshment, live: Live) -> None:
+    generation = done.generation
+    shown.print(
+        f"{len(done.new):,} new and {len(done.known):,} known items refreshed: generation "
+        f"{generation.id} overlays {live.seen.generation} with {generation.n_lists:,} lists."
+    )
+    for placement, count in done.entered.items():
+        shown.print(f"  {placement}: inserted in {count:,} lists of other items")
+    if done.new:
+        shown.print("New items are provisional until the next recommender reindex.")
+
+
+def _warn_of_runs(store: ArtifactStore, live: Live) -> None:
+    """Warn of runs that began before the overlay and can no longer go live."""
+    for number in store.runs():
+        run = find_run(store, number)
+        if number > live.seen.fence and run is not None and run.state == "running":
+            sys.stderr.write(
+                f"recommender: run {number}, if it is still running, is superseded by this "
+                "refresh; run recommender reindex after it ends, which resumes it\n"
+            )
 
 
 def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
@@ -94,14 +210,8 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         )
         for file in report["files"]
     ]
-    headings = [
-        ("input", "left"),
-        ("rows", "right"),
-        ("kept", "right"),
-        ("left out", "right"),
-        ("refused", "right"),
-    ]
-    shown.print(table(headings, rows))
+    counts = [(name, "right") for name in ("rows", "kept", "left out", "refused")]
+    shown.print(table([("input", "left"), *counts], rows))
     for file in report["files"]:
         for verb in ("left_out", "refused"):
             for reason, count in sorted(file[verb].items(), key=lambda pair: -pair[1]):
@@ -119,8 +229,8 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
             for name, count in report.get("without_vector", {}).items()
         ),
     ]
-    counts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
-    shown.print(", ".join(counts) + ".")
+    parts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
+    shown.print(", ".join(parts) + ".")
     if rules := report.get("merchandising"):
         unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
         left_out = unknown if rules["unknown"] else ""
@@ -131,28 +241,24 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
 def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
     if not jumps:
         return
-    told = ", ".join(f"{one['item']} ({one['before']:,} to {one['after']:,})" for one in jumps[:3])
+    items = ", ".join(f"{one['item']} ({one['before']:,} to {one['after']:,})" for one in jumps[:3])
     more = f" and {len(jumps) - 3} more" if len(jumps) > 3 else ""
     shown.print(
-        f"Entered the first five of many lists: {told}{more}. See recommender diff previous live.",
+        f"Entered the first five of many lists: {items}{more}. See recommender diff previous live.",
         markup=False,
     )
 
 
 def print_health(shown: Console, health: Mapping[str, Any]) -> None:
-    """Say which lists are short, and why, and how much two placements have in common."""
+    """Print which lists are short and why, and how much the lists of two placements share."""
     rows = [
         (name, f"{found['lists']:,}", _reasons(found["by"]))
         for name, found in health.get("short", {}).items()
         if found["lists"]
     ]
     if rows:
-        headings = [
-            ("placement", "left"),
-            ("short lists", "right"),
-            ("candidates dropped a list", "left"),
-        ]
-        shown.print(table(headings, rows))
+        dropped = ("candidates dropped per list", "left")
+        shown.print(table([("placement", "left"), ("short lists", "right"), dropped], rows))
         shown.print()
     if health.get("overlap"):
         _print_overlap(shown, health["overlap"])

@@ -2,19 +2,29 @@
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from recommender import pipeline
+from recommender.cli.arguments import Parser, add_file, add_json, add_placement
 from recommender.cli.rules_page import page
-from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import console, progress, table
+from recommender.cli.session import publisher, save_embedded, settings_of
+from recommender.cli.terminal import (
+    console,
+    counted,
+    cut,
+    print_cut,
+    print_json,
+    progress,
+    table,
+    write,
+)
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, RecommenderError
 from recommender.live.live_state import live_scene
@@ -24,21 +34,50 @@ from recommender.live.rule_preview import Entry, Preview, PreviewedList, preview
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
 from recommender.merchandising.rule_set import RuleBook
-from recommender.publishing.embedded import save
-from recommender.settings.model import EMBEDDED, Settings
+from recommender.settings.model import Settings
 
 FINDINGS_SHOWN, RULES_SHOWN, LISTS_SHOWN, NAME_SHOWN = 30, 20, 8, 28
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check a rule file, show what it would change, or put it in force."""
-    settings = settings_of(options)
-    path = _path(settings, options.file)
-    if options.action == "check":
-        return _check(settings, path, options)
-    if options.action == "preview":
-        return _preview(settings, path, options)
-    return _apply(settings, path, skip_unknown=options.skip_unknown)
+def add_rules(parser: Parser) -> None:
+    """Declare `recommender rules` with its actions."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", title="actions")
+
+    def action(name: str, summary: str) -> Parser:
+        made: Parser = actions.add_parser(name, help=summary, description=f"{summary}.")
+        made.add_argument(
+            "file",
+            nargs="?",
+            type=Path,
+            metavar="FILE",
+            help="rule file (default: the setting merchandising.rules)",
+        )
+        return made
+
+    checked = action("check", "Check a rule file against the catalogue and the live lists")
+    previewed = action("preview", "Show lists before and after the rules")
+    for dated in (checked, previewed):
+        dated.add_argument(
+            "--date",
+            type=date.fromisoformat,
+            metavar="DAY",
+            help="use the rules that are valid on this day, such as 2026-12-24 (default: today)",
+        )
+    add_json(checked)
+    checked.runs(_check)
+    previewed.add_argument(
+        "--item",
+        action="append",
+        default=[],
+        metavar="ITEM",
+        help="show the list of this item (repeatable; default: the lists that change most)",
+    )
+    add_placement(previewed)
+    add_file(previewed, "--html", "also write a page with more lists")
+    previewed.runs(_preview)
+    applied = action("apply", "Apply the rules to the live lists now, without a reindex")
+    applied.add_argument("--skip-unknown", action="store_true", help="leave out unknown names")
+    applied.runs(_apply)
 
 
 def _path(settings: Settings, given: Path | None) -> Path:
@@ -48,7 +87,9 @@ def _path(settings: Settings, given: Path | None) -> Path:
     return path
 
 
-def _check(settings: Settings, path: Path, options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    path = _path(settings, options.file)
     book, faults = read_rules(path)
     today = today_of(book, options.date)
     with publisher(settings) as shop:
@@ -61,62 +102,62 @@ def _check(settings: Settings, path: Path, options: argparse.Namespace) -> int:
     else:
         found = check(book, faults, today, scene)
     if options.json:
-        sys.stdout.write(json.dumps(_plain(path, found), ensure_ascii=False) + "\n")
+        print_json(_plain(path, found))
     else:
         _print_check(console(), path, found)
     return DataError.exit_code if found.errors else 0
 
 
-def _preview(settings: Settings, path: Path, options: argparse.Namespace) -> int:
+def _preview(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    path = _path(settings, options.file)
     book = required_rules(path)
     valid = book.on(today_of(book, options.date))
     with publisher(settings) as shop:
         scene = live_scene(settings.artifact_store(), shop)
-    name = options.placement or next(iter(scene.placements))
-    found = preview(scene, valid, name, options.item)
+    found = preview(scene, valid, options.placement or next(iter(scene.placements)), options.item)
     if options.html is not None:
-        _write(options.html, page(settings.shop, path.name, valid, found))
+        write("--html", options.html, page(settings.shop, path.name, valid, found))
     _print_preview(console(), path, valid, found)
     return 0
 
 
-def _apply(settings: Settings, path: Path, *, skip_unknown: bool) -> int:
-    book = required_rules(path)
+def _apply(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    book = required_rules(_path(settings, options.file))
     valid = book.on(today_of(book))
-    store = settings.artifact_store()
     with publisher(settings) as shop:
-        scene = live_scene(store, shop)
-        unknown = require_known(valid, scene, skip_unknown=skip_unknown)
+        scene = live_scene(settings.artifact_store(), shop)
+        unknown = require_known(valid, scene, skip_unknown=options.skip_unknown)
         generation = apply(scene, shop, valid)
-        if settings.store.url == EMBEDDED:
-            save(shop.store)
+        save_embedded(settings, shop.store)
     _print_applied(console(), settings.shop, generation, len(valid.rules))
     if idle := len(book.rules) - len(valid.rules):
-        sys.stdout.write(f"{_counted(idle, 'rule')} not valid today.\n")
+        sys.stdout.write(f"{counted(idle, 'rule')} not valid today.\n")
     if unknown:
-        sys.stdout.write(f"{_counted(unknown, 'unknown name')} left out.\n")
-    if told := _told_of_settings(settings, valid):
-        sys.stdout.write(f"{told}\n")
+        sys.stdout.write(f"{counted(unknown, 'unknown name')} left out.\n")
+    if warning := _next_reindex(settings, valid):
+        sys.stdout.write(f"{warning}\n")
     return 0
 
 
 def _print_applied(shown: Console, shop: str, generation: Generation, n_rules: int) -> None:
+    rules = counted(n_rules, "rule")
     if generation.base:
-        shown.print(
+        text = (
             f"Overlay {generation.id} over generation {generation.base} of {shop} is live: "
-            f"{_counted(n_rules, 'rule')}, {_counted(generation.n_lists, 'related list')} differ.",
-            markup=False,
+            f"{rules}, {counted(generation.n_lists, 'related list')} differ."
         )
     else:
-        shown.print(
-            f"Generation {generation.id} of {shop} is live without an overlay: with "
-            f"{_counted(n_rules, 'rule')} no related list differs from it.",
-            markup=False,
+        text = (
+            f"Generation {generation.id} of {shop} is live without an overlay: with {rules} no "
+            "related list differs from it."
         )
+    shown.print(text, markup=False)
 
 
-def _told_of_settings(settings: Settings, valid: RuleBook) -> str:
-    """What the next reindex will do to these rules, nothing where it applies the same."""
+def _next_reindex(settings: Settings, valid: RuleBook) -> str:
+    """What the next reindex will do to these rules; empty if it applies the same rules."""
     path = settings.rule_file()
     if path is None:
         return "merchandising.rules is not set: the next reindex drops these rules."
@@ -139,9 +180,9 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
     n_errors = len(found.errors)
     n_warnings = len(found.findings) - n_errors
     shown.print(
-        f"{path.name}, {found.today}: {_counted(len(found.rules), 'rule')}"
-        f"{f' ({counts})' if counts else ''}, {_counted(n_errors, 'error')}, "
-        f"{_counted(n_warnings, 'warning')}.",
+        f"{path.name}, {found.today}: {counted(len(found.rules), 'rule')}"
+        f"{f' ({counts})' if counts else ''}, {counted(n_errors, 'error')}, "
+        f"{counted(n_warnings, 'warning')}.",
         markup=False,
     )
     _print_findings(shown, found.findings)
@@ -149,7 +190,7 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
     if not found.placements:
         shown.print("\nNothing is live yet: names were checked, lists were not.")
     if n_errors:
-        shown.print("\nWith errors the rules are not applied.")
+        shown.print("\nA rule file with errors is not applied.")
 
 
 def _print_findings(shown: Console, findings: Sequence[Finding]) -> None:
@@ -161,79 +202,65 @@ def _print_findings(shown: Console, findings: Sequence[Finding]) -> None:
         style = "red" if finding.level == "error" else "yellow"
         line = Text(f"{finding.line:>5}  ")
         line.append(f"{finding.level:<7}", style=style)
-        name = _cut(finding.rule, NAME_SHOWN)
+        name = cut(finding.rule, NAME_SHOWN)
         line.append(f"  {name:<{min(longest, NAME_SHOWN)}}  {finding.message}")
         shown.print(line, soft_wrap=True)
     if len(findings) > FINDINGS_SHOWN:
-        shown.print(f"       and {len(findings) - FINDINGS_SHOWN:,} more; --json tells all")
+        shown.print(f"       and {len(findings) - FINDINGS_SHOWN:,} more; --json has all")
 
 
 def _print_lists(shown: Console, found: Check) -> None:
     if not found.placements:
         return
-    headings = [("placement", "left"), *((name, "right") for name in ("lists", "affected"))]
+    counts = [(name, "right") for name in ("lists", "affected", "fall short", "of")]
+    rows = [
+        (one.placement, *map("{:,}".format, (one.n_lists, one.n_affected, one.n_short, one.shown)))
+        for one in found.placements
+    ]
     shown.print()
-    shown.print(
-        table(
-            [*headings, ("fall short", "right"), ("of", "right")],
-            [
-                (
-                    one.placement,
-                    f"{one.n_lists:,}",
-                    f"{one.n_affected:,}",
-                    f"{one.n_short:,}",
-                    f"{one.shown}",
-                )
-                for one in found.placements
-            ],
-        )
-    )
+    shown.print(table([("placement", "left"), *counts], rows))
     valid = [report for report in found.rules if report.season == "valid"]
-    ordered = sorted(valid, key=lambda report: -report.n_lists)
-    if not ordered:
+    if not valid:
         return
+    ordered = sorted(valid, key=lambda report: -report.n_lists)
+    columns = [("line", "right"), ("rule", "left"), ("does", "left"), ("lists", "right")]
     shown.print()
     shown.print(
-        table(
-            [("line", "right"), ("rule", "left"), ("does", "left"), ("lists", "right")],
-            [_rule_cells(report, shown.width - 50) for report in ordered[:RULES_SHOWN]],
-        )
+        table(columns, [_rule_cells(report, shown.width - 50) for report in ordered[:RULES_SHOWN]])
     )
     if len(ordered) > RULES_SHOWN:
-        shown.print(f"and {len(ordered) - RULES_SHOWN:,} more; --json tells all")
+        shown.print(f"and {len(ordered) - RULES_SHOWN:,} more; --json has all")
 
 
 def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, str]:
     rule = report.rule
     where = "" if rule.in_every_list or rule.pairs else f" in lists of {rule.lists_of}"
-    does = _cut(f"{rule}{where}", width)
-    return str(rule.line), _cut(rule.name, NAME_SHOWN), does, f"{report.n_lists:,}"
+    does = cut(f"{rule}{where}", width)
+    return str(rule.line), cut(rule.name, NAME_SHOWN), does, f"{report.n_lists:,}"
 
 
 def _print_preview(shown: Console, path: Path, book: RuleBook, found: Preview) -> None:
     shown.print(
-        f"{path.name}: {_counted(len(book.rules), 'valid rule')}; of {found.n_lists:,} "
+        f"{path.name}: {counted(len(book.rules), 'valid rule')}; of {found.n_lists:,} "
         f"{found.placement} lists {found.n_changed:,} differ in their first {found.shown}.",
         markup=False,
     )
     for one in found.lists[:LISTS_SHOWN]:
         _print_list(shown, one, found.shown)
     if len(found.lists) > LISTS_SHOWN:
-        shown.print(f"\nThe {LISTS_SHOWN} that change most; name others with --item.")
+        shown.print(f"\nThese {LISTS_SHOWN} lists change most; name others with --item.")
 
 
 def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
-    heading = Text(f"\n{one.item}  {one.title}", style="bold")
-    heading.truncate(shown.width, overflow="ellipsis")
-    shown.print(heading)
+    print_cut(shown, f"\n{one.item}  {one.title}", style="bold")
     by = f"; rules: {', '.join(one.rules)}" if one.rules else ""
     shown.print(f"{one.n_new} of {n_shown} are new{by}", markup=False)
     width = (shown.width - 16) // 2
     rows = [
         (
             str(place + 1),
-            *_cells(one.before, place, "-", width),
-            *_cells(one.after, place, "+", width),
+            *_cell(one.before, place, "-", width),
+            *_cell(one.after, place, "+", width),
         )
         for place in range(max(len(one.before), len(one.after)))
     ]
@@ -241,13 +268,13 @@ def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
     shown.print(table(headings, rows))
 
 
-def _cells(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:
-    """A mark and a title; what a rule put in is marked too where it was there before."""
+def _cell(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:
+    """A mark and a title. An entry that a rule put in is marked even if it was there before."""
     if place >= len(entries):
         return "", ""
     entry = entries[place]
     moved = "*" if entry.evidence == "rule" else ""
-    return moved if entry.stays else mark, _cut(entry.title or entry.item, width)
+    return moved if entry.stays else mark, cut(entry.title or entry.item, width)
 
 
 def _plain(path: Path, found: Check) -> dict[str, object]:
@@ -270,18 +297,3 @@ def _plain(path: Path, found: Check) -> dict[str, object]:
         "placements": [dataclasses.asdict(one) for one in found.placements],
         "rules": rules,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(1, width - 1)]}…"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

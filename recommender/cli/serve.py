@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from recommender.cli.session import store_url
-from recommender.errors import ConfigError, DataError
+from recommender.cli.arguments import Parser
+from recommender.cli.session import require_live, store_url
+from recommender.errors import ConfigError
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.service.app import create_app
@@ -26,11 +27,28 @@ if TYPE_CHECKING:
     from recommender.service.live_search import LiveSearch
 
 GRACE_S = 5
-"""How long requests may go on after a signal asked the command to end."""
+"""How long open requests may take after the command is asked to end."""
 
 
-def run(options: argparse.Namespace) -> int:
-    """Answer over HTTP for every shop whose settings are given, until a signal ends the command."""
+def add_serve(parser: Parser) -> None:
+    """Declare `recommender serve`."""
+    parser.description = (
+        "Serve related items over HTTP, for the shop of --config or for all shops whose settings "
+        "files $RECOMMENDER_CONFIG names, separated by colons."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default 8080)")
+    parser.add_argument(
+        "--api-keys", metavar="FILE", help="accept only requests with a key of FILE, one per line"
+    )
+    parser.add_argument("--search", action="store_true", help="also serve text search")
+    parser.runs(serve)
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve every shop whose settings are given until SIGTERM or SIGINT."""
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
         found = _settings(options)
@@ -47,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        # uvicorn raises the signal again when it is done; the stores must be closed even then.
+        # uvicorn raises the signal again when it ends: the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         _say(shops, searches, listener)
         uvicorn.Server(config).run(sockets=[listener])
@@ -65,23 +83,21 @@ def _settings(options: argparse.Namespace) -> list[Settings]:
 
 
 def live_search(settings: Settings, store: Store) -> "LiveSearch":
-    """Search of a shop's live generation."""
+    """A search that follows the live generation of a shop."""
     from recommender.insights.search import searcher_of
     from recommender.service.live_search import LiveSearch
 
     artifacts, api = settings.artifact_store(), settings.text_api.text_api()
 
     def look() -> tuple[int, frozenset[str]]:
-        live = Publisher(store, settings.shop).live()
-        if live is None:
-            raise DataError(f"nothing is published for shop {settings.shop} yet")
+        live = require_live(Publisher(store, settings.shop))
         return live.id, frozenset(Hidden(store, settings.shop).hidden())
 
     return LiveSearch(settings.shop, look, lambda number: searcher_of(artifacts, number, api))
 
 
 def _api_keys(path: str | None) -> frozenset[str]:
-    """The API keys of a file, one a line. Raises: ConfigError."""
+    """The API keys of a file, one per line. Raises: ConfigError."""
     if path is None:
         return frozenset()
     try:
@@ -89,19 +105,19 @@ def _api_keys(path: str | None) -> frozenset[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--api-keys {path}: cannot be read: {error}") from error
     if not lines:
-        raise ConfigError(f"--api-keys {path}: holds no key; write one a line")
+        raise ConfigError(f"--api-keys {path}: contains no key; write one per line")
     return frozenset(lines)
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises: ConfigError where it cannot."""
+    """A socket that listens on an address. Raises: ConfigError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error}") from error
-    # asyncio sets this only where a socket says that it is TCP, and one made like this does not.
-    # Without it, the second half of an answer waits 40 ms for the client to confirm the first.
+    # asyncio sets this only for sockets that are marked as TCP, which this one is not. Without it,
+    # the second half of an answer waits 40 ms for the client to acknowledge the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

@@ -1,5 +1,6 @@
 """Experiments: a recipe judged on later baskets, beside what it must beat."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from recommender.build.job import Job
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice, Placement, Recipe
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.evaluation import baselines
 from recommender.evaluation.bar import shortfalls
 from recommender.evaluation.baselines import Baseline
@@ -23,8 +24,13 @@ from recommender.evaluation.metrics import K
 from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories
 from recommender.evaluation.ready_made import ReadyMade
 from recommender.evaluation.report import Judged
+from recommender.evaluation.slices import ALL
 from recommender.evaluation.test_window_log import record_peek
+from recommender.pipeline import Judge
+from recommender.settings.tables import EvaluationSettings
 from recommender.vectors.content.model_folder import learned_until
+
+_logger = logging.getLogger(__name__)
 
 BEST_SELLERS = "best sellers"
 BEHAVIOUR: Mapping[str, Baseline] = {
@@ -253,3 +259,22 @@ def _given(prepared: Bench, ready_made: Sequence[ReadyMade]) -> tuple[list[Judge
 
 def _memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def judge_of(evaluation: EvaluationSettings) -> Judge:
+    """Return a function that computes the NDCG@10 of a job's recipe, for the gate of a reindex.
+
+    It uses the window before the test period and no cold folds. It returns None, and logs why,
+    when the interactions cannot be split.
+    """
+
+    def ndcg(job: Job) -> float | None:
+        terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
+        try:
+            judged = bench(job, terms).judge(job.recipe)
+        except DataError as error:
+            _logger.warning("the recipe was not judged: %s", error)
+            return None
+        return float(judged.slices[ALL].metrics["ndcg"].value)
+
+    return ndcg

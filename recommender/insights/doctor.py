@@ -11,17 +11,13 @@ from typing import Literal
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
 from recommender.core.protocols import ContentOrigin, CostlyEncoder, TextEncoder
-from recommender.errors import RecommenderError
+from recommender.errors import EXTRAS, RecommenderError
 from recommender.publishing.audit import Audit
 from recommender.publishing.inspection import ServerFacts
 from recommender.serving.connection import redacted
 
 Verdict = Literal["ok", "warning", "fault"]
 
-PARTS = {
-    "build": ("numpy", "scipy", "pandas", "pyarrow", "sklearn", "implicit", "faiss"),
-    "text": ("torch", "sentence_transformers", "safetensors"),
-}
 LOW_DISK_BYTES = 2 * 1024**3
 OLD_SERVER = 7
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -48,8 +44,8 @@ class Diagnosis:
 def examine_parts() -> list[Diagnosis]:
     """Whether the extras are installed that a reindex needs."""
     findings = []
-    for extra, modules in PARTS.items():
-        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    for extra in ("build", "text"):
+        missing = [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
         if missing:
             text = f"{', '.join(missing)} missing; pip install 'recommender[{extra}]'"
             findings.append(Diagnosis(f"extra {extra}", "fault", text))

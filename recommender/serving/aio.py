@@ -10,7 +10,13 @@ from recommender.core.related import RelatedList
 from recommender.serving.aio_transport import AsyncConnections
 from recommender.serving.cluster import AsyncCluster
 from recommender.serving.connection import cluster_url
-from recommender.serving.reader import LookupSettings, Reader, checked_query
+from recommender.serving.reader import (
+    LookupSettings,
+    Reader,
+    checked_item,
+    checked_items,
+    checked_query,
+)
 
 
 class AsyncRelatedItems:
@@ -45,7 +51,8 @@ class AsyncRelatedItems:
     ) -> RelatedList:
         """`RelatedItems.get`."""
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return await self._reader().get(item_id, query)
+        item, reader = checked_item(item_id), self._reader()
+        return reader.core.answer(await reader.request((item,), query), item)
 
     async def get_many(  # noqa: PLR0913
         self,
@@ -60,7 +67,9 @@ class AsyncRelatedItems:
     ) -> list[RelatedList]:
         """`RelatedItems.get_many`."""
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return await self._reader().get_many(item_ids, query, distinct=distinct)
+        items, reader = checked_items(item_ids), self._reader()
+        request = await reader.request(items, query)
+        return reader.core.answers(request, items, distinct=distinct)
 
     async def for_items(
         self,
@@ -74,7 +83,8 @@ class AsyncRelatedItems:
     ) -> RelatedList:
         """`RelatedItems.for_items`."""
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return await self._reader().for_items(item_ids, query)
+        items, reader = checked_items(item_ids), self._reader()
+        return reader.core.merged(await reader.request(items, query), items)
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """`RelatedItems.wait_ready`, for the loop that calls it."""

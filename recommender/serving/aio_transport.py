@@ -66,6 +66,10 @@ class AsyncConnections:
         self._open = 0
         self._closed = False
 
+    def counts(self) -> Mapping[str, int]:
+        """The number of open connections."""
+        return {"connections": self._open}
+
     async def connected(self) -> AbstractConnection:
         """Make a connection of the caller's own. Raises: what connecting raises."""
         connection: AbstractConnection = self._connection_class(**self._settings)
@@ -95,7 +99,7 @@ class AsyncConnections:
         except BaseException:
             self._hang_up()
             raise
-        return reader.reply
+        return reader.values
 
     async def read(self, command: Command, until: float) -> Reply:
         """Ask over an idle connection, which is dropped if that fails.
@@ -105,7 +109,7 @@ class AsyncConnections:
         reader = array_reader(command)
         async with asyncio.timeout(until - time.monotonic()):
             await self.exchange(packed(command), reader)
-        return reader.reply
+        return reader.values
 
     async def exchange(self, message: bytes, reader: ReplyReader) -> None:
         """Exchange a message over an idle connection, which is dropped if that fails."""
@@ -129,10 +133,6 @@ class AsyncConnections:
             connection = await self.connected()
             self._open += 1
             self._give(connection)
-
-    def counts(self) -> Mapping[str, int]:
-        """The number of open connections."""
-        return {"connections": self._open}
 
     def close(self) -> None:
         """Close the connections, those in use when they come back."""

@@ -18,7 +18,14 @@ from recommender.errors import StoreUnavailable
 from recommender.serving.cluster import AsyncCluster
 from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
 from recommender.serving.protocol import ClusterRead
-from recommender.serving.reader import LookupSettings, Reader, checked_query, completed
+from recommender.serving.reader import (
+    LookupSettings,
+    Reader,
+    checked_item,
+    checked_items,
+    checked_query,
+    completed,
+)
 from recommender.serving.state import Command, Reply
 from recommender.serving.transport import Connections, wait_blocking
 
@@ -67,7 +74,8 @@ class RelatedItems:
     ) -> RelatedList:
         """At most n related items of one item, best first, without those to `exclude`."""
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return completed(self._reader().get(item_id, query))
+        item, reader = checked_item(item_id), self._reader()
+        return reader.core.answer(completed(reader.request((item,), query)), item)
 
     def get_many(  # noqa: PLR0913
         self,
@@ -85,7 +93,9 @@ class RelatedItems:
         Items after the first 100 are answered degraded, without items.
         """
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return completed(self._reader().get_many(item_ids, query, distinct=distinct))
+        items, reader = checked_items(item_ids), self._reader()
+        request = completed(reader.request(items, query))
+        return reader.core.answers(request, items, distinct=distinct)
 
     def for_items(
         self,
@@ -102,7 +112,8 @@ class RelatedItems:
         The list's own item is "". Items after the first 100 are ignored.
         """
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
-        return completed(self._reader().for_items(item_ids, query))
+        items, reader = checked_items(item_ids), self._reader()
+        return reader.core.merged(completed(reader.request(items, query)), items)
 
     def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """Wait at the start of a process, outside requests, until Redis has been read once.

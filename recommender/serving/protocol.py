@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import Address
-from recommender.serving.state import UNREAD, Command, Reply
+from recommender.serving.state import UNREAD, Command
 
 MAX_BYTES = 64 * 2**20
 """Of one value. Redis allows 512 MiB; a related list has a few kB."""
@@ -58,16 +58,11 @@ class ReplyReader:
     """
 
     def __init__(self, count: int = -1, node: Address | None = None) -> None:
-        self.values: list[NodeReply] = []
+        self.values: list[Any] = []  # of bytes | None, with `node` of NodeReply
         self._count = count
         self._missing = -1 if node is None else count
         self._node = node
         self._rest = b""
-
-    @property
-    def reply(self) -> Reply:
-        """The values of an array."""
-        return cast("Reply", self.values)
 
     def feed(self, data: bytes) -> bool:
         """Take the data that arrived; True once all that was expected is complete.
@@ -94,8 +89,9 @@ class ReplyReader:
     def _take(self, data: bytes, place: int) -> int:
         while self._missing:
             if self._node and data[place : place + 1] in (b"-", b"+"):
-                end = _line_end(data, place)
+                end = data.find(b"\r\n", place)
                 if end < 0:
+                    _require_short(data, place)
                     break
                 self.values.append(self._word(data[place:end], self._node))
                 place = end + 2
@@ -123,18 +119,17 @@ class ReplyReader:
         return error_reply(line[1:].decode(errors="replace"), node)
 
 
-def _line_end(data: bytes, place: int) -> int:
-    """Where the line at `place` ends, -1 where its end has not arrived."""
-    end = data.find(b"\r\n", place)
-    if end < 0 and len(data) - place > MAX_LINE:
+def _require_short(data: bytes, place: int) -> None:
+    """Refuse a line whose end has not arrived after `MAX_LINE` bytes."""
+    if len(data) - place > MAX_LINE:
         raise StoreUnavailable(f"malformed reply {data[place : place + 80]!r}")
-    return end
 
 
 def _header(data: bytes, place: int, kind: bytes) -> tuple[int, int] | None:
     """The number in a line of `kind` and the place after it, None before its end has arrived."""
-    end = _line_end(data, place)
+    end = data.find(b"\r\n", place)
     if end < 0:
+        _require_short(data, place)
         return None
     number = data[place + 1 : end]
     if data[place : place + 1] == kind:

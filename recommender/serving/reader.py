@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from recommender.core.related import RelatedList
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.serving.core import Core
 from recommender.serving.fallbacks import Snapshot
@@ -158,23 +157,6 @@ class Reader(Generic[Event]):
         self._polled: Event = connections.event()
         self._stopped = False
 
-    async def get(self, item_id: str, query: Query) -> RelatedList:
-        """Answer for one item. Raises: TypeError for an item id that is not text."""
-        item = checked_item(item_id)
-        return self.core.answer(await self._request((item,), query), item)
-
-    async def get_many(
-        self, item_ids: Collection[str], query: Query, *, distinct: bool
-    ) -> list[RelatedList]:
-        """Answer for each item. Raises: TypeError for anything but a collection of texts."""
-        items = checked_items(item_ids)
-        return self.core.answers(await self._request(items, query), items, distinct=distinct)
-
-    async def for_items(self, item_ids: Collection[str], query: Query) -> RelatedList:
-        """Answer once for all items. Raises: TypeError for anything but a collection of texts."""
-        items = checked_items(item_ids)
-        return self.core.merged(await self._request(items, query), items)
-
     async def wait_ready(self, timeout_s: float) -> bool:
         """Wait until a poll has read Redis; polls come at their own pace."""
         until = time.monotonic() + timeout_s
@@ -204,7 +186,7 @@ class Reader(Generic[Event]):
         finally:
             self._connections.close()
 
-    async def _request(self, items: Sequence[str], query: Query) -> ListRequest:
+    async def request(self, items: Sequence[str], query: Query) -> ListRequest:
         """Read the lists of `items` that the cache does not have, before the deadline."""
         until = time.monotonic() + self._deadline_s
         core = self.core

@@ -64,7 +64,7 @@ class DeadlineConnection:
             if not data:
                 raise StoreUnavailable("the server hung up")
             complete = reader.feed(data)
-        return reader.reply
+        return reader.values
 
     def close(self) -> None:
         """Close the connection; a forked child closes its copy alone."""

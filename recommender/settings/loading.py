@@ -1,8 +1,10 @@
 """Where settings come from: the TOML file, then the environment, then `--set`.
 
 A setting has a dotted name, `store.url`. In the environment it is `RECOMMENDER_STORE__URL`, on
-the command line `--set store.url=VALUE`; both take a TOML literal, else text. Unknown names are
-refused wherever they stand. Relative paths resolve against the folder of the settings file.
+the command line `--set store.url=VALUE`; both take a TOML literal, or else text. Unknown names are
+errors. Relative paths are relative to the folder of the settings file.
+
+`recipe` is a table, the path of a recipe file, or the name of a recipe that ships with the package.
 """
 
 import dataclasses
@@ -15,21 +17,42 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+import recommender
 from recommender.core import failpoints
 from recommender.errors import ConfigError
 from recommender.serving.keys import check_shop
-from recommender.settings.model import Settings, with_named_content
+from recommender.settings.model import Settings, current_name, current_names, tables_at
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
 CONFIG_FILE = "recommender.toml"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, failpoints.VARIABLE, "RECOMMENDER_DATA"})
+PATHS = (
+    "state.folder",
+    "artifacts.url",
+    "gates.golden",
+    "merchandising.rules",
+    "recipe.content.*.path",
+    "catalogue.path",
+    "interactions.path",
+)
+"""Settings that are paths, or URLs, which stay as they are."""
+
+
+def shipped(path: str) -> Path:
+    """A file or folder that ships with the package: of `config`, or of `data_fixtures`.
+
+    A wheel has them in `recommender/shipped`, a checkout next to the package.
+    """
+    package = Path(recommender.__file__).resolve().parent
+    inside = package / "shipped"
+    return (inside if inside.is_dir() else package.parent) / path
 
 
 def find_file(given: str | None) -> Path:
     """The settings file: as given, else `$RECOMMENDER_CONFIG`, else `./recommender.toml`.
 
-    Raises: ConfigError where there is none, naming all three.
+    Raises: ConfigError if there is none.
     """
     if given:
         return _existing(given, "--config")
@@ -38,15 +61,15 @@ def find_file(given: str | None) -> Path:
     if Path(CONFIG_FILE).is_file():
         return Path(CONFIG_FILE)
     raise ConfigError(
-        f"no settings: give --config FILE, set {CONFIG_VARIABLE}, or put {CONFIG_FILE} here "
-        f"({Path.cwd()})"
+        f"no settings: give --config FILE, set {CONFIG_VARIABLE}, or write {CONFIG_FILE} in "
+        f"{Path.cwd()}; recommender config --defaults prints one"
     )
 
 
 def find_files() -> list[Path]:
     """One settings file per shop: `$RECOMMENDER_CONFIG`, `:`-separated, else `./recommender.toml`.
 
-    Raises: ConfigError where one of them is missing, or where there is none.
+    Raises: ConfigError if one of them is missing, or if there is none.
     """
     if from_environment := os.environ.get(CONFIG_VARIABLE):
         return [_existing(given, CONFIG_VARIABLE) for given in from_environment.split(":")]
@@ -56,49 +79,71 @@ def find_files() -> list[Path]:
 def load(path: Path, assignments: Iterable[str] = ()) -> Settings:
     """Read the settings of one file, the environment and `--set` assignments.
 
-    Raises: ConfigError in one line: which setting, which value, what is allowed.
+    Raises: ConfigError naming the setting, its value and what is allowed.
     """
     return _loaded(_table(path), path, assignments)
 
 
 def load_without_file(tree: Mapping[str, Any], assignments: Iterable[str] = ()) -> Settings:
-    """Settings as a tree of tables instead of a file, then the environment and `--set`.
+    """Read settings of a tree of tables instead of a file, the environment and `--set`.
 
-    Relative paths resolve against the working folder. Raises: ConfigError.
+    Relative paths are relative to the working folder. Raises: ConfigError.
     """
     return _loaded(dict(tree), Path("command line"), assignments)
 
 
 def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
     base = path.resolve().parent
-    _read_recipe(tree, base)
+    tree = _current(tree, base)
     for name, value in sorted(os.environ.items()):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             dotted = name.removeprefix(PREFIX).lower().replace("__", ".")
-            _assign(tree, dotted, _literal(value), f"environment variable {name}")
-            _read_recipe(tree, base)
+            _assign(tree, current_name(dotted), _literal(value), f"environment variable {name}")
+            tree = _current(tree, base)
     for assignment in assignments:
         dotted, sign, value = assignment.partition("=")
         if not sign:
             raise ConfigError(f"--set {assignment!r}: write dotted.name=VALUE")
-        _assign(tree, dotted.strip(), _literal(value), f"--set {dotted.strip()}")
-        _read_recipe(tree, base)
+        name = current_name(dotted.strip())
+        _assign(tree, name, _literal(value), f"--set {dotted.strip()}")
+        tree = _current(tree, base)
     return _validated(tree, path, base)
 
 
-def _read_recipe(tree: dict[str, Any], base: Path) -> None:
-    """Put the content of a recipe file in place of its name, so that parts of it can be set."""
-    if isinstance(tree.get("recipe"), str):
-        tree["recipe"] = _table(_resolved(base, tree["recipe"]))
-    if isinstance(tree.get("recipe"), Mapping):
-        tree["recipe"] = with_named_content(tree["recipe"])
+def _current(tree: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The tree with the content of a recipe in place of its name, and with current names."""
+    if isinstance(given := tree.get("recipe"), str):
+        tree["recipe"] = _table(_recipe_file(given, base))
+    return current_names(tree)
+
+
+def _recipe_file(given: str, base: Path) -> Path:
+    """The file of a recipe that is given by its name or its path. Raises: ConfigError."""
+    if "/" in given or given.endswith(".toml"):
+        return _resolved(base, given)
+    names = sorted(path.stem for path in shipped("config/recipes").glob("*.toml"))
+    if given not in names:
+        raise ConfigError(
+            f"recipe = {given!r:.80}: no such recipe; name one of {', '.join(names)}, or give the "
+            "path of a recipe file, which ends in .toml"
+        )
+    return shipped(f"config/recipes/{given}.toml")
 
 
 def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     if "shop" not in tree:
         raise ConfigError(f'{path}: shop is not set; name it, such as shop = "my-shop"')
+    if isinstance(state := tree.setdefault("state", {}), dict):
+        state.setdefault("folder", ".recommender")
+    for dotted in PATHS:
+        *parents, name = dotted.split(".")
+        for table in tables_at(tree, parents):
+            if isinstance(given := table.get(name), list):
+                table[name] = [_absolute(path, base) for path in given]
+            elif name in table:
+                table[name] = _absolute(given, base)
     try:
-        settings = Settings.model_validate(_with_paths(tree, base))
+        settings = Settings.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_fault(error)}") from error
     check_shop(settings.shop)
@@ -106,46 +151,10 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     return settings
 
 
-def _with_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The tree with every path made absolute: inputs, state, artifacts, content origins."""
-    resolved = dict(tree)
-    state = dict(_mapping(tree.get("state", {})))
-    state["folder"] = str(_resolved(base, state.get("folder", ".recommender")))
-    resolved["state"] = state
-    artifacts = dict(_mapping(tree.get("artifacts", {})))
-    if isinstance(artifacts.get("url"), str) and "://" not in artifacts["url"] and artifacts["url"]:
-        artifacts["url"] = str(_resolved(base, artifacts["url"]))
-    resolved["artifacts"] = artifacts
-    for table, name in (("gates", "golden"), ("merchandising", "rules")):
-        resolved[table] = dict(_mapping(tree.get(table, {})))
-        if isinstance(given := resolved[table].get(name), str) and given:
-            resolved[table][name] = str(_resolved(base, given))
-    if isinstance(tree.get("recipe"), Mapping):
-        resolved["recipe"] = recipe = dict(tree["recipe"])
-        if isinstance(recipe.get("content"), Mapping):
-            recipe["content"] = {
-                name: _with_input_path(choice, base) for name, choice in recipe["content"].items()
-            }
-    if "catalogue" in tree:
-        resolved["catalogue"] = _with_input_path(tree["catalogue"], base)
-    if "interactions" in tree:
-        given = tree["interactions"]
-        tables = given if isinstance(given, list) else [given]
-        resolved["interactions"] = [_with_input_path(table, base) for table in tables]
-    return resolved
-
-
-def _with_input_path(table: object, base: Path) -> object:
-    if not isinstance(table, Mapping) or not table.get("path"):
-        return table
-    path = table["path"]
-    places = path if isinstance(path, list) else [path]
-    absolute = [str(_resolved(base, p)) if isinstance(p, str) else p for p in places]
-    return dict(table) | {"path": absolute if isinstance(path, list) else absolute[0]}
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"": value}
+def _absolute(path: object, base: Path) -> object:
+    if not isinstance(path, str) or not path or "://" in path:
+        return path
+    return str(_resolved(base, path))
 
 
 def _resolved(base: Path, path: str) -> Path:
@@ -165,7 +174,7 @@ def _table(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"recipe file {path} does not exist") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is no readable TOML file: {error}") from error
+        raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
 
 
 def _literal(text: str) -> object:
@@ -178,7 +187,7 @@ def _literal(text: str) -> object:
 def _assign(tree: dict[str, Any], dotted: str, value: object, origin: str) -> None:
     parts = dotted.split(".")
     if not all(parts):
-        raise ConfigError(f"{origin}: {dotted!r} is no setting; write dotted.name=VALUE")
+        raise ConfigError(f"{origin}: {dotted!r} is not a setting; write dotted.name=VALUE")
     node: Any = tree
     for depth, part in enumerate(parts[:-1]):
         if isinstance(node, list):
@@ -196,7 +205,7 @@ def _assign(tree: dict[str, Any], dotted: str, value: object, origin: str) -> No
 
 def _element(node: list[Any], part: str, origin: str) -> object:
     if not part.isdigit() or int(part) >= len(node):
-        raise ConfigError(f"{origin}: {part!r} is no element; there are 0 to {len(node) - 1}")
+        raise ConfigError(f"{origin}: there is no element {part!r}; there are 0 to {len(node) - 1}")
     return node[int(part)]
 
 
@@ -222,7 +231,7 @@ def _suggestion(location: list[int | str]) -> str:
 
 
 def _field_names(location: list[int | str]) -> list[str]:
-    """The names that a table of the settings has."""
+    """The names of the settings in a table."""
     table: Any = Settings
     for part in location:
         if isinstance(part, int):

@@ -1,309 +1,123 @@
-"""Settings of one shop: the tables of a settings file, with their defaults.
+"""All settings of one shop, and what the engine needs of them.
 
-What a name in a recipe may be, `registry.py` knows; where values come from, `settings_file.py`.
+`loading.py` reads them; `registry.py` knows the names that a recipe may use.
 """
 
+import copy
 import dataclasses
+import functools
 import logging
 import os
 import secrets
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.gates import Gates
-from recommender.build.job import SHARD_ITEMS, Job
-from recommender.build.text_shards import SHARD_TEXTS
-from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.build.job import Job
+from recommender.core.recipe import Choice
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.serving.connection import redacted
+from recommender.settings.tables import (
+    ArtifactSettings,
+    BrokerSettings,
+    EvaluationSettings,
+    LimitSettings,
+    MerchandisingSettings,
+    RecipeSettings,
+    ScheduleSettings,
+    StateSettings,
+    StoreSettings,
+    Table,
+    TextApiSettings,
+)
 
-logger = logging.getLogger(__name__)
-
-EMBEDDED = "embedded"
-CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
-
-
-def _choice(value: object) -> Choice:
-    """A name alone, or a table with `use` and parameters."""
-    if isinstance(value, str):
-        return Choice(value)
-    if isinstance(value, Mapping):
-        table = dict(value)
-        use = table.pop("use", None)
-        if not isinstance(use, str):
-            raise ValueError("a table needs `use`, the name of an implementation")  # noqa: TRY004
-        return Choice(use, table)
-    if isinstance(value, Choice):
-        return value
-    raise ValueError("give a name, or a table with `use`")
+RENAMED = {
+    "recipe.placements.rules": "recipe.placements.filters",
+    "recipe.text": "recipe.content.text",
+}
+"""Settings that were renamed, old dotted name to new: `recipe.placements.x` is `x` of every
+placement. The old name is accepted for one release."""
+_logger = logging.getLogger(__name__)
 
 
-def _choice_of(default: str) -> PlainValidator:
-    def parse(value: object) -> Choice:
-        if isinstance(value, Mapping):
-            return _choice({"use": default} | dict(value))
-        return _choice(value)
+def current_names(tree: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
+    """A copy of a tree of settings in which renamed settings have their new names.
 
-    return PlainValidator(parse)
+    If both names are set, the value of the new one is kept.
+    """
+    copied = copy.deepcopy(dict(tree))
+    for old, new in RENAMED.items():
+        shared, before, after = _split(old, new)
+        for table in tables_at(copied, shared):
+            for source in tables_at(table, before[:-1]):
+                if before[-1] not in source:
+                    continue
+                value, target = source.pop(before[-1]), table
+                for part in after[:-1]:
+                    target = target.setdefault(part, {})
+                target.setdefault(after[-1], value)
+                if warn:
+                    warn_renamed(old, new)
+    return copied
+
+
+def current_name(dotted: str) -> str:
+    """The current dotted name of a setting; `recipe.placements.0.x` is `x` of placement 0."""
+    parts = dotted.split(".")
+    places = [place for place, part in enumerate(parts) if not part.isdigit()]
+    names = [parts[place] for place in places]
+    for old, new in RENAMED.items():
+        shared, before, after = _split(old, new)
+        length = len(shared) + len(before)
+        if names[:length] == [*shared, *before]:
+            warn_renamed(old, new)
+            start, end = places[len(shared)], places[length - 1] + 1
+            return ".".join([*parts[:start], *after, *parts[end:]])
+    return dotted
+
+
+@functools.cache
+def warn_renamed(old: str, new: str) -> None:
+    """Warn, once in a process, that a setting has a new name."""
+    _logger.warning("setting %s is now %s; the old name is accepted for one release", old, new)
+
+
+def _split(old: str, new: str) -> tuple[list[str], list[str], list[str]]:
+    """The names that two dotted names begin with, and the rest of each."""
+    before, after = old.split("."), new.split(".")
+    n = next(n for n, (x, y) in enumerate(zip(before, after, strict=False)) if x != y)
+    return before[:n], before[n:], after[n:]
+
+
+def tables_at(node: object, names: list[str]) -> Iterator[dict[str, Any]]:
+    """The tables of a tree at a dotted name, in which `*` is any; lists have one an element."""
+    if isinstance(node, list):
+        for element in node:
+            yield from tables_at(element, names)
+    elif isinstance(node, dict) and not names:
+        yield node
+    elif isinstance(node, dict) and names[0] == "*":
+        for value in node.values():
+            yield from tables_at(value, names[1:])
+    elif isinstance(node, dict) and names[0] in node:
+        yield from tables_at(node[names[0]], names[1:])
 
 
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
 
 
-def _fitting_key(key: SecretStr, without: str) -> SecretStr:
-    if key.get_secret_value() and not 16 <= len(key.get_secret_value().encode()) <= 64:
-        raise ValueError(f"give 16 to 64 bytes, or nothing for {without}")
-    return key
-
-
-ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
-
-
-def with_named_content(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Accept `text`, the name of `content.text` until 0.1. To be removed in 0.3.
-
-    A table without `use` sets parameters of the `content.text` that is there.
-    """
-    if "text" not in recipe:
-        return dict(recipe)
-    logger.warning("recipe.text is now called recipe.content.text; please rename it")
-    rest = {name: value for name, value in recipe.items() if name != "text"}
-    given, content = recipe["text"], rest.get("content", {})
-    if not isinstance(content, Mapping):
-        return rest
-    if isinstance(given, Mapping) and "use" not in given and "text" in content:
-        before = content["text"]
-        given = ({"use": before} if isinstance(before, str) else dict(before)) | dict(given)
-    return rest | {"content": {**content, "text": given}}
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
-
-
-class PlacementSettings(_Table):
-    """A named slot; see `recommender.core.recipe.Placement`."""
-
-    name: str
-    fusion: Annotated[Choice, _choice_of("learned")] = Choice("learned")
-    candidates: tuple[ChoiceSetting, ...] = tuple(map(Choice, CANDIDATES))
-    ranker: ChoiceSetting = Choice("learned")
-    filters: tuple[ChoiceSetting, ...] = (Choice("in-stock"), Choice("one-per-group"))
-    shown: int = 12
-    depth: int = 36
-    min_score: float = 0.0
-    kinds: tuple[str, ...] = ()
-    hub_share: float = 0.0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _renamed(cls, values: object) -> object:
-        """Accept `rules`, the name of `filters` until 0.1. To be removed in 0.3."""
-        if not isinstance(values, Mapping) or "rules" not in values or "filters" in values:
-            return values
-        logger.warning("recipe.placements: `rules` is now called `filters`; please rename it")
-        return {name if name != "rules" else "filters": values[name] for name in values}
-
-
-class RecipeSettings(_Table):
-    """How item vectors and lists are made; the defaults are config/recipes/default.toml."""
-
-    content: dict[str, Annotated[Choice, _choice_of("sentence-transformers")]] = Field(
-        default_factory=lambda: {"text": Choice("sentence-transformers")}
-    )
-    interactions: dict[str, ChoiceSetting] = Field(
-        default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
-    )
-    index: Annotated[Choice, _choice_of("auto")] = Choice("auto")
-    placements: tuple[PlacementSettings, ...] = (PlacementSettings(name="related"),)
-    trust: Trust = Trust()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _renamed(cls, values: object) -> object:
-        return with_named_content(values) if isinstance(values, Mapping) else values
-
-    def recipe(self) -> Recipe:
-        """The recipe. Raises: ConfigError."""
-        return Recipe(
-            content=self.content,
-            interactions=self.interactions,
-            index=self.index,
-            placements=tuple(
-                Placement(**{name: getattr(slot, name) for name in type(slot).model_fields})
-                for slot in self.placements
-            ),
-            trust=self.trust,
-        )
-
-
-class StateSettings(_Table):
-    """What stays on this machine: the embedded store, quarantined rows, the key of user ids.
-
-    `user_key` (16 to 64 bytes) keys the hash of user ids; empty, the folder keeps a random one.
-    """
-
-    folder: Path = Path(".recommender")
-    user_key: SecretStr = SecretStr("")
-
-    @field_validator("user_key")
-    @classmethod
-    def _fits(cls, key: SecretStr) -> SecretStr:
-        return _fitting_key(key, "a random key")
-
-
-class StoreSettings(_Table):
-    """Where lists are published: `embedded`, or the URL of a Redis or Valkey server or Cluster.
-
-    A publisher that stops renewing its lease for `lease_s` seconds has lost it.
-    """
-
-    url: str = EMBEDDED
-    lease_s: float = Field(default=30.0, ge=3, le=600)
-
-
-class BrokerSettings(_Table):
-    """Where jobs are queued: the URL of a Redis or RabbitMQ broker, not the serving store's."""
-
-    url: str = ""
-
-
-class ArtifactSettings(_Table):
-    """Where stage outputs lie: a folder or an fsspec URL; empty, in the state folder.
-
-    With a `signing_key` (16 to 64 bytes), artifacts and run records of other writers are refused.
-    `recommender gc` keeps what the last `keep_runs` runs and those that are `pinned` are made of.
-    """
-
-    url: str = ""
-    keep_runs: int = Field(default=3, ge=0)
-    pinned: tuple[int, ...] = ()
-    signing_key: SecretStr = SecretStr("")
-
-    @field_validator("signing_key")
-    @classmethod
-    def _fits(cls, key: SecretStr) -> SecretStr:
-        return _fitting_key(key, "none")
-
-
-class TextApiSettings(_Table):
-    """An OpenAI-compatible text API, for `text = "openai"`.
-
-    See `recommender.core.api_budget.TextApi`.
-
-    `key` belongs into the environment. A run makes at most `calls_max` calls and spends at most
-    `money_max`, in the currency of `price_per_million` tokens. A request takes at most `timeout_s`
-    seconds, and a batch is sent at most `attempts` times.
-    """
-
-    url: str = DEFAULT_URL
-    key: SecretStr = SecretStr("")
-    calls_max: int = Field(default=10_000, ge=0)
-    money_max: float = Field(default=10.0, ge=0)
-    price_per_million: float = Field(default=0.02, ge=0)
-    concurrency: int = Field(default=4, ge=1, le=64)
-    timeout_s: float = Field(default=60.0, gt=0, le=600)
-    attempts: int = Field(default=6, ge=1, le=20)
-    link_local: bool = False
-
-    @field_validator("key")
-    @classmethod
-    def _printable(cls, key: SecretStr) -> SecretStr:
-        told = key.get_secret_value()
-        if told and not (told.isascii() and told.isprintable() and " " not in told):
-            raise ValueError("give printable ASCII without spaces")
-        return key
-
-    @field_validator("url")
-    @classmethod
-    def _fits(cls, url: str) -> str:
-        try:
-            check_url(url)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return url
-
-    def text_api(self) -> TextApi:
-        """How an encoder asks it."""
-        return TextApi(
-            url=self.url,
-            key=self.key.get_secret_value(),
-            budget=Budget(self.calls_max, self.money_max, self.price_per_million),
-            concurrency=self.concurrency,
-            timeout_s=self.timeout_s,
-            attempts=self.attempts,
-            link_local=self.link_local,
-        )
-
-
-class LimitSettings(_Table):
-    """What may be wrong before a run stops, how much a task of a fleet carries and may take.
-
-    `memory_mb` is the ceiling of a worker's step, 0 for none; it is that of the machine. Events
-    that are more than `retention_days` older than the newest are not read; 0 reads all.
-    """
-
-    refused_share_max: float = Field(default=0.02, ge=0, le=1)
-    retention_days: int = Field(default=0, ge=0)
-    shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
-    shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
-    memory_mb: int = Field(default=0, ge=0)
-
-
-class ScheduleSettings(_Table):
-    """When workers do what, as cron expressions of five fields in `time_zone`; empty, never.
-
-    `reindex` all lists, `evaluation` of the recipe, `audit` of the live lists against the
-    artifacts.
-    """
-
-    reindex: str = ""
-    evaluation: str = ""
-    audit: str = ""
-    time_zone: str = "UTC"
-
-
-class MerchandisingSettings(_Table):
-    """The merchandisers' rules that every reindex applies: a YAML file, none where empty."""
-
-    rules: str = ""
-
-
-class EvaluationSettings(_Table):
-    """What evaluation tests on: the last `days`, or everything from the day `test_from` (UTC)."""
-
-    days: int = Field(default=30, ge=1)
-    test_from: date | None = None
-
-    def test_from_s(self) -> int | None:
-        """The beginning of the test period in epoch seconds, None where `days` say it."""
-        if self.test_from is None:
-            return None
-        return int(datetime.combine(self.test_from, time(), UTC).timestamp())
-
-
-class Settings(_Table):
-    """Everything that one shop can set."""
+class Settings(Table):
+    """All settings of one shop."""
 
     shop: str
     state: StateSettings = StateSettings()
@@ -321,7 +135,7 @@ class Settings(_Table):
     schedule: ScheduleSettings = ScheduleSettings()
 
     def source(self) -> ShopSource:
-        """What reading depends on."""
+        """What is read, and how."""
         return ShopSource(
             catalogue=self.catalogue,
             interactions=self.interactions,
@@ -330,11 +144,11 @@ class Settings(_Table):
         )
 
     def rule_file(self) -> Path | None:
-        """The merchandisers' rules, None where there are none."""
+        """The file of merchandising rules, or None."""
         return Path(self.merchandising.rules) if self.merchandising.rules else None
 
     def artifact_store(self) -> ArtifactStore:
-        """Where this shop's artifacts lie."""
+        """The artifacts of this shop."""
         return ArtifactStore(
             self.artifacts.url or self.state.folder / "artifacts",
             self.shop,
@@ -343,11 +157,11 @@ class Settings(_Table):
         )
 
     def forgotten(self) -> Forgotten:
-        """The users whose events no build reads any more."""
+        """The users whose events are excluded from all builds."""
         return Forgotten(self.artifact_store(), self._user_key())
 
     def job(self, progress: Progress = silent) -> Job:
-        """Everything that a reindex of this shop needs."""
+        """The job that builds the lists of this shop."""
         return Job(
             shop=self.shop,
             source=self.source(),
@@ -365,20 +179,20 @@ class Settings(_Table):
         )
 
     def frozen_as(self, run: Mapping[str, Any]) -> "Settings":
-        """The settings that a run was begun with, as its record has them, for this machine.
+        """The settings that a run began with, from its record, for use on this machine.
 
-        Where state, store, broker and artifacts lie, the text API, and every secret, stay those of
-        this machine. Raises: ConfigError where the record was written by another version.
+        The tables state, store, broker, artifacts and text_api, with their secrets, are those of
+        this machine. Raises: ConfigError if another version wrote the record.
         """
         own = ("state", "store", "broker", "artifacts", "text_api")
         here = {name: getattr(self, name) for name in own}
         try:
-            return Settings.model_validate({**run, **here})
+            return Settings.model_validate({**current_names(run, warn=False), **here})
         except ValueError as error:
             raise ConfigError(f"the run's settings are of another version: {error}") from error
 
     def plain(self) -> dict[str, Any]:
-        """The settings as they would stand in a file, secrets masked, unset values left out."""
+        """The settings as in a file, with secrets masked and unset values omitted."""
         plain: dict[str, Any] = _plain(self)
         plain["store"]["url"] = redacted(self.store.url)
         plain["artifacts"]["url"] = redacted(self.artifacts.url)

@@ -11,16 +11,16 @@ from recommender.cli.diff_page import page
 from recommender.cli.main import run
 from recommender.insights.diff import ChangedList, Difference, Entry, Release
 from recommender.settings.loading import load
+from tests.cli.shop import PLAIN_BASKETS, failed, related, said
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
-BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 HOSTILE = "</small><script>alert(1)</script>\"'>&amp;<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
 def held(tmp_path: Path) -> list[str]:
     """A shop with generation 1 live and run 2 held, because most orders are gone."""
-    config = write_shop(tmp_path, orders(*BASKETS))
+    config = write_shop(tmp_path, orders(*PLAIN_BASKETS))
     where = ["--config", str(config)]
     assert run(["reindex", *where]) == 0
     (tmp_path / "orders.csv").write_text(orders(("a", "b"), ("a", "f")))
@@ -83,7 +83,7 @@ def test_diff_in_the_terminal(held: list[str], capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert run(["diff", "live", "held", *held]) == 0
     said = capsys.readouterr().out
-    assert "Shop acme: 1 (live) beside 2 (held)." in said
+    assert "Shop acme: 1 (live) compared with 2 (held)." in said
     assert "held: " in said
     assert "churn@10" in said
     assert max(map(len, said.splitlines())) <= 100
@@ -158,11 +158,11 @@ def test_a_recipe_that_is_judged_worse_is_held(
 
 
 def test_a_shop_without_times_is_not_judged(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = write_shop(tmp_path, "order_id,item_id,title\n1,a,A\n1,b,B\n2,a,A\n2,b,B\n")
     assert run(["reindex", "--config", str(config), "--set", "gates.ndcg_drop_max=0.05"]) == 0
-    assert "recommender: not judged: " in capsys.readouterr().err
+    assert "the recipe was not judged: " in caplog.text
 
 
 def test_items_that_somebody_may_have_bought_a_place_are_told(
@@ -182,3 +182,35 @@ def test_items_that_somebody_may_have_bought_a_place_are_told(
     assert run(["diff", "previous", "live", *where, "--html", str(page_file)]) == 0
     assert "Entered the first five of many related lists" in capsys.readouterr().out
     assert "Entered the first five of many lists" in page_file.read_text()
+
+
+def test_generations_rollback_and_status(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--config", str(live)]
+    assert run(["reindex", *where, "--force"]) == 0
+    capsys.readouterr()
+    assert run(["generations", *where]) == 0
+    listed = capsys.readouterr().out
+    assert listed.index("live") < listed.index("previous")
+    assert run(["rollback", *where]) == 0
+    assert "Generation 1 of shop acme is live" in capsys.readouterr().out
+    assert related(live, "a", capsys)["generation"] == 1
+    assert run(["status", *where]) == 0
+    assert "generation 1" in capsys.readouterr().out
+    said = failed(capsys, ["rollback", "77", *where], 3)
+    assert "no complete generation 77 to roll back to; there are: 2 previous, 1 live" in said
+
+
+def test_a_canary_is_promoted(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(["reindex", "--canary", "0.25", "--force", *where], capsys)
+    assert "Generation 2 of acme is canary for 25.0% of the requests: 6 related lists" in text
+    listed = said(["generations", *where], capsys)
+    assert listed.index("canary") < listed.index("live")
+    text = said(["promote", *where], capsys)
+    assert text == "Generation 2 of shop acme is live for all requests.\n"
+    assert "no canary to promote" in failed(capsys, ["promote", *where], 3)
+
+
+def test_a_canary_is_withdrawn(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said(["reindex", "--canary", "0.25", "--force", *where], capsys)
+    assert "Generation 1 of shop acme is live" in said(["rollback", *where], capsys)
+    assert "canary" not in said(["generations", *where], capsys)

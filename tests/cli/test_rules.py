@@ -101,7 +101,7 @@ def test_a_merchandisers_slips_are_all_told(
     assert {("expired", "old"), ("not yet valid", "later")} <= warned
     assert "did you mean 'Moretti'?" in found["findings"][2]["message"]
     told_lines = said(["rules", "check", rules, *small_shop], capsys, 4)
-    assert "With errors the rules are not applied." in told_lines
+    assert "A rule file with errors is not applied." in told_lines
     assert "rule 'wrong date'" in said(["rules", "apply", rules, *small_shop], capsys, 4)
 
 

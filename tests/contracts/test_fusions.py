@@ -157,7 +157,7 @@ def test_absent_embeddings_are_named(
     parameters: dict[str, object],
     shop: tuple[Origins, Catalogue, Interactions],
 ) -> None:
-    with pytest.raises(ConfigError, match="no embeddings 'clicks'; there are (text, )?orders"):
+    with pytest.raises(ConfigError, match=r"no embeddings 'clicks'; there are (text, )?orders"):
         registry.fusion(Choice(name, parameters)).fuse(*shop)
 
 

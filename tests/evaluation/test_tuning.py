@@ -14,7 +14,7 @@ from recommender.errors import ConfigError
 from recommender.evaluation.harness import Bench
 from recommender.evaluation.intervals import Interval
 from recommender.evaluation.tuning import Trial, tune, variations
-from recommender.settings.model import RecipeSettings
+from recommender.settings.tables import RecipeSettings
 from tests.support.shop_files import write_small_shop
 
 RECIPE = Recipe(
@@ -139,7 +139,7 @@ def test_the_command_writes_a_recipe_that_settings_read(
     made = RecipeSettings.model_validate(tree).recipe()
     assert made.placements[0].name == "related"
     assert run([*told, "--out", str(out)]) == 3
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_nonsense_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

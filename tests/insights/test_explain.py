@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from recommender.build.contents import read_catalogue
-from recommender.cli.live import live_build
 from recommender.cli.main import run
+from recommender.cli.session import live_build
 from recommender.settings.loading import load
 from tests.support.shop_files import SMALL_SHOP, write_small_shop
 

@@ -15,7 +15,7 @@ from redis import Redis
 from data_fixtures.small_shop import CATALOGUE_COLUMNS
 from recommender import pipeline, registry
 from recommender.build.job import PinnedEncoder, resumed
-from recommender.cli.refresh import refreshed
+from recommender.cli.reindex import refreshed
 from recommender.cli.session import publisher as publisher_of
 from recommender.core.related import RelatedList
 from recommender.core.telemetry import silent

@@ -17,7 +17,7 @@ def main(host: str, port: str, api_keys: str, config: str = "") -> int:
         search=False,
     )
     try:
-        return serve.run(options)
+        return serve.serve(options)
     except RecommenderError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

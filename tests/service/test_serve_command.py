@@ -130,7 +130,7 @@ def test_api_keys_come_from_a_file(configs: tuple[Path, Path], tmp_path: Path) -
     [
         (["127.0.0.1", "0", "-", "nowhere.toml"], "no settings file 'nowhere.toml'"),
         (["127.0.0.1", "0", "nowhere", "{config}"], "--api-keys nowhere: cannot be read"),
-        (["127.0.0.1", "0", os.devnull, "{config}"], "holds no key"),
+        (["127.0.0.1", "0", os.devnull, "{config}"], "contains no key"),
         (["127.0.0.1", "{taken}", "-", "{config}"], "cannot listen there"),
         (["127.0.0.1", "99999", "-", "{config}"], "cannot listen there"),
         (["no host", "0", "-", "{config}"], "cannot listen there"),

@@ -163,7 +163,7 @@ def test_bytes_behind_a_reply_are_refused(values: list[bytes | None], more: byte
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     reader = ReplyReader()
     with suppress(StoreUnavailable):
-        assert not reader.feed(raw) or all(value is None or value in raw for value in reader.reply)
+        assert not reader.feed(raw) or all(value is None or value in raw for value in reader.values)
 
 
 def test_a_command_is_packed_by_bytes() -> None:

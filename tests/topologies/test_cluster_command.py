@@ -8,7 +8,7 @@ import pytest
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 
 from recommender.cli.main import run
-from tests.cli.test_commands import BASKETS
+from tests.cli.shop import BASKETS
 from tests.serving import servers
 from tests.support.shop_files import orders, write_shop
 from tests.topologies.clusters import Cluster, asked, cluster

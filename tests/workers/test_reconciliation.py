@@ -9,7 +9,7 @@ from redis import Redis
 
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
-from recommender.settings.model import ScheduleSettings
+from recommender.settings.tables import ScheduleSettings
 from workers.reconciliation import due, last_period
 
 NOW = datetime(2026, 3, 10, 2, 30, 15, tzinfo=UTC)  # a Tuesday

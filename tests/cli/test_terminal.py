@@ -6,8 +6,7 @@ import pytest
 
 from recommender.artifacts.runs import Run, State
 from recommender.artifacts.store import ArtifactStore
-from recommender.cli.run_line import EarlierRun, RunLine
-from recommender.cli.terminal import EVERY_S, Lines, duration
+from recommender.cli.terminal import EVERY_S, EarlierRun, ProgressLines, RunLine, duration
 
 EARLIER = EarlierRun("shop.3", [("read", 60.0), ("encode texts", 300.0), ("publish", 20.0)])
 
@@ -73,7 +72,7 @@ def test_a_log_has_a_line_every_half_minute_of_a_stage_with_units(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock = Clock()
-    lines = Lines("encode texts", 1000, clock)
+    lines = ProgressLines("encode texts", 1000, clock)
     for second in range(1, 2 * EVERY_S + 1):
         clock.now = float(second)
         lines.advance(10)
@@ -85,7 +84,7 @@ def test_a_log_has_a_line_every_half_minute_of_a_stage_with_units(
 
 def test_a_short_stage_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    lines = Lines("encode texts", 1000, clock)
+    lines = ProgressLines("encode texts", 1000, clock)
     clock.now = 10.0
     lines.advance(1000)
     assert capsys.readouterr().err == ""

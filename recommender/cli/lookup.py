@@ -1,0 +1,277 @@
+"""`recommender related`, `search`, `hide` and `unhide`."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from recommender.build.contents import find_build, read_catalogue
+from recommender.cli.arguments import Parser, add_count, add_ids, add_json, add_placement, ids_in
+from recommender.cli.session import (
+    connection,
+    require_live,
+    save_embedded,
+    settings_of,
+    store_url,
+)
+from recommender.cli.terminal import console, print_json, table
+from recommender.core import item_id
+from recommender.core.catalogue import Catalogue
+from recommender.core.generation import Generation
+from recommender.core.related import RelatedList
+from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
+from recommender.insights.search import Filters, Hit, checked, searcher_of
+from recommender.live.overlays import combined_catalogue, live_record
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
+from recommender.serving.connection import open_store
+from recommender.serving.lookup import RelatedItems
+from recommender.settings.model import Settings
+
+DEADLINE_S = 10.0
+RANKED = [("#", "right"), ("item", "left"), ("title", "left"), ("score", "right")]
+
+
+def add_related(parser: Parser) -> None:
+    """Declare `recommender related`."""
+    parser.description = "Show the related items of an item, as a storefront gets them."
+    parser.add_argument("item", metavar="ITEM", help="item id, exactly as in the catalogue")
+    add_count(parser)
+    add_placement(parser)
+    add_json(parser)
+    parser.runs(_related)
+
+
+def add_search(parser: Parser) -> None:
+    """Declare `recommender search`."""
+    parser.description = "Find items of the live generation whose texts fit a few words."
+    parser.add_argument("query", nargs="+", metavar="WORD", help="words to search for")
+    add_count(parser)
+    parser.add_argument(
+        "--category", default="", metavar="PATH", help="only items of this category"
+    )
+    parser.add_argument("--in-stock", action="store_true", help="only items that are in stock")
+    parser.add_argument(
+        "--price-max",
+        type=float,
+        default=float("inf"),
+        metavar="PRICE",
+        help="only items up to this price",
+    )
+    add_json(parser)
+    parser.runs(_search)
+
+
+def add_hide(parser: Parser) -> None:
+    """Declare `recommender hide`."""
+    parser.description = (
+        "Remove items from all lists immediately, without a reindex. They stay hidden in later "
+        "generations until recommender unhide shows them again."
+    )
+    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
+    parser.runs(partial(_change_hidden, change=Hidden.hide, done="hidden"))
+
+
+def add_unhide(parser: Parser) -> None:
+    """Declare `recommender unhide`."""
+    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
+    parser.runs(partial(_change_hidden, change=Hidden.unhide, done="shown again"))
+
+
+def _related(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    placement = _placement(settings, options.placement)
+    _require_positive(options.n)
+    show_related(settings, options.item, options.n, placement=placement, as_json=options.json)
+    return 0
+
+
+def show_related(
+    settings: Settings, item: str, n: int, *, placement: str = "", as_json: bool = False
+) -> None:
+    """Print the n related items of an item with their titles.
+
+    Raises: DataError if nothing is published or the item is unknown; StoreUnavailable.
+    """
+    answer, layers = _look_up(settings, item, placement or _placement(settings, ""), n)
+    catalogue, provisional = _refreshed_catalogue(settings, layers)
+    titles = _titles(catalogue, answer)
+    if as_json:
+        print_json(_plain(settings.shop, answer, titles, provisional))
+    if answer.status == "unknown_item":
+        raise DataError(unknown_item(item, answer.generation, catalogue))
+    if not as_json:
+        _print_related(answer, titles, provisional)
+
+
+def _look_up(
+    settings: Settings, item: str, placement: str, n: int
+) -> tuple[RelatedList, tuple[Generation, ...]]:
+    """The answer, and the generations that lookups read, newest first."""
+    with store_url(settings) as url:
+        with open_store(url) as store:
+            publisher = Publisher(store, settings.shop)
+            require_live(publisher)
+            _, layers = publisher.layers()
+        with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
+            answer = lookup.get(item, placement, n)
+    if answer.status in {"stale", "fallback", "degraded"}:
+        raise StoreUnavailable(f"the lookup of {item!r:.80} failed; run recommender doctor")
+    if answer.status == "unknown_placement":
+        raise DataError(
+            f"the live generation {layers[-1].id} has no placement {placement!r}; "
+            "run recommender reindex"
+        )
+    return answer, layers
+
+
+def _placement(settings: Settings, given: str) -> str:
+    names = [slot.name for slot in settings.recipe.placements]
+    if given and given not in names:
+        raise ConfigError(f"--placement {given!r}: the recipe has {', '.join(names)}")
+    return given or names[0]
+
+
+def _require_positive(n: int) -> None:
+    if n < 1:
+        raise ConfigError(f"-n {n}: ask for at least 1")
+
+
+def _refreshed_catalogue(
+    settings: Settings, layers: Sequence[Generation]
+) -> tuple[Catalogue | None, frozenset[str]]:
+    """The catalogue with the items refreshed since the build, and the provisional items."""
+    artifacts = settings.artifact_store()
+    try:
+        record = live_record(artifacts, layers)
+        base = read_catalogue(artifacts, find_build(artifacts, record.base))
+        return combined_catalogue(base, record), record.provisional
+    except ArtifactError as error:
+        sys.stderr.write(f"recommender: no titles: {error}\n")
+        return None, frozenset()
+
+
+def _titles(catalogue: Catalogue | None, answer: RelatedList) -> dict[str, str]:
+    if catalogue is None:
+        return {}
+    known = [item for item in (answer.item, *answer.ids) if item in catalogue.ids]
+    return {item: catalogue.title[catalogue.ids.row(item)] for item in known}
+
+
+def unknown_item(item: str, generation: int, catalogue: Catalogue | None) -> str:
+    """The message that an item is unknown, with the most similar id."""
+    hint = ""
+    if catalogue is not None:
+        same = [known for known in catalogue.ids if known.casefold() == item.casefold()]
+        near = same or difflib.get_close_matches(item, catalogue.ids.ids, n=1, cutoff=0.75)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"item {item!r:.80} is not in the live generation {generation}{hint}"
+
+
+def _plain(
+    shop: str, answer: RelatedList, titles: Mapping[str, str], provisional: frozenset[str]
+) -> dict[str, object]:
+    return {
+        "shop": shop,
+        "item": answer.item,
+        "placement": answer.placement,
+        "generation": answer.generation,
+        "status": answer.status,
+        "provisional": answer.item in provisional,
+        "items": [
+            {
+                "id": entry.id,
+                "score": entry.score,
+                "evidence": entry.evidence,
+                "provisional": entry.id in provisional,
+                "title": titles.get(entry.id, ""),
+            }
+            for entry in answer.items
+        ],
+    }
+
+
+def _print_related(
+    answer: RelatedList, titles: Mapping[str, str], provisional: frozenset[str]
+) -> None:
+    shown = console()
+    title = titles.get(answer.item, "")
+    mark = "  (provisional)" if answer.item in provisional else ""
+    shown.print(f"{answer.placement}: {answer.item}  {title}{mark}", markup=False, soft_wrap=False)
+    rows = [
+        (
+            str(rank),
+            entry.id,
+            titles.get(entry.id, ""),
+            f"{entry.score:.3f}",
+            f"{entry.evidence}, provisional" if entry.id in provisional else entry.evidence,
+        )
+        for rank, entry in enumerate(answer.items, 1)
+    ]
+    shown.print(table([*RANKED, ("evidence", "left")], rows))
+    if not rows:
+        shown.print("No related items.")
+
+
+def _search(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    query = checked(" ".join(options.query))
+    if not query.strip():
+        raise ConfigError("search: the query is blank; give a few words")
+    _require_positive(options.n)
+    with connection(settings) as store:
+        live = require_live(Publisher(store, settings.shop))
+        hidden = Hidden(store, settings.shop).hidden()
+    filters = Filters(options.category, options.in_stock, options.price_max, hidden)
+    api = settings.text_api.text_api()
+    hits = searcher_of(settings.artifact_store(), live.id, api).find(query, options.n, filters)
+    if options.json:
+        items = [
+            {"id": hit.item, "score": hit.score, "fit": hit.fit, "title": hit.title} for hit in hits
+        ]
+        found = {"shop": settings.shop, "query": query, "generation": live.id, "items": items}
+        print_json(found)
+    else:
+        _print_hits(query, hits)
+    return 0
+
+
+def _print_hits(query: str, hits: Sequence[Hit]) -> None:
+    if not hits:
+        console().print(f"Nothing fits {query!r}.", markup=False)
+        return
+    rows = [
+        (str(rank), hit.item, hit.title, f"{hit.score:.3f}", hit.fit)
+        for rank, hit in enumerate(hits, 1)
+    ]
+    console().print(table([*RANKED, ("by", "left")], rows))
+
+
+def _change_hidden(
+    options: argparse.Namespace, *, change: Callable[[Hidden, Sequence[str]], int], done: str
+) -> int:
+    settings = settings_of(options)
+    ids = [*options.items, *item_ids(options.file)]
+    if not ids:
+        raise ConfigError("no item: name some, or a --file with one id per line")
+    with connection(settings) as store:
+        hidden = Hidden(store, settings.shop)
+        changed = change(hidden, ids)
+        n_hidden = len(hidden.hidden())
+        save_embedded(settings, store)
+    sys.stdout.write(
+        f"{changed:,} {done}, {len(set(ids)) - changed:,} unchanged; "
+        f"{n_hidden:,} items of shop {settings.shop} are hidden.\n"
+    )
+    return 0
+
+
+def item_ids(path: Path | None) -> Iterator[str]:
+    """The item ids of a file. Raises: DataError naming the file and the line."""
+    for number, value in ids_in(path):
+        if reason := item_id.fault(value):
+            raise DataError(f"{path}: line {number}: item id {value!r:.60}: {reason}")
+        yield value

@@ -1,0 +1,293 @@
+"""`recommender tune`, `finetune`, `train-words` and `cluster`."""
+
+import argparse
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import tomli_w
+
+from recommender.build.job import Job
+from recommender.cli.arguments import Parser, add_file
+from recommender.cli.cluster_page import page
+from recommender.cli.session import settings_of
+from recommender.cli.terminal import console, cut, progress, table, write, written
+from recommender.core.catalogue import Catalogue
+from recommender.core.documents import clean
+from recommender.core.recipe import Recipe
+from recommender.core.vectors import Embeddings, joined_content
+from recommender.errors import ConfigError, GateHeld
+from recommender.evaluation.finetuning import Judgement, finetune, save
+from recommender.evaluation.harness import Terms, bench
+from recommender.evaluation.slices import ALL, COLD
+from recommender.evaluation.tuning import Trial, tune
+from recommender.evaluation.word_vectors import WordTraining, train_words
+from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
+from recommender.pipeline import content_embeddings, read_shop_columns
+from recommender.settings.loading import load_without_file
+from recommender.settings.model import Settings
+from recommender.vectors.content.adapter import AdapterTraining
+
+SHOWN, EXAMPLES, EXAMPLE_WIDTH = 40, 3, 62
+UNNAMED = "(various)"
+FIGURES = ("queries", "before", "after", "gain, 95 % interval")
+
+
+def add_tune(parser: Parser) -> None:
+    """Declare `recommender tune`."""
+    parser.description = (
+        "Search for a better recipe on the validation windows, and write it to a file. The test "
+        "period is never used."
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=30.0, help="start no trial after this time (default 30)"
+    )
+    parser.add_argument(
+        "--windows", type=int, default=2, metavar="N", help="number of windows (default 2)"
+    )
+    add_file(parser, "--out", "recipe file to write", required=True)
+    parser.runs(_tune)
+
+
+def add_finetune(parser: Parser) -> None:
+    """Declare `recommender finetune`."""
+    parser.description = (
+        "Fine-tune the text model on items that were bought together, and write it to a folder if "
+        "it is better on the validation window. The exit code is 6 if it is not."
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="model folder to write"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=400, metavar="N", help="maximum number of steps (default 400)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default 0)")
+    parser.runs(_finetune)
+
+
+def add_train_words(parser: Parser) -> None:
+    """Declare `recommender train-words`."""
+    parser.description = (
+        "Train word vectors on the texts and baskets of the shop, for the text encoder static."
+    )
+    add_file(parser, "--out", "file to write, such as words.bin", required=True)
+    parser.add_argument(
+        "--dimensions", type=int, default=256, metavar="N", help="dimensions (default 256)"
+    )
+    parser.add_argument(
+        "--min-texts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="ignore words that are in fewer texts (default 1)",
+    )
+    parser.runs(_train_words)
+
+
+def add_cluster(parser: Parser) -> None:
+    """Declare `recommender cluster`."""
+    parser.description = (
+        "Group the items of the catalogue, or the rows of any table with an id and a text, by "
+        "their texts, and name the groups."
+    )
+    parser.add_argument(
+        "--table", type=Path, metavar="FILE", help="CSV, JSON lines or Parquet file to group"
+    )
+    parser.add_argument("--id", default="", metavar="COLUMN", help="column of ids in the table")
+    parser.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column of texts in the table (repeatable)",
+    )
+    parser.add_argument(
+        "--k", default="auto", metavar="N", help="number of groups (default: chosen by the data)"
+    )
+    add_file(parser, "--csv", "write item, cluster, name and title to a CSV file")
+    add_file(parser, "--html", "write a map of the groups")
+    parser.runs(_cluster)
+
+
+def _tune(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    if options.minutes <= 0 or options.windows < 1:
+        raise ConfigError("tune: --minutes must be above 0 and --windows at least 1")
+    if options.out.exists():
+        raise ConfigError(f"--out {options.out} exists already; name another file")
+    job = settings.job(progress)
+    ends = time.monotonic() + 60 * options.minutes
+    terms = settings.evaluation
+    benches = [
+        bench(job, Terms(terms.days, terms.test_from_s(), back=back, folds=1))
+        for back in range(options.windows)
+    ]
+    shown = console()
+    shown.print(
+        f"Each recipe is judged on {options.windows} validation windows of {terms.days} days; "
+        f"the test period is not used. At most {options.minutes:g} minutes.\n"
+    )
+
+    def watch(trial: Trial) -> None:
+        mark = "taken" if trial.taken else "     "
+        shown.print(f"{trial.ndcg:.4f}  {mark}  {trial.change}", markup=False)
+
+    recipe, best = tune(job.recipe, benches, lambda: time.monotonic() >= ends, watch)
+    write("--out", options.out, _recipe_file(recipe, best, settings.shop))
+    outcome = "No change helped" if recipe == job.recipe else "Found a better recipe"
+    shown.print(f'\n{outcome}: wrote {options.out}; use it with recipe = "{options.out}"')
+    return 0
+
+
+def _recipe_file(recipe: Recipe, best: Trial, shop: str) -> str:
+    figures = [
+        f"# window {number}: NDCG@10 {one.slices[ALL].metrics['ndcg'].value:.4f}"
+        + (f", simulated cold {one.slices[COLD].metrics['ndcg'].value:.4f}" if one.cold else "")
+        for number, one in enumerate(best.judged)
+    ]
+    heading = f"# Tuned for {shop} on its validation windows."
+    return "\n".join([heading, *figures, "", tomli_w.dumps(recipe.plain())])
+
+
+def _finetune(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    if options.out.exists():
+        raise ConfigError(f"--out {options.out} exists already; name another folder")
+    training = AdapterTraining(steps=options.steps, seed=options.seed)
+    terms = Terms(settings.evaluation.days, settings.evaluation.test_from_s())
+    with progress("fine-tune", training.steps) as advance:
+        done = 0
+
+        def watch(step: int, _goodness: float) -> None:
+            nonlocal done
+            advance(step - done)
+            done = step
+
+        tuned = finetune(settings.job(progress), terms, training, watch)
+    _print_judgement(tuned.judgement)
+    if not tuned.judgement.improved:
+        raise GateHeld(
+            "the tuned model is not better on the validation window; nothing was written"
+        )
+    save(settings.job(progress), tuned, options.out)
+    shown = console()
+    shown.print(f"\nWritten to {options.out}; its README.md describes the model.", markup=False)
+    shown.print(
+        f"Use it: recommender reindex --set recipe.content.text.model={options.out.resolve()}"
+    )
+    return 0
+
+
+def _print_judgement(judgement: Judgement) -> None:
+    headings = [("text alone, NDCG@10", "left"), *((name, "right") for name in FIGURES)]
+    rows = [
+        (
+            name,
+            f"{judgement.n[name]:,}",
+            f"{judgement.before[name].value:.4f}",
+            f"{judgement.after[name].value:.4f}",
+            f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
+        )
+        for name, gain in judgement.gain.items()
+    ]
+    console().print(table(headings, rows))
+
+
+def _train_words(options: argparse.Namespace) -> int:
+    training = WordTraining(options.dimensions, options.min_texts)
+    vectors = train_words(settings_of(options).job(progress), training, options.out)
+    count, dimensions = vectors.matrix.shape
+    setting = f'in the recipe: text = {{ use = "static", path = "{options.out.resolve()}" }}'
+    shown = console()
+    shown.print(f"{count:,} words of {dimensions} dimensions in {options.out}")
+    shown.print(setting, markup=False, soft_wrap=True)
+    return 0
+
+
+def _cluster(options: argparse.Namespace) -> int:
+    settings = _of_table(options) if options.table else settings_of(options)
+    clustering = Clustering(k=_number(options.k))
+    catalogue, text = _embedded(settings.job(progress))
+    titles = [clean(title) for title in catalogue.title]
+    clusters = clustering.fit(titles, text.matrix)
+    if options.csv is not None:
+        _write_groups(options.csv, catalogue, titles, clusters)
+    if options.html is not None:
+        rows = drawn_for_map(clusters.label)
+        with progress("draw the map", 1) as advance:
+            places = projected(text.matrix[rows])
+            advance(1)
+        name = options.table.name if options.table else settings.shop
+        made = page(name, [catalogue.ids.ids[row] for row in rows], titles, clusters, rows, places)
+        write("--html", options.html, made)
+    _print_groups(clusters, titles)
+    return 0
+
+
+def _of_table(options: argparse.Namespace) -> Settings:
+    """Settings that read a table as a catalogue, and nothing else."""
+    if not (options.id and options.text):
+        raise ConfigError("--table needs --id COLUMN and --text COLUMN (repeatable)")
+    if options.config:
+        raise ConfigError("--table and --config: give one of them")
+    if not options.table.is_file():
+        raise ConfigError(f"--table {options.table}: no such file")
+    return load_without_file(
+        {
+            "shop": "table",
+            "catalogue": {
+                "path": str(options.table.resolve()),
+                "columns": {"item": options.id, "title": options.text}
+                | dict.fromkeys(("description", "brand", "category"), "")
+                | dict.fromkeys(("price", "group", "in_stock", "available_from"), ""),
+            },
+        },
+        options.assignments,
+    )
+
+
+def _number(given: str) -> int:
+    if given == "auto":
+        return 0
+    if not (given.isascii() and given.isdigit() and int(given) >= 2):
+        raise ConfigError(f"--k {given}: give a number of at least 2, or auto")
+    return int(given)
+
+
+def _embedded(job: Job) -> tuple[Catalogue, Embeddings]:
+    read, catalogue, _ = read_shop_columns(job)
+    return catalogue, joined_content(content_embeddings(job, read))
+
+
+def _print_groups(clusters: Clusters, titles: Sequence[str]) -> None:
+    shown = console()
+    rows = [
+        (group.name or UNNAMED, f"{len(group.rows):,}", _examples(group.rows.tolist(), titles))
+        for group in clusters.groups[:SHOWN]
+    ]
+    shown.print(table([("group", "left"), ("items", "right"), ("most typical", "fold")], rows))
+    more = len(clusters.groups) - SHOWN
+    if more > 0:
+        shown.print(f"and {more:,} more; --csv FILE and --html FILE have all")
+    without = int((clusters.label < 0).sum())
+    no_text = f", {without:,} items have no text" if without else ""
+    shown.print(f"\n{len(clusters.groups):,} groups of {len(titles) - without:,} items{no_text}.")
+
+
+def _examples(rows: Sequence[int], titles: Sequence[str]) -> str:
+    distinct = dict.fromkeys(titles[row] for row in rows)
+    return cut("; ".join(list(distinct)[:EXAMPLES]), EXAMPLE_WIDTH)
+
+
+def _write_groups(
+    path: Path, catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
+) -> None:
+    names = [group.name for group in clusters.groups]
+    labels = clusters.label.tolist()
+    with written("--csv", path), path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["item", "cluster", "name", "title"])
+        for item, number, title in zip(catalogue.ids.ids, labels, titles, strict=True):
+            group = (number, names[number]) if number >= 0 else ("", "")
+            writer.writerow([item, *group, title])

@@ -1,0 +1,227 @@
+"""`recommender status`, `generations`, `diff`, `approve`, `promote` and `rollback`."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from recommender.cli.arguments import Parser, add_file
+from recommender.cli.diff_page import page
+from recommender.cli.session import publisher, save_embedded, settings_of
+from recommender.cli.terminal import console, print_cut, progress, table, write
+from recommender.insights import diff as releases
+from recommender.insights.diff import Difference, Release
+from recommender.publishing.inspection import uncovered_slots
+from recommender.publishing.nodes import servers
+from recommender.serving.connection import Store
+
+SHOWN = 10
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+def add_status(parser: Parser) -> None:
+    """Declare `recommender status`."""
+    parser.description = (
+        "Show the live generation of a shop, its age, the generation that rollback returns to, and "
+        "whether a generation is being written."
+    )
+    parser.runs(_status)
+
+
+def add_generations(parser: Parser) -> None:
+    """Declare `recommender generations`."""
+    parser.description = "List the published generations of a shop, newest first."
+    parser.runs(_generations)
+
+
+def add_diff(parser: Parser) -> None:
+    """Declare `recommender diff`."""
+    parser.description = (
+        "Compare the lists of two generations: how many changed, which items entered many lists, "
+        "and which lists of best sellers changed most."
+    )
+    for name in ("old", "new"):
+        help_text = "number of a generation, or live, previous or held (the newest)"
+        parser.add_argument(name, metavar=name.upper(), help=help_text)
+    add_file(parser, "--html", "also write a page that shows lists side by side")
+    parser.runs(_diff)
+
+
+def add_approve(parser: Parser) -> None:
+    """Declare `recommender approve`."""
+    parser.add_argument(
+        "run", nargs="?", type=int, metavar="RUN", help="number of the run (default: the newest)"
+    )
+    parser.runs(_approve)
+
+
+def add_promote(parser: Parser) -> None:
+    """Declare `recommender promote`."""
+    parser.runs(_promote)
+
+
+def add_rollback(parser: Parser) -> None:
+    """Declare `recommender rollback`."""
+    parser.description = (
+        "Withdraw the canary if there is one; otherwise make an earlier generation live again."
+    )
+    parser.add_argument(
+        "generation",
+        nargs="?",
+        type=int,
+        metavar="GENERATION",
+        help="number of the generation (default: the previous one)",
+    )
+    parser.runs(_rollback)
+
+
+def _status(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    with publisher(settings) as shop:
+        generations = shop.generations()
+        cluster = _cluster(shop.store)
+    by_role = {generation.role: generation for generation in generations if generation.role}
+    live, previous = by_role.get("live"), by_role.get("previous")
+    rows = [("shop", settings.shop), *cluster]
+    if live is None:
+        rows.append(("live", "nothing; run recommender reindex"))
+    else:
+        created = datetime.fromtimestamp(live.created_at, UTC)
+        hours, rest = divmod(int((datetime.now(UTC) - created).total_seconds()), 3600)
+        rows += [
+            ("live", f"generation {live.id}"),
+            ("published", f"{created:{TIME}} UTC, {hours} h {rest // 60} min ago"),
+            ("lists", f"{live.n_lists:,} with {live.n_entries:,} entries"),
+            ("recipe", live.recipe_digest[:12]),
+        ]
+    for role in ("overlay", "canary"):
+        if role in by_role:
+            rows.append((role, f"generation {by_role[role].id}"))
+    rows.append(("previous", f"generation {previous.id}" if previous else "none"))
+    staging = [str(generation.id) for generation in generations if generation.state == "staging"]
+    if staging:
+        rows.append(("being written", ", ".join(staging)))
+    console().print(table([("", "left"), ("", "left")], rows))
+    return 0
+
+
+def _cluster(store: Store) -> list[tuple[str, str]]:
+    lost = uncovered_slots(store)
+    if lost is None:
+        return []
+    covered = f"no node has slots {lost}" if lost else "every slot covered"
+    return [("store", f"Cluster of {len(servers(store))} primaries, {covered}")]
+
+
+def _generations(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    with publisher(settings) as shop:
+        generations = shop.generations()
+    if not generations:
+        console().print(f"Nothing is published for shop {settings.shop} yet.")
+        return 0
+    rows = [
+        (
+            str(generation.id),
+            generation.role or generation.state,
+            f"{datetime.fromtimestamp(generation.created_at, UTC):{TIME}}",
+            f"{generation.n_items:,}",
+            f"{generation.n_lists:,}",
+            f"{generation.n_entries:,}",
+            generation.recipe_digest[:12],
+        )
+        for generation in generations
+    ]
+    counts = [(name, "right") for name in ("items", "lists", "entries")]
+    headings = [("generation", "right"), ("role", "left"), ("created (UTC)", "left"), *counts]
+    console().print(table([*headings, ("recipe", "left")], rows))
+    return 0
+
+
+def _approve(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    with publisher(settings) as shop:
+        live = releases.approve(settings.artifact_store(), shop, options.run, progress)
+        save_embedded(settings, shop.store)
+    console().print(
+        f"Generation {live.id} of shop {settings.shop} is live: {live.n_lists:,} related lists."
+    )
+    return 0
+
+
+def _promote(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    with publisher(settings) as shop:
+        live = shop.promote()
+    console().print(f"Generation {live.id} of shop {settings.shop} is live for all requests.")
+    return 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    with publisher(settings) as shop:
+        live = shop.rollback(options.generation)
+    console().print(f"Generation {live.id} of shop {settings.shop} is live.")
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    store = settings.artifact_store()
+    with publisher(settings) as shop:
+        old, new = (releases.release(store, shop, name) for name in (options.old, options.new))
+    found = releases.differences(store, old, new)
+    if options.html is not None:
+        write("--html", options.html, page(settings.shop, old, new, found))
+    _print_diff(console(), settings.shop, (old, new), found)
+    return 0
+
+
+def _print_diff(
+    shown: Console, shop: str, both: tuple[Release, Release], found: Sequence[Difference]
+) -> None:
+    old, new = both
+    shown.print(f"Shop {shop}: {old.number} ({old.role}) compared with {new.number} ({new.role}).")
+    for reason in new.held:
+        shown.print(f"  held: {reason}", markup=False)
+    rows = [
+        (
+            one.placement,
+            f"{one.n_common:,}",
+            f"{one.n_new:,}",
+            f"{one.n_gone:,}",
+            f"{one.n_changed:,}",
+            f"{one.n_reordered:,}",
+            f"{one.churn:.1%}",
+            f"{len(one.orphaned):,}",
+        )
+        for one in found
+    ]
+    headings = ["items in both", "new", "gone", "changed", "reordered", "churn@10", "orphaned"]
+    shown.print()
+    shown.print(table([("placement", "left"), *((name, "right") for name in headings)], rows))
+    for one in found:
+        _print_jumps(shown, one)
+        _print_best_sellers(shown, one)
+
+
+def _print_jumps(shown: Console, one: Difference) -> None:
+    if not one.jumps:
+        return
+    shown.print(f"\nEntered the first five of many {one.placement} lists; is it the season?\n")
+    for jump in one.jumps[:SHOWN]:
+        lists = f"{jump.before:,} to {jump.after:,}"
+        print_cut(shown, f"{lists:>16}  {jump.item}  {jump.title}")
+
+
+def _print_best_sellers(shown: Console, one: Difference) -> None:
+    if not one.best_sellers:
+        return
+    shown.print(f"\nBest sellers whose {one.placement} lists changed most:\n")
+    for changed in one.best_sellers[:SHOWN]:
+        print_cut(shown, f"{changed.kept:>4.0%} stays  {changed.item}  {changed.title}")
+        for sign, entries in (("-", changed.before), ("+", changed.after)):
+            titles = [entry.title or entry.item for entry in entries if not entry.stays]
+            if titles:
+                print_cut(shown, f"{sign:>10}  {' | '.join(titles)}")

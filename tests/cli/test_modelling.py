@@ -1,0 +1,86 @@
+"""`recommender cluster` as people use it."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from recommender.cli.main import run
+from recommender.errors import ConfigError
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&"
+
+
+TICKETS = [
+    *(f"printer {where} does not print" for where in ("one", "two", "upstairs", "downstairs")),
+    *(f"password of {who} forgotten" for who in ("anna", "bert", "carl", "dora")),
+    f"password {HOSTILE} forgotten",
+]
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["number", "subject", "price"])
+        writer.writerows([number, text, "n/a"] for number, text in enumerate(TICKETS))
+    return path
+
+
+def grouped(tickets: Path, *more: str) -> int:
+    table = ["--table", str(tickets), "--id", "number", "--text", "subject"]
+    state = f"state.folder={tickets.parent / 'state'}"
+    encoder = 'recipe.content.text={use = "hashing", dimensions = 512}'
+    return run(["cluster", *table, "--set", state, "--set", encoder, *more])
+
+
+def test_any_table_is_grouped(tickets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tickets.with_name("groups.csv")
+    assert grouped(tickets, "--csv", str(out)) == 0
+    assert "2 groups of 9 items" in capsys.readouterr().out
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["item"] for row in rows] == [str(number) for number in range(len(TICKETS))]
+    assert {row["cluster"] for row in rows[:4]} != {row["cluster"] for row in rows[4:]}
+    assert all("printer" in row["name"] for row in rows[:4])
+    assert all("password" in row["name"] for row in rows[4:])
+
+
+def test_the_map_is_one_file_and_safe(tickets: Path) -> None:
+    out = tickets.with_name("map.html")
+    assert grouped(tickets, "--html", str(out), "--k", "2") == 0
+    page = out.read_text()
+    assert page.count("</script>") == 2
+    assert "<img" not in page
+    assert not re.search(r"(src|href)=", page.replace("src=x", ""))
+    data = re.search(r'id="data">\n(.*?)\n</script>', page, re.DOTALL)
+    assert data is not None
+    points = json.loads(data.group(1))["points"]
+    assert len(points) == len(TICKETS)
+    assert "script-src 'sha256-" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--table", "t.csv"], "--id"),
+        (["--table", "t.csv", "--id", "a", "--text", "b"], "no such file"),
+        (["--table", "t.csv", "--id", "a", "--text", "b", "--config", "c"], "one of them"),
+    ],
+)
+def test_a_malformed_table_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["cluster", *arguments]) == ConfigError.exit_code
+    assert said in capsys.readouterr().err
+
+
+def test_absurd_numbers_of_groups_are_refused(
+    tickets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in ("1", "many", "-3"):
+        assert grouped(tickets, f"--k={k}") == ConfigError.exit_code
+    assert "give a number of at least 2" in capsys.readouterr().err
