@@ -20,6 +20,7 @@ from recommender.errors import ConfigError
 if TYPE_CHECKING:
     from recommender.core.protocols import (
         CandidateGenerator,
+        ContentOrigin,
         Filter,
         Fusion,
         IndexBuilder,
@@ -38,6 +39,11 @@ TEXT_ENCODERS: Names = MappingProxyType(
         "hashing": "recommender.vectors.content.hashing:HashingEncoder",
         "openai": "recommender.vectors.content.openai:OpenAIEncoder",
         "static": "recommender.vectors.content.static:StaticEncoder",
+    }
+)
+CONTENT_ORIGINS: Names = MappingProxyType(
+    {
+        "vectors": "recommender.vectors.content.vector_file:VectorFile",
     }
 )
 INTERACTION_MODELS: Names = MappingProxyType(
@@ -103,14 +109,31 @@ FILTERS: Names = MappingProxyType(
 
 
 def text_encoder(choice: Choice, api: TextApi | None = None) -> TextEncoder:
-    """The text encoder of a recipe; one that asks a provider does so through `api`.
+    """A text encoder of a recipe; one that asks a provider does so through `api`.
 
     Raises: ConfigError, as all functions here.
     """
-    made: Any = _make("recipe.text", TEXT_ENCODERS, choice)
+    made: Any = _make("recipe.content", {**TEXT_ENCODERS, **CONTENT_ORIGINS}, choice)
     if api is not None and "api" in (field.name for field in dataclasses.fields(made)):
         made = dataclasses.replace(made, api=api)
     return cast("TextEncoder", made)
+
+
+def content_origin(choice: Choice) -> ContentOrigin:
+    """A content origin of a recipe that is no text encoder."""
+    return cast("ContentOrigin", _make("recipe.content", CONTENT_ORIGINS, choice))
+
+
+def text_choices(recipe: Recipe) -> dict[str, Choice]:
+    """The content origins of a recipe that are text encoders, by name."""
+    return {n: choice for n, choice in recipe.content.items() if choice.use not in CONTENT_ORIGINS}
+
+
+def text_choice(recipe: Recipe) -> tuple[str, Choice]:
+    """Name and choice of the first text encoder of a recipe, for those who need a single one."""
+    for name, choice in text_choices(recipe).items():
+        return name, choice
+    raise ConfigError("recipe.content has no text encoder, and this needs one")
 
 
 def interaction_model(choice: Choice) -> InteractionModel:
@@ -148,7 +171,8 @@ def check(recipe: Recipe) -> None:
 
     Raises: ConfigError for an unknown name or parameter, or a value out of range.
     """
-    text_encoder(recipe.text)
+    for choice in recipe.content.values():
+        content_origin(choice) if choice.use in CONTENT_ORIGINS else text_encoder(choice)
     index_builder(recipe.index)
     for model in recipe.interactions.values():
         interaction_model(model)

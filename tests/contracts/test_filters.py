@@ -14,7 +14,7 @@ from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import PreparedFilter
-from recommender.core.recipe import TEXT, Choice
+from recommender.core.recipe import Choice
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from tests.support.shops import catalogue, context, interactions
@@ -268,7 +268,7 @@ def test_diverse_drops_just_what_is_near_to_an_entry_before(
 def test_not_alike_drops_just_what_is_near_to_the_asking_item(
     block: Block, cosine_max: float
 ) -> None:
-    text = block[2].embeddings[TEXT].matrix
+    text = block[2].origins.content["text"].matrix
     for query, before, after in pairs(Choice("not-alike", {"cosine_max": cosine_max}), block):
         assert after == [row for row in before if text[query] @ text[row] <= cosine_max]
 

@@ -7,7 +7,7 @@ from recommender.errors import ConfigError
 
 def recipe(**changes: object) -> Recipe:
     parts: dict[str, object] = {
-        "text": Choice("hashing"),
+        "content": {"text": Choice("hashing")},
         "interactions": {"orders": Choice("als")},
         "index": Choice("exact"),
         "placements": (Placement("related", Choice("gated")),),
@@ -18,8 +18,8 @@ def recipe(**changes: object) -> Recipe:
 def test_digest_covers_every_name_and_parameter() -> None:
     changed = [
         recipe(),
-        recipe(text=Choice("hashing", {"dimensions": 64})),
-        recipe(text=Choice("sentence-transformers")),
+        recipe(content={"text": Choice("hashing", {"dimensions": 64})}),
+        recipe(content={"text": Choice("sentence-transformers")}),
         recipe(interactions={"clicks": Choice("als")}),
         recipe(index=Choice("auto")),
         recipe(placements=(Placement("related", Choice("gated"), depth=24),)),
@@ -36,7 +36,7 @@ def test_digest_covers_every_name_and_parameter() -> None:
     ("changes", "message"),
     [
         ({"placements": ()}, "placements is empty"),
-        ({"interactions": {"text": Choice("als")}}, "that name is the text encoder's"),
+        ({"interactions": {"text": Choice("als")}}, "a content origin has that name"),
         ({"placements": (Placement("a", Choice("gated")),) * 2}, "stands twice"),
     ],
 )
@@ -68,7 +68,7 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text": Choice("hashin")}, "did you mean 'hashing'"),
+        ({"content": {"text": Choice("hashin")}}, "did you mean 'hashing'"),
         ({"index": Choice("hnsw")}, "allowed: annoy, auto, exact, ivf"),
         ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
         ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
@@ -76,8 +76,14 @@ def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
             {"placements": (Placement("r", Choice("gated"), filters=(Choice("in-stok"),)),)},
             "did you mean 'in-stock'",
         ),
-        ({"text": Choice("hashing", {"dimensions": "8"})}, "dimensions = '8' is not a whole"),
-        ({"text": Choice("hashing", {"dimensions": True})}, "dimensions = True is not a whole"),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": "8"})}},
+            "dimensions = '8' is not a whole",
+        ),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": True})}},
+            "dimensions = True is not a whole",
+        ),
     ],
 )
 def test_check_finds_what_a_recipe_misspells(changes: dict[str, object], message: str) -> None:

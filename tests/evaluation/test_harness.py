@@ -24,7 +24,7 @@ N_ITEMS = 40
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return load(Path("config/examples/demo.toml"), ["recipe.text=hashing"]).recipe.recipe()
+    return load(Path("config/examples/demo.toml"), ["recipe.content.text=hashing"]).recipe.recipe()
 
 
 def events() -> Interactions:
@@ -44,7 +44,9 @@ def text() -> Embeddings:
 
 
 def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Harness:
-    return harness_of(catalogue(N_ITEMS), split(shop), text(), EvaluationPlan(protocol=protocol))
+    return harness_of(
+        catalogue(N_ITEMS), split(shop), {"text": text()}, EvaluationPlan(protocol=protocol)
+    )
 
 
 def noisy(shop: Interactions) -> Interactions:

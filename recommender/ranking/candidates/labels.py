@@ -13,7 +13,6 @@ from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import VectorIndex
-from recommender.core.recipe import TEXT
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour.affinity import CategoryAffinity
@@ -26,7 +25,7 @@ class SameBrandGenerator:
     The filter of that name alone would have to search the whole catalogue for a rare brand.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by brand."""
@@ -40,7 +39,7 @@ class SameCategoryGenerator:
     0 stands for the whole path.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     level: int = 0
 
@@ -91,7 +90,7 @@ class ByCategoryGenerator:
     Only the `members_max` best sellers of each category are considered.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     unit: Unit = "auto"
     categories: int = 5
@@ -115,7 +114,7 @@ class ByCategoryGenerator:
         )
         return ByCategoryCandidates(
             context.vectors,
-            context.embeddings[TEXT].matrix,
+            context.origins.joined().matrix,
             category,
             members,
             strongest(by_category.together, self.categories),
@@ -127,7 +126,7 @@ class ByCategoryCandidates:
     """Category (n,), the members of each, and which categories (c, categories) go with it."""
 
     vectors: ItemVectors
-    text: FloatMatrix
+    content: FloatMatrix
     category: Rows
     members: tuple[Rows, ...]
     going_with: Rows
@@ -151,6 +150,6 @@ class ByCategoryCandidates:
         return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))
 
     def _nearest(self, rows: Rows, members: Rows, k: int) -> Rows:
-        cosines = self.text[rows] @ self.text[members].T
+        cosines = self.content[rows] @ self.content[members].T
         best = np.lexsort((np.broadcast_to(members, cosines.shape), -cosines), axis=1)[:, :k]
         return members[best]

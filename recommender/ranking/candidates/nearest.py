@@ -14,7 +14,7 @@ from recommender.core.vectors import ItemVectors
 class NearestGenerator:
     """Proposes the nearest item vectors."""
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "NearestCandidates":
         """Keep the index at hand."""

@@ -11,8 +11,7 @@ from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.popularity import growth
-from recommender.core.recipe import TEXT
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.ranking.rankers.affinity import Complements, Substitutes
 from recommender.ranking.rankers.trending import GrowthScorer
 from recommender.vectors.behaviour.affinity import CategoryAffinity, CoPurchaseAffinity
@@ -34,7 +33,7 @@ def shop(baskets: list[list[int]], texts: np.ndarray | None = None) -> RankingCo
     vectors = ItemVectors(matrix, matrix)
     nothing = Neighbours(np.zeros((N_ITEMS, 0), np.int32), np.zeros((N_ITEMS, 0), np.float32))
     events = interactions(baskets, N_ITEMS)
-    return RankingContext(items, events, {TEXT: text}, vectors, lambda: nothing)
+    return RankingContext(items, events, Origins({"text": text}), vectors, lambda: nothing)
 
 
 def others(row: int) -> tuple[np.ndarray, Neighbours]:
