@@ -29,9 +29,10 @@ from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
 from recommender.settings.loading import load
 from recommender.settings.tables import RecipeSettings
+from tests.support.repository import CONFIG
 from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
-READY_MADE = Path(__file__).parents[1] / "config" / "recipes" / "placements.toml"
+READY_MADE = CONFIG / "recipes" / "placements.toml"
 RULES = (Choice("in-stock"), Choice("one-per-group", {"variant": "best-selling"}))
 SHOWN = 5
 

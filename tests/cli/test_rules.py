@@ -10,9 +10,10 @@ from recommender.cli.main import run
 from recommender.cli.rules_page import page
 from recommender.live.rule_preview import Entry, Preview, PreviewedList
 from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Selection
+from tests.support.repository import CONFIG
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
-EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
+EXAMPLE = CONFIG / "examples" / "rules.yaml"
 HOSTILE = "</small><script>alert(1)</script>\"'>&amp;<img src=x onerror=alert(1)>"
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 EXCLUDED = "rules:\n- name: no-b\n  exclude: b\n"
