@@ -29,7 +29,7 @@ from recommender.core.interactions import Interactions, support
 from recommender.core.recipe import Recipe, Trust
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
-from recommender.evaluation.harness import related_lists
+from recommender.evaluation.systems import related_lists
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
 from recommender.settings.loading import load

@@ -1,10 +1,10 @@
-"""The default recipe, what it is made of, and what lost, judged on the same questions.
+"""The default recipe, its parts and its alternatives, evaluated on the same queries.
 
     python -m benchmarks.quality --config FILE [--windows N] [--folds N] [--test] [--only NAME ...]
 
 Prints a Markdown table for each window, for benchmarks/quality.md: first the recipe of the
 settings file, then that recipe with one part exchanged, simpler recipes, and the baselines. Without
-`--test` only validation windows are looked at.
+`--test` only validation windows are read.
 """
 
 import argparse
@@ -18,12 +18,10 @@ from pathlib import Path
 from benchmarks.machine import machine
 from recommender.build.job import Job
 from recommender.core.recipe import Choice, Placement, Recipe
-from recommender.evaluation.experiments import references
-from recommender.evaluation.harness import Bench, Terms, bench
-from recommender.evaluation.intervals import Interval
-from recommender.evaluation.report import Judged
-from recommender.evaluation.slices import ALL, COLD
-from recommender.evaluation.test_window_log import record_peek
+from recommender.evaluation.experiments import evaluate_baselines, log_test_use
+from recommender.evaluation.harness import EvaluationPlan, Harness, prepare_harness
+from recommender.evaluation.metrics import Interval
+from recommender.evaluation.report import ALL, COLD, SystemResult
 from recommender.settings.loading import load
 
 PLAIN_SVD = {"half_life_days": 0.0, "size_power": 0.0, "shrinkage": 0.0, "popularity": 0.0}
@@ -32,7 +30,7 @@ SLICES = (ALL, "tail", "torso", "head", "new", COLD)
 
 
 def main() -> None:
-    """Judge and print."""
+    """Evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=2, help="validation windows (default 2)")
@@ -42,15 +40,15 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="assignments")
     options = parser.parse_args()
     settings = load(options.config, options.assignments)
-    job, terms = settings.job(), settings.evaluation
+    job, evaluation = settings.job(), settings.evaluation
     about = machine()
     sys.stdout.write(f"{about['processor']}, {about['cores']} cores, Python {about['python']}.\n")
     for back in [None] if options.test else range(options.windows):
-        prepared = bench(
+        harness = prepare_harness(
             job,
-            Terms(
-                terms.days,
-                terms.test_from_s(),
+            EvaluationPlan(
+                evaluation.days,
+                evaluation.test_from_s(),
                 test=options.test,
                 back=back or 0,
                 folds=options.folds,
@@ -58,9 +56,9 @@ def main() -> None:
         )
         if options.test:
             facts = {"name": "benchmarks.quality", "recipe": job.recipe.digest}
-            uses = record_peek(job.artifacts, facts)
+            uses = log_test_use(job.artifacts, facts)
             sys.stdout.write(f"Use {uses} of the test window in this state folder.\n")
-        show(prepared, job, options.only)
+        show(harness, job, options.only)
 
 
 def variants(recipe: Recipe) -> Mapping[str, Recipe]:
@@ -91,50 +89,50 @@ def variants(recipe: Recipe) -> Mapping[str, Recipe]:
     }
 
 
-def show(prepared: Bench, job: Job, only: Sequence[str]) -> None:
+def show(harness: Harness, job: Job, only: Sequence[str]) -> None:
     """Print one window: figures by slice, and differences from the first."""
-    window = prepared.window
+    window = harness.window
     days = [datetime.fromtimestamp(at, UTC).date() for at in (window.start, window.until)]
-    kind = "Test" if prepared.terms.test else "Validation"
+    kind = "Test" if harness.plan.test else "Validation"
     sys.stdout.write(f"\n### {kind} window {days[0]} to {days[1]}\n\n")
-    sys.stdout.write(f"{len(prepared.queries):,} queries, {len(window.train):,} events.\n\n")
+    sys.stdout.write(f"{len(harness.queries):,} queries, {len(window.train):,} events.\n\n")
     headings = ("lists from", "hit@10", "NDCG@10", *SLICES[1:], "coverage", "default minus it", "s")
     line(headings)
     line(["---"] * len(headings))
-    first: Judged | None = None
-    for name, judged, seconds in everyone(prepared, job, only):
-        first = first or judged
-        difference = None if judged is first else prepared.differences(first, judged)[ALL]
-        line(cells(name, judged, difference, seconds))
+    first: SystemResult | None = None
+    for name, result, seconds in everyone(harness, job, only):
+        first = first or result
+        difference = None if result is first else harness.differences(first, result)[ALL]
+        line(cells(name, result, difference, seconds))
 
 
 def everyone(
-    prepared: Bench, job: Job, only: Sequence[str]
-) -> Iterator[tuple[str, Judged, float | None]]:
-    """Each variant with the seconds that judging it took, then the baselines."""
+    harness: Harness, job: Job, only: Sequence[str]
+) -> Iterator[tuple[str, SystemResult, float | None]]:
+    """Each variant with the seconds that its evaluation took, then the baselines."""
     for name, recipe in variants(job.recipe).items():
         if only and not any(part in name for part in only):
             continue
         started = time.perf_counter()
-        judged = prepared.judge(recipe)
-        yield name, judged, time.perf_counter() - started
+        result = harness.evaluate(recipe)
+        yield name, result, time.perf_counter() - started
     if not only or "baselines" in only:
-        for baseline in references(prepared, job.recipe)[0]:
+        for baseline in evaluate_baselines(harness, job.recipe)[0]:
             yield baseline.name, baseline, None
 
 
 def cells(
-    name: str, judged: Judged, difference: Interval | None, seconds: float | None
+    name: str, result: SystemResult, difference: Interval | None, seconds: float | None
 ) -> list[str]:
     """One row of the table."""
-    everything = judged.slices[ALL].metrics
+    everything = result.slices[ALL].metrics
     ndcg = everything["ndcg"]
     return [
         name,
         f"{everything['hit_rate'].value:.3f}",
         f"{ndcg.value:.4f} ({ndcg.low:.3f} to {ndcg.high:.3f})",
-        *(figure(judged, part) for part in SLICES[1:]),
-        f"{judged.lists['coverage']:.3f}",
+        *(figure(result, part) for part in SLICES[1:]),
+        f"{result.lists['coverage']:.3f}",
         ""
         if difference is None
         else f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})",
@@ -142,11 +140,11 @@ def cells(
     ]
 
 
-def figure(judged: Judged, part: str) -> str:
+def figure(result: SystemResult, part: str) -> str:
     """NDCG of a slice, with how many queries it has."""
-    if part not in judged.slices:
+    if part not in result.slices:
         return ""
-    found = judged.slices[part]
+    found = result.slices[part]
     return f"{found.metrics['ndcg'].value:.3f} (n {found.n:,})" if found.n else ""
 
 

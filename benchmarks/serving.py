@@ -27,7 +27,7 @@ from benchmarks.http_load import http_rows
 from benchmarks.machine import Row, report
 from benchmarks.schema import running
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedList
 from recommender.publishing.embedded import server_binary
 from recommender.publishing.hidden import Hidden
@@ -295,9 +295,11 @@ def random_lists(n_items: int, build: int) -> RelatedLists:
     return RelatedLists(
         "related",
         np.arange(n_items + 1, dtype=np.int64) * ENTRIES,
-        rows.ravel().astype(np.int32),
-        np.tile(scores, n_items).astype(np.float32),
-        np.full(n_items * ENTRIES, build, dtype=np.uint8),
+        Entries(
+            rows.ravel().astype(np.int32),
+            np.tile(scores, n_items).astype(np.float32),
+            np.full(n_items * ENTRIES, build, dtype=np.uint8),
+        ),
     )
 
 

@@ -57,7 +57,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.generation import Generation
 from recommender.core.interactions import Interactions
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.recipe import Placement
 from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings

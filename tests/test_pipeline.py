@@ -115,7 +115,7 @@ LEARNED = (
 
 def bytes_of_lists(made: Job) -> bytes:
     _, lists = make(made)
-    return b"".join(column.tobytes() for column in lists()[0].columns().values())
+    return b"".join(column.tobytes() for column in lists()[0].entries.columns().values())
 
 
 def test_what_a_ranker_learned_is_an_artifact_of_its_own(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def with_rules(folder: Path, day: str, *assignments: str) -> Job:
 def lists_by_item(made: Job) -> dict[str, list[str]]:
     build, lists = make(made)
     ids, (related,) = read_ids(made.artifacts, build).ids, lists()
-    names = [ids[row] for row in related.rows.tolist()]
+    names = [ids[row] for row in related.entries.rows.tolist()]
     bounds = pairwise(related.offsets.tolist())
     return {item: names[start:end] for item, (start, end) in zip(ids, bounds, strict=True)}
 
@@ -194,7 +194,8 @@ def test_shards_make_the_lists_that_one_process_makes(tmp_path: Path) -> None:
     assert lists_by_item(parts) == whole
     build, _ = make(parts)
     before = chosen_lists(parts.artifacts, build)[0]
-    assert before.rows.tolist() != related_lists(parts.artifacts, build)[0].rows.tolist()
+    after = related_lists(parts.artifacts, build)[0]
+    assert before.entries.rows.tolist() != after.entries.rows.tolist()
 
 
 def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from recommender.core.related import EVIDENCE
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.evaluation.experiments import published_lists
-from recommender.evaluation.harness import related_lists
+from recommender.evaluation.external_lists import published_lists
+from recommender.evaluation.systems import related_lists
 from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
 from recommender.ranking.training_set import near_by_text
 from recommender.settings.loading import load
@@ -160,16 +160,16 @@ def test_every_ready_made_placement_obeys_its_rules(built: Job) -> None:
         assert (by_name[name].sizes == 36).all(), name
     for one in by_name.values():
         owner = np.repeat(np.arange(len(one)), one.sizes)
-        assert catalogue.in_stock[one.rows].all()
-        assert (catalogue.group_codes[owner] != catalogue.group_codes[one.rows]).all()
+        assert catalogue.in_stock[one.entries.rows].all()
+        assert (catalogue.group_codes[owner] != catalogue.group_codes[one.entries.rows]).all()
     brand, price = np.array(catalogue.brand), catalogue.price
     same = by_name["same_brand"]
     owner = np.repeat(np.arange(len(same)), same.sizes)
-    assert (brand[owner] == brand[same.rows]).all()
+    assert (brand[owner] == brand[same.entries.rows]).all()
     cheaper = by_name["cheaper"]
     owner = np.repeat(np.arange(len(cheaper)), cheaper.sizes)
-    assert (price[cheaper.rows] <= 0.9 * price[owner]).all()
-    assert len(cheaper.rows)
+    assert (price[cheaper.entries.rows] <= 0.9 * price[owner]).all()
+    assert len(cheaper.entries.rows)
 
 
 def test_a_short_list_says_what_made_it_short(built: Job) -> None:
@@ -196,7 +196,7 @@ def test_a_short_list_says_what_made_it_short(built: Job) -> None:
 def test_what_is_listed_by_popularity_is_no_filling(built: Job) -> None:
     build, _ = make(built)
     lists, own = lists_and_own(built.artifacts, build, "trending")
-    assert (lists.evidence == EVIDENCE.index("popular")).all()
+    assert (lists.entries.evidence == EVIDENCE.index("popular")).all()
     assert own.all()
     assert len(published_lists(built, build, "generation 1", "trending").item) == len(own)
     with pytest.raises(ConfigError, match="placement 'related': generation 1 has similar"):
@@ -209,7 +209,7 @@ def test_published_lists_are_judged_without_best_sellers(tmp_path: Path) -> None
     build, _ = make(job)
     lists, own = lists_and_own(job.artifacts, build, "related")
     assert 0 < own.sum() < len(own)
-    assert (own == (lists.evidence != EVIDENCE.index("popular"))).all()
+    assert (own == (lists.entries.evidence != EVIDENCE.index("popular"))).all()
     assert len(published_lists(job, build, "generation 1").item) == own.sum()
 
 
@@ -230,14 +230,14 @@ def test_no_item_in_more_than_the_hub_share_whatever_the_shards(
 ) -> None:
     build, _ = make(built)
     viewed = read_lists(built.artifacts, build, "also_viewed")
-    assert np.bincount(viewed.rows, minlength=300).max() == 60
+    assert np.bincount(viewed.entries.rows, minlength=300).max() == 60
     write_small_shop(tmp_path)
     job = load(tmp_path / "recommender.toml", []).job()
     whole = replace(job, recipe=recipe.only(["also_viewed"]))
     again, _ = make(whole)
     undivided = read_lists(whole.artifacts, again, "also_viewed")
-    assert (undivided.rows == viewed.rows).all()
-    assert (undivided.evidence == viewed.evidence).all()
+    assert (undivided.entries.rows == viewed.entries.rows).all()
+    assert (undivided.entries.evidence == viewed.entries.evidence).all()
 
 
 def test_hubs_are_bounded_the_same_shard_by_shard(
@@ -252,8 +252,8 @@ def test_hubs_are_bounded_the_same_shard_by_shard(
             named(goal, task.step).perform([task.shard])
     alone = read_lists(job.artifacts, goal.artifact(), "also_viewed")
     together = read_lists(built.artifacts, make(built)[0], "also_viewed")
-    assert (alone.rows == together.rows).all()
-    assert (alone.scores == together.scores).all()
+    assert (alone.entries.rows == together.entries.rows).all()
+    assert (alone.entries.scores == together.entries.scores).all()
 
 
 def test_equal_fits_are_shared_between_placements(built: Job) -> None:

@@ -81,8 +81,8 @@ def test_best_sellers_behind_a_list_obey_its_rule(rule: Choice, seed: int, depth
     shop = shop_of(seed)
     chooser = chooser_of(shop, (rule,), depth, 0.5)
     scale = EvidenceScale.measured(shop.embeddings)
-    ((lists, _),) = choose_rows(chooser, scale, range(N_ITEMS), lambda _: None)
-    rows = np.arange(N_ITEMS, dtype=np.int32)
+    (made,) = choose_rows(chooser, scale, range(N_ITEMS), lambda _: None)
+    rows, lists = np.arange(N_ITEMS, dtype=np.int32), made.entries.neighbours
     assert (chooser.filters[0].keep(rows, lists) == lists.found).all()
 
 
@@ -99,8 +99,12 @@ def test_a_trail_accounts_for_every_candidate(
 ) -> None:
     shop = shop_of(seed)
     chooser = chooser_of(shop, tuple(rules), depth, min_score)
-    chosen = chooser.chosen(np.array([row], dtype=np.int32))
-    entries = chosen.neighbours.rows[chosen.neighbours.found].tolist()
+    asked = np.array([row], dtype=np.int32)
+    chosen = chooser.chosen(asked, EvidenceScale.measured(shop.embeddings))
+    own = chooser.choose(asked)
+    entries = own.rows[own.found].tolist()
+    assert chosen.own.tolist() == [len(entries)]
+    assert chosen.entries.rows[0, : len(entries)].tolist() == entries
     trail = chooser.trail(row)
     ranked = trail.ranked.rows[trail.ranked.found].tolist()
     left = [other for other in ranked if other not in trail.dropped]

@@ -96,6 +96,8 @@ def test_wheel_contains_the_packages_and_what_ships_with_them(wheel: Path) -> No
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"recommender", "workers", "recommender-0.2.0.dist-info"}
     assert "recommender/py.typed" in names
+    assert "recommender/pages/templates/layout.html" in names
+    assert "recommender/pages/static/uplot.LICENSE.txt" in names
     assert "recommender/serving/lookup.py" in names
     shipped = {name for name in names if name.startswith("recommender/shipped/config/")}
     files = {path for path in CONFIG.rglob("*") if path.is_file()}

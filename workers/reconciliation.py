@@ -202,7 +202,7 @@ def _audit(shop: str, report: ReportEvent) -> None:
         if live is None or run is None:
             return
         build = find_build(store, live.lists_key)
-        staging = Staging(
+        staging = Staging.full(
             publisher.keys, live.id, read_ids(store, build), related_lists(store, build)
         )
         differing = 0

@@ -24,7 +24,7 @@ from recommender.errors import (
     RecommenderError,
     StoreUnavailable,
 )
-from recommender.evaluation.experiments import judge_of
+from recommender.evaluation.harness import judge_of
 from workers import run_planner
 from workers.processes import (
     MEBIBYTE,

@@ -1,1 +1,1 @@
-"""Peers: other libraries judged on the same bench, in an environment of their own."""
+"""Peers: other libraries on the same evaluation harness, in an environment of their own."""

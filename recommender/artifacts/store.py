@@ -1,11 +1,10 @@
-"""Artifacts: content-addressed outputs of stages.
+"""Artifacts: content-addressed outputs of steps.
 
 `<root>/<shop>/<step>/<key>/` holds one .npy file per column and `manifest.json`, which is written
-last: without it the artifact does not exist. Keys cover whatever changes the bytes, so the first
-complete artifact of a key wins and nothing is ever changed in place. Manifests carry no time, host
-or path. Every file is checked against its SHA-256 before it is loaded, and so is the manifest;
-nothing is unpickled. With a signing key, a manifest or run record that was not written with it is
-refused.
+last: without it, the artifact does not exist. A key covers everything that changes the bytes, so
+the first complete artifact of a key wins, and nothing is changed in place. Manifests have no time,
+host or path. Files and manifest are checked against their SHA-256 before they are loaded, and
+nothing is unpickled. With a signing key, manifests and run records of other writers are refused.
 """
 
 import hashlib
@@ -23,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from recommender.artifacts.storage import MANIFEST, Storage, digest, storage_at
+from recommender.artifacts.object_storage import ObjectStorage
+from recommender.artifacts.storage import MANIFEST, LocalStorage, Storage, digest
 from recommender.core import failpoints
 from recommender.core.arrays import Columns
 from recommender.errors import ArtifactError
@@ -51,7 +51,7 @@ def artifact_key(
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One complete stage output: `summary` is plain JSON, the columns lie in files at `path`."""
+    """One complete step output: `summary` is plain JSON, the columns are files at `path`."""
 
     storage: Storage
     path: str
@@ -92,8 +92,8 @@ class Artifact:
 class ArtifactStore:
     """The artifacts of one shop below a local folder or an fsspec URL.
 
-    `cache` keeps copies of what is read from afar; `signing_key` signs manifests and run records,
-    and refuses those of others.
+    `cache` keeps copies of files that are read from a URL. `signing_key` signs manifests and run
+    records, and those of others are refused.
     """
 
     root: Path | str
@@ -103,7 +103,7 @@ class ArtifactStore:
     storage: Storage = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "storage", storage_at(str(self.root), self.cache))
+        object.__setattr__(self, "storage", _storage_at(str(self.root), self.cache))
 
     def find(self, step: str, key: str) -> Artifact | None:
         """The artifact of a key, or None where there is no complete one.
@@ -150,11 +150,11 @@ class ArtifactStore:
         self.storage.write(folder, fill)
         written = self.find(step, key)
         if written is None:
-            raise ArtifactError(f"artifact {folder} went away while it was written; run again")
+            raise ArtifactError(f"artifact {folder} was removed while it was written; run again")
         return written
 
     def discard(self, step: str, key: str) -> int:
-        """Remove an artifact, its manifest first; returns the bytes that it took."""
+        """Remove an artifact, its manifest first; return the bytes that it took."""
         return self.storage.remove(self.folder(step, key))
 
     def record_run(self, run_id: str, record: Mapping[str, Any]) -> None:
@@ -194,7 +194,7 @@ class ArtifactStore:
         return None if content is None else self._verified(path, content)
 
     def end(self, ledger: str) -> int:
-        """How many entries a ledger has, in a number of looks that grows with its logarithm."""
+        """The number of entries of a ledger, found with a logarithmic number of reads."""
         high = 1
         while self.entry(ledger, high - 1) is not None:
             high *= 2
@@ -257,10 +257,17 @@ class ArtifactStore:
     def _signature(self, path: str, content: Mapping[str, Any]) -> str:
         """HMAC-SHA-256 over the place and the content, so that neither can be exchanged.
 
-        Without a key it is a checksum: a bit that flips is noticed, a forger is not.
+        Without a key it is a checksum, which detects a flipped bit but not a forgery.
         """
         text = json.dumps([path, content], sort_keys=True, ensure_ascii=True)
         return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _storage_at(url: str, cache: Path) -> Storage:
+    """The storage behind a folder or URL; `cache` keeps files that are read from a URL."""
+    if url.startswith("file://") or "://" not in url:
+        return LocalStorage(Path(url.removeprefix("file://")))
+    return ObjectStorage(url.rstrip("/"), cache)
 
 
 def _check_name(name: str) -> None:

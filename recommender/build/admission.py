@@ -8,8 +8,9 @@ from recommender.artifacts.runs import Run, find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import find_build, lists_with_ids
 from recommender.build.gates import Gates, Measures, golden_faults, golden_pairs
+from recommender.core.comparison import Comparison, compare
 from recommender.core.generation import Generation
-from recommender.core.lists import Comparison, Lists, compare
+from recommender.core.lists import NamedLists
 from recommender.errors import ArtifactError, GateHeld
 
 MOST_JUMPS = 20
@@ -49,7 +50,9 @@ class Beside:
     jumps: tuple[Mapping[str, Any], ...] = ()
 
 
-def _beside(store: ArtifactStore, live: Generation | None, built: Mapping[str, Lists]) -> Beside:
+def _beside(
+    store: ArtifactStore, live: Generation | None, built: Mapping[str, NamedLists]
+) -> Beside:
     """Where the artifacts of the live generation are gone, what Redis knows must do."""
     if live is None:
         return Beside()
@@ -71,7 +74,7 @@ def _beside(store: ArtifactStore, live: Generation | None, built: Mapping[str, L
     return Beside(measures, min(overlaps, default=None), tuple(jumps))
 
 
-def _jumps(compared: Comparison, new: Lists) -> list[Mapping[str, Any]]:
+def _jumps(compared: Comparison, new: NamedLists) -> list[Mapping[str, Any]]:
     return [
         {
             "placement": new.lists.placement,

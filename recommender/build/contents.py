@@ -12,13 +12,21 @@ from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.gates import Measures
 from recommender.core.arrays import Columns, Rows
 from recommender.core.catalogue import Catalogue
+from recommender.core.comparison import K, shared
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
-from recommender.core.lists import K, Lists, shared
-from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.core.lists import (
+    Entries,
+    NamedLists,
+    RelatedLists,
+    first_rows,
+    joined,
+    offsets_of,
+    ranks_of,
+)
 from recommender.core.recipe import Placement, Recipe
 from recommender.ranking.chooser import WIDER, Chosen, stages_of
-from recommender.ranking.hubness import Entries, most_lists
+from recommender.ranking.hubness import bounded, most_lists
 
 READ = ("read", 3)
 LISTS = ("lists", 4)
@@ -26,10 +34,7 @@ BUILD = ("build", 3)
 RULE_BOOK = ("rule-book", 1)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
-_LIST_COLUMNS = ("sizes", "rows", "scores", "evidence")
 Count = TypeVar("Count", int, float)
-_REASONS = ("own", "dropped")
-_PER_LIST = ("sizes", "own")
 
 
 def find_build(artifacts: ArtifactStore, key: str) -> Artifact:
@@ -87,9 +92,12 @@ def read_lists(artifacts: ArtifactStore, build: Artifact, placement: str) -> Rel
 
 def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> RelatedLists:
     parts = [artifacts.require(LISTS[0], key).columns() for key in keys]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in _LIST_COLUMNS}
-    offsets = _offsets(columns.pop("sizes"))
-    return RelatedLists(placement, offsets, **columns, best_sellers=parts[0]["best_sellers"])
+    return RelatedLists(
+        placement,
+        offsets_of(np.concatenate([part["sizes"] for part in parts])),
+        Entries.concatenated(map(Entries.from_columns, parts)),
+        parts[0]["best_sellers"],
+    )
 
 
 def lists_and_own(
@@ -102,8 +110,7 @@ def lists_and_own(
     lists = read_lists(artifacts, build, placement)
     parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
     own = np.concatenate([part.columns("own")["own"] for part in parts])
-    behind = Entries.of(lists.sizes, own, lists.rows).behind
-    return lists, ~behind
+    return lists, ranks_of(lists.sizes) < own[lists.owners]
 
 
 def part_of_lists(
@@ -122,14 +129,14 @@ def shard_of_lists(
     rows = range(start, start + len(part["sizes"]))
     sizes = np.zeros(n_items, dtype=np.int64)
     sizes[rows.start : rows.stop] = part["sizes"]
-    columns = [part[name] for name in (*_LIST_COLUMNS[1:], "best_sellers")]
-    return RelatedLists(placement, _offsets(sizes), *columns), rows
+    entries = Entries.from_columns(part)
+    return RelatedLists(placement, offsets_of(sizes), entries, part["best_sellers"]), rows
 
 
-def lists_with_ids(artifacts: ArtifactStore, build: Artifact) -> list[Lists]:
+def lists_with_ids(artifacts: ArtifactStore, build: Artifact) -> list[NamedLists]:
     """The lists of a build with the ids behind their rows. Raises: ArtifactError."""
     ids = read_ids(artifacts, build)
-    return [Lists(ids, lists) for lists in related_lists(artifacts, build)]
+    return [NamedLists(ids, lists) for lists in related_lists(artifacts, build)]
 
 
 def placements(build: Artifact) -> list[str]:
@@ -163,7 +170,7 @@ def health(
 
     `short`: by placement, how many lists have fewer entries of their own than the placement is
     deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
-    placements, the mean share of the longer first ten that stands in the other's too.
+    placements, the mean share of the longer first ten that is in the other's too.
     """
     short = {one.name: _short(chosen[one.name], stages_of(one)) for one in recipe.placements}
     tops = {name: _tops(parts) for name, parts in lists.items()}
@@ -197,7 +204,7 @@ def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
 
 
 def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count]:
-    """The counts that are above 0; a rule that stands twice counts as one."""
+    """The counts that are above 0; a filter that is used twice counts as one."""
     by: dict[str, Count] = {}
     for stage, count in zip(stages, counts, strict=True):
         if count > 0:
@@ -207,15 +214,8 @@ def _by_stage(stages: Sequence[str], counts: Sequence[Count]) -> dict[str, Count
 
 def _tops(parts: Sequence[Artifact]) -> Rows:
     """The first ten entries of every list (n, 10), best sellers behind it among them."""
-    tops = []
-    for part in parts:
-        columns = part.columns("sizes", "rows")
-        shown = np.arange(K) < np.minimum(columns["sizes"], K)[:, None]
-        places = _offsets(columns["sizes"])[:-1, None] + np.arange(K)
-        top = np.full(shown.shape, NONE, dtype=np.int32)
-        top[shown] = columns["rows"][places[shown]]
-        tops.append(top)
-    return np.concatenate(tops)
+    columns = [part.columns("sizes", "rows") for part in parts]
+    return np.concatenate([first_rows(one["sizes"], one["rows"], K) for one in columns])
 
 
 def read_columns(catalogue: Catalogue, interactions: Interactions) -> Columns:
@@ -235,41 +235,32 @@ def interactions_of(read: Artifact) -> Interactions:
     return Interactions.from_columns(_part(read, _INTERACTIONS))
 
 
-def list_columns(chosen: Iterator[tuple[Chosen, NDArray[np.uint8]]], depth: int) -> Columns:
-    """Blocks of lists and their evidence as the columns of one shard.
+def list_columns(chosen: Iterable[Chosen], depth: int) -> Columns:
+    """Blocks of lists as the columns of one shard.
 
-    The first `own` (n,) entries of a list are no best sellers that fill it up; `dropped` (s,
-    stages) says for the lists with fewer than `depth` of them, in row order, how many of their
+    The first `own` (n,) entries of a list are not best sellers that fill it up; `dropped` (s,
+    stages) holds for the lists with fewer than `depth` of them, in row order, how many of their
     candidates each stage dropped.
     """
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_LIST_COLUMNS, *_REASONS)}
-    for block, codes in chosen:
-        found = block.neighbours.found
-        parts["sizes"].append(found.sum(axis=1, dtype=np.int64))
-        parts["rows"].append(block.neighbours.rows[found])
-        parts["scores"].append(block.neighbours.scores[found])
-        parts["evidence"].append(codes[found])
-        parts["own"].append(block.own)
-        parts["dropped"].append(block.dropped[block.own < depth])
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    parts = list(chosen)
+    return entry_columns(part.entries for part in parts) | {
+        "own": np.concatenate([part.own for part in parts]),
+        "dropped": np.concatenate([part.dropped[part.own < depth] for part in parts]),
+    }
 
 
-def merchandised_columns(lists: Iterable[tuple[Neighbours, NDArray[np.uint8]]]) -> Columns:
-    """Blocks of lists after merchandisers' rules, and their evidence, as columns of one shard."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _LIST_COLUMNS}
-    for block, codes in lists:
-        found = block.found
-        arrays = found.sum(axis=1, dtype=np.int64), block.rows, block.scores, codes
-        for name, array in zip(_LIST_COLUMNS, arrays, strict=True):
-            parts[name].append(array if name == "sizes" else array[found])
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+def entry_columns(blocks: Iterable[Entries]) -> Columns:
+    """Blocks of lists (b, k) as sizes and columns of entries."""
+    sizes, entries = joined(blocks)
+    return {"sizes": sizes, **entries.columns()}
 
 
 def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> Iterator[Columns]:
     """The columns of all shards of lists twice as deep, cut to `depth` and to the hub share."""
-    joined = {name: np.concatenate([part[name] for part in wide]) for name in ("rows", *_PER_LIST)}
-    entries = Entries.of(joined["sizes"], joined["own"], joined["rows"])
-    stays = entries.bounded(depth, most_lists(hub_share, len(joined["sizes"])))
+    sizes, own, rows = (
+        np.concatenate([part[name] for part in wide]) for name in ("sizes", "own", "rows")
+    )
+    stays = bounded(sizes, own, rows, depth, most_lists(hub_share, len(sizes)))
     place = 0
     for part in wide:
         kept = stays[place : place + len(part["rows"])]
@@ -279,23 +270,19 @@ def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> It
 
 def _bounded(part: Columns, kept: NDArray[np.bool_], depth: int) -> Columns:
     n_lists = len(part["sizes"])
-    entries = Entries.of(part["sizes"], part["own"], part["rows"])
-    sizes = np.bincount(entries.owner[kept], minlength=n_lists)
-    own = np.bincount(entries.owner[kept & ~entries.behind], minlength=n_lists)
+    owners = np.repeat(np.arange(n_lists), part["sizes"])
+    behind = ranks_of(part["sizes"]) >= part["own"][owners]
+    own = np.bincount(owners[kept & ~behind], minlength=n_lists)
     dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
     dropped[part["own"] < WIDER * depth] = part["dropped"]
     dropped[:, -1] = part["own"] - own
     return {
-        "sizes": sizes,
-        **{name: part[name][kept] for name in ("rows", "scores", "evidence")},
+        "sizes": np.bincount(owners[kept], minlength=n_lists),
+        **Entries.from_columns(part)[kept].columns(),
         "own": own,
         "dropped": dropped[own < depth],
         "best_sellers": part["best_sellers"],
     }
-
-
-def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
 
 
 def _part(read: Artifact, prefix: str) -> Columns:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from recommender.core.lists import Lists
+from recommender.core.lists import NamedLists
 from recommender.errors import DataError
 
 SHOWN_FAULTS = 3
@@ -144,7 +144,7 @@ def golden_pairs(path: str) -> list[GoldenPair]:
         raise DataError(f"gates.golden: {path} cannot be read: {error}") from error
 
 
-def golden_faults(pairs: Sequence[GoldenPair], built: Mapping[str, Lists]) -> tuple[str, ...]:
+def golden_faults(pairs: Sequence[GoldenPair], built: Mapping[str, NamedLists]) -> tuple[str, ...]:
     """Pairs that the lists of a build, by placement, break; the first few are named.
 
     A pair without a placement holds for all of them.
@@ -179,13 +179,12 @@ def _pair(path: str, line: int, row: Mapping[str | None, str | None]) -> GoldenP
     return GoldenPair(line, item, related, kind, (row.get("placement") or "").strip())
 
 
-def _broken(pair: GoldenPair, placement: str, built: Lists) -> str | None:
+def _broken(pair: GoldenPair, placement: str, built: NamedLists) -> str | None:
     gone = [item for item in (pair.item, pair.related) if item not in built.ids]
     if gone:
         return f"item {gone[0]!r} is not in the catalogue" if pair.expected == "must" else None
     row, lists = built.ids.row(pair.item), built.lists
-    listed = lists.rows[int(lists.offsets[row]) : int(lists.offsets[row + 1])]
-    stands = bool((listed == built.ids.row(pair.related)).any())
+    stands = bool((lists.of(row).rows == built.ids.row(pair.related)).any())
     if stands == (pair.expected == "must"):
         return None
     verb = "does not stand" if pair.expected == "must" else "stands"

@@ -16,10 +16,10 @@ from recommender.build.contents import (
     bounded_columns,
     catalogue_of,
     counted,
+    entry_columns,
     health,
     interactions_of,
     list_columns,
-    merchandised_columns,
     shard_of_lists,
 )
 from recommender.build.job import Job, Kinds, pins_of
@@ -38,11 +38,10 @@ from recommender.core.protocols import FittedRanker
 from recommender.core.recipe import Placement
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, DataError
-from recommender.merchandising.application import Rewriting, book_of, snapshot
+from recommender.merchandising.application import RuleApplication, rules_of, snapshot
 from recommender.merchandising.matching import Shelves
 from recommender.merchandising.rule_file import required_rules
-from recommender.merchandising.whole_lists import worked
-from recommender.ranking.chooser import Chooser, choose_with_reasons, prepare
+from recommender.ranking.chooser import Chooser, choose_rows, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker, reads_near_by_text
 
@@ -152,7 +151,7 @@ def choose_step(
         with job.progress(f"search and choose {placement.name}", total) as advance:
             for shard in shards:
                 let_go(context.vectors.queries)
-                chosen = choose_with_reasons(chooser, scale, ranges[shard], advance)
+                chosen = choose_rows(chooser, scale, ranges[shard], advance)
                 columns = list_columns(chosen, chooser.depth)
                 columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
@@ -207,18 +206,18 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
         catalogue = catalogue_of(read.artifact())
-        rewriting = Rewriting.of(
-            book_of(book.artifact().summary), catalogue, interactions_of(read.artifact())
+        application = RuleApplication.of(
+            rules_of(book.artifact().summary), catalogue, interactions_of(read.artifact())
         )
-        merchandiser, parts = rewriting.merchandiser(placement), chosen.parts()
+        merchandiser, parts = application.merchandiser(placement), chosen.parts()
         with job.progress(f"apply rules {placement.name}", len(shards)) as advance:
             for shard in shards:
                 start = shard * job.shard_items
                 part = parts[shard].columns()
                 lists, rows = shard_of_lists(placement.name, part, start, len(catalogue))
-                done = worked(merchandiser, lists, rows)
-                columns = merchandised_columns((block.lists, block.evidence) for block in done)
-                columns["best_sellers"] = merchandiser.left_of(lists.best_sellers)
+                done = merchandiser.apply_to(lists, rows)
+                columns = entry_columns(block.entries for block in done)
+                columns["best_sellers"] = merchandiser.allowed(lists.best_sellers)
                 yield shard, (columns, {"entries": len(columns["rows"])})
                 advance(1)
 

@@ -1,4 +1,4 @@
-"""`recommender evaluate`."""
+"""`recommender evaluate`: options in, tables of the results out."""
 
 import argparse
 import json
@@ -10,15 +10,24 @@ from pathlib import Path
 from recommender.artifacts.runs import require_run
 from recommender.build.contents import find_build
 from recommender.cli.arguments import Parser, add_file, add_json
-from recommender.cli.evaluation_page import page
-from recommender.cli.judgement import show
 from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import progress
+from recommender.cli.terminal import console, cut, progress, table, write
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.experiments import evaluate, published_lists
-from recommender.evaluation.harness import Terms
-from recommender.evaluation.ready_made import ReadyMade, read_entries
+from recommender.evaluation.experiments import (
+    Evaluation,
+    evaluate,
+    heading,
+    verdict,
+)
+from recommender.evaluation.external_lists import ExternalLists, published_lists, read_entries
+from recommender.evaluation.harness import EvaluationPlan
+from recommender.evaluation.metrics import Interval
+from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
+from recommender.pages.evaluation_report import page
 from recommender.settings.model import Settings
+
+NARROW = 24
+MOST_SLICES = 6
 
 
 def add_evaluate(parser: Parser) -> None:
@@ -77,7 +86,7 @@ def evaluate_recipe(options: argparse.Namespace) -> int:
     for name in ("folds", "back"):
         if getattr(options, name) < 0:
             raise ConfigError(f"--{name} {getattr(options, name)}: must not be negative")
-    terms = Terms(
+    plan = EvaluationPlan(
         days=settings.evaluation.days,
         test_from=settings.evaluation.test_from_s(),
         test=options.test,
@@ -87,13 +96,13 @@ def evaluate_recipe(options: argparse.Namespace) -> int:
     )
     placement = options.placement[0] if options.placement else ""
     published = _generation(settings, options.generation, placement)
-    ready_made = [*_lists(options.lists), *published]
+    external = [*_lists(options.lists), *published]
     job = settings.job(progress)
     if options.placement:
         job = replace(job, recipe=job.recipe.only(options.placement))
-    evaluation = evaluate(job, terms, ready_made)
+    evaluation = evaluate(job, plan, external)
     if options.html:
-        _write(options.html, page(settings.shop, evaluation))
+        write("--html", options.html, page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -101,15 +110,15 @@ def evaluate_recipe(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lists(given: list[str]) -> Iterator[ReadyMade]:
+def _lists(given: list[str]) -> Iterator[ExternalLists]:
     for assignment in given:
         name, sign, path = assignment.partition("=")
         if not (sign and name.strip() and path):
             raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
-        yield ReadyMade(name.strip(), *read_entries(Path(path)))
+        yield ExternalLists(name.strip(), *read_entries(Path(path)))
 
 
-def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ReadyMade]:
+def _generation(settings: Settings, wanted: str | None, placement: str) -> Iterator[ExternalLists]:
     if wanted is None:
         return
     job = settings.job(progress)
@@ -128,8 +137,121 @@ def _generation(settings: Settings, wanted: str | None, placement: str) -> Itera
     yield published_lists(job, build, f"generation {number}", placement)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--html {path}: {error.strerror}") from error
+def show(evaluation: Evaluation) -> None:
+    """Print the tables of an evaluation, at most 100 columns wide."""
+    shown = console()
+    shown.print(heading(evaluation), markup=False)
+    shown.print()
+    shown.print(_overall(evaluation.results))
+    shown.print()
+    shown.print("NDCG@10 by slice", style="bold")
+    shown.print(_slices(evaluation))
+    if any(name.startswith(CATEGORY) for name in evaluation.sizes):
+        shown.print()
+        shown.print("NDCG@10 by category", style="bold")
+        shown.print(_categories(evaluation))
+    shown.print()
+    ours = evaluation.results[0].name
+    shown.print(f"NDCG@10 of {ours} minus theirs, with 95 % interval", style="bold", markup=False)
+    shown.print(_differences(evaluation))
+    shown.print()
+    shown.print(verdict(evaluation), markup=False)
+    for note in evaluation.notes:
+        shown.print(f"Note: {note}.", markup=False)
+
+
+def _overall(results: tuple[SystemResult, ...]) -> object:
+    rows = []
+    for one in results:
+        metrics = one.slices[ALL].metrics
+        rows.append(
+            (
+                cut(one.name, NARROW),
+                *(_figure(metrics[name].value) for name in ("hit_rate", "ndcg")),
+                _range(metrics["ndcg"]),
+                *(_figure(metrics[name].value) for name in ("mrr", "recall")),
+                *(_figure(one.lists[name]) for name in ("coverage", "gini")),
+                f"{one.lists['novelty']:.1f}",
+                _figure(one.lists["intra_list_similarity"]),
+            )
+        )
+    names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "ILS")
+    return table([("system", "left"), *((name, "right") for name in names)], rows)
+
+
+def _slices(evaluation: Evaluation) -> object:
+    sizes = evaluation.sizes
+    names = [name for name in sizes if name != ALL and not name.startswith(CATEGORY)]
+    names = names[:MOST_SLICES]
+    rows = [("queries", *(f"{sizes[name]:,}" for name in names))]
+    for one in evaluation.results:
+        parts = [one.slices.get(name) for name in names]
+        cells = [_figure(part.metrics["ndcg"].value) if part and part.n else "-" for part in parts]
+        rows.append((cut(one.name, NARROW), *cells))
+    return table([("system", "left"), *((name, "right") for name in names)], rows)
+
+
+def _categories(evaluation: Evaluation) -> object:
+    ours, *others = evaluation.results
+    rows = []
+    for name, n in evaluation.sizes.items():
+        if not name.startswith(CATEGORY):
+            continue
+        best = max(others, key=lambda one: one.ndcg(name).value)
+        mean = ours.ndcg(name)
+        rows.append(
+            (
+                cut(name.removeprefix(CATEGORY), NARROW),
+                f"{n:,}",
+                _figure(mean.value),
+                _range(mean),
+                cut(best.name, NARROW),
+                _figure(best.ndcg(name).value),
+            )
+        )
+    headings = [
+        ("category", "left"),
+        ("queries", "right"),
+        (cut(ours.name, NARROW), "right"),
+        ("95 %", "right"),
+        ("best of the others", "left"),
+        ("NDCG", "right"),
+    ]
+    return table(headings, rows)
+
+
+def _differences(evaluation: Evaluation) -> object:
+    rows = []
+    for name, parts in evaluation.differences.items():
+        worst = worst_slice(parts, evaluation.sizes)
+        cold = parts.get(COLD)
+        rows.append(
+            (
+                cut(name, NARROW),
+                _signed(parts[ALL]),
+                f"{cut(worst, NARROW)} {_signed(parts[worst])}" if worst != ALL else "",
+                _signed(cold) if cold else "",
+            )
+        )
+    headings = [
+        ("against", "left"),
+        ("all", "left"),
+        ("worst slice", "left"),
+        (COLD, "left"),
+    ]
+    return table(headings, rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.3f}"
+
+
+def _range(mean: Interval) -> str:
+    return f"{_figure(mean.low)}-{_figure(mean.high)}"
+
+
+def _signed(mean: Interval) -> str:
+    low, value, high = (
+        f"{number:+.3f}".replace("0.", ".", 1) for number in (mean.low, mean.value, mean.high)
+    )
+    return f"{value} ({low} {high})"

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from recommender.artifacts.runs import require_run
 from recommender.build.contents import placements, read_catalogue
 from recommender.build.job import resumed
 from recommender.cli.arguments import Parser, add_file, add_json, add_placement
 from recommender.cli.lookup import unknown_item
-from recommender.cli.session import LiveBuild, live_build, settings_of
+from recommender.cli.session import live_lists, settings_of
 from recommender.cli.terminal import console, print_json, progress, table, written
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
@@ -21,8 +20,8 @@ from recommender.errors import ConfigError, DataError
 from recommender.insights.checks import KINDS, Finding
 from recommender.insights.explain import Explanation, Standing, explain
 from recommender.insights.lint import Report, lint
-from recommender.live.overlays import OverlayRecord
-from recommender.merchandising.application import book_of
+from recommender.live.live_state import LiveState
+from recommender.merchandising.application import rules_of
 
 COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")
 EXAMPLES = 3
@@ -62,9 +61,9 @@ def add_lint(parser: Parser) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    live = live_build(settings)
-    if live.build is None or live.number is None:
-        raise DataError(f"shop {settings.shop}: {live.description}; run recommender reindex")
+    live, description = live_lists(settings)
+    if live is None:
+        raise DataError(f"shop {settings.shop}: {description}; run recommender reindex")
     store = settings.artifact_store()
     catalogue = read_catalogue(store, live.build)
     for item in (options.item, options.other):
@@ -76,20 +75,18 @@ def _explain(options: argparse.Namespace) -> int:
             f"--placement {options.placement!r:.60}: generation {live.number} has "
             f"{', '.join(names)}"
         )
-    record = require_run(store, live.number)
-    job = resumed(settings.frozen_as(record.settings).job(), record)
+    job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
     rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
-    overlays = live.record or OverlayRecord(live.build.key)
-    found = explain(job, live.build, overlays, rows, options.placement or names[0])
+    found = explain(job, live, rows, options.placement or names[0])
     if options.json:
         print_json({"shop": settings.shop, "generation": live.number} | dataclasses.asdict(found))
     else:
-        _print_explanation(console(), found, catalogue, live)
+        _print_explanation(console(), found, catalogue, f"{description}{_overlays(live)}")
     return 0
 
 
 def _print_explanation(
-    shown: Console, found: Explanation, catalogue: Catalogue, live: LiveBuild
+    shown: Console, found: Explanation, catalogue: Catalogue, description: str
 ) -> None:
     titles = [catalogue.title[catalogue.ids.row(item)] for item in (found.item, found.other)]
     shown.print(f"Is {found.other} in the {found.placement} list of {found.item}?")
@@ -101,20 +98,20 @@ def _print_explanation(
     )
     answer = "Yes" if found.standing else "No"
     shown.print(f"\n{answer}: {found.verdict}.", style="bold", markup=False)
-    shown.print(f"({live.description}{_overlays(live)})\n", markup=False)
+    shown.print(f"({description})\n", markup=False)
     shown.print("What is known about the two", style="bold")
     _print_pair(shown, found)
     shown.print("\nWhat the stages of the pipeline did", style="bold")
     _print_stages(shown, found)
 
 
-def _overlays(live: LiveBuild) -> str:
-    if live.record is None:
+def _overlays(live: LiveState) -> str:
+    if not live.overlay_known:
         return "; the overlays on them are unknown"
     refreshed = live.record.refreshed
     parts = [] if refreshed is None else [f"{len(refreshed.items):,} refreshed items"]
     if live.record.rules:
-        parts.append(f"{len(book_of(live.record.rules).rules):,} merchandisers' rules")
+        parts.append(f"{len(rules_of(live.record.rules).rules):,} merchandisers' rules")
     return f", with {' and '.join(parts)} laid over them" if parts else ""
 
 
@@ -168,14 +165,14 @@ def _position(standing: Standing | None, of: str) -> tuple[str, str]:
 
 def _lint(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    live = live_build(settings)
-    report = lint(settings.job(progress), live.build)
+    live, description = live_lists(settings)
+    report = lint(settings.job(progress), live.build if live else None)
     if options.csv is not None:
         _write_findings(options.csv, report)
     if options.json:
-        print_json(_plain(settings.shop, report, live))
+        print_json(_plain(settings.shop, report, live.number if live else None))
     else:
-        _print_report(console(), settings.shop, report, live, options.csv)
+        _print_report(console(), settings.shop, report, description, options.csv)
     return 0
 
 
@@ -201,21 +198,21 @@ def _write_findings(path: Path, report: Report) -> None:
         writer.writerows(_rows(report))
 
 
-def _plain(shop: str, report: Report, live: LiveBuild) -> dict[str, object]:
+def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
     return {
         "shop": shop,
         "items": len(report.catalogue),
-        "generation": live.number,
+        "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
         "findings": list(_rows(report)),
     }
 
 
 def _print_report(
-    shown: Console, shop: str, report: Report, live: LiveBuild, path: Path | None
+    shown: Console, shop: str, report: Report, description: str, path: Path | None
 ) -> None:
     n_items = len(report.catalogue)
-    shown.print(f"Shop {shop}: {n_items:,} items; {live.description}.\n", markup=False)
+    shown.print(f"Shop {shop}: {n_items:,} items; {description}.\n", markup=False)
     found = {kind: report.of_kind(kind) for kind in KINDS}
     counts = {kind: len({finding.row for finding in findings}) for kind, findings in found.items()}
     rows = [

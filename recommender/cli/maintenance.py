@@ -28,9 +28,8 @@ from recommender.insights.doctor import (
     examine_servers,
 )
 from recommender.insights.gc import Removal, tidy
-from recommender.publishing.audit import audit
 from recommender.publishing.embedded import Embedded
-from recommender.publishing.inspection import inspect_servers, uncovered_slots
+from recommender.publishing.inspection import audit, inspect_servers, uncovered_slots
 from recommender.readers.sources import paths
 from recommender.serving.connection import Store
 from recommender.settings.loading import shipped

@@ -10,7 +10,6 @@ import tomli_w
 
 from recommender.build.job import Job
 from recommender.cli.arguments import Parser, add_file
-from recommender.cli.cluster_page import page
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, cut, progress, table, write, written
 from recommender.core.catalogue import Catalogue
@@ -18,12 +17,13 @@ from recommender.core.documents import clean
 from recommender.core.recipe import Recipe
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError, GateHeld
-from recommender.evaluation.finetuning import Judgement, finetune, save
-from recommender.evaluation.harness import Terms, bench
-from recommender.evaluation.slices import ALL, COLD
+from recommender.evaluation.finetuning import FinetuningResult, finetune, save
+from recommender.evaluation.harness import EvaluationPlan, prepare_harness
+from recommender.evaluation.report import COLD
 from recommender.evaluation.tuning import Trial, tune
 from recommender.evaluation.word_vectors import WordTraining, train_words
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
+from recommender.pages.cluster_map import page
 from recommender.pipeline import read_shop_columns, text_embeddings
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
@@ -118,14 +118,14 @@ def _tune(options: argparse.Namespace) -> int:
         raise ConfigError(f"--out {options.out} exists already; name another file")
     job = settings.job(progress)
     ends = time.monotonic() + 60 * options.minutes
-    terms = settings.evaluation
-    benches = [
-        bench(job, Terms(terms.days, terms.test_from_s(), back=back, folds=1))
+    days, test_from = settings.evaluation.days, settings.evaluation.test_from_s()
+    harnesses = [
+        prepare_harness(job, EvaluationPlan(days, test_from, back=back, folds=1))
         for back in range(options.windows)
     ]
     shown = console()
     shown.print(
-        f"Each recipe is judged on {options.windows} validation windows of {terms.days} days; "
+        f"Each recipe is evaluated on {options.windows} validation windows of {days} days; "
         f"the test period is not used. At most {options.minutes:g} minutes.\n"
     )
 
@@ -133,7 +133,7 @@ def _tune(options: argparse.Namespace) -> int:
         mark = "taken" if trial.taken else "     "
         shown.print(f"{trial.ndcg:.4f}  {mark}  {trial.change}", markup=False)
 
-    recipe, best = tune(job.recipe, benches, lambda: time.monotonic() >= ends, watch)
+    recipe, best = tune(job.recipe, harnesses, lambda: time.monotonic() >= ends, watch)
     write("--out", options.out, _recipe_file(recipe, best, settings.shop))
     outcome = "No change helped" if recipe == job.recipe else "Found a better recipe"
     shown.print(f'\n{outcome}: wrote {options.out}; use it with recipe = "{options.out}"')
@@ -142,9 +142,9 @@ def _tune(options: argparse.Namespace) -> int:
 
 def _recipe_file(recipe: Recipe, best: Trial, shop: str) -> str:
     figures = [
-        f"# window {number}: NDCG@10 {one.slices[ALL].metrics['ndcg'].value:.4f}"
-        + (f", simulated cold {one.slices[COLD].metrics['ndcg'].value:.4f}" if one.cold else "")
-        for number, one in enumerate(best.judged)
+        f"# window {number}: NDCG@10 {one.ndcg().value:.4f}"
+        + (f", simulated cold {one.ndcg(COLD).value:.4f}" if one.cold else "")
+        for number, one in enumerate(best.results)
     ]
     heading = f"# Tuned for {shop} on its validation windows."
     return "\n".join([heading, *figures, "", tomli_w.dumps(recipe.plain())])
@@ -155,7 +155,7 @@ def _finetune(options: argparse.Namespace) -> int:
     if options.out.exists():
         raise ConfigError(f"--out {options.out} exists already; name another folder")
     training = AdapterTraining(steps=options.steps, seed=options.seed)
-    terms = Terms(settings.evaluation.days, settings.evaluation.test_from_s())
+    plan = EvaluationPlan(settings.evaluation.days, settings.evaluation.test_from_s())
     with progress("fine-tune", training.steps) as advance:
         done = 0
 
@@ -164,30 +164,30 @@ def _finetune(options: argparse.Namespace) -> int:
             advance(step - done)
             done = step
 
-        tuned = finetune(settings.job(progress), terms, training, watch)
-    _print_judgement(tuned.judgement)
-    if not tuned.judgement.improved:
+        model = finetune(settings.job(progress), plan, training, watch)
+    _print_result(model.result)
+    if not model.result.improved:
         raise GateHeld(
             "the tuned model is not better on the validation window; nothing was written"
         )
-    save(settings.job(progress), tuned, options.out)
+    save(settings.job(progress), model, options.out)
     shown = console()
     shown.print(f"\nWritten to {options.out}; its README.md describes the model.", markup=False)
     shown.print(f"Use it: recommender reindex --set recipe.text.model={options.out.resolve()}")
     return 0
 
 
-def _print_judgement(judgement: Judgement) -> None:
+def _print_result(result: FinetuningResult) -> None:
     headings = [("text alone, NDCG@10", "left"), *((name, "right") for name in FIGURES)]
     rows = [
         (
             name,
-            f"{judgement.n[name]:,}",
-            f"{judgement.before[name].value:.4f}",
-            f"{judgement.after[name].value:.4f}",
+            f"{result.n[name]:,}",
+            f"{result.before[name].value:.4f}",
+            f"{result.after[name].value:.4f}",
             f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
         )
-        for name, gain in judgement.gain.items()
+        for name, gain in result.gain.items()
     ]
     console().print(table(headings, rows))
 

@@ -15,15 +15,17 @@ from rich.console import Console
 from recommender import pipeline
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
+from recommender.build.contents import read_ids
 from recommender.build.job import encoder_of, resumed
 from recommender.cli.arguments import Parser, add_ids
 from recommender.cli.lookup import item_ids, show_related
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
 from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
 from recommender.core.telemetry import StageCost, Stopwatch
-from recommender.evaluation.experiments import judge_of
+from recommender.evaluation.harness import judge_of
 from recommender.live.encoder_subprocess import encoder_subprocess
-from recommender.live.refresh import Live, Refreshment, checked, refresh
+from recommender.live.live_state import LiveState, live_state
+from recommender.live.refresh import Refreshment, checked, refresh
 from recommender.pipeline import Outcome
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
@@ -133,15 +135,15 @@ def _refresh(options: argparse.Namespace) -> int:
 
 def refreshed(
     settings: Settings, shop: Publisher, ids: tuple[str, ...]
-) -> tuple[Live, Refreshment]:
+) -> tuple[LiveState, Refreshment]:
     """Read items of the catalogue again and refresh them over what is live.
 
     If some are new, a subprocess loads the text model while the catalogue is read.
     """
-    live = Live.of(settings.artifact_store(), shop)
+    live = live_state(settings.artifact_store(), shop)
     job = resumed(settings.frozen_as(live.run.settings).job(progress), live.run)
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
-    known = live.known(job.artifacts)
+    known = read_ids(live.artifacts, live.build)
     with ExitStack() as stack:
         encoder = None
         if not all(item in known for item in ids):
@@ -176,11 +178,11 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_refreshed(shown: Console, done: Refreshment, live: Live) -> None:
+def _print_refreshed(shown: Console, done: Refreshment, live: LiveState) -> None:
     generation = done.generation
     shown.print(
         f"{len(done.new):,} new and {len(done.known):,} known items refreshed: generation "
-        f"{generation.id} overlays {live.seen.generation} with {generation.n_lists:,} lists."
+        f"{generation.id} overlays {live.number} with {generation.n_lists:,} lists."
     )
     for placement, count in done.entered.items():
         shown.print(f"  {placement}: inserted in {count:,} lists of other items")
@@ -188,11 +190,11 @@ def _print_refreshed(shown: Console, done: Refreshment, live: Live) -> None:
         shown.print("New items are provisional until the next recommender reindex.")
 
 
-def _warn_of_runs(store: ArtifactStore, live: Live) -> None:
+def _warn_of_runs(store: ArtifactStore, live: LiveState) -> None:
     """Warn of runs that began before the overlay and can no longer go live."""
     for number in store.runs():
         run = find_run(store, number)
-        if number > live.seen.fence and run is not None and run.state == "running":
+        if number > live.pointer.fence and run is not None and run.state == "running":
             sys.stderr.write(
                 f"recommender: run {number}, if it is still running, is superseded by this "
                 "refresh; run recommender reindex after it ends, which resumes it\n"

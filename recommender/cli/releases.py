@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from recommender.cli.arguments import Parser, add_file
-from recommender.cli.diff_page import page
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import console, print_cut, progress, table, write
 from recommender.insights import diff as releases
 from recommender.insights.diff import Difference, Release
+from recommender.pages.rendering import render
 from recommender.publishing.inspection import uncovered_slots
-from recommender.publishing.nodes import servers
+from recommender.publishing.servers import servers
 from recommender.serving.connection import Store
 
 SHOWN = 10
@@ -173,7 +173,10 @@ def _diff(options: argparse.Namespace) -> int:
         old, new = (releases.release(store, shop, name) for name in (options.old, options.new))
     found = releases.differences(store, old, new)
     if options.html is not None:
-        write("--html", options.html, page(settings.shop, old, new, found))
+        both = f"{old.number} ({old.role}) compared with {new.number} ({new.role})"
+        title = f"{settings.shop}: {both}"
+        page = render("diff.html", title=title, old=old, new=new, differences=found)
+        write("--html", options.html, page)
     _print_diff(console(), settings.shop, (old, new), found)
     return 0
 

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from recommender import pipeline
 from recommender.cli.arguments import Parser, add_file, add_json, add_placement
-from recommender.cli.rules_page import page
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import (
     console,
@@ -27,13 +26,20 @@ from recommender.cli.terminal import (
 )
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, RecommenderError
-from recommender.live.live_state import live_scene
-from recommender.live.rule_changes import apply, require_known
-from recommender.live.rule_check import Check, Finding, RuleReport, check, check_names
-from recommender.live.rule_preview import Entry, Preview, PreviewedList, preview
+from recommender.live.live_state import live_state
+from recommender.live.rule_changes import (
+    Preview,
+    PreviewedEntry,
+    PreviewedList,
+    apply_rules,
+    preview,
+    require_known,
+)
+from recommender.live.rule_check import Check, RuleFinding, RuleReport, check, check_names
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
-from recommender.merchandising.rule_set import RuleBook
+from recommender.merchandising.rule_set import RuleSet
+from recommender.pages.rendering import render
 from recommender.settings.model import Settings
 
 FINDINGS_SHOWN, RULES_SHOWN, LISTS_SHOWN, NAME_SHOWN = 30, 20, 8, 28
@@ -90,17 +96,17 @@ def _path(settings: Settings, given: Path | None) -> Path:
 def _check(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     path = _path(settings, options.file)
-    book, faults = read_rules(path)
-    today = today_of(book, options.date)
+    rules, faults = read_rules(path)
+    today = today_of(rules, options.date)
     with publisher(settings) as shop:
-        scene = live_scene(settings.artifact_store(), shop) if shop.live() else None
-    if scene is None:
+        live = live_state(settings.artifact_store(), shop) if shop.live() else None
+    if live is None:
         job = replace(settings.job(progress), rule_file=None)
         _, catalogue, _ = pipeline.read_shop_columns(job)
         names = [placement.name for placement in job.recipe.placements]
-        found = check_names(book, faults, today, catalogue, names)
+        found = check_names(rules, faults, today, catalogue, names)
     else:
-        found = check(book, faults, today, scene)
+        found = check(rules, faults, today, live)
     if options.json:
         print_json(_plain(path, found))
     else:
@@ -111,28 +117,30 @@ def _check(options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     path = _path(settings, options.file)
-    book = required_rules(path)
-    valid = book.on(today_of(book, options.date))
+    rules = required_rules(path)
+    valid = rules.on(today_of(rules, options.date))
     with publisher(settings) as shop:
-        scene = live_scene(settings.artifact_store(), shop)
-    found = preview(scene, valid, options.placement or next(iter(scene.placements)), options.item)
+        live = live_state(settings.artifact_store(), shop)
+    found = preview(live, valid, options.placement or next(iter(live.placements)), options.item)
     if options.html is not None:
-        write("--html", options.html, page(settings.shop, path.name, valid, found))
+        title = f"{settings.shop}: {path.name} over the live {found.placement} lists"
+        page = render("rule_preview.html", title=title, rules=valid.rules, preview=found)
+        write("--html", options.html, page)
     _print_preview(console(), path, valid, found)
     return 0
 
 
 def _apply(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    book = required_rules(_path(settings, options.file))
-    valid = book.on(today_of(book))
+    rules = required_rules(_path(settings, options.file))
+    valid = rules.on(today_of(rules))
     with publisher(settings) as shop:
-        scene = live_scene(settings.artifact_store(), shop)
-        unknown = require_known(valid, scene, skip_unknown=options.skip_unknown)
-        generation = apply(scene, shop, valid)
+        live = live_state(settings.artifact_store(), shop)
+        unknown = require_known(valid, live, skip_unknown=options.skip_unknown)
+        generation = apply_rules(live, shop, valid)
         save_embedded(settings, shop.store)
     _print_applied(console(), settings.shop, generation, len(valid.rules))
-    if idle := len(book.rules) - len(valid.rules):
+    if idle := len(rules.rules) - len(valid.rules):
         sys.stdout.write(f"{counted(idle, 'rule')} not valid today.\n")
     if unknown:
         sys.stdout.write(f"{counted(unknown, 'unknown name')} left out.\n")
@@ -156,16 +164,16 @@ def _print_applied(shown: Console, shop: str, generation: Generation, n_rules: i
     shown.print(text, markup=False)
 
 
-def _next_reindex(settings: Settings, valid: RuleBook) -> str:
+def _next_reindex(settings: Settings, valid: RuleSet) -> str:
     """What the next reindex will do to these rules; empty if it applies the same rules."""
     path = settings.rule_file()
     if path is None:
         return "merchandising.rules is not set: the next reindex drops these rules."
     try:
-        book = required_rules(path)
+        rules = required_rules(path)
     except RecommenderError as error:
         return f"The next reindex will fail: {error}"
-    if book.on(today_of(book)).digest == valid.digest:
+    if rules.on(today_of(rules)).digest == valid.digest:
         return ""
     return f"The next reindex applies {path}, merchandising.rules of the settings, instead."
 
@@ -193,7 +201,7 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
         shown.print("\nA rule file with errors is not applied.")
 
 
-def _print_findings(shown: Console, findings: Sequence[Finding]) -> None:
+def _print_findings(shown: Console, findings: Sequence[RuleFinding]) -> None:
     if not findings:
         return
     shown.print()
@@ -239,9 +247,9 @@ def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, str]:
     return str(rule.line), cut(rule.name, NAME_SHOWN), does, f"{report.n_lists:,}"
 
 
-def _print_preview(shown: Console, path: Path, book: RuleBook, found: Preview) -> None:
+def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -> None:
     shown.print(
-        f"{path.name}: {counted(len(book.rules), 'valid rule')}; of {found.n_lists:,} "
+        f"{path.name}: {counted(len(rules.rules), 'valid rule')}; of {found.n_lists:,} "
         f"{found.placement} lists {found.n_changed:,} differ in their first {found.shown}.",
         markup=False,
     )
@@ -268,7 +276,7 @@ def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
     shown.print(table(headings, rows))
 
 
-def _cell(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:
+def _cell(entries: Sequence[PreviewedEntry], place: int, mark: str, width: int) -> tuple[str, str]:
     """A mark and a title. An entry that a rule put in is marked even if it was there before."""
     if place >= len(entries):
         return "", ""

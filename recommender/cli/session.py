@@ -3,14 +3,10 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from recommender.artifacts.runs import all_runs
-from recommender.artifacts.store import Artifact, ArtifactStore
-from recommender.build.contents import find_build
 from recommender.core.generation import Generation
-from recommender.errors import ArtifactError, DataError, StoreUnavailable
-from recommender.live.overlays import OverlayRecord, live_record
+from recommender.errors import DataError, StoreUnavailable
+from recommender.live.live_state import LiveState, last_published, readable_state
 from recommender.publishing.embedded import Embedded, save
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import Store, open_store
@@ -67,46 +63,23 @@ def require_live(shop: Publisher) -> Generation:
     return live
 
 
-@dataclass(frozen=True, slots=True)
-class LiveBuild:
-    """The build that is live, and the number of its generation.
+def live_lists(settings: Settings) -> tuple[LiveState | None, str]:
+    """What is live, or was published last if the store is unavailable, and its description.
 
-    `build` and `number` are None when nothing is published; `build` is None when its artifacts
-    are gone. `record` describes the overlays on the build; it is None when they are unknown.
+    There is no state when nothing is published, or when the artifacts of the build are gone.
     """
-
-    build: Artifact | None
-    number: int | None
-    description: str
-    record: OverlayRecord | None = None
-
-
-def live_build(settings: Settings) -> LiveBuild:
-    """Find the live build; when the store is unavailable, the one that was published last."""
     artifacts = settings.artifact_store()
-    layers: tuple[Generation, ...] = ()
     try:
-        with publisher(settings) as shop:
-            _, layers = shop.layers()
-        number, key = layers[-1].id, layers[-1].lists_key
-        description = f"lists of the live generation {number}"
+        try:
+            with publisher(settings) as shop:
+                live = readable_state(artifacts, shop)
+            description = f"lists of the live generation {live.number}"
+        except StoreUnavailable:
+            live = last_published(artifacts)
+            description = f"lists of generation {live.number}, published last"
+            description += " (the store is unavailable)"
     except DataError:
-        return LiveBuild(None, None, "nothing is published yet")
-    except StoreUnavailable:
-        published = [run for run in all_runs(artifacts) if run.state == "published"]
-        if not published:
-            return LiveBuild(None, None, "nothing is published yet")
-        number, key = published[0].number, published[0].build
-        description = f"lists of generation {number}, published last (the store is unavailable)"
-    try:
-        build = find_build(artifacts, key)
-    except ArtifactError:
-        return LiveBuild(None, number, f"the artifacts of generation {number} are gone")
-    return LiveBuild(build, number, description, _record(artifacts, layers))
-
-
-def _record(artifacts: ArtifactStore, layers: tuple[Generation, ...]) -> OverlayRecord | None:
-    try:
-        return live_record(artifacts, layers) if layers else None
-    except ArtifactError:
-        return None
+        return None, "nothing is published yet"
+    if not live.has_build:
+        return None, f"the artifacts of generation {live.number} are gone"
+    return live, description

@@ -1,136 +1,225 @@
-"""Comparison: how the lists of one build differ from those of another."""
+"""Related lists as columns: entries, the lists of a placement, and the ids behind their rows."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows, blocks
+from recommender.core.arrays import Columns, FloatMatrix, Rows, frozen
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import NONE, RelatedLists
+from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.related import EVIDENCE
+from recommender.errors import DataError
 
-K, FIRST = 10, 5
-FEWEST_LISTS, LISTS_SHARE, TIMES = 10, 0.01, 3
-_POPULAR = EVIDENCE.index("popular")
+_NO_ROWS: Rows = frozen(np.zeros(0, dtype=np.int32))
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class Entries:
+    """Entries of related lists as columns of one shape: flat (e,), or b lists of k entries (b, k).
+
+    The columns are declared here and nowhere else: whatever holds entries handles them whole.
+    `rows` are the listed items, `scores` are larger for nearer items, `evidence` indexes
+    `EVIDENCE`. In a block, shorter lists are padded at their end with the padding of each column.
+
+    Raises: DataError where the columns differ in shape.
+    """
+
+    rows: Rows = field(metadata={"padding": np.int32(NONE)})
+    scores: FloatMatrix = field(metadata={"padding": np.float32(-np.inf)})
+    evidence: NDArray[np.uint8] = field(metadata={"padding": np.uint8(0)})
+
+    def __post_init__(self) -> None:
+        shapes = {name: column.shape for name, column in self.columns().items()}
+        if len(set(shapes.values())) != 1:
+            raise DataError(f"entries: the columns differ in shape: {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Where there is an entry."""
+        found: NDArray[np.bool_] = self.rows != NONE
+        return found
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """Rows and scores of a block (b, k), as filters and scorers take them."""
+        return Neighbours(self.rows, self.scores)
+
+    def columns(self) -> Columns:
+        """The columns by name."""
+        return {name: getattr(self, name) for name in PADDING}
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, NDArray[Any]]) -> "Entries":
+        """Take the columns of entries out of others."""
+        return cls(**{name: columns[name] for name in PADDING})
+
+    @classmethod
+    def padded(cls, shape: int | tuple[int, int]) -> "Entries":
+        """Writable columns that hold nothing but padding."""
+        return cls(**{name: np.full(shape, empty, empty.dtype) for name, empty in PADDING.items()})
+
+    @classmethod
+    def concatenated(cls, parts: Iterable["Entries"], axis: int = 0) -> "Entries":
+        """Join entries, of which there is at least one part."""
+        columns = [part.columns() for part in parts]
+        return cls(
+            **{name: np.concatenate([one[name] for one in columns], axis) for name in PADDING}
+        )
+
+    def map(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "Entries":
+        """Change every column in the same way."""
+        return Entries(**{name: change(column) for name, column in self.columns().items()})
+
+    def __getitem__(self, places: Any) -> "Entries":  # noqa: ANN401 - whatever NumPy takes
+        return self.map(lambda column: column[places])
+
+    def reordered(self, order: NDArray[np.integer[Any]]) -> "Entries":
+        """The entries of each list of a block in an order of their places (b, m)."""
+        return self.map(lambda column: np.take_along_axis(column, order, axis=1))
+
+    def where(self, kept: NDArray[np.bool_]) -> "Entries":
+        """The entries that are `kept`, padding in place of the others."""
+        return Entries(
+            **{name: np.where(kept, getattr(self, name), empty) for name, empty in PADDING.items()}
+        )
+
+    def put(self, places: Any, entries: "Entries") -> None:  # noqa: ANN401 - whatever NumPy takes
+        """Write entries to some places of writable columns."""
+        for name, column in self.columns().items():
+            column[places] = getattr(entries, name)
+
+    def put_new(self, places: Any, **values: object) -> None:  # noqa: ANN401
+        """Write new entries to some places; columns without a value hold their padding there."""
+        for name, column in self.columns().items():
+            column[places] = values.get(name, PADDING[name])
+
+
+PADDING: Mapping[str, Any] = {one.name: one.metadata["padding"] for one in fields(Entries)}
+"""What each column of an entry holds where there is no entry, by the name of the column."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedLists:
+    """The related lists of n items in one placement, ready to publish.
+
+    The list of row i is `entries` (e,) from `offsets[i]` to `offsets[i + 1]`, best first. Scores
+    are in (0, 1]. No list holds its own item, or one item twice. `best_sellers` (s,) are the rows
+    of the shop's best sellers, which are shown where there is no list.
+
+    Raises: DataError where one of these does not hold.
+    """
+
+    placement: str
+    offsets: NDArray[np.int64]
+    entries: Entries
+    best_sellers: Rows = field(default_factory=_NO_ROWS.copy)
+
+    def __post_init__(self) -> None:
+        if len(self.entries) != int(self.offsets[-1]):
+            raise DataError(f"related lists {self.placement}: columns differ in length")
+        self._check_entries()
+        object.__setattr__(self, "offsets", frozen(self.offsets))
+        object.__setattr__(self, "entries", self.entries.map(frozen))
+        object.__setattr__(self, "best_sellers", frozen(self.best_sellers))
+
+    def _check_entries(self) -> None:
+        where = f"related lists {self.placement}"
+        rows, scores, evidence = self.entries.rows, self.entries.scores, self.entries.evidence
+        owners = np.repeat(np.arange(len(self), dtype=np.int64), self.sizes)
+        if not ((rows >= 0) & (rows < len(self))).all():
+            raise DataError(f"{where}: an entry outside of the catalogue")
+        if (rows == owners).any():
+            raise DataError(f"{where}: a list holds its own item")
+        pairs = np.sort(owners * len(self) + rows)
+        if (pairs[1:] == pairs[:-1]).any():
+            raise DataError(f"{where}: a list holds an item twice")
+        if not ((scores > 0) & (scores <= 1)).all():
+            raise DataError(f"{where}: a score outside of (0, 1]")
+        if len(evidence) and evidence.max() >= len(EVIDENCE):
+            raise DataError(f"{where}: an unknown evidence code")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many entries each list has (n,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> Rows:
+        """In whose list each entry is (e,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.sizes)
+
+    def places(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Where the entries of some lists are among all, one list after another."""
+        return places(self.offsets, rows)
+
+    def of(self, row: int) -> Entries:
+        """The entries of one list."""
+        return self.entries[int(self.offsets[row]) : int(self.offsets[row + 1])]
+
+    def block(self, rows: range) -> Entries:
+        """The lists of some rows that follow each other, as a block (b, k)."""
+        sizes = self.sizes[rows.start : rows.stop]
+        found = np.arange(int(sizes.max(initial=0))) < sizes[:, None]
+        block = Entries.padded(found.shape)
+        block.put(found, self.entries[int(self.offsets[rows.start]) : int(self.offsets[rows.stop])])
+        return block
+
+    @classmethod
+    def of_blocks(
+        cls, placement: str, blocks: Iterable[Entries], best_sellers: Rows = _NO_ROWS
+    ) -> "RelatedLists":
+        """Join blocks of lists (b, k) that follow each other in row order."""
+        sizes, entries = joined(blocks)
+        return cls(placement, offsets_of(sizes), entries, best_sellers)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLists:
     """The lists of one build in one placement, with the ids behind its rows."""
 
     ids: ItemIds
     lists: RelatedLists
 
-    def top(self, k: int = K) -> Rows:
-        """The first k entries of each list (n, k), best sellers that fill it up left out."""
-        columns = np.arange(k)
-        shown = columns < np.minimum(self.lists.sizes, k)[:, None]
-        places = self.lists.offsets[:-1, None] + columns
-        shown[shown] = self.lists.evidence[places[shown]] != _POPULAR
-        top = np.full(shown.shape, NONE, dtype=np.int32)
-        top[shown] = self.lists.rows[places[shown]]
-        return top
+
+def joined(blocks: Iterable[Entries]) -> tuple[NDArray[np.int64], Entries]:
+    """The sizes (n,) and the entries (e,) of blocks of lists, without padding."""
+    sizes, entries = [np.zeros(0, dtype=np.int64)], [Entries.padded(0)]
+    for block in blocks:
+        found = block.found
+        sizes.append(found.sum(axis=1, dtype=np.int64))
+        entries.append(block[found])
+    return np.concatenate(sizes), Entries.concatenated(entries)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two builds, item by item, for the c items that both have.
-
-    `old_rows` and `new_rows` (c,) are their rows, `kept` (c,) the share of the longer of both
-    first tens that stands in the other too (1 where both are empty), `moved` (c,) whether the
-    order differs at all. `orphaned` are rows of the new build whose item stood in a list of the
-    old one and stands in none now. `links_before` and `links_after` (n,) count, for all items of
-    the new build, in the first five of how many of the c lists each stands.
-    """
-
-    old_rows: Rows
-    new_rows: Rows
-    kept: NDArray[np.float64]
-    moved: NDArray[np.bool_]
-    orphaned: Rows
-    links_before: NDArray[np.int64]
-    links_after: NDArray[np.int64]
-
-    @property
-    def overlap(self) -> float:
-        """The mean share that was kept, 1 where the builds have no item in common."""
-        return float(self.kept.mean()) if len(self.kept) else 1.0
-
-    @property
-    def churn(self) -> float:
-        """The mean share of the first ten that is new or gone."""
-        return 1 - self.overlap
-
-    @property
-    def jumped(self) -> Rows:
-        """The items (j,) that entered the first five of many lists, the largest jump first.
-
-        Many are ten lists and 1 % of them at least, and three times as many as before: what a
-        season does to a few best sellers, and what somebody may have bought for an item.
-        """
-        more = self.links_after - self.links_before
-        least = max(FEWEST_LISTS, LISTS_SHARE * len(self.new_rows))
-        found = np.flatnonzero((more >= least) & (self.links_after >= TIMES * self.links_before))
-        return found[np.argsort(-more[found], kind="stable")].astype(np.int32)
+def offsets_of(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each list begins, and where the last one ends (n + 1,)."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
 
 
-def compare(old: Lists, new: Lists) -> Comparison:
-    """Compare the first ten of all lists."""
-    old_of_new = old.ids.rows(new.ids)
-    new_rows = np.flatnonzero(old_of_new >= 0).astype(np.int32)
-    old_rows = old_of_new[new_rows]
-    new_of_old = new.ids.rows(old.ids)
-    before = _translated(old.top(), new_of_old)[old_rows]
-    after = new.top()[new_rows]
-    kept = np.ones(len(new_rows), dtype=np.float64)
-    for block in blocks(len(new_rows), 65_536):
-        kept[block] = _shared(before[block], after[block])
-    listed = np.zeros(len(new.ids), dtype=bool)
-    listed[new.lists.rows] = True
-    was_listed = np.zeros(len(old.ids), dtype=bool)
-    was_listed[old.lists.rows] = True
-    orphaned = new_rows[was_listed[old_rows] & ~listed[new_rows]]
-    return Comparison(
-        old_rows,
-        new_rows,
-        kept,
-        (before != after).any(axis=1),
-        orphaned,
-        _links(before, len(new.ids)),
-        _links(after, len(new.ids)),
-    )
+def ranks_of(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many entries are before each (e,) in its list, for lists of `sizes` (n,)."""
+    return np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
 
-def _links(top: Rows, n_items: int) -> NDArray[np.int64]:
-    """In how many of the lists (c, k) each item stands among the first five (n,)."""
-    first = top[:, :FIRST]
-    return np.bincount(first[first >= 0], minlength=n_items)
+def first_rows(sizes: NDArray[np.int64], rows: Rows, k: int) -> Rows:
+    """The first k of the rows (e,) of each list (n, k), `NONE` behind shorter lists."""
+    columns = np.arange(k)
+    found = columns < np.minimum(sizes, k)[:, None]
+    first = np.full(found.shape, NONE, dtype=np.int32)
+    first[found] = rows[(offsets_of(sizes)[:-1, None] + columns)[found]]
+    return first
 
 
-def shared(one: Rows, other: Rows) -> float:
-    """The mean share of the longer of two lists (n, k) of an item that stands in both.
-
-    Items for whom both are empty are left out; 0 where that is all of them.
-    """
-    there = ((one != NONE) | (other != NONE)).any(axis=1)
-    shares = [
-        _shared(one[there][block], other[there][block])
-        for block in blocks(int(there.sum()), 65_536)
-    ]
-    return float(np.concatenate(shares).mean()) if shares else 0.0
-
-
-def _translated(rows: Rows, of_old: Rows) -> Rows:
-    """Rows of the old build as rows of the new one; -2 where the new one has no such item."""
-    known = np.where(of_old >= 0, of_old, -2)
-    translated: Rows = np.where(rows == NONE, NONE, known[np.maximum(rows, 0)]).astype(np.int32)
-    return translated
-
-
-def _shared(before: Rows, after: Rows) -> NDArray[np.float64]:
-    """The share of the longer list that stands in both (b,)."""
-    both = (before[:, :, None] == after[:, None, :]) & (before >= 0)[:, :, None]
-    shared = both.any(axis=2).sum(axis=1)
-    longer = np.maximum((before != NONE).sum(axis=1), (after != NONE).sum(axis=1))
-    return np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)
+def places(offsets: NDArray[np.int64], rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """The places from `offsets[row]` to `offsets[row + 1]` of some rows, one row after another."""
+    starts, sizes = offsets[rows], offsets[rows + 1] - offsets[rows]
+    return np.repeat(starts, sizes) + ranks_of(sizes)

@@ -25,6 +25,11 @@ class Choice:
         """The choice as it stands in a recipe file."""
         return {"use": self.use, **self.parameters}
 
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Choice":
+        """Undo `plain`."""
+        return cls(plain["use"], {name: plain[name] for name in plain if name != "use"})
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -78,6 +83,15 @@ class Placement:
             "depth": self.depth,
             "min_score": self.min_score,
         }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Placement":
+        """Undo `plain`."""
+        choices = {name: Choice.from_plain(plain[name]) for name in ("fusion", "ranker")}
+        several = {
+            name: tuple(map(Choice.from_plain, plain[name])) for name in ("candidates", "filters")
+        }
+        return cls(**{**plain, **choices, **several, "kinds": tuple(plain.get("kinds", ()))})
 
 
 @dataclass(frozen=True, slots=True)

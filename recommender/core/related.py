@@ -22,7 +22,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 class RelatedItem(NamedTuple):
     """One entry of a related list; a tuple, because pages make thousands of them.
 
-    `score` is in (0, 1], larger is nearer; `evidence` says what the entry rests on.
+    `score` is in (0, 1], larger is nearer; `evidence` says what supports the entry.
     """
 
     id: str
@@ -30,8 +30,8 @@ class RelatedItem(NamedTuple):
     evidence: Evidence
 
 
-class Columns(Protocol):
-    """Entries that nobody has looked at yet."""
+class UnreadEntries(Protocol):
+    """Entries that nobody has read yet."""
 
     @property
     def ids(self) -> Sequence[str]:
@@ -42,10 +42,10 @@ class Columns(Protocol):
 
 
 class _Unmade:
-    """What a list whose entries were not looked at yet has instead of `items`."""
+    """A list whose entries were not read yet: it holds columns instead of `items`."""
 
     __slots__ = ("_columns",)
-    _columns: Columns | None
+    _columns: UnreadEntries | None
 
     if not TYPE_CHECKING:  # a type checker would take every misspelt attribute for one that exists
 
@@ -71,7 +71,7 @@ class RelatedList(_Unmade):
     - stale: an earlier list, Redis could not be read;
     - fallback: the shop's best sellers, Redis could not be read;
     - unknown_item, unknown_placement: the shop's best sellers, there is no such list;
-    - degraded: nothing, Redis could not be read and nothing was at hand.
+    - degraded: nothing, Redis could not be read and no earlier list was known.
     """
 
     item: str
@@ -90,9 +90,9 @@ class RelatedList(_Unmade):
 
 
 def unmade(
-    item: str, placement: str, generation: int, status: Status, columns: Columns, token: str
+    item: str, placement: str, generation: int, status: Status, columns: UnreadEntries, token: str
 ) -> RelatedList:
-    """A related list whose entries are made when they are looked at.
+    """A related list whose entries are made when they are first read.
 
     A page asks for fifty lists and shows five; to make 600 entries would take longer than to read
     them. The slots are filled by their descriptors: the class's own way takes twice as long.

@@ -1,1 +1,1 @@
-"""Offline evaluation: judges related lists, whoever made them."""
+"""Offline evaluation of related lists, whichever system made them."""

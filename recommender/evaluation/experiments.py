@@ -1,44 +1,37 @@
-"""Experiments: a recipe judged on later baskets, beside what it must beat."""
+"""Experiments: a recipe and the baselines that it must beat, evaluated on later events."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from recommender.artifacts.store import Artifact
-from recommender.build.contents import lists_and_own, placements, read_catalogue, read_interactions
+from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job
-from recommender.core.interactions import Interactions, support
+from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.popularity import most_popular
 from recommender.core.recipe import TEXT, Choice, Placement, Recipe
-from recommender.errors import ConfigError, DataError
-from recommender.evaluation import baselines
-from recommender.evaluation.bar import shortfalls
-from recommender.evaluation.baselines import Baseline
-from recommender.evaluation.harness import DEPTH, Bench, Terms, bench
-from recommender.evaluation.intervals import Interval
-from recommender.evaluation.metrics import K
-from recommender.evaluation.next_item import DECAY, LAST_ITEMS, Histories
-from recommender.evaluation.ready_made import ReadyMade
-from recommender.evaluation.report import Judged
-from recommender.evaluation.slices import ALL
-from recommender.evaluation.test_window_log import record_peek
-from recommender.pipeline import Judge
-from recommender.settings.tables import EvaluationSettings
+from recommender.errors import ConfigError
+from recommender.evaluation import systems
+from recommender.evaluation.external_lists import ExternalLists
+from recommender.evaluation.harness import EvaluationPlan, Harness, prepare_harness
+from recommender.evaluation.metrics import Interval
+from recommender.evaluation.protocols import DECAY, LAST_ITEMS, K, NextItemTask
+from recommender.evaluation.report import SystemResult, shortfalls
+from recommender.evaluation.systems import DEPTH, Baseline, ListBuilder
 from recommender.vectors.content.model_folder import learned_until
 
-_logger = logging.getLogger(__name__)
-
-BEST_SELLERS = "best sellers"
+TEST_LOG = "test-uses"
+BEST_SELLERS, EASE = "best sellers", "EASE"
 BEHAVIOUR: Mapping[str, Baseline] = {
-    "co-occurrence count": baselines.co_occurrence_counts,
-    "implicit cosine": baselines.implicit_cosine,
-    "implicit BM25": baselines.implicit_bm25,
+    "co-occurrence count": systems.co_occurrence_counts,
+    "implicit cosine": systems.implicit_cosine,
+    "implicit BM25": systems.implicit_bm25,
 }
-EASE = "EASE"
 REFERENCES = {
     "implicit-als": "implicit ALS",
     "text-alone": "text alone",
@@ -48,37 +41,37 @@ REFERENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Who was judged, on what; `differences` are ours minus theirs in NDCG, by name and slice.
+    """The results of all systems, the evaluated recipe first.
 
-    Ours is the first of `judged`; `baselines` are the names that it must beat. `notes` say what a
-    reader of the figures must know.
+    `differences` are the recipe minus each other system in NDCG, by name and slice; `baselines`
+    are the names that the recipe must beat. `notes` limit what the figures mean.
     """
 
-    bench: Bench
+    harness: Harness
     protocol: Mapping[str, Any]
-    judged: tuple[Judged, ...]
+    results: tuple[SystemResult, ...]
     differences: Mapping[str, Mapping[str, Interval]]
     notes: tuple[str, ...]
     baselines: tuple[str, ...]
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
-        """Where the recipe misses the bar against the baselines, one line each."""
+        """Where the recipe misses the quality bar against the baselines, one line each."""
         against = {name: self.differences[name] for name in self.baselines}
         return shortfalls(against, self.sizes)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many queries each slice has."""
-        return {name: part.n for name, part in self.judged[0].slices.items()}
+        """The number of queries in each slice."""
+        return {name: part.n for name, part in self.results[0].slices.items()}
 
     def plain(self) -> dict[str, Any]:
-        """The evaluation as JSON knows it."""
+        """The evaluation as JSON values."""
         return {
-            "data": self.bench.plain(),
+            "data": self.harness.plain(),
             "protocol": dict(self.protocol),
             "seed": self.protocol["seed"],
-            "recipes": {one.name: one.plain() for one in self.judged},
+            "recipes": {one.name: one.plain() for one in self.results},
             "differences": {
                 name: {part: mean.plain() for part, mean in parts.items()}
                 for name, parts in self.differences.items()
@@ -88,149 +81,160 @@ class Evaluation:
         }
 
 
-def evaluate(job: Job, terms: Terms, ready_made: Sequence[ReadyMade] = ()) -> Evaluation:
-    """Judge the job's recipe, then ready-made lists, beside what they must beat.
+def evaluate(job: Job, plan: EvaluationPlan, external: Sequence[ExternalLists] = ()) -> Evaluation:
+    """Evaluate the job's recipe, external lists and the baselines on the same queries.
 
-    Each use of the test window is recorded in the artifact folder, and its number reported.
+    Each use of the test window is logged in the artifact folder, and its number is reported.
 
     Raises: DataError where there are no baskets with times on both sides of the cut; ConfigError
-    where two that are judged have one name.
+    where two systems have one name.
     """
-    prepared = bench(job, terms)
-    protocol = described(prepared, job)
-    ours = prepared.judge_made(prepared.maker(job.recipe))
-    beside, notes = references(prepared, job.recipe)
-    given, more = _given(prepared, ready_made)
-    everyone = (*ours.values(), *given, *beside)
-    names = [one.name for one in everyone]
+    harness = prepare_harness(job, plan)
+    protocol = _protocol(harness, job)
+    ours = harness.evaluate_builder(harness.builder(job.recipe))
+    baselines, notes = evaluate_baselines(harness, job.recipe)
+    theirs, more = _evaluate_external(harness, external)
+    results = (*ours.values(), *theirs, *baselines)
+    names = [one.name for one in results]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise ConfigError(f"two of those judged are named {twice[0]!r}; name the lists otherwise")
-    first, *others = everyone
-    differences = {one.name: prepared.differences(first, one) for one in others}
+        raise ConfigError(f"two systems are named {twice[0]!r}: give the lists another name")
+    first, *others = results
     return Evaluation(
-        bench=prepared,
+        harness=harness,
         protocol=protocol,
-        judged=everyone,
-        differences=differences,
-        notes=(*notes, *more, *tuning_notes(job.recipe, prepared.window.start)),
-        baselines=tuple(one.name for one in beside),
+        results=results,
+        differences={one.name: harness.differences(first, one) for one in others},
+        notes=(*notes, *more, *_notes_on_text_model(job.recipe, harness.window.start)),
+        baselines=tuple(one.name for one in baselines),
     )
 
 
-def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -> ReadyMade:
-    """The lists of a published build in one placement, without best sellers behind them.
+def heading(evaluation: Evaluation) -> str:
+    """The data and protocol of an evaluation, in a sentence or two."""
+    harness, protocol = evaluation.harness, evaluation.protocol
+    n_queries, task = len(harness.queries), harness.task
+    if isinstance(task, NextItemTask):
+        name = "Next-item"
+        asked = f"{n_queries:,} users (left out: {task.left_out:,} without a history or a new item)"
+    else:
+        name = "Basket"
+        asked = (
+            f"{n_queries:,} queries of {len(harness.window.baskets):,} baskets (left out: "
+            f"{harness.window.left_out:,} of more than 100 items)"
+        )
+    learned = f"{len(harness.window.train):,} events to learn from"
+    text = f"{name} protocol, {protocol['window']} window: {asked}, {learned}."
+    uses = protocol.get("test_uses")
+    if uses is None:
+        return text
+    return f"{text}\nThe test window was used {uses:,} time{'s' if uses > 1 else ''} so far."
 
-    By default in its first. Raises: ArtifactError where they are no longer there; ConfigError
-    where the build has no such placement.
+
+def verdict(evaluation: Evaluation) -> str:
+    """Whether the recipe clears the quality bar, and where it does not."""
+    ours = evaluation.results[0].name
+    if not evaluation.shortfalls:
+        return f"{ours} clears the bar: above every baseline, and below none on any large slice."
+    return "\n".join([f"{ours} misses the bar:", *(f"- {one}" for one in evaluation.shortfalls)])
+
+
+def log_test_use(store: ArtifactStore, facts: Mapping[str, Any]) -> int:
+    """Log one use of the test window, and return how many there are now.
+
+    A window that is used often is no longer a test. Raises: ArtifactError where it cannot be
+    logged.
     """
-    ids = np.array(read_catalogue(job.artifacts, build).ids.ids, dtype=object)
-    there = placements(build)
-    if placement and placement not in there:
-        raise ConfigError(f"placement {placement!r}: {name} has {', '.join(there)}")
-    lists, own = lists_and_own(job.artifacts, build, placement or there[0])
-    owner = np.repeat(np.arange(len(lists)), lists.sizes)[own]
-    return ReadyMade(
-        name=name,
-        item=ids[owner].tolist(),
-        related=ids[lists.rows[own]].tolist(),
-        score=np.asarray(lists.scores[own]),
-        newest=read_interactions(job.artifacts, build).newest,
-    )
+    entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
+    number = 1
+    while not store.append(TEST_LOG, number, entry):
+        number += 1
+    return number
 
 
-def described(prepared: Bench, job: Job) -> dict[str, Any]:
-    """The protocol as JSON knows it; a use of the test window is counted here."""
-    terms = prepared.terms
-    window = prepared.window
+def _protocol(harness: Harness, job: Job) -> dict[str, Any]:
+    """The protocol as JSON values; a use of the test window is logged here."""
+    plan = harness.plan
     protocol: dict[str, Any] = {
-        "name": terms.protocol,
-        "window": "test" if terms.test else "validation",
-        "back": terms.back,
-        "from": window.start,
-        "until": window.until,
+        "name": plan.protocol,
+        "window": "test" if plan.test else "validation",
+        "back": plan.back,
+        "from": harness.window.start,
+        "until": harness.window.until,
         "k": K,
-        "cold_folds": len(prepared.folds),
-        "seed": terms.seed,
+        "cold_folds": len(harness.folds),
+        "seed": plan.seed,
         "recipe": job.recipe.digest,
     }
-    if isinstance(prepared.questions, Histories):
+    if isinstance(harness.task, NextItemTask):
         protocol |= {"decay": DECAY, "last_items": LAST_ITEMS}
-    if terms.test:
+    if plan.test:
         facts = {name: protocol[name] for name in ("name", "from", "until", "recipe")}
-        protocol["test_uses"] = record_peek(job.artifacts, facts)
+        protocol["test_uses"] = log_test_use(job.artifacts, facts)
     return protocol
 
 
-def tuning_notes(recipe: Recipe, start: int) -> tuple[str, ...]:
-    """What is to be known where the text model was fine-tuned, for a window from `start` on."""
+def _notes_on_text_model(recipe: Recipe, start: int) -> tuple[str, ...]:
+    """What limits the figures where the text model was fine-tuned, for a window from `start`."""
     until = learned_until(str(recipe.text.parameters.get("model", "")))
     if not until:
         return ()
     if start < until:
-        return ("the text model was fine-tuned on events of the judged period: too good",)
-    return ("simulated cold items may be known to the text model, which was fine-tuned",)
+        return ("the text model was fine-tuned on events of the tested period: too good",)
+    return ("the text model was fine-tuned and may know the simulated cold items",)
 
 
-def references(prepared: Bench, recipe: Recipe) -> tuple[list[Judged], tuple[str, ...]]:
-    """What any recipe must beat, judged; and which of it was left out, and why.
+def evaluate_baselines(
+    harness: Harness, recipe: Recipe
+) -> tuple[list[SystemResult], tuple[str, ...]]:
+    """Evaluate what any recipe must beat; the notes name what was left out.
 
-    Of the recipe only the text encoder and the index are used, so that what must be beaten does
-    not change with the recipe.
+    Of the recipe only the text encoder and the index are used, so the baselines do not depend on
+    the rest of it.
     """
-    n_items = len(prepared.catalogue)
+    n_items = len(harness.catalogue)
     behaviour = dict(BEHAVIOUR)
     notes: tuple[str, ...] = ()
-    if baselines.ease_fits(n_items, _memory_bytes()):
-        behaviour[EASE] = baselines.ease
+    if systems.ease_fits(n_items, _memory_bytes()):
+        behaviour[EASE] = systems.ease
     else:
         notes = (f"EASE is left out: {n_items:,} items squared do not fit this machine's memory",)
     nothing = Neighbours(
         np.full((n_items, K), NONE, dtype=np.int32), np.full((n_items, K), -np.inf, np.float32)
     )
-    judged = [_best_sellers(prepared)]
+    results = [_best_sellers(harness)]
     for name, baseline in behaviour.items():
-        judged += prepared.judge_made(
-            lambda train, name=name, make=baseline: {name: make(train, DEPTH)},  # type: ignore[misc]
-            lambda _train, name=name: {name: nothing},  # type: ignore[misc]
-        ).values()
-    return judged + _with_text(prepared, recipe, nothing), notes
+        built = {name: baseline(harness.window.train, DEPTH)}
+        results += _evaluate_built(harness, built, partial(_always, {name: nothing}))
+    return results + _with_text(harness, recipe, nothing), notes
 
 
-def _best_sellers(prepared: Bench) -> Judged:
-    if isinstance(prepared.questions, Histories):
-        sold = support(prepared.window.train.matrix())
-        order = np.lexsort((np.arange(len(sold)), -sold)).astype(np.int32)
-        top = prepared.questions.shown_to_everyone(order[sold[order] > 0])
-        return prepared.judge_shown(BEST_SELLERS, top)
-    made = prepared.judge_made(lambda train: {BEST_SELLERS: baselines.best_sellers(train, K)})
-    return made[BEST_SELLERS]
+def _evaluate_built(
+    harness: Harness, built: Mapping[str, Neighbours], in_folds: ListBuilder
+) -> list[SystemResult]:
+    return list(harness.evaluate_builder(partial(_always, built), in_folds).values())
 
 
-def _with_text(prepared: Bench, recipe: Recipe, nothing: Neighbours) -> list[Judged]:
-    """ALS, text alone and their plain concatenation.
+def _always(lists: Mapping[str, Neighbours], _train: Interactions) -> Mapping[str, Neighbours]:
+    return lists
 
-    What rests on behaviour alone has no list for an item without events, and text alone the same
-    lists whatever was sold: in the folds only the concatenation is made anew.
+
+def _best_sellers(harness: Harness) -> SystemResult:
+    if isinstance(harness.task, NextItemTask):
+        best = most_popular(harness.beyond.support)
+        top = harness.task.shown_to_everyone(best)
+        return harness.evaluate_shown(BEST_SELLERS, top)
+    built = harness.evaluate_builder(lambda train: {BEST_SELLERS: systems.best_sellers(train, K)})
+    return built[BEST_SELLERS]
+
+
+def _with_text(harness: Harness, recipe: Recipe, nothing: Neighbours) -> list[SystemResult]:
+    """ALS with BM25 weights, text alone, and both in equal parts: the placements `REFERENCES`.
+
+    In the folds only the concatenation is fitted again: without events an item has no list from
+    behaviour alone, and the lists from text alone do not depend on events.
     """
-    textbook = _textbook(recipe)
-    made = _named(prepared.maker(textbook)(prepared.window.train))
-    joined = replace(textbook, placements=textbook.placements[-1:])
-
-    def in_folds(train: Interactions) -> dict[str, Neighbours]:
-        kept = {"implicit ALS": nothing, "text alone": made["text alone"]}
-        return kept | _named(prepared.maker(joined)(train))
-
-    return list(prepared.judge_made(lambda _train: made, in_folds).values())
-
-
-def _named(lists: Mapping[str, Neighbours]) -> dict[str, Neighbours]:
-    return {REFERENCES[name]: one for name, one in lists.items()}
-
-
-def _textbook(recipe: Recipe) -> Recipe:
-    """ALS with BM25 weights beside text, and both in equal parts: the placements `REFERENCES`."""
     weights = ({"als": 1.0}, {TEXT: 1.0}, {TEXT: 1.0, "als": 1.0})
-    return Recipe(
+    textbook = Recipe(
         text=recipe.text,
         interactions={"als": Choice("als")},
         index=recipe.index,
@@ -239,40 +243,35 @@ def _textbook(recipe: Recipe) -> Recipe:
             for name, each in zip(REFERENCES, weights, strict=True)
         ),
     )
+    built = _named(harness.builder(textbook)(harness.window.train))
+    concatenation = replace(textbook, placements=textbook.placements[-1:])
+
+    def in_folds(train: Interactions) -> dict[str, Neighbours]:
+        kept = {"implicit ALS": nothing, "text alone": built["text alone"]}
+        return kept | _named(harness.builder(concatenation)(train))
+
+    return _evaluate_built(harness, built, in_folds)
 
 
-def _given(prepared: Bench, ready_made: Sequence[ReadyMade]) -> tuple[list[Judged], list[str]]:
-    judged: list[Judged] = []
+def _named(lists: Mapping[str, Neighbours]) -> dict[str, Neighbours]:
+    return {REFERENCES[name]: one for name, one in lists.items()}
+
+
+def _evaluate_external(
+    harness: Harness, external: Sequence[ExternalLists]
+) -> tuple[list[SystemResult], list[str]]:
+    results: list[SystemResult] = []
     notes: list[str] = []
-    for one in ready_made:
-        lists, left_out = one.placed(prepared.catalogue.ids, DEPTH)
-        judged.append(prepared.judge_lists(one.name, lists))
+    for one in external:
+        lists, left_out = one.aligned(harness.catalogue.ids, DEPTH)
+        results.append(harness.evaluate_lists(one.name, lists))
         notes += left_out
-        if one.newest >= prepared.window.start:
+        if one.newest >= harness.window.start:
             notes.append(
-                f"{one.name} was learned from events of the judged period: its figures are too good"
+                f"{one.name} was learned from events of the tested period: its figures are too good"
             )
-    return judged, notes
+    return results, notes
 
 
 def _memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def judge_of(evaluation: EvaluationSettings) -> Judge:
-    """Return a function that computes the NDCG@10 of a job's recipe, for the gate of a reindex.
-
-    It uses the window before the test period and no cold folds. It returns None, and logs why,
-    when the interactions cannot be split.
-    """
-
-    def ndcg(job: Job) -> float | None:
-        terms = Terms(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
-        try:
-            judged = bench(job, terms).judge(job.recipe)
-        except DataError as error:
-            _logger.warning("the recipe was not judged: %s", error)
-            return None
-        return float(judged.slices[ALL].metrics["ndcg"].value)
-
-    return ndcg

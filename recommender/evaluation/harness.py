@@ -1,61 +1,65 @@
-"""Bench: where recipes, baselines and ready-made lists are judged on the same questions.
+"""The evaluation harness: recipes, baselines and external lists answer the same queries.
 
-A bench holds what all who are judged share: the catalogue, the window with what may be learned
-from, the questions, the simulated cold folds and the text embeddings. Whoever tunes a recipe
-prepares one bench and judges every candidate on it.
+A harness holds what all systems share: the catalogue, the window with the interactions to learn
+from, the task, the simulated cold folds and the text embeddings. Tuning prepares one harness and
+evaluates every candidate on it.
 """
 
-from collections.abc import Callable, Mapping
+import logging
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import registry
 from recommender.build.job import Job
-from recommender.core.arrays import Rows, blocks
+from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
-from recommender.errors import ConfigError
-from recommender.evaluation.baskets import Queries, Window, cold_folds, draw_queries, window
-from recommender.evaluation.intervals import Interval, Resamples
-from recommender.evaluation.metrics import K, QueryScores, judge
-from recommender.evaluation.next_item import Histories, histories
-from recommender.evaluation.report import Judged, Panel, Shelf, judged
-from recommender.evaluation.slices import COLD, by_category, by_support
-from recommender.pipeline import read_shop_columns, text_embeddings
-from recommender.ranking.chooser import BLOCK, Chooser, prepare
-from recommender.ranking.hubness import Entries, most_lists
-from recommender.ranking.training_set import (
-    TemporalSplit,
-    fit_interactions,
-    fit_ranker,
-    near_by_text,
+from recommender.errors import ConfigError, DataError
+from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
+from recommender.evaluation.protocols import (
+    K,
+    NextItemTask,
+    Queries,
+    Window,
+    cold_folds,
+    draw_queries,
+    next_item_task,
+    window,
 )
+from recommender.evaluation.report import (
+    COLD,
+    BeyondAccuracy,
+    QuerySlices,
+    SystemResult,
+    by_category,
+    by_history,
+    by_support,
+)
+from recommender.evaluation.systems import ListBuilder, related_lists
+from recommender.pipeline import Judge, read_shop_columns, text_embeddings
+from recommender.ranking.training_set import near_by_text
+from recommender.settings.tables import EvaluationSettings
 
-DEPTH = 36
-
-Maker = Callable[[Interactions], Mapping[str, Neighbours]]
-"""Makes lists (n, depth) of all items, by name, of what may be learned from."""
+_logger = logging.getLogger(__name__)
 
 ProtocolName = Literal["basket", "next-item"]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On what a recipe is judged.
+class EvaluationPlan:
+    """Which period is tested, by which protocol.
 
     The test period is the last `days`, or begins at `test_from` (epoch seconds). Unless `test`,
-    the `days` before it are the validation window and nothing later is looked at; `back` rolls
-    that window further back, by so many times its length. In each of `folds`, some items that sell
-    are made cold, and asked for once more.
+    the `days` before it are the validation window, and nothing later is read; `back` moves that
+    window back by so many times its length. In each of `folds`, some items that sell lose their
+    events and are asked about once more.
     """
 
     days: int = 30
@@ -68,7 +72,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         if self.test and self.back:
-            raise ConfigError("the test period does not roll back: leave out one of the two")
+            raise ConfigError("the test period cannot be moved back: leave out one of the two")
 
     def period(self, newest: int) -> tuple[int, int]:
         """End in epoch seconds and length in days, for a shop whose newest event is at `newest`."""
@@ -79,19 +83,19 @@ class Terms:
         return start + days * DAY_S, days
 
 
-class Questions(Protocol):
-    """What lists are asked: each query names who asks, by a number."""
+class EvaluationTask(Protocol):
+    """The queries of a protocol, and how lists answer them."""
 
     @property
     def queries(self) -> Queries:
-        """Who asks, and what should be found."""
+        """What is asked, and what should be found."""
 
     def shown(self, lists: Neighbours) -> Rows:
-        """What the lists (n, depth) of all items show those who may ask: (asking, 10)."""
+        """What the lists (n, depth) of all items show each item or user that may ask (n, 10)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ItemQuestions:
+class BasketTask:
     """The basket protocol: items ask, and are shown their own lists."""
 
     queries: Queries
@@ -103,96 +107,96 @@ class ItemQuestions:
 
 @dataclass(frozen=True, slots=True)
 class ColdFold:
-    """What is left to learn from when some items lose their events, and the queries on those."""
+    """The interactions that remain when some items lose their events, and queries of those."""
 
     train: Interactions
     queries: Queries
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """Everything that those who are judged share."""
+class Harness:
+    """Everything that the systems under evaluation share."""
 
     catalogue: Catalogue
     window: Window
-    questions: Questions
-    panel: Panel
+    task: EvaluationTask
+    slices: QuerySlices
     folds: tuple[ColdFold, ...]
-    cold_panel: Panel | None
+    cold_slices: QuerySlices | None
     text: Embeddings
-    terms: Terms
+    plan: EvaluationPlan
     progress: Progress = field(default=silent, repr=False)
 
     @property
     def queries(self) -> Queries:
-        """Who asks, and what should be found."""
-        return self.questions.queries
+        """What is asked, and what should be found."""
+        return self.task.queries
 
     @property
-    def shelf(self) -> Shelf:
-        """What lists as a whole are described by."""
-        return Shelf(support(self.window.train.matrix()), self.text.matrix)
+    def beyond(self) -> BeyondAccuracy:
+        """What describes lists as a whole."""
+        return BeyondAccuracy(support(self.window.train.matrix()), self.text.matrix)
 
-    def judge(self, recipe: Recipe, placement: str = "") -> Judged:
-        """Judge one placement of a recipe, by default its first, under its name.
+    def evaluate(self, recipe: Recipe, placement: str = "") -> SystemResult:
+        """Evaluate one placement of a recipe, by default its first, under its name.
 
-        Every model is fitted to what may be learned from, and once more in each cold fold.
+        All models are fitted to the interactions to learn from, and again in each cold fold.
+
         Raises: ConfigError where the recipe has no such placement.
         """
         name = placement or recipe.placements[0].name
-        return self.judge_made(self.maker(recipe.only([name])))[name]
+        return self.evaluate_builder(self.builder(recipe.only([name])))[name]
 
-    def maker(self, recipe: Recipe) -> Maker:
-        """Makes the lists of all placements of a recipe."""
+    def builder(self, recipe: Recipe) -> ListBuilder:
+        """Builds the lists of all placements of a recipe."""
         near = cache(lambda: near_by_text(recipe.index, self.text))
-        shop = self.catalogue, self.text, near
 
-        def made(train: Interactions) -> dict[str, Neighbours]:
-            return related_lists(recipe, shop, train, self.progress)
+        def build(train: Interactions) -> dict[str, Neighbours]:
+            return related_lists(recipe, (self.catalogue, self.text, near), train, self.progress)
 
-        return made
+        return build
 
-    def judge_made(self, maker: Maker, in_folds: Maker | None = None) -> dict[str, Judged]:
-        """Judge whoever makes lists, by name; `in_folds` makes those of the cold folds.
+    def evaluate_builder(
+        self, builder: ListBuilder, in_folds: ListBuilder | None = None
+    ) -> dict[str, SystemResult]:
+        """Evaluate the lists that are built, by name; `in_folds` builds those of the cold folds.
 
-        Raises: KeyError where the two do not make the same lists.
+        Raises: KeyError where `in_folds` lacks a name.
         """
-        everyone = {
-            name: self.judge_shown(name, self.questions.shown(lists))
-            for name, lists in maker(self.window.train).items()
+        results = {
+            name: self.evaluate_lists(name, lists)
+            for name, lists in builder(self.window.train).items()
         }
-        if self.cold_panel is None:
-            return everyone
-        found: dict[str, list[QueryScores]] = {name: [] for name in everyone}
+        if self.cold_slices is None:
+            return results
+        found: dict[str, list[QueryScores]] = {name: [] for name in results}
         for fold in self.folds:
-            made = (in_folds or maker)(fold.train)
+            built = (in_folds or builder)(fold.train)
             for name, scores in found.items():
-                scores.append(judge(fold.queries, made[name].rows))
+                scores.append(score_queries(fold.queries, built[name].rows))
         return {
-            name: one.with_cold(self.cold_panel, QueryScores.joined(found[name]))
-            for name, one in everyone.items()
+            name: one.with_cold(self.cold_slices, QueryScores.joined(found[name]))
+            for name, one in results.items()
         }
 
-    def judge_lists(self, name: str, lists: Neighbours) -> Judged:
-        """Judge ready-made lists (n, depth) of all items, whoever made them, but on no cold fold.
+    def evaluate_lists(self, name: str, lists: Neighbours) -> SystemResult:
+        """Evaluate lists (n, depth) of all items, by row of the catalogue, on no cold fold."""
+        return self.evaluate_shown(name, self.task.shown(lists))
 
-        `rows` holds places in `catalogue.ids`, which turns item ids into them.
-        """
-        return self.judge_shown(name, self.questions.shown(lists))
+    def evaluate_shown(self, name: str, top: Rows) -> SystemResult:
+        """Evaluate what each item or user that may ask is shown (n, 10)."""
+        scores = score_queries(self.queries, top)
+        return SystemResult.of(name, self.slices, self.beyond, top, scores)
 
-    def judge_shown(self, name: str, top: Rows) -> Judged:
-        """Judge what is shown to those who may ask (asking, 10)."""
-        return judged(name, self.panel, self.shelf, top, judge(self.queries, top))
-
-    def differences(self, ours: Judged, theirs: Judged) -> dict[str, Interval]:
-        """Ours minus theirs in NDCG, query by query, on every slice that both were judged on."""
-        found = self.panel.differences(ours.scores, theirs.scores)
-        if self.cold_panel is not None and ours.cold is not None and theirs.cold is not None:
-            found |= self.cold_panel.differences(ours.cold, theirs.cold)
+    def differences(self, ours: SystemResult, theirs: SystemResult) -> dict[str, Interval]:
+        """Ours minus theirs in NDCG, query by query, on every slice that both have."""
+        found = self.slices.differences(ours.scores, theirs.scores)
+        if self.cold_slices is not None and ours.cold is not None and theirs.cold is not None:
+            found |= self.cold_slices.differences(ours.cold, theirs.cold)
         return found
 
     def plain(self) -> dict[str, Any]:
-        """On what is judged, as JSON knows it."""
+        """The sizes of the data as JSON values."""
         data = {
             "items": len(self.catalogue),
             "train_events": len(self.window.train),
@@ -200,112 +204,79 @@ class Bench:
             "left_out_baskets": self.window.left_out,
             "queries": len(self.queries),
         }
-        if isinstance(self.questions, Histories):
-            data["left_out_users"] = self.questions.left_out
+        if isinstance(self.task, NextItemTask):
+            data["left_out_users"] = self.task.left_out
         return data
 
 
-def bench(job: Job, terms: Terms) -> Bench:
-    """Prepare a bench of a shop's files; without a catalogue, titles are those before the test.
+def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
+    """Prepare a harness from a shop's files; without a catalogue, titles are from before the test.
 
-    Raises: DataError where there are no baskets with times on both sides of the cut; for the
-    next-item protocol, where no user has a history and a next item.
+    Raises: DataError where there are no baskets with times on both sides of the cut, or, for the
+    next-item protocol, where no user has a history and a new item.
     """
     read, catalogue, interactions = read_shop_columns(job)
-    until, days = terms.period(interactions.newest)
+    until, days = plan.period(interactions.newest)
     chosen = window(interactions, until=until, days=days)
     if not job.source.catalogue.path:
         source = replace(job.source, titles_before=chosen.start)
         read, catalogue, _ = read_shop_columns(replace(job, source=source))
     text = text_embeddings(job, read)
-    return bench_of(catalogue, chosen, text, terms, job.progress)
+    return harness_of(catalogue, chosen, text, plan, job.progress)
 
 
-def bench_of(
+def harness_of(
     catalogue: Catalogue,
     chosen: Window,
     text: Embeddings,
-    terms: Terms,
+    plan: EvaluationPlan,
     progress: Progress = silent,
-) -> Bench:
-    """Prepare a bench of a window."""
-    if terms.protocol == "next-item":
-        asked = histories(chosen)
-        panel = Panel(asked.slices(), Resamples.of(asked.queries.basket, terms.seed))
-        return Bench(catalogue, chosen, asked, panel, (), None, text, terms, progress)
-    queries = draw_queries(chosen.baskets, terms.seed)
+) -> Harness:
+    """Prepare a harness for a window."""
+    if plan.protocol == "next-item":
+        task = next_item_task(chosen)
+        slices = QuerySlices(by_history(task), Resamples.of(task.queries.basket, plan.seed))
+        return Harness(catalogue, chosen, task, slices, (), None, text, plan, progress)
+    queries = draw_queries(chosen.baskets, plan.seed)
     sold = support(chosen.train.matrix())
-    slices = by_support(queries, sold) | by_category(queries, catalogue.category)
-    folds = _folds(chosen.train, queries, sold, terms)
-    cold = _cold_panel(folds, terms.seed) if folds else None
-    panel = Panel(slices, Resamples.of(queries.basket, terms.seed))
-    asked_items = ItemQuestions(queries)
-    return Bench(catalogue, chosen, asked_items, panel, folds, cold, text, terms, progress)
+    names = by_support(queries, sold) | by_category(queries, catalogue.category)
+    slices = QuerySlices(names, Resamples.of(queries.basket, plan.seed))
+    folds = _folds(chosen.train, queries, sold, plan)
+    cold = _cold_slices(folds, plan.seed) if folds else None
+    basket_task = BasketTask(queries)
+    return Harness(catalogue, chosen, basket_task, slices, folds, cold, text, plan, progress)
+
+
+def judge_of(evaluation: EvaluationSettings) -> Judge:
+    """Return a function that computes the NDCG@10 of a job's recipe, for the gate of a reindex.
+
+    It uses the window before the test period and no cold folds. It returns None, and logs why,
+    when the interactions cannot be split.
+    """
+
+    def ndcg(job: Job) -> float | None:
+        plan = EvaluationPlan(days=evaluation.days, test_from=evaluation.test_from_s(), folds=0)
+        try:
+            return prepare_harness(job, plan).evaluate(job.recipe).ndcg().value
+        except DataError as error:
+            _logger.warning("the recipe was not judged: %s", error)
+            return None
+
+    return ndcg
 
 
 def _folds(
-    train: Interactions, queries: Queries, sold: NDArray[np.float32], terms: Terms
+    train: Interactions, queries: Queries, sold: NDArray[np.float32], plan: EvaluationPlan
 ) -> tuple[ColdFold, ...]:
     found = []
-    for cold in cold_folds(sold, terms.folds, terms.seed):
+    for cold in cold_folds(sold, plan.folds, plan.seed):
         asked = queries.select(np.isin(queries.row, cold))
         if len(asked):
             found.append(ColdFold(train.select(~np.isin(train.item, cold)), asked))
     return tuple(found)
 
 
-def _cold_panel(folds: tuple[ColdFold, ...], seed: int) -> Panel:
-    """All folds as one slice, clustered by the item that asks."""
+def _cold_slices(folds: tuple[ColdFold, ...], seed: int) -> QuerySlices:
+    """All folds as one slice, resampled by the item that asks."""
     rows = np.concatenate([fold.queries.row for fold in folds])
-    return Panel({COLD: np.ones(len(rows), dtype=bool)}, Resamples.of(rows, seed))
-
-
-Known = tuple[Catalogue, Embeddings, Callable[[], Neighbours]]
-"""What does not change with the interactions: catalogue, text, and who is near by text."""
-
-
-def related_lists(
-    recipe: Recipe, known: Known, interactions: Interactions, progress: Progress
-) -> dict[str, Neighbours]:
-    """Every item's list (n, depth), by placement, without best sellers behind it."""
-    catalogue, text, near = known
-    capped = interactions.capped(recipe.trust.user_baskets)
-    events = cache(capped.of_kinds)
-    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
-    past = cache(
-        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), text, near, progress)
-    )
-    made = {}
-    for placement in recipe.placements:
-        kinds = placement.kinds
-        embeddings = fitted_to(kinds)
-        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
-        vectors = fitted.apply(embeddings, catalogue)
-        context = RankingContext(
-            catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min
-        )
-        index = registry.index_builder(recipe.index).build(vectors.targets)
-        chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
-        made[placement.name] = own_lists(chooser, progress)
-    return made
-
-
-def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
-    """Every item's list (n, depth), hubs bounded, without best sellers behind it."""
-    placement, n_items = chooser.placement, len(chooser.catalogue)
-    parts = []
-    with progress(f"search and choose {placement.name}", n_items) as advance:
-        for block in blocks(n_items, BLOCK):
-            parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
-            advance(block.stop - block.start)
-    lists = Neighbours(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
-    if not placement.hub_share:
-        return lists
-    sizes = lists.found.sum(axis=1)
-    entries = Entries.of(sizes, sizes, lists.rows[lists.found])
-    kept = lists.found.copy()
-    kept[kept] = entries.bounded(placement.depth, most_lists(placement.hub_share, n_items))
-    return lists.keep(kept, placement.depth)
+    return QuerySlices({COLD: np.ones(len(rows), dtype=bool)}, Resamples.of(rows, seed))

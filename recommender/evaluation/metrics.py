@@ -1,7 +1,7 @@
-"""Ranking metrics of queries against lists, and what lists as a whole are like.
+"""Metrics: how well lists answer queries, what lists are like as a whole, and 95 % intervals.
 
 Definitions follow Järvelin, Kekäläinen 2002 (NDCG) with binary relevance and the ideal list of
-min(k, relevant) items; recall and hit rate are cut at k, reciprocal rank too.
+min(k, relevant) items. Recall, hit rate and reciprocal rank are cut at k as well.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows, blocks
-from recommender.evaluation.baskets import Queries
+from recommender.evaluation.protocols import K, Queries
 
-K = 10
 METRICS = ("hit_rate", "ndcg", "mrr", "recall")
+RESAMPLES = 1000
+QUANTILES = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,13 @@ class QueryScores:
         """The scores of several parts, one after the other."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in METRICS))
 
-    @classmethod
-    def nothing(cls, n_queries: int) -> "QueryScores":
-        """The scores of queries that find no list."""
-        return cls(*(np.zeros(n_queries) for _ in METRICS))
 
-
-def judge(queries: Queries, top: Rows, k: int = K) -> QueryScores:
-    """Judge the lists (n, at least k) of all who may ask, padded with -1, at the queries.
+def score_queries(queries: Queries, top: Rows, k: int = K) -> QueryScores:
+    """Score the lists (n, at least k) of all items or users, padded with -1, at the queries.
 
     >>> import numpy as np
     >>> one = Queries(np.array([0]), np.array([0]), np.array([0, 2]), np.array([2, 3]))
-    >>> scores = judge(one, np.array([[1, 2, -1]]), k=3)
+    >>> scores = score_queries(one, np.array([[1, 2, -1]]), k=3)
     >>> float(scores.mrr[0]), float(scores.recall[0])
     (0.5, 0.5)
     """
@@ -76,7 +72,7 @@ def coverage_curve(top: Rows, n_items: int, k: int = K) -> list[float]:
 
 
 def gini(top: Rows, n_items: int, k: int = K) -> float:
-    """How unequally the lists' places go to the n items: 0 all alike, 1 all to one (Gini index)."""
+    """Gini index of how often the lists show each of n items: 0 all equal, 1 one item only."""
     counts = np.sort(shown_times(top, n_items, k)).astype(np.float64)
     if not counts.sum():
         return 0.0
@@ -126,3 +122,59 @@ def _hits(queries: Queries, top: Rows) -> NDArray[np.bool_]:
     wanted = np.repeat(owners, queries.n_relevant) * width + queries.relevant
     found: NDArray[np.bool_] = np.isin(owners[:, None] * width + shown, wanted) & (shown >= 0)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def plain(self) -> dict[str, float]:
+        """The interval as JSON values."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class Resamples:
+    """Draws of clusters of queries with replacement, the same for all systems.
+
+    `number` (q,) is the cluster of each query; `weights` (draws, c) counts how often each cluster
+    is in each draw. The queries of one basket depend on each other, so they form one cluster.
+    """
+
+    number: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, clusters: NDArray[np.integer], seed: int = 0) -> "Resamples":
+        """Draw for queries with these clusters (q,), any whole numbers."""
+        distinct, number = np.unique(clusters, return_inverse=True)
+        n = len(distinct)
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(n, np.full(n, 1 / max(n, 1)), size=RESAMPLES)
+        return cls(number.astype(np.int64), drawn.astype(np.float32))
+
+    def intervals(
+        self, values: NDArray[np.float64], chosen: NDArray[np.bool_] | None = None
+    ) -> list[Interval]:
+        """The mean of each column of values (q, m), over the `chosen` queries (q,) or all.
+
+        Source: Efron, Tibshirani 1993, percentile intervals.
+        """
+        number = self.number if chosen is None else self.number[chosen]
+        values = values if chosen is None else values[chosen]
+        if not len(values):
+            return [Interval(0.0, 0.0, 0.0)] * values.shape[1]
+        n = self.weights.shape[1]
+        columns = [np.bincount(number, column, n) for column in (np.ones(len(values)), *values.T)]
+        drawn = self.weights @ np.column_stack(columns).astype(np.float32)
+        some = drawn[:, 0] > 0
+        means = drawn[some, 1:] / drawn[some, :1]
+        low, high = np.quantile(means.astype(np.float64), QUANTILES, axis=0)
+        return [
+            Interval(float(mean), float(lower), float(upper))
+            for mean, lower, upper in zip(values.mean(axis=0), low, high, strict=True)
+        ]

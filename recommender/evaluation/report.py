@@ -1,47 +1,91 @@
-"""The report of an evaluation: every recipe and baseline on every slice, with intervals."""
+"""The results of an evaluation by slice: means with intervals, differences, and the quality bar."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows
-from recommender.evaluation.intervals import Interval, Resamples
+from recommender.core.catalogue import PATH_SEPARATOR
 from recommender.evaluation.metrics import (
     METRICS,
+    Interval,
     QueryScores,
+    Resamples,
     coverage,
     coverage_curve,
     gini,
     intra_list_similarity,
     novelty,
 )
-from recommender.evaluation.slices import Slices
+from recommender.evaluation.protocols import NextItemTask, Queries
+
+TAIL, HEAD = 20, 200
+SHORT, LONG = 5, 50
+CATEGORY_QUERIES, MOST_CATEGORIES = 100, 12
+LARGE_SLICE = 300
+ALL, COLD, CATEGORY = "all", "simulated cold", "category: "
+TEXT_BASELINES = ("text alone", "plain concatenation")
+
+Slices = Mapping[str, NDArray[np.bool_]]
+"""Which queries (q,) belong to each slice, by name."""
+
+
+def by_support(queries: Queries, support: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
+    """Slices by the support of the item that asks."""
+    asked = support[queries.row]
+    return {
+        ALL: np.ones(len(queries), dtype=bool),
+        "new": asked == 0,
+        "tail": (asked >= 1) & (asked < TAIL),
+        "torso": (asked >= TAIL) & (asked < HEAD),
+        "head": asked >= HEAD,
+    }
+
+
+def by_category(queries: Queries, category: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Slices by the top-level category of the item that asks.
+
+    Of the categories with at least 100 queries the twelve with most; none where the catalogue
+    has no categories.
+    """
+    asked = np.array([category[row].split(PATH_SEPARATOR)[0] for row in queries.row.tolist()])
+    counts = Counter(asked.tolist())
+    counts.pop("", None)
+    names = [name for name, n in counts.most_common(MOST_CATEGORIES) if n >= CATEGORY_QUERIES]
+    return {f"{CATEGORY}{name}": asked == name for name in names}
+
+
+def by_history(task: NextItemTask) -> dict[str, NDArray[np.bool_]]:
+    """Slices by the number of distinct items in the user's history."""
+    items = np.diff(task.seen.indptr)
+    return {
+        ALL: np.ones(len(items), dtype=bool),
+        f"history under {SHORT}": items < SHORT,
+        f"history {SHORT} to {LONG - 1}": (items >= SHORT) & (items < LONG),
+        f"history from {LONG}": items >= LONG,
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The queries that share something: how many, and each metric's mean."""
+    """The number of queries in a slice, and the mean of each metric."""
 
     n: int
     metrics: Mapping[str, Interval]
 
-    def plain(self) -> dict[str, object]:
-        """The slice as JSON knows it."""
-        metrics = {name: mean.plain() for name, mean in self.metrics.items()}
-        return {"n": self.n, "metrics": metrics}
-
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Queries on which everyone is judged alike: their slices, and how they are resampled."""
+class QuerySlices:
+    """The slices of the queries, and the resamples that all systems share."""
 
     slices: Slices
     resamples: Resamples
 
     def summary(self, scores: QueryScores) -> dict[str, Slice]:
-        """The means of one maker's scores, slice by slice."""
+        """The mean scores of one system, slice by slice."""
         values = scores.columns()
         return {
             name: Slice(
@@ -51,11 +95,9 @@ class Panel:
             for name, chosen in self.slices.items()
         }
 
-    def differences(
-        self, ours: QueryScores, theirs: QueryScores, metric: str = "ndcg"
-    ) -> dict[str, Interval]:
-        """By how much one maker of lists beats another on the same queries, slice by slice."""
-        values = (getattr(ours, metric) - getattr(theirs, metric))[:, None]
+    def differences(self, ours: QueryScores, theirs: QueryScores) -> dict[str, Interval]:
+        """Ours minus theirs in NDCG on the same queries, slice by slice."""
+        values = (ours.ndcg - theirs.ndcg)[:, None]
         return {
             name: self.resamples.intervals(values, chosen)[0]
             for name, chosen in self.slices.items()
@@ -63,12 +105,31 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One maker of lists: its means by slice, what its lists are like, its scores and lists.
+class BeyondAccuracy:
+    """What describes lists as a whole: the support (n,) and text vectors (n, d) of the items."""
 
-    `scores` are by query; `cold` those of the simulated cold queries, None where nobody could
-    take the events of an item away from the maker (lists that came ready made). `top` (n, k) holds
-    the rows of the lists.
+    support: NDArray[np.float32]
+    text: FloatMatrix
+
+    def measure(self, top: Rows) -> dict[str, float]:
+        """Coverage, Gini index, novelty and similarity of lists (any number, k)."""
+        n_items = len(self.support)
+        return {
+            "coverage": coverage(top, n_items),
+            "gini": gini(top, n_items),
+            "novelty": novelty(top, self.support),
+            "intra_list_similarity": intra_list_similarity(top, self.text),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResult:
+    """The result of one system: a recipe, a baseline or external lists.
+
+    `slices` has its means, `lists` describes its lists as a whole, and `curve` is the coverage by
+    their first 1, 2, ... entries. `scores` are by query; `cold` those of the simulated cold
+    queries, None where the system cannot be fitted again without the events of an item. `top`
+    (n, k) holds the rows of the lists.
     """
 
     name: str
@@ -79,44 +140,65 @@ class Judged:
     top: Rows
     cold: QueryScores | None = None
 
-    def with_cold(self, panel: Panel, scores: QueryScores) -> "Judged":
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        slices: QuerySlices,
+        beyond: BeyondAccuracy,
+        top: Rows,
+        scores: QueryScores,
+    ) -> "SystemResult":
+        """Summarise the lists (any number, k) and scores of a system."""
+        curve = tuple(coverage_curve(top, len(beyond.support)))
+        return cls(name, slices.summary(scores), beyond.measure(top), curve, scores, top)
+
+    def with_cold(self, slices: QuerySlices, scores: QueryScores) -> "SystemResult":
         """The same with the slices of the simulated cold queries."""
-        return replace(self, slices={**self.slices, **panel.summary(scores)}, cold=scores)
+        return replace(self, slices={**self.slices, **slices.summary(scores)}, cold=scores)
+
+    def ndcg(self, part: str = ALL) -> Interval:
+        """Mean NDCG@10 on a slice."""
+        return self.slices[part].metrics["ndcg"]
 
     def plain(self) -> dict[str, object]:
-        """The judgement as JSON knows it."""
+        """The result as JSON values."""
         return {
-            "slices": {name: part.plain() for name, part in self.slices.items()},
+            "slices": {name: asdict(part) for name, part in self.slices.items()},
             "lists": dict(self.lists),
             "coverage_curve": list(self.curve),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """What lists are like is told of the n items by their support and text vectors (n, d)."""
+def shortfalls(
+    differences: Mapping[str, Mapping[str, Interval]], sizes: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Where a recipe misses the quality bar, one line each.
 
-    support: NDArray[np.float32]
-    text: FloatMatrix
+    The bar: above each baseline on all queries, with the whole 95 % interval; below none, with the
+    whole interval, on a slice of at least 300 queries; above the baselines with text on simulated
+    cold items.
 
-    def describe(self, top: Rows) -> dict[str, float]:
-        """What the lists (any number, k) are like as a whole."""
-        n_items = len(self.support)
-        return {
-            "coverage": coverage(top, n_items),
-            "gini": gini(top, n_items),
-            "novelty": novelty(top, self.support),
-            "intra_list_similarity": intra_list_similarity(top, self.text),
-        }
+    Args:
+        differences: recipe minus baseline, by baseline and slice.
+        sizes: number of queries by slice.
+
+    """
+    found = []
+    for name, parts in differences.items():
+        if parts[ALL].low <= 0:
+            found.append(f"not above {name} overall")
+        found += [f"below {name} on {part}" for part in large(parts, sizes) if parts[part].high < 0]
+        if name in TEXT_BASELINES and COLD in parts and parts[COLD].low <= 0:
+            found.append(f"not above {name} on {COLD} items")
+    return tuple(found)
 
 
-def judged(name: str, panel: Panel, shelf: Shelf, top: Rows, scores: QueryScores) -> Judged:
-    """One maker's scores and lists, summed up."""
-    return Judged(
-        name=name,
-        slices=panel.summary(scores),
-        lists=shelf.describe(top),
-        curve=tuple(coverage_curve(top, len(shelf.support))),
-        scores=scores,
-        top=top,
-    )
+def large(parts: Mapping[str, object], sizes: Mapping[str, int]) -> list[str]:
+    """The slices of at least 300 queries, without that of all queries."""
+    return [part for part in parts if part != ALL and sizes[part] >= LARGE_SLICE]
+
+
+def worst_slice(parts: Mapping[str, Interval], sizes: Mapping[str, int]) -> str:
+    """The large slice with the smallest difference; all queries where no slice is large."""
+    return min(large(parts, sizes), key=lambda part: parts[part].value, default=ALL)

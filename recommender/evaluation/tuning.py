@@ -1,4 +1,4 @@
-"""Tuning: a search of a recipe's parameters on validation windows."""
+"""Tuning: a search for better parameters of a recipe on validation windows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,8 @@ import numpy as np
 from recommender import registry
 from recommender.core.recipe import Choice, Recipe
 from recommender.errors import ConfigError
-from recommender.evaluation.harness import Bench
-from recommender.evaluation.report import Judged
-from recommender.evaluation.slices import ALL
-
-LEAST_QUERIES = 300
+from recommender.evaluation.harness import Harness
+from recommender.evaluation.report import ALL, SystemResult, large
 
 Values = Mapping[str, tuple[Any, ...]]
 INTERACTIONS: Mapping[str, Values] = {
@@ -44,37 +41,37 @@ class Variation:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A variation as judged on each window, and whether it was taken."""
+    """The results of a variation on each window, and whether it was taken."""
 
     change: str
-    judged: tuple[Judged, ...]
+    results: tuple[SystemResult, ...]
     taken: bool
 
     @property
     def ndcg(self) -> float:
-        """Mean NDCG@10 of the windows, all queries."""
-        return float(np.mean([one.slices[ALL].metrics["ndcg"].value for one in self.judged]))
+        """Mean NDCG@10 of all queries, over the windows."""
+        return float(np.mean([one.ndcg().value for one in self.results]))
 
 
 def tune(
     recipe: Recipe,
-    benches: Sequence[Bench],
+    harnesses: Sequence[Harness],
     out_of_time: Callable[[], bool],
     watch: Callable[[Trial], None],
     seed: int = 0,
 ) -> tuple[Recipe, Trial]:
-    """Change one parameter of the first placement after the other, and keep what helps.
+    """Change one parameter at a time, of the models and the first placement, and keep what helps.
 
     A change is taken where NDCG rises on every window and falls, with its whole 95 % interval, on
-    no slice of at least 300 queries. Ends when `out_of_time`, or when no change helps any more.
-    Returns the recipe, equal to the given one where nothing helped, and how it was judged.
+    no slice of at least 300 queries. The search ends when `out_of_time`, or when no change helps.
+    Returns the recipe, which equals the given one where nothing helped, and its trial.
 
     Raises: ConfigError where the recipe has nothing to tune.
     """
     if next(variations(recipe), None) is None:
         raise ConfigError("recipe: none of its parts has parameters that tune knows")
     rng = np.random.default_rng(seed)
-    best = Trial("as given", _judged(recipe, benches), taken=True)
+    best = Trial("as given", _results(recipe, harnesses), taken=True)
     watch(best)
     waiting = _shuffled(recipe, rng)
     tried = {recipe.digest}
@@ -83,8 +80,8 @@ def tune(
         if variation.recipe.digest in tried:
             continue
         tried.add(variation.recipe.digest)
-        judged = _judged(variation.recipe, benches)
-        trial = Trial(variation.change, judged, _helps(benches, judged, best.judged))
+        results = _results(variation.recipe, harnesses)
+        trial = Trial(variation.change, results, _helps(harnesses, results, best.results))
         watch(trial)
         if trial.taken:
             recipe, best = variation.recipe, trial
@@ -125,16 +122,20 @@ def _shuffled(recipe: Recipe, rng: np.random.Generator) -> list[Variation]:
     return [found[place] for place in rng.permutation(len(found))]
 
 
-def _judged(recipe: Recipe, benches: Sequence[Bench]) -> tuple[Judged, ...]:
-    return tuple(bench.judge(recipe) for bench in benches)
+def _results(recipe: Recipe, harnesses: Sequence[Harness]) -> tuple[SystemResult, ...]:
+    return tuple(harness.evaluate(recipe) for harness in harnesses)
 
 
-def _helps(benches: Sequence[Bench], ours: tuple[Judged, ...], before: tuple[Judged, ...]) -> bool:
-    for bench, new, old in zip(benches, ours, before, strict=True):
-        differences = bench.differences(new, old)
+def _helps(
+    harnesses: Sequence[Harness],
+    ours: tuple[SystemResult, ...],
+    before: tuple[SystemResult, ...],
+) -> bool:
+    for harness, new, old in zip(harnesses, ours, before, strict=True):
+        differences = harness.differences(new, old)
         if differences[ALL].value <= 0:
             return False
-        large = [name for name, part in new.slices.items() if part.n >= LEAST_QUERIES]
-        if any(differences[name].high < 0 for name in large if name in differences):
+        sizes = {name: part.n for name, part in new.slices.items()}
+        if any(differences[part].high < 0 for part in large(differences, sizes)):
             return False
     return True

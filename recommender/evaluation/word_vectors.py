@@ -1,8 +1,8 @@
-"""Words: vectors of a shop's own words, learned from its own texts, for the encoder `static`.
+"""Word vectors: vectors of a shop's own words, learned from its texts, for the encoder `static`.
 
-Two words are near where they stand in texts with the same other words. What is learned is a file:
-a build reads that file, so the same text always has the same vector, and its digest is in every
-key; learning again is a decision, like exchanging any other model.
+Two words are near each other where they are in texts with the same other words. The vectors are
+written to a file that builds read. So the same text always has the same vector, the digest of the
+file is in every key, and training again is a decision, as with any other model.
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,19 @@ from recommender.vectors.content.word_files import BINARY, WordVectors, words_of
 SMOOTHING = 0.75
 SEED = 0
 ITSELF = 0.1
-"""How much a word stands beside itself: little, but a word that stands alone has a vector too."""
+"""Weight of a word as its own neighbour, so that a word in texts of one word has a vector too."""
 FEWEST = 3
 MOST_WORDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class WordTraining:
-    """Positive pointwise mutual information of words in one text, and its singular vectors.
+    """Singular vectors of the positive pointwise mutual information of words in one text.
 
-    That is what skip-gram with negative sampling factorises; on some thousand short texts the exact
-    solution is better than its sampling. Frequencies of the other word are smoothed. A vector
-    is as long as its word is rare (inverse document frequency), so that a text is a weighted sum.
+    Skip-gram with negative sampling factorises the same matrix by sampling; on some thousand short
+    texts the exact solution is better. Frequencies of the other word are smoothed. The length of a
+    vector is the inverse document frequency of its word, so a text is a weighted sum.
+
     Source: Levy, Goldberg, Dagan 2015, "Improving distributional similarity with lessons learned
     from word embeddings".
     """
@@ -50,14 +51,14 @@ class WordTraining:
             raise ConfigError(f"words: min_texts = {self.min_texts} is below 1")
 
     def fit(self, texts: Sequence[str]) -> WordVectors:
-        """Vectors of the words that stand in `min_texts` different texts, 100,000 at most.
+        """Vectors of the words in at least `min_texts` different texts, at most 100,000 words.
 
-        Raises: DataError.
+        Raises: DataError where there are fewer than three.
         """
         held, words = _held(sorted(set(texts)), self.min_texts)
         if len(words) < FEWEST:
             raise DataError(
-                f"{len(words)} words stand in {self.min_texts} texts: too few to learn from"
+                f"{len(words)} words are in {self.min_texts} texts or more: too few to learn from"
             )
         from sklearn.utils.extmath import randomized_svd
 
@@ -69,24 +70,27 @@ class WordTraining:
 
 
 def train_words(job: Job, training: WordTraining, path: Path) -> WordVectors:
-    """Learn from a shop's texts and write the file. Raises: ConfigError, DataError."""
+    """Learn word vectors from a shop's texts and write the file.
+
+    Raises: ConfigError where the path does not fit; DataError where there are too few words.
+    """
     if path.suffix != BINARY:
         raise ConfigError(f"{path}: name a file that ends in {BINARY}")
     if path.exists():
-        raise ConfigError(f"{path} is there already; a recipe may name it, so name another file")
+        raise ConfigError(f"{path} exists, and a recipe may name it: give another file")
     vectors = training.fit(documents(_catalogue(job)))
     write(path, vectors)
     return vectors
 
 
 def _catalogue(job: Job) -> Catalogue:
-    """The catalogue of a job whose text encoder may not be there yet."""
+    """The catalogue of a job whose word vectors may not exist yet."""
     reading = replace(job, recipe=replace(job.recipe, text=Choice("hashing")))
     return read_shop_columns(reading)[1]
 
 
 def _held(texts: Sequence[str], fewest: int) -> tuple["sparse.csr_array", tuple[str, ...]]:
-    """Which of the n texts hold which of the V words (n, V)."""
+    """Ones where one of the n texts contains one of the V words (n, V), and the words."""
     sets = [set(words_of(text)) for text in texts]
     counted: dict[str, int] = {}
     for found in sets:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
-from recommender.core.neighbours import NONE, RelatedLists
+from recommender.core.lists import RelatedLists, ranks_of
+from recommender.core.neighbours import NONE
 from recommender.core.related import EVIDENCE
 
 Words = tuple[str, ...]
@@ -213,15 +214,15 @@ def list_findings(lists: RelatedLists, catalogue: Catalogue, shown: int) -> Iter
     A hub is in 2 % of the lists and in twenty times as many as the mean item. Best sellers that
     fill up short lists do not count.
     """
-    places = np.arange(len(lists.rows)) - np.repeat(lists.offsets[:-1], lists.sizes)
-    own = lists.evidence != _POPULAR
+    entries = lists.entries
+    own = entries.evidence != _POPULAR
     n_items = len(lists)
-    seen = np.bincount(lists.rows[own & (places < shown)], minlength=n_items)
+    seen = np.bincount(entries.rows[own & (ranks_of(lists.sizes) < shown)], minlength=n_items)
     usual = max(float(seen.mean()), 1e-9)
     for row in np.flatnonzero(seen >= max(HUB_SHARE * n_items, HUB_FACTOR * usual)).tolist():
         detail = f"in {seen[row]:,} lists ({seen[row] / n_items:.0%}), the mean is {usual:.0f}"
         yield Finding("hub", row, f"{lists.placement}: {detail}")
-    listed = np.bincount(lists.rows, minlength=n_items) > 0
+    listed = np.bincount(entries.rows, minlength=n_items) > 0
     for row in np.flatnonzero(~listed & catalogue.in_stock).tolist():
         yield Finding("orphan", row, f"{lists.placement}: in no list")
 

@@ -11,8 +11,9 @@ from recommender.artifacts.runs import Run, all_runs, find_run
 from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.contents import find_build, read_catalogue, related_lists
 from recommender.core.catalogue import Catalogue
+from recommender.core.comparison import Comparison, K, compare, own_top
 from recommender.core.generation import Generation
-from recommender.core.lists import Comparison, K, Lists, compare
+from recommender.core.lists import NamedLists
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.publishing.publisher import Publisher
@@ -130,7 +131,8 @@ def differences(store: ArtifactStore, old: Release, new: Release) -> list[Differ
     lists = {made.placement: made for made in related_lists(store, old.build)}
     return [
         _difference(
-            (before, Lists(before.ids, lists[made.placement])), (after, Lists(after.ids, made))
+            (before, NamedLists(before.ids, lists[made.placement])),
+            (after, NamedLists(after.ids, made)),
         )
         for made in related_lists(store, new.build)
         if made.placement in lists
@@ -150,7 +152,7 @@ def _waiting(store: ArtifactStore, publisher: Publisher) -> list[Run]:
     return [run for run in all_runs(store) if run.state == "held" and run.number > floor]
 
 
-def _difference(old: tuple[Catalogue, Lists], new: tuple[Catalogue, Lists]) -> Difference:
+def _difference(old: tuple[Catalogue, NamedLists], new: tuple[Catalogue, NamedLists]) -> Difference:
     (_, before), (catalogue, after) = old, new
     compared = compare(before, after)
     return Difference(
@@ -178,14 +180,14 @@ def _difference(old: tuple[Catalogue, Lists], new: tuple[Catalogue, Lists]) -> D
 
 
 def _most_changed(
-    old: tuple[Catalogue, Lists], new: tuple[Catalogue, Lists], compared: Comparison
+    old: tuple[Catalogue, NamedLists], new: tuple[Catalogue, NamedLists], compared: Comparison
 ) -> tuple[ChangedList, ...]:
     """The best sellers whose lists changed, the most changed first, then the best selling."""
     place = {row: number for number, row in enumerate(compared.new_rows.tolist())}
     sellers = [row for row in new[1].lists.best_sellers.tolist() if row in place]
     kept = {row: float(compared.kept[place[row]]) for row in sellers}
     changed = sorted((row for row in sellers if kept[row] < 1), key=lambda row: kept[row])
-    before, after = old[1].top(), new[1].top()
+    before, after = own_top(old[1].lists), own_top(new[1].lists)
     made = []
     for row in changed[:MOST_CHANGED]:
         was = _entries(old[0], before[compared.old_rows[place[row]]])

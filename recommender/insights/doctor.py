@@ -12,8 +12,7 @@ from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
 from recommender.core.protocols import CostlyEncoder, TextEncoder
 from recommender.errors import EXTRAS, RecommenderError
-from recommender.publishing.audit import Audit
-from recommender.publishing.inspection import ServerFacts
+from recommender.publishing.inspection import Audit, ServerFacts
 from recommender.serving.connection import redacted
 
 Verdict = Literal["ok", "warning", "fault"]

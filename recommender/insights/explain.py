@@ -6,18 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender import pipeline
-from recommender.artifacts.store import Artifact
 from recommender.build.contents import read_interactions
 from recommender.build.job import Job
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
+from recommender.core.lists import Entries
 from recommender.core.protocols import PreparedGenerator
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings
-from recommender.live.effective_lists import Acted, ServedList, ServedLists
-from recommender.live.overlays import OverlayRecord
+from recommender.live.live_state import EffectiveLists, LiveState, RuleDeed
 from recommender.ranking.chooser import Chooser, Trail
 from recommender.ranking.evidence import EvidenceScale
 
@@ -72,7 +71,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Merchandised:
+class ActedRule:
     """A merchandisers' rule that acted in the list of the item; `on_other`: on the other item.
 
     `deed` says whether it moved something, or had its pin barred or displaced.
@@ -104,25 +103,23 @@ class Explanation:
     ranked: tuple[int, float] | None
     dropped_by: str
     dropped: Mapping[str, int]
-    merchandised: Sequence[Merchandised]
+    merchandised: Sequence[ActedRule]
     standing: Standing | None
     entries: int
     reverse: Standing | None
     verdict: str
 
 
-def explain(
-    job: Job, build: Artifact, record: OverlayRecord, rows: tuple[int, int], placement: str
-) -> Explanation:
-    """Retrace the choice of one list of a build, with the job of the run that made it.
+def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) -> Explanation:
+    """Retrace the choice of one list of the live build, with the job of the run that made it.
 
-    `record` holds what lies over the build: the list is told as it is served. `rows` are those of
-    the item that asks and the other. Raises: ArtifactError where the parts of the build are gone.
+    The list is explained as it is served. `rows` are those of the item whose list it is and of the
+    other item. Raises: ArtifactError where the parts of the build are gone.
     """
     row, other = rows
-    chooser, context = pipeline.retraced(job, build, placement)
-    lists = ServedLists.of(job.artifacts, build, record, placement)
-    served, trail = lists.of_row(row), chooser.trail(row)
+    chooser, context = pipeline.retraced(job, live.build, placement)
+    lists = live.effective(placement)
+    (served, deeds), trail = lists.of(row), chooser.trail(row)
     standing, ranked = _standing(served, other), _ranked(trail, other)
     asked = {name: int((found != row).sum()) for name, found in trail.proposed}
     generators = zip(chooser.placement.candidates, chooser.proposals.generators, strict=True)
@@ -133,7 +130,7 @@ def explain(
         other=ids[other],
         placement=placement,
         nearness=_nearness(context, row, other),
-        together=_together(read_interactions(job.artifacts, build), row, other),
+        together=_together(read_interactions(job.artifacts, live.build), row, other),
         proposed=[
             Proposed(choice.use, _rank(generator, row, other, len(ids)), asked[choice.use])
             for choice, generator in generators
@@ -142,13 +139,11 @@ def explain(
         ranked=ranked,
         dropped_by=dropped_by,
         dropped=_counted(trail.dropped),
-        merchandised=[
-            Merchandised(one.name, one.rule, one.deed, other in one.about) for one in served.acted
-        ],
+        merchandised=[ActedRule(one.name, one.rule, one.deed, other in one.about) for one in deeds],
         standing=standing,
         entries=len(served.rows),
-        reverse=_standing(lists.of_row(other), row),
-        verdict=_verdict(chooser, trail, lists, served, rows),
+        reverse=_standing(lists.of(other)[0], row),
+        verdict=_verdict(chooser, trail, lists, rows),
     )
 
 
@@ -217,7 +212,7 @@ def _ranked(trail: Trail, other: int) -> tuple[int, float] | None:
     return int(places[0]) + 1, float(trail.ranked.scores[0, places[0]])
 
 
-def _standing(served: ServedList, other: int) -> Standing | None:
+def _standing(served: Entries, other: int) -> Standing | None:
     (places,) = np.nonzero(served.rows == other)
     if not len(places):
         return None
@@ -230,26 +225,24 @@ def _counted(dropped: Mapping[int, str]) -> dict[str, int]:
     return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
-def _verdict(
-    chooser: Chooser, trail: Trail, lists: ServedLists, served: ServedList, rows: tuple[int, int]
-) -> str:
+def _verdict(chooser: Chooser, trail: Trail, lists: EffectiveLists, rows: tuple[int, int]) -> str:
     """One sentence: why, or why not."""
     row, other = rows
+    served, deeds = lists.of(row)
     standing = _standing(served, other)
     if row == other:
         return "an item never stands in its own list"
-    about = [one for one in served.acted if other in one.about]
+    about = [one for one in deeds if other in one.about]
     if standing is not None:
         return _stands(standing, chooser.placement.shown, about)
     if about:
         return _kept_out(about[0])
-    built = lists.built.rows[int(lists.built.offsets[row]) : int(lists.built.offsets[row + 1])]
-    if other in built:
+    if other in lists.built.of(row).rows:
         return "it stands in the list of the build, and left it for what lies over that since"
     return _unbuilt(chooser, trail, served, rows)
 
 
-def _stands(standing: Standing, shown: int, about: Sequence[Acted]) -> str:
+def _stands(standing: Standing, shown: int, about: Sequence[RuleDeed]) -> str:
     filling = " as a best seller, to fill the list up" if standing.evidence == "popular" else ""
     behind = "" if standing.rank <= shown else f", behind the {shown} that a page shows"
     moved = ", ".join(f"{one.name} ({one.rule})" for one in about if one.deed == "moved")
@@ -257,7 +250,7 @@ def _stands(standing: Standing, shown: int, about: Sequence[Acted]) -> str:
     return f"it stands in the list, at {standing.rank}{filling}{behind}{why}"
 
 
-def _kept_out(acted: Acted) -> str:
+def _kept_out(acted: RuleDeed) -> str:
     told = f"{acted.name} ({acted.rule})"
     if acted.deed == "barred":
         return f"a merchandisers' rule would pin it, but it is excluded or out of stock: {told}"
@@ -266,7 +259,7 @@ def _kept_out(acted: Acted) -> str:
     return f"a merchandisers' rule keeps it out: {told}"
 
 
-def _unbuilt(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int, int]) -> str:
+def _unbuilt(chooser: Chooser, trail: Trail, served: Entries, rows: tuple[int, int]) -> str:
     """Why the build did not choose it."""
     other = rows[1]
     ranked = _ranked(trail, other)
@@ -281,7 +274,7 @@ def _unbuilt(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int
     return "it would stand in the list, but too many lists have it already (hub_share)"
 
 
-def _dropped(chooser: Chooser, trail: Trail, served: ServedList, rows: tuple[int, int]) -> str:
+def _dropped(chooser: Chooser, trail: Trail, served: Entries, rows: tuple[int, int]) -> str:
     row, other = rows
     catalogue, stage = chooser.catalogue, trail.dropped[other]
     if stage == "in-stock":

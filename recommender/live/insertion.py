@@ -1,4 +1,4 @@
-"""Entrances: the lists of other items that refreshed items enter."""
+"""Reverse-neighbour insertion: refreshed items enter the lists of items that they are near to."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.core.arrays import Rows
-from recommender.core.lists import Lists
-from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.core.lists import Entries, NamedLists, RelatedLists, ranks_of
+from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice
 from recommender.core.vectors import ItemVectors
-from recommender.live.list_deltas import Entries
+from recommender.live.list_deltas import NamedEntries
 from recommender.ranking.chooser import Chooser
 from recommender.ranking.evidence import EvidenceScale
 
@@ -19,53 +19,52 @@ HOLDERS_PER_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Entrances:
+class Insertions:
     """Entries (e,) of refreshed items in lists of others, and those whose place is given.
 
     A place is given to an item without interactions in the lists of its nearest items.
     """
 
-    entries: Entries
+    entries: NamedEntries
     provisional: NDArray[np.bool_]
     given: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Entering:
-    """What decides who enters a placement's lists, as they were before.
+class ReverseNeighbours:
+    """What decides which lists of a placement refreshed items enter.
 
-    `lists` are those of all items; the refreshed `rows` (k,) are not taken into each other's.
+    `lists` are those of all items, as they were before; the refreshed `rows` (k,) do not enter
+    each other's.
     """
 
     chooser: Chooser
     vectors: ItemVectors
     scale: EvidenceScale
-    lists: Lists
+    lists: NamedLists
     rows: Rows
 
-    def entrances(self, provisional: NDArray[np.bool_]) -> Entrances:
-        """Where the refreshed items may stand, by rank and rules; `provisional` (k,) are new.
+    def insertions(self, provisional: NDArray[np.bool_]) -> Insertions:
+        """Where the refreshed items may be, by rank and filters; `provisional` (k,) are new.
 
-        Who stands in a list already is scored anew. The patch cuts what does not reach a list.
+        Items that are in a list already are scored anew. The delta cuts entries that do not reach
+        a list.
         """
         holders, candidates = self._candidates()
         ranked = self.chooser.scorer.rank(holders, candidates)
         enters = ranked.found & self._fitting(holders, ranked)
         enters &= ranked.scores >= self.chooser.placement.min_score
         codes = self.chooser.evidence(holders, ranked, self.scale)
-        at = np.nonzero(enters)
-        items = ranked.rows[at]
+        entries = Entries(ranked.rows, ranked.scores, codes)[enters]
+        owners = holders[np.nonzero(enters)[0]]
         new = np.zeros(len(self.lists.ids), dtype=bool)
         new[self.rows] = provisional
-        names = self.lists.ids.ids
-        entries = Entries(
-            tuple(names[row] for row in holders[at[0]].tolist()),
-            tuple(names[row] for row in items.tolist()),
-            ranked.scores[at],
-            codes[at],
+        nearness = self.vectors.inner(owners, entries.rows[:, None])[:, 0]
+        return Insertions(
+            NamedEntries.of(self.lists.ids, owners, entries),
+            new[entries.rows],
+            new[entries.rows] & self._nearest(entries.rows, nearness),
         )
-        nearness = self.vectors.inner(holders[at[0]], items[:, None])[:, 0]
-        return Entrances(entries, new[items], new[items] & self._nearest(items, nearness))
 
     def _candidates(self) -> tuple[Rows, Neighbours]:
         """The lists (b,) that refreshed items may enter, and which of them (b, c), best first."""
@@ -91,7 +90,7 @@ class Entering:
         return _by_holder(pairs, scores, depth)
 
     def _fitting(self, holders: Rows, ranked: Neighbours) -> NDArray[np.bool_]:
-        """Whom (b, c) the placement's rules leave in behind what stands in each list already."""
+        """Which items (b, c) the placement's filters keep behind the entries of each list."""
         settled = _settled(self.lists.lists, holders, self.rows, self.chooser.placement.depth)
         joined = Neighbours(
             np.hstack([settled, ranked.rows]),
@@ -103,21 +102,18 @@ class Entering:
         return np.isin(asking + ranked.rows, (asking + kept.rows)[kept.found])
 
     def _nearest(self, items: Rows, nearness: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which entries (e,) lie in the lists of an item's `shown` nearest."""
+        """Which entries (e,) are in the lists of an item's `shown` nearest."""
         order = np.lexsort((-nearness, items))
-        first = np.concatenate([[True], items[order][1:] != items[order][:-1]])[: len(items)]
-        starts = np.flatnonzero(first)
-        sizes = np.diff(np.append(starts, len(items)))
         place = np.empty(len(items), dtype=np.int64)
-        place[order] = np.arange(len(items)) - np.repeat(starts, sizes)
+        place[order] = ranks_of(np.bincount(items))
         return np.asarray(place < self.chooser.placement.shown)
 
 
 def _holding(lists: RelatedLists, rows: Rows) -> tuple[Rows, Rows]:
-    """Who holds some items (e,), and which (e,)."""
-    at = np.flatnonzero(np.isin(lists.rows, rows))
+    """Whose lists hold some items (e,), and which of them (e,)."""
+    at = np.flatnonzero(np.isin(lists.entries.rows, rows))
     holders = np.searchsorted(lists.offsets, at, side="right") - 1
-    return holders.astype(np.int32), lists.rows[at]
+    return holders.astype(np.int32), lists.entries.rows[at]
 
 
 def _by_holder(
@@ -125,8 +121,8 @@ def _by_holder(
 ) -> tuple[Rows, Neighbours]:
     """Holders (b,) and their candidates (b, c), best first, at most `depth` of each."""
     order = np.lexsort((-scores, pairs[:, 0]))
-    holders, starts, sizes = np.unique(pairs[order, 0], return_index=True, return_counts=True)
-    place = np.arange(len(order)) - np.repeat(starts, sizes)
+    holders, sizes = np.unique(pairs[order, 0], return_counts=True)
+    place = ranks_of(sizes)
     width = min(depth, int(sizes.max(initial=1)))
     kept = place < width
     owner = np.repeat(np.arange(len(holders)), sizes)[kept]
@@ -138,11 +134,10 @@ def _by_holder(
 
 
 def _settled(lists: RelatedLists, holders: Rows, leaving: Rows, depth: int) -> Rows:
-    """What stands in the lists of holders (b, depth), those that are leaving left out."""
+    """The items in the lists of holders (b, depth), without those that are leaving."""
     sizes = lists.sizes[holders]
     rows = np.full((len(holders), max(depth, int(sizes.max(initial=0)))), NONE, dtype=np.int32)
     owner = np.repeat(np.arange(len(holders)), sizes)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    found = lists.rows[lists.places(holders)]
-    rows[owner, place] = np.where(np.isin(found, leaving), np.int32(NONE), found)
+    found = lists.entries.rows[lists.places(holders)]
+    rows[owner, ranks_of(sizes)] = np.where(np.isin(found, leaving), np.int32(NONE), found)
     return rows

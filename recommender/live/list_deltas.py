@@ -1,4 +1,4 @@
-"""Patches: what refreshed items change in the lists of one placement, and the lists so changed."""
+"""List deltas: what refreshed items change in the lists of one placement, and their result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,64 +8,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Columns, FloatVector, Rows, frozen, pack_texts, unpack_texts
+from recommender.core.arrays import Columns, Rows, frozen, pack_texts, unpack_texts
 from recommender.core.ids import ItemIds
-from recommender.core.lists import Lists
-from recommender.core.neighbours import RelatedLists, places
+from recommender.core.lists import (
+    PADDING,
+    Entries,
+    NamedLists,
+    RelatedLists,
+    offsets_of,
+    places,
+    ranks_of,
+)
 from recommender.core.related import EVIDENCE
 from recommender.errors import DataError
 
 PROVISIONAL_SHARE = 0.25
 _POPULAR = EVIDENCE.index("popular")
-_GIVEN, _SETTLED, _ENTERING = 0, 1, 2
+_GIVEN, _SETTLED, _INSERTED = 0, 1, 2
+_PARTS = {"own": "own", "inserted": "entering"}
+"""The entries of a delta, and what their columns are called in an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
-    """Entries (e,): in whose list they stand, whom they name, score and evidence, by id."""
+class NamedEntries:
+    """Entries (e,) by id: in whose list they are, which items they list, and all other columns."""
 
     holders: tuple[str, ...]
     items: tuple[str, ...]
-    scores: FloatVector
-    evidence: NDArray[np.uint8]
+    values: Columns
 
     def __post_init__(self) -> None:
-        sizes = {len(column) for column in (self.holders, self.items, self.scores, self.evidence)}
-        if len(sizes) != 1:
-            raise DataError("a patch: columns differ in length")
-        object.__setattr__(self, "scores", frozen(self.scores))
-        object.__setattr__(self, "evidence", frozen(self.evidence))
+        if len({len(self.holders), len(self.items), *map(len, self.values.values())}) != 1:
+            raise DataError("a list delta: columns differ in length")
+        frozen_values = {name: frozen(column) for name, column in self.values.items()}
+        object.__setattr__(self, "values", frozen_values)
 
     def __len__(self) -> int:
         return len(self.items)
 
     @classmethod
-    def none(cls) -> "Entries":
-        """No entry."""
-        return cls((), (), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.uint8))
-
-    def select(self, kept: Sequence[bool]) -> "Entries":
-        """The entries where `kept` (e,) holds."""
-        chosen = np.array(kept, dtype=bool)
-        return Entries(
-            tuple(compress(self.holders, kept)),
-            tuple(compress(self.items, kept)),
-            self.scores[chosen],
-            self.evidence[chosen],
+    def of(cls, ids: ItemIds, holders: Rows, entries: Entries) -> "NamedEntries":
+        """Entries (e,) in the lists of some rows (e,)."""
+        names, listed = ids.ids, entries.rows.tolist()
+        return cls(
+            tuple(names[row] for row in holders.tolist()),
+            tuple(names[row] for row in listed),
+            _values(entries.columns()),
         )
 
-    def joined(self, others: "Entries") -> "Entries":
+    def select(self, kept: Sequence[bool]) -> "NamedEntries":
+        """The entries where `kept` (e,) holds."""
+        chosen = np.array(kept, dtype=bool)
+        return NamedEntries(
+            tuple(compress(self.holders, kept)),
+            tuple(compress(self.items, kept)),
+            {name: column[chosen] for name, column in self.values.items()},
+        )
+
+    def joined(self, others: "NamedEntries") -> "NamedEntries":
         """These, then those."""
-        return Entries(
+        return NamedEntries(
             (*self.holders, *others.holders),
             (*self.items, *others.items),
-            np.concatenate([self.scores, others.scores]),
-            np.concatenate([self.evidence, others.evidence]),
+            {n: np.concatenate([column, others.values[n]]) for n, column in self.values.items()},
         )
 
     def precedence(self) -> NDArray[np.int64]:
         """Who comes first (e,): by score, then by id, whatever the order of the entries."""
-        scores = self.scores.tolist()
+        scores = self.values["scores"].tolist()
         first = sorted(range(len(self)), key=lambda at: (-scores[at], self.items[at]))
         place = np.empty(len(self), dtype=np.int64)
         place[first] = np.arange(len(self))
@@ -73,25 +83,29 @@ class Entries:
 
     def columns(self) -> Columns:
         """The entries as arrays."""
-        columns = pack_texts("holders", self.holders) | pack_texts("items", self.items)
-        return columns | {"scores": self.scores, "evidence": self.evidence}
+        return pack_texts("holders", self.holders) | pack_texts("items", self.items) | self.values
 
     @classmethod
-    def from_columns(cls, columns: Columns) -> "Entries":
+    def from_columns(cls, columns: Columns) -> "NamedEntries":
         """Undo `columns`."""
         holders, items = (unpack_texts(name, columns) for name in ("holders", "items"))
-        return cls(holders, items, columns["scores"], columns["evidence"])
+        return cls(holders, items, _values(columns))
+
+
+def _values(columns: Columns) -> Columns:
+    """The columns of entries that mean the same in every build, which rows do not."""
+    return {name: columns[name] for name in PADDING if name != "rows"}
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class ListDelta:
     """What the refreshed `items` (k,) change in a placement whose lists have `shown` and `depth`.
 
-    They leave all lists; where one that is not `sold_out` (k,) fills lists up, it does so still.
+    The items leave all lists; where one that is not `sold_out` (k,) fills lists up, it still does.
 
-    `own` are the entries of their own lists, best first; `entering` where they enter other lists.
-    Of these, `provisional` (e,) are of items without interactions; `given` (e,) have the place
-    `shown` even where they score below it, so that a new product is seen by somebody.
+    `own` are the entries of their own lists, best first; `inserted` are their entries in other
+    lists. Of these, `provisional` (e,) are of items without interactions; `given` (e,) have the
+    place `shown` even where they score below it, so that a new product is seen by somebody.
     """
 
     placement: str
@@ -99,8 +113,8 @@ class Patch:
     depth: int
     items: tuple[str, ...]
     sold_out: NDArray[np.bool_]
-    own: Entries
-    entering: Entries
+    own: NamedEntries
+    inserted: NamedEntries
     provisional: NDArray[np.bool_]
     given: NDArray[np.bool_]
 
@@ -108,65 +122,61 @@ class Patch:
         for name in ("sold_out", "provisional", "given"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
-    def joined(self, later: "Patch") -> "Patch":
-        """Both patches; whatever the earlier one says of the items of the later one is gone."""
+    def joined(self, later: "ListDelta") -> "ListDelta":
+        """Both deltas; whatever the earlier one says of the items of the later one is gone."""
         fresh = frozenset(later.items)
-        own = [
-            holder not in fresh and item not in fresh
-            for holder, item in zip(self.own.holders, self.own.items, strict=True)
-        ]
-        entering = [
-            holder not in fresh and item not in fresh
-            for holder, item in zip(self.entering.holders, self.entering.items, strict=True)
-        ]
+        own, inserted = (
+            [fresh.isdisjoint(pair) for pair in zip(part.holders, part.items, strict=True)]
+            for part in (self.own, self.inserted)
+        )
         kept = [item not in fresh for item in self.items]
         return replace(
             later,
             items=(*compress(self.items, kept), *later.items),
             sold_out=np.concatenate([self.sold_out[kept], later.sold_out]),
             own=self.own.select(own).joined(later.own),
-            entering=self.entering.select(entering).joined(later.entering),
-            provisional=np.concatenate([self.provisional[entering], later.provisional]),
-            given=np.concatenate([self.given[entering], later.given]),
+            inserted=self.inserted.select(inserted).joined(later.inserted),
+            provisional=np.concatenate([self.provisional[inserted], later.provisional]),
+            given=np.concatenate([self.given[inserted], later.given]),
         )
 
     def plain(self) -> dict[str, Any]:
-        """What of the patch is no column."""
+        """The fields of the delta that are not columns."""
         return {"placement": self.placement, "shown": self.shown, "depth": self.depth}
 
     def columns(self) -> Columns:
-        """The patch as arrays."""
+        """The delta as arrays."""
         columns: Columns = pack_texts("refreshed", self.items)
-        for part in ("own", "entering"):
-            entries: Entries = getattr(self, part)
-            columns |= {f"{part}.{name}": array for name, array in entries.columns().items()}
+        for part, prefix in _PARTS.items():
+            entries: NamedEntries = getattr(self, part)
+            columns |= {f"{prefix}.{name}": array for name, array in entries.columns().items()}
         return columns | {
             name: getattr(self, name) for name in ("sold_out", "provisional", "given")
         }
 
     @classmethod
-    def from_columns(cls, plain: Mapping[str, Any], columns: Columns) -> "Patch":
+    def from_columns(cls, plain: Mapping[str, Any], columns: Columns) -> "ListDelta":
         """Undo `plain` and `columns`."""
 
-        def entries(part: str) -> Entries:
-            names = [name for name in columns if name.startswith(f"{part}.")]
-            return Entries.from_columns(
-                {name.removeprefix(f"{part}."): columns[name] for name in names}
+        def entries(prefix: str) -> NamedEntries:
+            names = [name for name in columns if name.startswith(f"{prefix}.")]
+            return NamedEntries.from_columns(
+                {name.removeprefix(f"{prefix}."): columns[name] for name in names}
             )
 
         return cls(
             **plain,
             items=unpack_texts("refreshed", columns),
             sold_out=columns["sold_out"],
-            own=entries("own"),
-            entering=entries("entering"),
+            own=entries(_PARTS["own"]),
+            inserted=entries(_PARTS["inserted"]),
             provisional=columns["provisional"],
             given=columns["given"],
         )
 
 
-def patched(base: Lists, ids: ItemIds, patch: Patch | None) -> RelatedLists:
-    """The lists of all `ids`, which begin with those of the build, with a patch laid over them.
+def apply_delta(base: NamedLists, ids: ItemIds, delta: ListDelta | None) -> RelatedLists:
+    """The lists of all `ids`, which begin with those of the build, changed by a delta.
 
     Refreshed items leave every list and get their own; then they enter others by their scores, or
     at the place that is given to them. At most a quarter of a list is provisional, and none is
@@ -174,138 +184,112 @@ def patched(base: Lists, ids: ItemIds, patch: Patch | None) -> RelatedLists:
     """
     lists = base.lists
     sizes = np.concatenate([lists.sizes, np.zeros(len(ids) - len(base.ids), dtype=np.int64)])
-    if patch is None:
-        return replace(lists, offsets=_offsets(sizes))
+    if delta is None:
+        return replace(lists, offsets=offsets_of(sizes))
     refreshed = np.zeros(len(ids), dtype=bool)
-    refreshed[ids.rows(patch.items)] = True
+    refreshed[ids.rows(delta.items)] = True
     sold_out = refreshed.copy()
-    sold_out[ids.rows(patch.items)] = patch.sold_out
+    sold_out[ids.rows(delta.items)] = delta.sold_out
     touched = refreshed.copy()
-    touched[ids.rows(patch.entering.holders)] = True
-    owners = np.repeat(np.arange(len(lists), dtype=np.int32), lists.sizes)
-    fills = (lists.evidence == _POPULAR) & ~sold_out[lists.rows]
-    leaves = refreshed[lists.rows] & ~fills
+    touched[ids.rows(delta.inserted.holders)] = True
+    owners, entries = lists.owners, lists.entries
+    fills = (entries.evidence == _POPULAR) & ~sold_out[entries.rows]
+    leaves = refreshed[entries.rows] & ~fills
     touched[owners[leaves]] = True
     stays = np.flatnonzero(touched[owners] & ~refreshed[owners] & ~leaves)
-    own = patch.own
-    settled = _Table.of_build(lists, owners, stays).joined(
-        _Table.of(own, ids, np.full(len(own), _SETTLED), np.arange(len(own)))
+    own = _Table.of(delta.own, ids, np.full(len(delta.own), _SETTLED), np.arange(len(delta.own)))
+    built = _Table(
+        owners[stays], entries[stays], np.full(len(stays), _SETTLED), np.arange(len(stays))
     )
-    entering = _entering(patch, ids, settled)
-    merged = settled.without(entering).joined(entering).ordered(patch.depth)
+    settled = built.joined(own)
+    inserted = _inserted(delta, ids, settled)
+    merged = settled.without(inserted).joined(inserted).ordered(delta.depth)
     sizes[touched] = np.bincount(merged.owners, minlength=len(ids))[touched]
     return _replaced(lists, sizes, touched, merged)
 
 
-def _entering(patch: Patch, ids: ItemIds, settled: "_Table") -> "_Table":
-    """The entries that enter, at their places; of the provisional ones the first quarter."""
-    entries = patch.entering
-    kind = np.where(patch.given, _GIVEN, _ENTERING)
-    entering = _Table.of(entries, ids, kind, entries.precedence())
-    entering = entering.placed(settled, patch.shown)
-    counted = np.flatnonzero(patch.provisional)
-    kept = np.ones(len(patch.entering), dtype=bool)
-    most = max(1, int(PROVISIONAL_SHARE * patch.depth))
-    kept[counted] = entering.select(counted).rank_in_list() < most
-    return entering.select(kept)
+def _inserted(delta: ListDelta, ids: ItemIds, settled: "_Table") -> "_Table":
+    """The inserted entries at their places; of the provisional ones the first quarter."""
+    kind = np.where(delta.given, _GIVEN, _INSERTED)
+    inserted = _Table.of(delta.inserted, ids, kind, delta.inserted.precedence())
+    inserted = inserted.placed(settled, delta.shown)
+    counted = np.flatnonzero(delta.provisional)
+    kept = np.ones(len(delta.inserted), dtype=bool)
+    most = max(1, int(PROVISIONAL_SHARE * delta.depth))
+    kept[counted] = inserted.select(counted).rank_in_list() < most
+    return inserted.select(kept)
 
 
 def _replaced(
     lists: RelatedLists, sizes: NDArray[np.int64], touched: NDArray[np.bool_], merged: "_Table"
 ) -> RelatedLists:
     """The lists with those that were touched taken from a table, which is in order."""
-    offsets = _offsets(sizes)
-    columns = {}
+    offsets = offsets_of(sizes)
     stays = np.flatnonzero(~touched[: len(lists)])
-    to, source = places(offsets, stays), lists.places(stays)
-    of_merged = places(offsets, np.flatnonzero(touched))
-    for name in ("rows", "scores", "evidence"):
-        column = np.empty(offsets[-1], dtype=getattr(lists, name).dtype)
-        column[to] = getattr(lists, name)[source]
-        column[of_merged] = getattr(merged, name)
-        columns[name] = column
-    return RelatedLists(lists.placement, offsets, **columns, best_sellers=lists.best_sellers)
-
-
-def _offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+    entries = Entries.padded(int(offsets[-1]))
+    entries.put(places(offsets, stays), lists.entries[lists.places(stays)])
+    entries.put(places(offsets, np.flatnonzero(touched)), merged.entries)
+    return RelatedLists(lists.placement, offsets, entries, lists.best_sellers)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Entries (e,) of some lists by rows; `order` says who stands first among equals."""
+    """Entries (e,) of some lists by rows; `order` says which is first among equals."""
 
     owners: Rows
-    rows: Rows
-    scores: FloatVector
-    evidence: NDArray[np.uint8]
+    entries: Entries
     kind: NDArray[np.int64]
     order: NDArray[np.int64]
 
     @classmethod
-    def of_build(cls, lists: RelatedLists, owners: Rows, stays: NDArray[np.intp]) -> "_Table":
-        """Those entries of a build that stay, in their order."""
-        return cls(
-            owners[stays],
-            lists.rows[stays],
-            lists.scores[stays],
-            lists.evidence[stays],
-            np.full(len(stays), _SETTLED),
-            np.arange(len(stays)),
-        )
-
-    @classmethod
     def of(
-        cls, entries: Entries, ids: ItemIds, kind: NDArray[np.int64], order: NDArray[np.int64]
+        cls, named: NamedEntries, ids: ItemIds, kind: NDArray[np.int64], order: NDArray[np.int64]
     ) -> "_Table":
         """Entries by id."""
-        owners, rows = ids.rows(entries.holders), ids.rows(entries.items)
-        return cls(owners, rows, entries.scores, entries.evidence, kind, order)
+        return cls(
+            ids.rows(named.holders), Entries(ids.rows(named.items), **named.values), kind, order
+        )
 
     def select(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> "_Table":
         """The entries at some places."""
-        return _Table(*(getattr(self, name)[kept] for name in _COLUMNS))
+        return _Table(self.owners[kept], self.entries[kept], self.kind[kept], self.order[kept])
 
     def joined(self, other: "_Table") -> "_Table":
         """These and those."""
         return _Table(
-            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in _COLUMNS)
+            np.concatenate([self.owners, other.owners]),
+            Entries.concatenated([self.entries, other.entries]),
+            np.concatenate([self.kind, other.kind]),
+            np.concatenate([self.order, other.order]),
         )
 
     def without(self, others: "_Table") -> "_Table":
-        """The entries whose item does not stand in the same list among the others."""
+        """The entries whose item is not in the same list among the others."""
         width = np.int64(1) << 32
-        pairs = self.owners * width + self.rows
-        return self.select(~np.isin(pairs, others.owners * width + others.rows))
+        pairs = self.owners * width + self.entries.rows
+        return self.select(~np.isin(pairs, others.owners * width + others.entries.rows))
 
     def rank_in_list(self) -> NDArray[np.int64]:
         """The place (e,) of each entry in its list, by score, then by `order`."""
-        popular = self.evidence == _POPULAR
-        keys = (self.order, self.kind, -self.scores, popular, self.owners)
-        order = np.lexsort(keys)
-        owners = self.owners[order]
-        first = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]]))
-        sizes = np.diff(np.append(first, len(owners)))
-        rank = np.empty(len(owners), dtype=np.int64)
-        rank[order] = np.arange(len(owners)) - np.repeat(first, sizes) if len(owners) else 0
+        popular = self.entries.evidence == _POPULAR
+        order = np.lexsort((self.order, self.kind, -self.entries.scores, popular, self.owners))
+        rank = np.empty(len(self.owners), dtype=np.int64)
+        rank[order] = ranks_of(np.bincount(self.owners))
         return rank
 
     def placed(self, settled: "_Table", shown: int) -> "_Table":
-        """The entries, those whose place is given with at least the score of what stands there."""
-        own = settled.select(settled.evidence != _POPULAR)
+        """The entries, those with a given place with at least the score of the entry there."""
+        own = settled.select(settled.entries.evidence != _POPULAR)
         last = own.select(own.rank_in_list() == shown - 1)
-        bars = dict(zip(last.owners.tolist(), last.scores.tolist(), strict=True))
+        bars = dict(zip(last.owners.tolist(), last.entries.scores.tolist(), strict=True))
         given = np.flatnonzero(self.kind == _GIVEN)
-        scores = self.scores.copy()
+        scores = self.entries.scores.copy()
         for at in given.tolist():
             scores[at] = max(scores[at], bars.get(int(self.owners[at]), 0.0))
-        return replace(self, scores=scores)
+        return replace(self, entries=replace(self.entries, scores=scores))
 
     def ordered(self, depth: int) -> "_Table":
         """The first `depth` entries of each list, list by list, best first."""
         rank = self.rank_in_list()
         order = np.lexsort((rank, self.owners))
         return self.select(order[rank[order] < depth])
-
-
-_COLUMNS = ("owners", "rows", "scores", "evidence", "kind", "order")

@@ -1,9 +1,9 @@
-"""Overlays: what lies over a full generation until the next reindex folds it in.
+"""Overlays: what is laid over a full generation until the next reindex folds it in.
 
 The record of an overlay is an artifact, and the overlay's generation names its key. It names the
 build below, and holds what was laid over that: refreshed items with their own lists and the lists
 that they enter, and a snapshot of the merchandisers' rules in force. What is published is always
-composed of these three anew, so that whoever changes one of them keeps the others.
+composed of these three anew, so that a change to one of them keeps the others.
 """
 
 import hashlib
@@ -21,19 +21,18 @@ from recommender.core.arrays import Columns, Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.lists import Lists
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
-from recommender.live.list_deltas import Patch, patched
-from recommender.publishing.overlay import SomeLists
+from recommender.live.list_deltas import ListDelta, apply_delta
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import SomeLists
 from recommender.serving.codec import LEVELS, Pointer
 
 OVERLAY = ("overlay", 1)
 _ITEMS, _TEXT, _PROVISIONAL = "items.", "text.", "provisional"
 
-Rewrite = Callable[[Lists], Lists]
+Rewrite = Callable[[NamedLists], NamedLists]
 """The merchandisers' rules of a snapshot: the lists of one placement before and after them."""
 
 
@@ -42,19 +41,19 @@ class Refreshed:
     """Items that were refreshed since the build: what is known of them, and what they change.
 
     `items` and `text` (k, d) are theirs; `provisional` (k,) marks those of which no interaction
-    is known yet; one patch per placement.
+    is known yet; `deltas` holds one for each placement.
     """
 
     items: Catalogue
     text: Embeddings
     provisional: NDArray[np.bool_]
-    patches: tuple[Patch, ...]
+    deltas: tuple[ListDelta, ...]
 
     def joined(self, later: "Refreshed") -> "Refreshed":
         """These and what was refreshed later; of an item in both, the later counts."""
         stays = np.array([item not in later.items.ids for item in self.items.ids], dtype=bool)
         behind = np.arange(len(self.items), len(self.items) + len(later.items))
-        ours = {patch.placement: patch for patch in self.patches}
+        ours = {delta.placement: delta for delta in self.deltas}
         return Refreshed(
             items=self.items.drawn(later.items, np.concatenate([np.flatnonzero(stays), behind])),
             text=Embeddings(
@@ -62,16 +61,16 @@ class Refreshed:
                 np.concatenate([self.text.support[stays], later.text.support]),
             ),
             provisional=np.concatenate([self.provisional[stays], later.provisional]),
-            patches=tuple(
-                ours[patch.placement].joined(patch) if patch.placement in ours else patch
-                for patch in later.patches
+            deltas=tuple(
+                ours[delta.placement].joined(delta) if delta.placement in ours else delta
+                for delta in later.deltas
             ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class OverlayRecord:
-    """What lies over the build `base`: refreshed items, and a snapshot of rules as plain JSON."""
+    """What is laid over the build `base`: refreshed items, and rules as plain JSON."""
 
     base: str
     refreshed: Refreshed | None = None
@@ -86,6 +85,11 @@ class OverlayRecord:
     def with_rules(self, rules: Mapping[str, Any]) -> "OverlayRecord":
         """The record with other rules; refreshed items stay."""
         return replace(self, rules=dict(rules))
+
+    def delta(self, placement: str) -> ListDelta | None:
+        """What refreshed items change in a placement, None where nothing is known to change."""
+        deltas = () if self.refreshed is None else self.refreshed.deltas
+        return next((one for one in deltas if one.placement == placement), None)
 
     @property
     def provisional(self) -> frozenset[str]:
@@ -102,13 +106,13 @@ class OverlayRecord:
             columns |= {f"{_ITEMS}{name}": array for name, array in made.items.columns().items()}
             columns |= {f"{_TEXT}{name}": array for name, array in made.text.columns().items()}
             columns[_PROVISIONAL] = made.provisional
-            for number, patch in enumerate(made.patches):
-                columns |= {f"{number}.{name}": array for name, array in patch.columns().items()}
-        patches = [] if self.refreshed is None else self.refreshed.patches
+            for number, delta in enumerate(made.deltas):
+                columns |= {f"{number}.{name}": array for name, array in delta.columns().items()}
+        deltas = [] if self.refreshed is None else self.refreshed.deltas
         summary = {
             "base": self.base,
             "rules": dict(self.rules),
-            "patches": [patch.plain() for patch in patches],
+            "patches": [delta.plain() for delta in deltas],
         }
         key = artifact_key(*OVERLAY, summary, {"columns": _digest(columns)})
         return store.write(OVERLAY[0], key, columns, summary)
@@ -124,8 +128,8 @@ class OverlayRecord:
                 items=Catalogue.from_columns(_part(columns, _ITEMS)),
                 text=Embeddings.from_columns(_part(columns, _TEXT)),
                 provisional=columns[_PROVISIONAL],
-                patches=tuple(
-                    Patch.from_columns(plain, _part(columns, f"{number}."))
+                deltas=tuple(
+                    ListDelta.from_columns(plain, _part(columns, f"{number}."))
                     for number, plain in enumerate(summary["patches"])
                 ),
             )
@@ -149,11 +153,11 @@ def live_record(store: ArtifactStore, layers: Sequence[Generation]) -> OverlayRe
     return OverlayRecord.read(store, overlays[0].lists_key)
 
 
-def base_lists(store: ArtifactStore, record: OverlayRecord) -> list[Lists]:
+def base_lists(store: ArtifactStore, record: OverlayRecord) -> list[NamedLists]:
     """The lists that were chosen for the build below, before rules. Raises: ArtifactError."""
     build = find_build(store, record.base)
     ids = read_ids(store, build)
-    return [Lists(ids, lists) for lists in chosen_lists(store, build)]
+    return [NamedLists(ids, lists) for lists in chosen_lists(store, build)]
 
 
 def combined_ids(base: ItemIds, record: OverlayRecord) -> ItemIds:
@@ -172,8 +176,8 @@ def combined_catalogue(base: Catalogue, record: OverlayRecord) -> Catalogue:
 
 
 def composed(
-    base: Sequence[Lists], record: OverlayRecord, rewrite: Rewrite | None = None
-) -> list[Lists]:
+    base: Sequence[NamedLists], record: OverlayRecord, rewrite: Rewrite | None = None
+) -> list[NamedLists]:
     """The lists of all items, by placement: of the build, then what was refreshed, then rules.
 
     `base` holds the lists of the build as they were chosen. Pure: equal arguments, equal lists,
@@ -181,15 +185,16 @@ def composed(
     """
     made = list(base)
     if record.refreshed is not None:
-        patches = {patch.placement: patch for patch in record.refreshed.patches}
+        deltas = {delta.placement: delta for delta in record.refreshed.deltas}
         ids = combined_ids(base[0].ids, record)
         made = [
-            Lists(ids, patched(lists, ids, patches.get(lists.lists.placement))) for lists in base
+            NamedLists(ids, apply_delta(lists, ids, deltas.get(lists.lists.placement)))
+            for lists in base
         ]
     return made if rewrite is None else [rewrite(lists) for lists in made]
 
 
-def changed(base: Lists, made: Lists) -> SomeLists:
+def changed(base: NamedLists, made: NamedLists) -> SomeLists:
     """The lists that are not those of the build, which are what an overlay holds."""
     was, now = base.lists.best_sellers, made.lists.best_sellers
     return SomeLists(
@@ -202,15 +207,15 @@ def lay(
     publisher: Publisher,
     record: OverlayRecord,
     *,
-    base: Sequence[Lists],
+    base: Sequence[NamedLists],
     seen: Pointer,
     rewrite: Rewrite | None = None,
-) -> tuple[Generation, list[Lists]]:
+) -> tuple[Generation, list[NamedLists]]:
     """Publish what a record holds over the full generation that `seen` points to.
 
     `base` are the lists that were chosen for that, as `base_lists` reads them. Only what differs
-    from what it was published with is laid over it. Where nothing does, an overlay that lies there
-    is taken away. Returns the overlay or, without one, the full generation, and the lists of all
+    from what it was published with is laid over it. Where nothing does, an overlay that is there
+    is removed. Returns the overlay or, without one, the full generation, and the lists of all
     items.
 
     Raises: ArtifactError where the record cannot be written; StoreUnavailable, also where the
@@ -228,12 +233,14 @@ def lay(
     return generation, made
 
 
-def _published(store: ArtifactStore, build: Artifact, chosen: Sequence[Lists]) -> Sequence[Lists]:
+def _published(
+    store: ArtifactStore, build: Artifact, chosen: Sequence[NamedLists]
+) -> Sequence[NamedLists]:
     """What the build was published with: the chosen lists, or what its rules made of them."""
     if not folded(build):
         return chosen
     ids = chosen[0].ids
-    return [Lists(ids, lists) for lists in related_lists(store, build)]
+    return [NamedLists(ids, lists) for lists in related_lists(store, build)]
 
 
 def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
@@ -242,22 +249,21 @@ def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
     differs[: len(base)] = base.sizes != made.sizes[: len(base)]
     alike = np.flatnonzero(~differs)
     ours, theirs = base.places(alike), made.places(alike)
-    other = np.zeros(len(ours), dtype=bool)
-    for name in ("rows", "evidence"):
-        other |= getattr(base, name)[ours] != getattr(made, name)[theirs]
-    other |= np.rint(LEVELS * base.scores[ours]) != np.rint(LEVELS * made.scores[theirs])
+    was, now = base.entries[ours], made.entries[theirs]
+    other = (was.rows != now.rows) | (was.evidence != now.evidence)
+    other |= np.rint(LEVELS * was.scores) != np.rint(LEVELS * now.scores)
     owners = np.repeat(alike, base.sizes[alike])
     differs[owners[other]] = True
     return np.flatnonzero(differs).astype(np.int32)
 
 
 def _digest(columns: Columns) -> str:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in sorted(columns):
         array = np.ascontiguousarray(columns[name])
-        told.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        told.update(array.tobytes())
-    return told.hexdigest()
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _part(columns: Mapping[str, NDArray[Any]], prefix: str) -> Columns:

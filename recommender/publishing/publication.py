@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from recommender.core.arrays import blocks
+import numpy as np
+
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.errors import StoreUnavailable
-from recommender.publishing.lease import Lease
-from recommender.publishing.publisher import Move, Publisher
+from recommender.publishing.publisher import Publisher, full_move
 from recommender.publishing.scripts import RELEASE_LEASE, TAKE_LEASE, Scripts
-from recommender.publishing.staging import Staging
-from recommender.serving.codec import Pointer, View
+from recommender.publishing.staging import SomeLists, Staging
+from recommender.publishing.writer import GenerationWriter, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,15 @@ class Publication:
         publisher = self.publisher
         with publisher.errors("publishing"):
             scripts = Scripts.on(publisher.store)
-            begun = publisher.described(self.number)
-            lease = self._held(scripts) if begun else self._taken(scripts)
+            begun = publisher.stored.described(self.number)
+            writer = self._held(scripts) if begun else self._taken(scripts)
             if begun is not None:
                 return begun
             try:
-                publisher.collect_abandoned(lease)
-                staging = Staging(publisher.keys, self.number, ids, lists)
-                generation = publisher.drawn_up(
-                    lease, staging, lists_key, recipe_digest, fence=(self.number, 0)
-                )
-                publisher.put_down(generation, lease, staging)
+                publisher.stored.collect(scripts, publisher.grace_s, writer.lease.keep)
+                staging = Staging.full(publisher.keys, self.number, ids, lists)
+                generation = writer.drawn_up(staging, lists_key, recipe_digest, number=self.number)
+                writer.put_down(generation, staging)
             except BaseException:
                 self._release(scripts)
                 raise
@@ -62,16 +60,13 @@ class Publication:
 
         Returns how many keys were written.
         """
-        publisher, written = self.publisher, 0
+        publisher = self.publisher
         with publisher.errors("publishing"):
-            lease = self._held(Scripts.on(publisher.store))
-            staging = Staging(publisher.keys, self.number, ids, [lists])
-            if rows.start == 0:
-                written += publisher.written(lease, staging.best_sellers(lists))
-            for block in blocks(len(rows), publisher.batch):
-                part = slice(rows.start + block.start, rows.start + block.stop)
-                written += publisher.written(lease, staging.values(lists, part))
-        return written
+            writer = self._held(Scripts.on(publisher.store))
+            asked = np.arange(rows.start, rows.stop, dtype=np.int32)
+            some = SomeLists(ids, lists, asked, best_sellers=rows.start == 0)
+            staging = Staging(publisher.keys, self.number, [some])
+            return sum(writer.write(values) for values in staging.batches(publisher.batch))
 
     def activate(
         self, ids: ItemIds, lists: Sequence[RelatedLists], canary_share: float = 0.0
@@ -80,17 +75,13 @@ class Publication:
         publisher = self.publisher
         with publisher.errors("publishing"):
             scripts = Scripts.on(publisher.store)
-            generation = publisher.described(self.number)
+            generation = publisher.stored.described(self.number)
             if generation is None:
                 raise StoreUnavailable(f"generation {self.number} was not begun, or collected")
-            lease = self._held(scripts)
-            staging = Staging(publisher.keys, self.number, ids, lists)
+            writer = self._held(scripts)
+            staging = Staging.full(publisher.keys, self.number, ids, lists)
             seen = publisher.seen() if canary_share else None
-            view = View((self.number,), staging.placements)
-            pointer = Pointer(self.number, view)
-            if seen is not None:
-                pointer = Pointer(self.number, seen.live, view, canary_share)
-            publisher.activated(lease, staging, Move(pointer, seen))
+            writer.activate(staging, full_move(self.number, staging, seen, canary_share))
             self._release(scripts)
         publisher.collect_replaced()
         return replace(generation, state="complete", role="canary" if canary_share else "live")
@@ -100,10 +91,10 @@ class Publication:
         publisher = self.publisher
         with publisher.errors("taking back"):
             scripts = Scripts.on(publisher.store)
-            publisher.take_back(self._lease(scripts), self.number)
+            GenerationWriter(publisher.stored, self._lease(scripts)).take_back(self.number)
             self._release(scripts)
 
-    def _taken(self, scripts: Scripts) -> Lease:
+    def _taken(self, scripts: Scripts) -> GenerationWriter:
         lease = self._lease(scripts)
         other = scripts.run(TAKE_LEASE, [lease.key], [self.owner, round(lease.duration_s * 1000)])
         if other is not None:
@@ -114,10 +105,10 @@ class Publication:
                 )
         return self._held(scripts)
 
-    def _held(self, scripts: Scripts) -> Lease:
+    def _held(self, scripts: Scripts) -> GenerationWriter:
         lease = self._lease(scripts)
         lease.keep()
-        return lease
+        return GenerationWriter(self.publisher.stored, lease)
 
     def _lease(self, scripts: Scripts) -> Lease:
         """The lease as it must be renewed at once."""

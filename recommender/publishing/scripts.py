@@ -1,7 +1,7 @@
 """The few atomic steps of a publish, in Lua. Lookups use none of them.
 
-All keys of a script carry the hash tag of one shop. A numeric `fence` orders publishers: whoever
-has the higher one was there later.
+All keys of a script carry the hash tag of one shop. A numeric `fence` orders publishers: the
+higher one was drawn later.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ end
 redis.call('HSET', KEYS[2], 'state', 'complete')
 return 1
 """
-"""Only the holder of the lease may declare complete what a collector may have taken since."""
+"""Only the holder of the lease may declare a generation complete: others may have deleted it."""
 
 SWAP = """
 local live = redis.call('GET', KEYS[1])
@@ -99,7 +99,7 @@ return changed
 """
 """Hide (`+`) or unhide (`-`) ids in one change, and say how many that concerned.
 
-The number of a change is the time in milliseconds, so that it tells the age of a trace and rises
+The number of a change is the time in milliseconds, so that it gives the age of a trace and rises
 although the server lost its data.
 """
 
@@ -154,7 +154,7 @@ return retired
 """
 """Which of these generations nobody may read any more. From here on no swap accepts them.
 
-Kept are the layers of what is live, of its canary, and of what was live before.
+The layers of the live and the previous pointer, and of the canary, are kept.
 """
 
 
@@ -167,7 +167,7 @@ class Scripts:
 
     @classmethod
     def on(cls, store: Store) -> "Scripts":
-        """Ask the server for its version; Valkey tells the Redis that it matches.
+        """Ask the server for its version; Valkey reports the Redis version that it matches.
 
         A Cluster has to be of version 7: its nodes may differ, and any may get the keys.
         """

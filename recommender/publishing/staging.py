@@ -2,171 +2,182 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, Rows, blocks
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.errors import DataError
 from recommender.serving import codec
 from recommender.serving.keys import Keys, check_placement, list_name
 
+_POPULAR = EVIDENCE.index("popular")
 
-class Staged(Protocol):
-    """The lists of one generation as keys and values: all, or those of an overlay."""
 
-    @property
-    def generation(self) -> int:
-        """The number under which they are written."""
+@dataclass(frozen=True, slots=True)
+class SomeLists:
+    """The lists of some `rows` of a placement; they name any item of `ids`.
 
-    @property
-    def placements(self) -> tuple[str, ...]:
-        """The names of the placements."""
+    With `best_sellers` also those of the shop, which are shown where there is no list.
+    """
 
-    @property
-    def n_items(self) -> int:
-        """How many items there are."""
+    ids: ItemIds
+    lists: RelatedLists
+    rows: Rows
+    best_sellers: bool = False
 
-    @property
-    def n_lists(self) -> int:
-        """How many items have a list, over all placements."""
-
-    @property
-    def n_keys(self) -> int:
-        """How many keys the generation has."""
+    def __len__(self) -> int:
+        return len(self.rows) + self.best_sellers
 
     @property
     def n_entries(self) -> int:
-        """How many entries all lists have."""
+        """How many entries these lists have."""
+        best = len(self.lists.best_sellers) if self.best_sellers else 0
+        return int(self.lists.sizes[self.rows].sum()) + best
 
-    def list_names(self, size: int) -> Iterator[list[str]]:
-        """The names of the lists where they must be written down; nothing where a scan will do."""
+    def parts(self, size: int) -> Iterator["SomeLists"]:
+        """The same lists, at most `size` at a time; the best sellers come first and alone."""
+        if self.best_sellers:
+            yield replace(self, rows=self.rows[:0])
+        for block in blocks(len(self.rows), size):
+            yield replace(self, rows=self.rows[block], best_sellers=False)
 
-    def batches(self, size: int) -> Iterator[dict[str, bytes]]:
-        """All keys and values, at most `size` at a time."""
+    def names(self) -> list[str]:
+        """The name of each list."""
+        placement, ids = self.lists.placement, self.ids.ids
+        best = [list_name(placement, codec.BEST_SELLERS)] if self.best_sellers else []
+        return best + [list_name(placement, ids[row]) for row in self.rows.tolist()]
 
-    def names(self, size: int) -> Iterator[list[str]]:
-        """The keys of `batches`, without encoding the values."""
-
-    def sample(self, size: int, seed: int) -> dict[str, bytes]:
-        """At most `size` keys and values, drawn evenly."""
+    def encoded(self) -> dict[str, bytes]:
+        """The value of each list by its name."""
+        values = {}
+        if self.best_sellers:
+            name = list_name(self.lists.placement, codec.BEST_SELLERS)
+            values[name] = _encoded_best_sellers(self.ids, self.lists)
+        return values | dict(_encoded(self.ids, self.lists, self.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """What is to be written under `generation`: one list per item and placement.
-
-    Raises: ConfigError for a malformed placement; DataError where there is no list, a placement
-    stands twice or has not one list per item.
-    """
+    """What is to be written under `generation`: all lists or, over the generation `base`, some."""
 
     keys: Keys
     generation: int
-    ids: ItemIds
-    lists: Sequence[RelatedLists]
+    parts: Sequence[SomeLists]
+    base: int = 0
 
-    def __post_init__(self) -> None:
-        placements = [lists.placement for lists in self.lists]
-        if not self.n_lists:
-            raise DataError(f"shop {self.keys.shop}: no related list to publish")
+    @classmethod
+    def full(
+        cls, keys: Keys, generation: int, ids: ItemIds, lists: Sequence[RelatedLists]
+    ) -> "Staging":
+        """One list per item and placement.
+
+        Raises: ConfigError for a malformed placement; DataError where there is no list, a
+        placement is given twice or has not one list per item.
+        """
+        placements = [made.placement for made in lists]
+        if not sum(map(len, lists)):
+            raise DataError(f"shop {keys.shop}: no related list to publish")
         if len(set(placements)) != len(placements):
             raise DataError(f"placements {', '.join(placements)}: one stands twice")
-        for lists in self.lists:
-            check_placement(lists.placement)
-            if len(lists) != len(self.ids):
+        for made in lists:
+            check_placement(made.placement)
+            if len(made) != len(ids):
                 raise DataError(
-                    f"placement {lists.placement}: {len(lists)} lists for {len(self.ids)} items"
+                    f"placement {made.placement}: {len(made)} lists for {len(ids)} items"
                 )
+        rows = np.arange(len(ids), dtype=np.int32)
+        return cls(keys, generation, [SomeLists(ids, made, rows, True) for made in lists])
 
     @property
     def placements(self) -> tuple[str, ...]:
         """The names of the placements."""
-        return tuple(lists.placement for lists in self.lists)
+        return tuple(part.lists.placement for part in self.parts)
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
-        return len(self.ids)
+        """How many items there are or, for an overlay, have a list."""
+        if not self.base:
+            return len(self.parts[0].ids)
+        listed = np.unique(np.concatenate([part.rows for part in self.parts]))
+        return len(listed) + any(part.best_sellers for part in self.parts)
 
     @property
     def n_lists(self) -> int:
-        """How many items have a list, over all placements."""
-        return sum(len(lists) for lists in self.lists)
+        """How many lists there are, over all placements."""
+        return self.n_keys if self.base else sum(len(part.rows) for part in self.parts)
 
     @property
     def n_keys(self) -> int:
         """How many keys the generation has: its lists, and each placement's best sellers."""
-        return self.n_lists + len(self.lists)
+        return sum(map(len, self.parts))
 
     @property
     def n_entries(self) -> int:
         """How many entries all lists have."""
-        return sum(len(lists.rows) for lists in self.lists)
+        if self.base:
+            return sum(part.n_entries for part in self.parts)
+        return sum(len(part.lists.entries) for part in self.parts)
 
     def list_names(self, size: int) -> Iterator[list[str]]:
-        """Nothing: all keys under the number of the generation are its lists."""
-        return iter(())
+        """The names of an overlay's lists, at most `size` at a time; none for a full generation.
+
+        All keys under the number of a full generation are its lists, so that a scan finds them.
+        """
+        for part in self._split(size) if self.base else ():
+            yield part.names()
 
     def batches(self, size: int) -> Iterator[dict[str, bytes]]:
         """All keys and values, at most `size` at a time."""
-        for lists in self.lists:
-            yield self.best_sellers(lists)
-            for rows in blocks(len(lists), size):
-                yield self.values(lists, rows)
+        for part in self._split(size):
+            yield self._keyed(part)
 
     def names(self, size: int) -> Iterator[list[str]]:
         """The keys of `batches`, without encoding the values."""
         prefix = self.keys.prefix(self.generation)
-        for lists in self.lists:
-            placement = lists.placement
-            yield [prefix + list_name(placement, codec.BEST_SELLERS)]
-            for rows in blocks(len(lists), size):
-                yield [prefix + list_name(placement, item) for item in self.ids.ids[rows]]
+        for part in self._split(size):
+            yield [prefix + name for name in part.names()]
 
     def sample(self, size: int, seed: int) -> dict[str, bytes]:
         """At most `size` keys and values, drawn evenly, and the best sellers."""
-        drawn = random.Random(seed).sample(range(self.n_lists), min(size, self.n_lists))
+        total = sum(len(part.rows) for part in self.parts)
+        drawn = np.array(sorted(random.Random(seed).sample(range(total), min(size, total))))
         values: dict[str, bytes] = {}
-        for lists in self.lists:
-            values |= self.best_sellers(lists)
-        for number in drawn:
-            lists, row = self.lists[number // len(self.ids)], number % len(self.ids)
-            values |= self.values(lists, slice(row, row + 1))
+        first = 0
+        for part in self.parts:
+            places = drawn[(drawn >= first) & (drawn < first + len(part.rows))] - first
+            values |= self._keyed(replace(part, rows=part.rows[places.astype(np.int64)]))
+            first += len(part.rows)
         return values
 
-    def values(self, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
-        """The keys and values of a block of rows."""
+    def _split(self, size: int) -> Iterator[SomeLists]:
+        for part in self.parts:
+            yield from part.parts(size)
+
+    def _keyed(self, part: SomeLists) -> dict[str, bytes]:
         prefix = self.keys.prefix(self.generation)
-        named = encoded(self.ids, lists, np.arange(rows.start, rows.stop, dtype=np.int32))
-        return {prefix + name: value for name, value in named}
-
-    def best_sellers(self, lists: RelatedLists) -> dict[str, bytes]:
-        """The list of those for whom there is none."""
-        key = self.keys.related_list(self.generation, lists.placement, codec.BEST_SELLERS)
-        return {key: encoded_best_sellers(self.ids, lists)}
+        return {prefix + name: value for name, value in part.encoded().items()}
 
 
-def encoded_best_sellers(ids: ItemIds, lists: RelatedLists) -> bytes:
+def _encoded_best_sellers(ids: ItemIds, lists: RelatedLists) -> bytes:
     """The value of a placement's best sellers."""
     named = [ids.ids[row] for row in lists.best_sellers.tolist()]
     scores = np.linspace(1, 1 / codec.LEVELS, len(named)).tolist()
-    popular = [EVIDENCE.index("popular")] * len(named)
-    return codec.encode_list(codec.BEST_SELLERS, named, scores, popular)
+    return codec.encode_list(codec.BEST_SELLERS, named, scores, [_POPULAR] * len(named))
 
 
-def encoded(ids: ItemIds, lists: RelatedLists, rows: Rows) -> Iterator[tuple[str, bytes]]:
+def _encoded(ids: ItemIds, lists: RelatedLists, rows: Rows) -> Iterator[tuple[str, bytes]]:
     """Name and value of some lists, as `codec.encode_list` writes each, made from whole columns."""
-    entries = lists.places(rows)
+    entries = lists.entries[lists.places(rows)]
     names = ids.ids
-    others = [names[row] for row in lists.rows[entries].tolist()]
-    letters = _LETTERS[lists.evidence[entries]].tobytes().decode()
-    codes = _PAIRS[_levels(lists.scores[entries])].tobytes().decode()
+    others = [names[row] for row in entries.rows.tolist()]
+    letters = _LETTERS[entries.evidence].tobytes().decode()
+    codes = _PAIRS[_levels(entries.scores)].tobytes().decode()
     ends = np.cumsum(lists.sizes[rows]).tolist()
     for row, (start, end) in zip(rows.tolist(), pairwise([0, *ends]), strict=True):
         value = "\n".join(

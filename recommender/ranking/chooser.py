@@ -1,7 +1,7 @@
 """Chooser: candidates, ranked and filtered, for blocks of items."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import support
+from recommender.core.lists import Entries
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import (
     FittedRanker,
@@ -21,7 +22,7 @@ from recommender.core.protocols import (
 )
 from recommender.core.recipe import Placement
 from recommender.core.related import EVIDENCE
-from recommender.core.telemetry import Advance, Progress
+from recommender.core.telemetry import Advance
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.evidence import EvidenceScale
 
@@ -60,13 +61,14 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The lists of b items, and how many candidates of each the stages dropped.
+    """The lists of b items, and how many candidates of each list the stages dropped.
 
-    `neighbours` (b, depth), of which the first `own` (b,) are no best sellers that fill it up;
-    `dropped` (b, stages), in the order of `stages_of` the placement.
+    Of each list of `entries` (b, depth) the first `own` (b,) entries are the item's own, the
+    others are best sellers that fill it up. `dropped` (b, stages) is in the order of `stages_of`
+    the placement.
     """
 
-    neighbours: Neighbours
+    entries: Entries
     own: NDArray[np.int64]
     dropped: NDArray[np.int32]
 
@@ -76,8 +78,8 @@ class Trail:
     """What happened to everything that was proposed for one item.
 
     `proposed` holds the rows that each candidate source named, best first; `ranked` (1, c) all of
-    them as the ranker has them; `dropped` which stage dropped a row. What is in `ranked`, was not
-    dropped and is no entry of the list stood behind its depth.
+    them as the ranker has them; `dropped` which stage dropped a row. A row of `ranked` that was
+    neither dropped nor listed ranks below the depth of the list.
     """
 
     proposed: tuple[tuple[str, Rows], ...]
@@ -112,11 +114,17 @@ class Chooser:
         return self.placement.depth * (WIDER if self.placement.hub_share else 1)
 
     def choose(self, rows: Rows) -> Neighbours:
-        """The list of each of the b rows (b, depth), scores in (0, 1]."""
-        return self.chosen(rows).neighbours
+        """The own entries of the list of each of the b rows (b, depth), scores in (0, 1]."""
+        return self._chosen(rows)[0]
 
-    def chosen(self, rows: Rows) -> Chosen:
-        """The list of each of the b rows (b, depth), scores in (0, 1], and what was dropped.
+    def chosen(self, rows: Rows, scale: EvidenceScale) -> Chosen:
+        """The lists of the b rows, filled up with best sellers, and what was dropped."""
+        found, dropped = self._chosen(rows)
+        entries = Entries(found.rows, found.scores, self.evidence(rows, found, scale))
+        return Chosen(self._filled(rows, entries), found.found.sum(axis=1), dropped)
+
+    def _chosen(self, rows: Rows) -> tuple[Neighbours, NDArray[np.int32]]:
+        """The own entries of the b rows (b, depth), and what was dropped (b, stages).
 
         Where filters leave fewer than `depth`, those items are searched deeper, until the list is
         full or the catalogue is exhausted.
@@ -138,7 +146,8 @@ class Chooser:
             short = np.concatenate(unfinished)
             if not len(short):
                 break
-        return self._published(Neighbours(chosen_rows, scores), dropped)
+        found = Neighbours(chosen_rows, scores)
+        return found.keep(found.scores >= self.placement.min_score, depth), dropped
 
     def trail(self, row: int) -> Trail:
         """What happened to everything that was proposed for one item."""
@@ -164,34 +173,28 @@ class Chooser:
         )
 
     def evidence(self, rows: Rows, chosen: Neighbours, scale: EvidenceScale) -> NDArray[np.uint8]:
-        """What each entry (b, k) rests on."""
+        """What supports each entry (b, k)."""
         if registry.ranker(self.placement.ranker).by_popularity:
             return np.full(chosen.rows.shape, POPULAR, dtype=np.uint8)
         return scale.codes(rows, chosen)
 
-    def filled(
-        self, rows: Rows, chosen: Neighbours, codes: NDArray[np.uint8]
-    ) -> tuple[Neighbours, NDArray[np.uint8]]:
-        """The lists with best sellers behind those that are short, and the evidence of both."""
+    def _filled(self, rows: Rows, own: Entries) -> Entries:
+        """The lists (b, depth) with best sellers behind the own entries of short ones."""
         depth = self.depth
-        short = np.flatnonzero(~chosen.found[:, depth - 1])
+        short = np.flatnonzero(~own.found[:, depth - 1])
         if not len(short):
-            return chosen, codes
-        beside = self.best_sellers.behind(rows[short], depth)
-        joined = np.hstack([chosen.rows[short], beside])
+            return own
+        listed = own[short]
+        best = self.best_sellers.behind(rows[short], depth)
+        joined = np.hstack([listed.rows, best])
         scores = np.full(joined.shape, LOWEST_SCORE, dtype=np.float32)
-        scores[:, :depth] = chosen.scores[short]
+        scores[:, :depth] = listed.scores
         both = self.filtered(rows[short], Neighbours(joined, scores)).keep_first(depth)
-        filled_rows, filled_scores, filled_codes = (
-            chosen.rows.copy(),
-            chosen.scores.copy(),
-            codes.copy(),
-        )
-        filled_rows[short], filled_scores[short] = both.rows, both.scores
-        own = chosen.found[short].sum(axis=1, keepdims=True)
-        behind = np.arange(depth) >= own
-        filled_codes[short] = np.where(behind, POPULAR, codes[short])
-        return Neighbours(filled_rows, filled_scores), filled_codes
+        behind = np.arange(depth) >= listed.found.sum(axis=1, keepdims=True)
+        listed.put_new(behind, rows=both.rows[behind], scores=both.scores[behind], evidence=POPULAR)
+        filled = own.map(np.copy)
+        filled.put(short, listed)
+        return filled
 
     def _searches(self) -> Iterator[int]:
         """How deep is searched, deeper and deeper, at last the whole catalogue."""
@@ -216,7 +219,7 @@ class Chooser:
         return _once(rows, self.scorer.rank(rows, candidates)), more
 
     def filtered(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """The candidates that are not the item itself, stand once, and pass the filters."""
+        """The candidates that are not the item itself, each once, that pass the filters."""
         kept, _ = self._filtered(rows, _once(rows, candidates))
         return kept
 
@@ -237,12 +240,6 @@ class Chooser:
             mask = prepared.keep(rows, candidates)
             yield candidates, mask
             candidates = candidates.keep(mask, candidates.rows.shape[1])
-
-    def _published(self, neighbours: Neighbours, dropped: NDArray[np.int32]) -> Chosen:
-        """What reaches the placement's lowest score."""
-        reached = neighbours.scores >= self.placement.min_score
-        kept = neighbours.keep(reached, self.depth)
-        return Chosen(kept, kept.found.sum(axis=1), dropped)
 
 
 def _once(rows: Rows, candidates: Neighbours) -> Neighbours:
@@ -278,32 +275,11 @@ def prepare(
     )
 
 
-def choose_all(
-    chooser: Chooser, scale: EvidenceScale, progress: Progress
-) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
-    """The lists of all items, block by block in row order, with the evidence of each entry."""
-    total = len(chooser.catalogue)
-    with progress(f"search and choose {chooser.placement.name}", total) as advance:
-        yield from choose_rows(chooser, scale, range(total), advance)
-
-
 def choose_rows(
     chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
-) -> Iterator[tuple[Neighbours, NDArray[np.uint8]]]:
-    """The lists of some items that follow each other, block by block, as `choose_all`."""
-    for chosen, codes in choose_with_reasons(chooser, scale, rows, advance):
-        yield chosen.neighbours, codes
-
-
-def choose_with_reasons(
-    chooser: Chooser, scale: EvidenceScale, rows: range, advance: Advance
-) -> Iterator[tuple[Chosen, NDArray[np.uint8]]]:
-    """As `choose_rows`, with what the stages dropped of each list's own candidates."""
+) -> Iterator[Chosen]:
+    """The lists of some items that follow each other, block by block."""
     for block in blocks(len(rows), BLOCK):
         asked = np.arange(rows[block.start], rows[block.start] + block.stop - block.start)
-        asked = asked.astype(np.int32)
-        chosen = chooser.chosen(asked)
-        codes = chooser.evidence(asked, chosen.neighbours, scale)
-        neighbours, codes = chooser.filled(asked, chosen.neighbours, codes)
-        yield replace(chosen, neighbours=neighbours), codes
+        yield chooser.chosen(asked.astype(np.int32), scale)
         advance(len(asked))

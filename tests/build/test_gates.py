@@ -5,8 +5,7 @@ import pytest
 
 from recommender.build.gates import Gates, Measures, golden_faults, golden_pairs
 from recommender.core.ids import ItemIds
-from recommender.core.lists import Lists
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, NamedLists, RelatedLists
 from recommender.errors import DataError
 
 LIVE = Measures(1000, 9000, 36_000, 1.0, 0.8, 0.2)
@@ -17,16 +16,18 @@ def like_live(**changes: float) -> Measures:
     return Measures(**figures)
 
 
-def lists() -> dict[str, Lists]:
+def lists() -> dict[str, NamedLists]:
     """Three items: a has b and c, b has a, c has nothing."""
     made = RelatedLists(
         "related",
         np.array([0, 2, 3, 3]),
-        np.array([1, 2, 0], dtype=np.int32),
-        np.array([0.9, 0.8, 0.7], dtype=np.float32),
-        np.zeros(3, dtype=np.uint8),
+        Entries(
+            np.array([1, 2, 0], dtype=np.int32),
+            np.array([0.9, 0.8, 0.7], dtype=np.float32),
+            np.zeros(3, dtype=np.uint8),
+        ),
     )
-    return {"related": Lists(ItemIds(("a", "b", "c")), made)}
+    return {"related": NamedLists(ItemIds(("a", "b", "c")), made)}
 
 
 def test_first_build_and_like_sized_builds_pass() -> None:

@@ -22,7 +22,7 @@ BASELINES = {
     *("implicit ALS", "text alone", "plain concatenation"),
 }
 
-Told = Callable[..., dict[str, Any]]
+Evaluated = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -31,19 +31,19 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(config: Path, capsys: pytest.CaptureFixture[str]) -> Told:
-    """Evaluate with options and return what JSON tells."""
+def evaluated(config: Path, capsys: pytest.CaptureFixture[str]) -> Evaluated:
+    """Evaluate with options and return the JSON output."""
 
-    def evaluated(*options: str) -> dict[str, Any]:
+    def run_with(*options: str) -> dict[str, Any]:
         assert run(["evaluate", "--config", str(config), "--json", *options]) == 0
         answer: dict[str, Any] = json.loads(capsys.readouterr().out)
         return answer
 
-    return evaluated
+    return run_with
 
 
-def value(told: dict[str, Any], name: str, part: str = "all") -> float:
-    found: float = told["recipes"][name]["slices"][part]["metrics"]["ndcg"]["value"]
+def value(output: dict[str, Any], name: str, part: str = "all") -> float:
+    found: float = output["recipes"][name]["slices"][part]["metrics"]["ndcg"]["value"]
     return found
 
 
@@ -59,8 +59,8 @@ def test_the_tables_fit_the_terminal(config: Path, capsys: pytest.CaptureFixture
     assert re.search("related (clears|misses) the bar", said)
 
 
-def test_json_tells_every_recipe_slice_and_metric(told: Told) -> None:
-    answer = told("--test", "--folds", "2")
+def test_json_has_every_system_slice_and_metric(evaluated: Evaluated) -> None:
+    answer = evaluated("--test", "--folds", "2")
     assert answer["protocol"]["window"] == "test"
     assert (answer["protocol"]["name"], answer["seed"]) == ("basket", 0)
     ours = answer["recipes"]["related"]
@@ -77,39 +77,39 @@ def test_json_tells_every_recipe_slice_and_metric(told: Told) -> None:
 
 
 def test_every_use_of_the_test_window_is_counted(
-    told: Told, config: Path, capsys: pytest.CaptureFixture[str]
+    evaluated: Evaluated, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told("--test", "--folds", "0")["protocol"]["test_uses"] == 1
-    assert "test_uses" not in told("--folds", "0")["protocol"]
-    assert told("--test", "--folds", "0")["protocol"]["test_uses"] == 2
+    assert evaluated("--test", "--folds", "0")["protocol"]["test_uses"] == 1
+    assert "test_uses" not in evaluated("--folds", "0")["protocol"]
+    assert evaluated("--test", "--folds", "0")["protocol"]["test_uses"] == 2
     assert run(["evaluate", "--config", str(config), "--test", "--folds", "0"]) == 0
     assert "The test window was used 3 times so far." in capsys.readouterr().out
 
 
-def test_a_window_that_rolls_back_ends_where_the_later_one_begins(told: Told) -> None:
-    now, before = told("--folds", "0"), told("--folds", "0", "--back", "1")
+def test_a_window_that_rolls_back_ends_where_the_later_one_begins(evaluated: Evaluated) -> None:
+    now, before = evaluated("--folds", "0"), evaluated("--folds", "0", "--back", "1")
     assert before["protocol"]["until"] == now["protocol"]["from"]
     assert before["data"]["train_events"] < now["data"]["train_events"]
 
 
-def test_next_items(told: Told, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = told("--protocol", "next-item")
+def test_next_items(evaluated: Evaluated, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = evaluated("--protocol", "next-item")
     assert answer["protocol"]["decay"] == 0.8
     assert set(answer["recipes"]) == {"related", *BASELINES}
     assert min(value(answer, name) for name in answer["recipes"]) > 0
     assert run(["evaluate", "--config", str(config), "--protocol", "next-item"]) == 0
     said = capsys.readouterr().out
-    assert "without a history or anything new left out" in said
+    assert "without a history or a new item" in said
     assert max(map(len, said.splitlines())) <= 100
 
 
-def test_lists_of_another_system_are_judged_beside(told: Told, tmp_path: Path) -> None:
+def test_lists_of_another_system_are_evaluated_too(evaluated: Evaluated, tmp_path: Path) -> None:
     with (SMALL_SHOP / "catalogue.csv").open() as file:
         items = [row["item_id"] for row in csv.DictReader(file)]
     theirs = tmp_path / "theirs.csv"
     rows = [f"{item},{related},1" for item, related in pairwise(items)]
     theirs.write_text("\n".join(["item,related,score", *rows, "stranger,x,1"]) + "\n")
-    answer = told("--lists", f"theirs={theirs}", "--lists", f"again={theirs}")
+    answer = evaluated("--lists", f"theirs={theirs}", "--lists", f"again={theirs}")
     assert value(answer, "theirs") == value(answer, "again")
     assert value(answer, "theirs") < value(answer, "related")
     assert "simulated cold" not in answer["recipes"]["theirs"]["slices"]
@@ -118,14 +118,14 @@ def test_lists_of_another_system_are_judged_beside(told: Told, tmp_path: Path) -
 
 
 @pytest.mark.server
-def test_a_published_generation_is_judged_with_a_warning(
-    told: Told, config: Path, capsys: pytest.CaptureFixture[str]
+def test_a_published_generation_is_evaluated_with_a_warning(
+    evaluated: Evaluated, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["reindex", "--config", str(config)]) == 0
     capsys.readouterr()
     number = load(config).artifact_store().highest_run()
-    live = told("--folds", "0", "--generation")
-    named = told("--folds", "0", "--generation", str(number))
+    live = evaluated("--folds", "0", "--generation")
+    named = evaluated("--folds", "0", "--generation", str(number))
     for answer in (live, named):
         assert value(answer, f"generation {number}") > value(answer, "related")
         assert any("figures are too good" in note for note in answer["notes"])
@@ -140,10 +140,10 @@ def test_a_published_generation_is_judged_with_a_warning(
         (["--generation", "first"], 3, "give the number of a generation"),
         (["--generation", "99"], 5, "no record of run"),
         (["--folds", "-1"], 3, "must not be negative"),
-        (["--test", "--back", "1"], 3, "does not roll back"),
+        (["--test", "--back", "1"], 3, "cannot be moved back"),
     ],
 )
-def test_what_cannot_be_judged_is_told(
+def test_options_that_make_no_sense_are_refused(
     config: Path,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
@@ -161,17 +161,17 @@ def test_two_of_one_name_are_refused(
     path = tmp_path / "lists.csv"
     path.write_text("item,related,score\na,b,1\n")
     assert run(["evaluate", "--config", str(config), "--lists", f"EASE={path}"]) == 3
-    assert "two of those judged are named 'EASE'" in capsys.readouterr().err
+    assert "two systems are named 'EASE'" in capsys.readouterr().err
 
 
-def test_placements_are_judged_by_name(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_placements_are_evaluated_by_name(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
-    def judged(job: Job, *_: object) -> None:
+    def refused(job: Job, *_: object) -> None:
         asked.append([one.name for one in job.recipe.placements])
-        raise DataError("judged")
+        raise DataError("evaluated")
 
-    monkeypatch.setattr(command, "evaluate", judged)
+    monkeypatch.setattr(command, "evaluate", refused)
     second = "recipe.placements=[{name='one', fusion='gated'}, {name='two', fusion='gated'}]"
     options = ["evaluate", "--config", str(config), "--set", second]
     assert run([*options, "--placement", "two", "--placement", "one"]) == 4

@@ -1,88 +1,78 @@
-"""How two builds differ, where the answer is known."""
+"""Columns of entries, and lists that must not be."""
 
 import numpy as np
 import pytest
 
-from recommender.core.ids import ItemIds
-from recommender.core.lists import Lists, compare
-from recommender.core.neighbours import RelatedLists
-from recommender.core.related import EVIDENCE
-
-POPULAR = EVIDENCE.index("popular")
+from recommender.core.lists import PADDING, Entries, RelatedLists, first_rows
+from recommender.core.neighbours import NONE
+from recommender.errors import DataError
 
 
-def build(lists: dict[str, str], popular: str = "") -> Lists:
-    """Items by the order of `lists`, whose values are the ids of their entries."""
-    ids = ItemIds(tuple(lists))
-    rows = [ids.row(entry) for entries in lists.values() for entry in entries]
-    codes = [POPULAR if item in popular else 0 for item, entries in lists.items() for _ in entries]
-    return Lists(
-        ids,
-        RelatedLists(
-            "related",
-            np.cumsum([0, *(len(entries) for entries in lists.values())]),
+def lists(offsets: list[int], rows: list[int], scores: list[float]) -> RelatedLists:
+    return RelatedLists(
+        "related",
+        np.array(offsets, dtype=np.int64),
+        Entries(
             np.array(rows, dtype=np.int32),
-            np.full(len(rows), 0.5, dtype=np.float32),
-            np.array(codes, dtype=np.uint8),
+            np.array(scores, dtype=np.float32),
+            np.zeros(len(rows), dtype=np.uint8),
         ),
     )
 
 
-def test_the_same_is_the_same_whatever_the_order_of_rows() -> None:
-    one = build({"a": "bc", "b": "a", "c": ""})
-    two = build({"c": "", "b": "a", "a": "bc"})
-    found = compare(one, two)
-    assert found.kept.tolist() == [1, 1, 1]
-    assert not found.moved.any()
-    assert (found.churn, len(found.orphaned)) == (0, 0)
+def block(rows: list[list[int]], scores: list[list[float]]) -> Entries:
+    """A block whose evidence numbers its entries."""
+    made = np.array(rows, dtype=np.int32)
+    codes = np.arange(made.size, dtype=np.uint8).reshape(made.shape) % 5
+    return Entries(made, np.array(scores, dtype=np.float32), codes)
 
 
-def test_what_came_went_and_moved() -> None:
-    old = build({"a": "bcd", "b": "acd", "c": "ab", "d": "", "x": "a"})
-    new = build({"a": "bce", "b": "dca", "c": "", "d": "", "e": "d"})
-    found = compare(old, new)
-    kept = dict(zip("abcd", found.kept.tolist(), strict=True))
-    assert kept == {"a": pytest.approx(2 / 3), "b": 1, "c": 0, "d": 1}
-    assert found.moved.tolist() == [True, True, True, False]
-    assert found.overlap == pytest.approx((2 / 3 + 1 + 0 + 1) / 4)
-    assert found.orphaned.tolist() == []
-    gone = compare(old, build({"a": "c", "b": "c", "c": "ab", "d": ""}))
-    assert gone.orphaned.tolist() == [3]
+def test_lists_join_blocks_without_padding() -> None:
+    low = -np.inf
+    first = block([[1, 2], [NONE, NONE]], [[0.9, 0.4], [low, low]])
+    second = block([[0, NONE]], [[1.0, low]])
+    joined = RelatedLists.of_blocks("related", [first, second])
+    assert joined.offsets.tolist() == [0, 2, 2, 3]
+    assert joined.entries.rows.tolist() == [1, 2, 0]
+    assert joined.entries.evidence.tolist() == [0, 1, 0]
+    assert joined.owners.tolist() == [0, 0, 2]
+    assert joined.of(2).rows.tolist() == [0]
+    again = joined.block(range(2))
+    assert again.rows.tolist() == [[1, 2], [NONE, NONE]]
+    assert np.isneginf(again.scores[1]).all()
+    assert first_rows(joined.sizes, joined.entries.rows, 1).tolist() == [[1], [NONE], [0]]
 
 
-def test_an_item_that_is_gone_counts_as_gone() -> None:
-    found = compare(build({"a": "bx", "b": "", "x": ""}), build({"a": "b", "b": ""}))
-    assert found.kept.tolist() == [0.5, 1]
+def test_every_operation_handles_every_column() -> None:
+    entries = block([[3, 4], [5, NONE]], [[0.9, 0.4], [0.8, -np.inf]])
+    for name, column in entries.columns().items():
+        turned = entries.reordered(np.array([[1, 0], [1, 0]])).columns()[name]
+        assert turned.tolist() == column[:, ::-1].tolist()
+        kept = entries.where(np.array([[True, False], [False, False]])).columns()[name]
+        assert kept[0, 0] == column[0, 0]
+        assert (kept.ravel()[1:] == PADDING[name]).all()
+        twice = Entries.concatenated([entries, entries]).columns()[name]
+        assert twice.tolist() == [*column.tolist(), *column.tolist()]
+        assert entries[0].columns()[name].tolist() == column[0].tolist()
+    new = Entries.padded((2, 2))
+    new.put_new(np.s_[0, 1], rows=7)
+    assert new.rows.tolist() == [[NONE, 7], [NONE, NONE]]
+    assert np.isneginf(new.scores).all()
+    with pytest.raises(DataError, match="differ in shape"):
+        Entries(entries.rows, entries.scores, entries.evidence[0])
 
 
-def test_best_sellers_that_fill_a_list_up_do_not_count() -> None:
-    found = compare(build({"a": "b", "b": "a"}, popular="a"), build({"a": "", "b": "a"}))
-    assert found.kept.tolist() == [1, 1]
-
-
-def test_nothing_in_common() -> None:
-    assert compare(build({"a": ""}), build({"b": ""})).overlap == 1
-
-
-def test_an_item_that_enters_the_first_five_of_many_lists_is_told() -> None:
-    items = [f"i{row:02d}" for row in range(40)]
-    ids = ItemIds(tuple(items))
-
-    def lists(target: int, owners: int) -> Lists:
-        """The first `owners` lists hold the item, the others the last one."""
-        rows = np.where(np.arange(40) < owners, target, 39).astype(np.int32)
-        rows[[target, 39]] = 38
-        made = RelatedLists(
-            "related",
-            np.arange(41),
-            rows,
-            np.full(40, 0.5, np.float32),
-            np.zeros(40, np.uint8),
-        )
-        return Lists(ids, made)
-
-    found = compare(lists(30, 2), lists(30, 25))
-    assert found.jumped.tolist() == [30]
-    assert (found.links_before[30], found.links_after[30]) == (2, 25)
-    assert compare(lists(30, 25), lists(30, 30)).jumped.tolist() == []
-    assert compare(lists(30, 2), lists(30, 9)).jumped.tolist() == []
+@pytest.mark.parametrize(
+    ("rows", "scores", "reason"),
+    [
+        ([0, 1], [0.5, 0.4], "its own item"),
+        ([1, 1], [0.5, 0.4], "twice"),
+        ([1, 5], [0.5, 0.4], "outside of the catalogue"),
+        ([1, 2], [0.5, 0.0], r"outside of \(0, 1\]"),
+        ([1, 2], [1.5, 0.4], r"outside of \(0, 1\]"),
+        ([1, 2], [np.nan, 0.4], r"outside of \(0, 1\]"),
+    ],
+)
+def test_lists_that_may_not_be(rows: list[int], scores: list[float], reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        lists([0, 2, 2, 2], rows, scores)

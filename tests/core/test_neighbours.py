@@ -1,20 +1,9 @@
 import numpy as np
-import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.core.neighbours import NONE, Neighbours, RelatedLists
-from recommender.errors import DataError
-
-
-def lists(offsets: list[int], rows: list[int], scores: list[float]) -> RelatedLists:
-    return RelatedLists(
-        "related",
-        np.array(offsets, dtype=np.int64),
-        np.array(rows, dtype=np.int32),
-        np.array(scores, dtype=np.float32),
-        np.zeros(len(rows), dtype=np.uint8),
-    )
+from recommender.core.neighbours import NONE, Neighbours
 
 
 @given(st.data())
@@ -38,32 +27,10 @@ def test_ordered_breaks_ties_by_row_and_puts_padding_last() -> None:
     assert Neighbours.ordered(rows, scores).rows.tolist() == [[5, 3, 7, NONE]]
 
 
-def test_lists_join_blocks_without_padding() -> None:
-    first = Neighbours(
-        np.array([[1, 2], [NONE, NONE]], dtype=np.int32),
-        np.array([[0.9, 0.4], [-np.inf, -np.inf]], dtype=np.float32),
-    )
-    second = Neighbours(np.array([[0, NONE]], np.int32), np.array([[1.0, -np.inf]], np.float32))
-    parts = [(first, np.array([[0, 1], [9, 9]], np.uint8)), (second, np.array([[2, 9]], np.uint8))]
-    joined = RelatedLists.of_blocks("related", parts)
-    assert joined.offsets.tolist() == [0, 2, 2, 3]
-    assert joined.rows.tolist() == [1, 2, 0]
-    assert joined.evidence.tolist() == [0, 1, 2]
-    again = RelatedLists.from_columns("related", joined.columns())
-    assert again.scores.tolist() == joined.scores.tolist()
-
-
-@pytest.mark.parametrize(
-    ("rows", "scores", "reason"),
-    [
-        ([0, 1], [0.5, 0.4], "its own item"),
-        ([1, 1], [0.5, 0.4], "twice"),
-        ([1, 5], [0.5, 0.4], "outside of the catalogue"),
-        ([1, 2], [0.5, 0.0], r"outside of \(0, 1\]"),
-        ([1, 2], [1.5, 0.4], r"outside of \(0, 1\]"),
-        ([1, 2], [np.nan, 0.4], r"outside of \(0, 1\]"),
-    ],
-)
-def test_lists_that_may_not_be(rows: list[int], scores: list[float], reason: str) -> None:
-    with pytest.raises(DataError, match=reason):
-        lists([0, 2, 2, 2], rows, scores)
+def test_equal_scores_favour_no_column() -> None:
+    alike = sp.csr_array(np.ones((400, 400), dtype=np.float32))
+    lists = Neighbours.of_sparse(alike, 10)
+    shown = np.bincount(lists.rows.ravel(), minlength=400)
+    assert (shown > 0).mean() > 0.99
+    halves = [Neighbours.of_sparse(alike[:200], 10), Neighbours.of_sparse(alike[200:], 10, 200)]
+    assert (Neighbours.joined(halves).rows == lists.rows).all()

@@ -1,4 +1,4 @@
-"""Fine-tuning as a whole: what is learned from, how it is judged, when it is refused."""
+"""Fine-tuning as a whole: what is learned from, how it is evaluated, when it is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,9 @@ from recommender.core.interactions import Interactions
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation import finetuning
-from recommender.evaluation.finetuning import HELD_OUT, Judgement, finetune
-from recommender.evaluation.harness import Terms
-from recommender.evaluation.intervals import Interval
-from recommender.evaluation.model_card import card, licence_of
+from recommender.evaluation.finetuning import HELD_OUT, FinetuningResult, card, finetune, licence_of
+from recommender.evaluation.harness import EvaluationPlan
+from recommender.evaluation.metrics import Interval
 from recommender.settings.loading import load
 from recommender.vectors.content.adapter import (
     Adapter,
@@ -27,7 +26,7 @@ from recommender.vectors.content.adapter import (
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 TRAINING = AdapterTraining(hidden=8, steps=25, batch=64)
-TERMS = Terms(days=30)
+PLAN = EvaluationPlan(days=30)
 
 
 @pytest.fixture(scope="module")
@@ -52,40 +51,40 @@ def test_nothing_later_than_the_validation_window_is_learned_from(
         self: AdapterTraining,
         matrix: FloatMatrix,
         events: Interactions,
-        judge: Validation,
+        validate: Validation,
         watch: OnCheck,
     ) -> Adapter:
         seen.append(events)
-        return fit(self, matrix, events, judge, watch)
+        return fit(self, matrix, events, validate, watch)
 
     monkeypatch.setattr(AdapterTraining, "fit", watched)
-    tuned = finetune(job, TERMS, TRAINING, lambda *_: None)
+    tuned = finetune(job, PLAN, TRAINING, lambda *_: None)
     (events,) = seen
-    assert 0 < events.time.max() < tuned.bench.window.start
-    held_out = np.unique(tuned.bench.folds[0].queries.row)
+    assert 0 < events.time.max() < tuned.harness.window.start
+    held_out = np.unique(tuned.harness.folds[0].queries.row)
     assert len(held_out)
     assert not np.isin(events.item, held_out).any()
 
 
 @pytest.mark.usefixtures("any_encoder")
 def test_before_is_text_alone_and_slices_add_up(job: Job) -> None:
-    tuned = finetune(job, TERMS, TRAINING, lambda *_: None)
-    judged = tuned.judgement
-    assert judged.n["all"] == judged.n[HELD_OUT] + judged.n[finetuning.SEEN]
-    for name, gain in judged.gain.items():
-        change = judged.after[name].value - judged.before[name].value
+    tuned = finetune(job, PLAN, TRAINING, lambda *_: None)
+    result = tuned.result
+    assert result.n["all"] == result.n[HELD_OUT] + result.n[finetuning.SEEN]
+    for name, gain in result.gain.items():
+        change = result.after[name].value - result.before[name].value
         assert gain.value == pytest.approx(change, abs=1e-9)
-    everyone = finetuning.scores(job, tuned.bench.text.matrix, tuned.bench.queries)
-    odd = tuned.bench.queries.basket % 2 == 1
-    assert judged.before["all"].value == pytest.approx(everyone.ndcg[odd].mean())
+    everyone = finetuning.text_scores(job, tuned.harness.text.matrix, tuned.harness.queries)
+    odd = tuned.harness.queries.basket % 2 == 1
+    assert result.before["all"].value == pytest.approx(everyone.ndcg[odd].mean())
 
 
 def test_another_encoder_is_refused(job: Job) -> None:
     with pytest.raises(ConfigError, match="hashing cannot be fine-tuned"):
-        finetune(job, TERMS, TRAINING, lambda *_: None)
+        finetune(job, PLAN, TRAINING, lambda *_: None)
 
 
-def judgement(everyone: tuple[float, float], held_out: tuple[float, float]) -> Judgement:
+def result_of(everyone: tuple[float, float], held_out: tuple[float, float]) -> FinetuningResult:
     flat = Interval(0.1, 0.1, 0.1)
     names = ("all", HELD_OUT)
     gain = {
@@ -93,7 +92,7 @@ def judgement(everyone: tuple[float, float], held_out: tuple[float, float]) -> J
         for name, ends in zip(names, (everyone, held_out), strict=True)
     }
     same = dict.fromkeys(names, flat)
-    return Judgement(dict.fromkeys(names, 9), same, same, gain)
+    return FinetuningResult(dict.fromkeys(names, 9), same, same, gain)
 
 
 @pytest.mark.parametrize(
@@ -107,18 +106,18 @@ def judgement(everyone: tuple[float, float], held_out: tuple[float, float]) -> J
 def test_what_counts_as_better(
     everyone: tuple[float, float], held_out: tuple[float, float], improved: bool
 ) -> None:
-    assert judgement(everyone, held_out).improved is improved
+    assert result_of(everyone, held_out).improved is improved
 
 
-def test_a_card_tells_what_the_model_is() -> None:
+def test_a_card_describes_the_model() -> None:
     facts = {
         "base": "b", "digest": "d", "licence": "apache-2.0", "shop": "acme", "dimensions": 3,
         "events": 1000, "since": "2026-01-01", "until": "2026-02-01", "judged_until": "2026-03-01",
         "held_out": 7, "seed": 0, "parameters": "steps 5",
     }  # fmt: skip
-    told = card(facts, judgement((0.01, 0.02), (0.0, 0.01)).plain())
+    text = card(facts, result_of((0.01, 0.02), (0.0, 0.01)).plain())
     for part in ("apache-2.0", "1,000 events", "2026-02-01", "+0.0150 (+0.0100 to +0.0200)"):
-        assert part in told
+        assert part in text
 
 
 def test_a_licence_is_read_of_the_base_models_card(tmp_path: Path) -> None:
@@ -128,7 +127,7 @@ def test_a_licence_is_read_of_the_base_models_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_a_shop_without_two_sides_is_told(
+def test_a_shop_without_two_sides_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_shop(tmp_path, orders(("a", "b")))
@@ -140,13 +139,13 @@ def test_a_shop_without_two_sides_is_told(
 
 
 @pytest.mark.usefixtures("any_encoder")
-def test_a_tuned_model_is_noted_where_it_is_judged(job: Job, tmp_path: Path) -> None:
-    from recommender.evaluation.experiments import tuning_notes
+def test_a_tuned_model_is_noted_where_it_is_evaluated(job: Job, tmp_path: Path) -> None:
+    from recommender.evaluation.experiments import _notes_on_text_model
 
     (tmp_path / "finetuning.json").write_text('{"until": 1000}')
     recipe = replace(job.recipe, text=Choice("sentence-transformers", {"model": str(tmp_path)}))
-    (late,) = tuning_notes(recipe, start=999)
+    (late,) = _notes_on_text_model(recipe, start=999)
     assert "too good" in late
-    (early,) = tuning_notes(recipe, start=1000)
+    (early,) = _notes_on_text_model(recipe, start=1000)
     assert "simulated cold" in early
-    assert tuning_notes(job.recipe, start=0) == ()
+    assert _notes_on_text_model(job.recipe, start=0) == ()

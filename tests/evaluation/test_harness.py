@@ -1,4 +1,4 @@
-"""The bench: nothing of the test period is learned from, and everyone is judged alike."""
+"""The harness: nothing is learned from the test period, and all systems get the same queries."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +12,9 @@ from recommender.core.recipe import Recipe
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
-from recommender.evaluation.baskets import Window, window
-from recommender.evaluation.experiments import references
-from recommender.evaluation.harness import Bench, ProtocolName, Terms, bench_of
+from recommender.evaluation.experiments import evaluate_baselines
+from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
+from recommender.evaluation.protocols import Window, window
 from recommender.settings.loading import load
 from recommender.vectors.content.hashing import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
@@ -43,8 +43,8 @@ def text() -> Embeddings:
     return Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
 
 
-def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Bench:
-    return bench_of(catalogue(N_ITEMS), split(shop), text(), Terms(protocol=protocol))
+def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Harness:
+    return harness_of(catalogue(N_ITEMS), split(shop), text(), EvaluationPlan(protocol=protocol))
 
 
 def noisy(shop: Interactions) -> Interactions:
@@ -63,14 +63,14 @@ def noisy(shop: Interactions) -> Interactions:
 
 
 def learned(shop: Interactions, recipe: Recipe) -> Iterator[bytes]:
-    """Whatever is learned on a bench of the shop, as bytes."""
+    """Whatever is learned on a harness of the shop, as bytes."""
     made = prepared(shop)
     for fold in (made.window.train, *(fold.train for fold in made.folds)):
         yield from (column.tobytes() for column in fold.columns().values())
-        for lists in made.maker(recipe)(fold).values():
+        for lists in made.builder(recipe)(fold).values():
             yield lists.rows.tobytes() + lists.scores.tobytes()
-    yield from (one.top.tobytes() for one in references(made, recipe)[0])
-    yield made.shelf.support.tobytes()
+    yield from (one.top.tobytes() for one in evaluate_baselines(made, recipe)[0])
+    yield made.beyond.support.tobytes()
 
 
 def test_noise_in_the_test_period_changes_nothing_that_is_learned(recipe: Recipe) -> None:
@@ -83,8 +83,8 @@ def test_noise_in_the_test_period_changes_nothing_that_is_learned(recipe: Recipe
 def test_the_test_period_is_what_is_asked(recipe: Recipe) -> None:
     clean, disturbed = prepared(events()), prepared(noisy(events()))
     assert clean.queries.relevant.tolist() != disturbed.queries.relevant.tolist()
-    assert clean.judge(recipe).slices["all"].metrics["ndcg"].value > 0.3
-    assert disturbed.judge(recipe).slices["all"].metrics["ndcg"].value < 0.2
+    assert clean.evaluate(recipe).ndcg().value > 0.3
+    assert disturbed.evaluate(recipe).ndcg().value < 0.2
 
 
 @pytest.mark.parametrize("seen_by", ["window", "history"])
@@ -93,28 +93,28 @@ def test_next_items_are_never_learned_from(recipe: Recipe, seen_by: str) -> None
     train = made.window.train
     assert train.time.max() < made.window.start
     if seen_by == "history":
-        steps = made.questions.steps  # type: ignore[attr-defined]
+        history = made.task.history  # type: ignore[attr-defined]
         relevant = made.queries
         for user in range(len(relevant)):
             answer = relevant.relevant[relevant.offsets[user] : relevant.offsets[user + 1]]
-            assert not np.isin(answer, steps.item[steps.holder == user]).any()
-    assert made.judge(recipe).slices["all"].n == len(made.queries) > 100
+            assert not np.isin(answer, history.item[history.user == user]).any()
+    assert made.evaluate(recipe).slices["all"].n == len(made.queries) > 100
 
 
-def test_a_recipe_is_judged_by_any_of_its_placements(recipe: Recipe) -> None:
+def test_a_recipe_is_evaluated_in_any_of_its_placements(recipe: Recipe) -> None:
     second = replace(recipe.placements[0], name="second", depth=12)
     two = replace(recipe, placements=(*recipe.placements, second))
     made = prepared(events())
-    assert made.judge(two).name == "related"
-    assert made.judge(two, "second").name == "second"
+    assert made.evaluate(two).name == "related"
+    assert made.evaluate(two, "second").name == "second"
     with pytest.raises(ConfigError, match="the recipe has related, second"):
-        made.judge(two, "third")
+        made.evaluate(two, "third")
 
 
-def test_ready_made_lists_are_judged_as_those_that_are_made(recipe: Recipe) -> None:
+def test_external_lists_are_evaluated_as_built_ones(recipe: Recipe) -> None:
     made = prepared(events())
-    lists = made.maker(recipe)(made.window.train)["related"]
-    ours, same = made.judge(recipe), made.judge_lists("same", lists)
+    lists = made.builder(recipe)(made.window.train)["related"]
+    ours, same = made.evaluate(recipe), made.evaluate_lists("same", lists)
     assert same.slices["all"] == ours.slices["all"]
     assert same.lists == ours.lists
     difference = made.differences(ours, same)
@@ -124,18 +124,18 @@ def test_ready_made_lists_are_judged_as_those_that_are_made(recipe: Recipe) -> N
     assert "simulated cold" not in difference
 
 
-def test_references_in_the_folds_are_what_a_fit_in_each_fold_gives(recipe: Recipe) -> None:
+def test_baselines_in_the_folds_are_what_a_fit_in_each_fold_gives(recipe: Recipe) -> None:
     made = prepared(events())
-    short = {one.name: one for one in references(made, recipe)[0]}
+    short = {one.name: one for one in evaluate_baselines(made, recipe)[0]}
     assert {name for name, one in short.items() if one.cold.ndcg.any()} == {  # type: ignore[union-attr]
         *("best sellers", "text alone", "plain concatenation")
     }
 
 
-def test_windows_roll_back_and_the_test_period_does_not() -> None:
+def test_validation_windows_move_back_and_the_test_period_does_not() -> None:
     newest = 100 * DAY_S - 1
-    assert Terms().period(newest) == (70 * DAY_S, 30)
-    assert Terms(back=2).period(newest) == (10 * DAY_S, 30)
-    assert Terms(test=True, test_from=90 * DAY_S).period(newest) == (100 * DAY_S, 10)
-    with pytest.raises(ConfigError, match="does not roll back"):
-        Terms(test=True, back=1)
+    assert EvaluationPlan().period(newest) == (70 * DAY_S, 30)
+    assert EvaluationPlan(back=2).period(newest) == (10 * DAY_S, 30)
+    assert EvaluationPlan(test=True, test_from=90 * DAY_S).period(newest) == (100 * DAY_S, 10)
+    with pytest.raises(ConfigError, match="cannot be moved back"):
+        EvaluationPlan(test=True, back=1)

@@ -9,20 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import RR, R, Success, nDCG
 
-from recommender.evaluation.baskets import Queries
-from recommender.evaluation.intervals import Resamples
 from recommender.evaluation.metrics import (
     METRICS,
-    QueryScores,
+    Resamples,
     coverage,
     coverage_curve,
     gini,
     intra_list_similarity,
-    judge,
     novelty,
+    score_queries,
 )
-from recommender.evaluation.report import Panel
-from recommender.evaluation.slices import by_category, by_support
+from recommender.evaluation.protocols import Queries
 
 
 @given(st.data())
@@ -33,7 +30,7 @@ def test_metrics_are_what_their_definitions_say(data: st.DataObject) -> None:
     top = np.full((n_items, k), -1)
     top[0, : len(shown)] = shown
     one = Queries(np.array([0]), np.array([0]), np.array([0, len(relevant)]), np.array(relevant))
-    scores = judge(one, top, k)
+    scores = score_queries(one, top, k)
     gains = [1 / math.log2(place + 2) for place, row in enumerate(shown) if row in relevant]
     ideal = sum(1 / math.log2(place + 2) for place in range(min(k, len(relevant))))
     places = [place + 1 for place, row in enumerate(shown) if row in relevant]
@@ -59,7 +56,7 @@ def random_queries(n_queries: int, n_items: int) -> tuple[Queries, np.ndarray]:
 
 def test_ranking_metrics_agree_with_ir_measures() -> None:
     queries, top = random_queries(300, 40)
-    scores = judge(queries, top)
+    scores = score_queries(queries, top)
     relevant = [
         ir_measures.Qrel(str(query), f"i{row}", 1)
         for query in range(len(queries))
@@ -115,30 +112,3 @@ def test_an_interval_of_a_slice_has_the_width_that_theory_gives_it() -> None:
     (part,) = Resamples.of(np.arange(4000)).intervals(values, chosen)
     assert part.value == pytest.approx(values[chosen].mean())
     assert part.high - part.low == pytest.approx(2 * 1.96 * 0.1 / math.sqrt(1000), rel=0.15)
-
-
-def test_differences_are_taken_query_by_query() -> None:
-    rng = np.random.default_rng(2)
-    ndcg = rng.random(200)
-    theirs = QueryScores(ndcg, ndcg, ndcg, ndcg)
-    ours = QueryScores(ndcg, ndcg + 0.01, ndcg, ndcg)
-    panel = Panel({"all": np.ones(200, dtype=bool)}, Resamples.of(np.arange(200)))
-    better = panel.differences(ours, theirs)["all"]
-    assert better.low == pytest.approx(0.01, rel=1e-3)
-    assert better.high == pytest.approx(0.01, rel=1e-3)
-
-
-def test_slices_by_support_and_category() -> None:
-    rows = np.repeat(np.arange(5, dtype=np.int32), 120)
-    queries = Queries(rows, rows, np.arange(len(rows) + 1), rows)
-    parts = by_support(queries, np.array([0, 1, 19, 20, 200], dtype=np.float32))
-    assert {name: part.sum() for name, part in parts.items()} == {
-        **{"all": 600, "new": 120, "tail": 240, "torso": 120, "head": 120}
-    }
-    paths = ("Home > Lamps", "Home", "Garden", "", "Toys > Wood")
-    few = queries.select(np.arange(len(rows)) < 560)
-    assert {name: part.sum() for name, part in by_category(few, paths).items()} == {
-        "category: Home": 240,
-        "category: Garden": 120,
-    }
-    assert by_category(queries, ("",) * 5) == {}

@@ -1,4 +1,4 @@
-"""The search on a bench whose answers are known, and `recommender tune` on the generated shop."""
+"""The search on a harness whose results are known, and `recommender tune` on the generated shop."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ import pytest
 from recommender.cli.main import run
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.errors import ConfigError
-from recommender.evaluation.harness import Bench
-from recommender.evaluation.intervals import Interval
+from recommender.evaluation.harness import Harness
+from recommender.evaluation.metrics import Interval
 from recommender.evaluation.tuning import Trial, tune, variations
 from recommender.settings.tables import RecipeSettings
 from tests.support.shop_files import write_small_shop
@@ -36,7 +36,7 @@ class Slice:
 
 @dataclass
 class Known:
-    """What a bench says of a recipe: its parameters decide."""
+    """The result of a recipe, which its parameters decide."""
 
     value: float
     tail: float
@@ -48,15 +48,18 @@ class Known:
             "tail": Slice(400, {"ndcg": Interval(self.tail, self.tail, self.tail)}),
         }
 
+    def ndcg(self) -> Interval:
+        return self.slices["all"].metrics["ndcg"]
+
 
 @dataclass
-class KnownBench:
-    """A bench on which text_share 0.2 is best, and half_support hurts the tail."""
+class KnownHarness:
+    """A harness on which text_share 0.2 is best, and half_support hurts the tail."""
 
-    judged: list[Recipe] = field(default_factory=list)
+    evaluated: list[Recipe] = field(default_factory=list)
 
-    def judge(self, recipe: Recipe) -> Known:
-        self.judged.append(recipe)
+    def evaluate(self, recipe: Recipe) -> Known:
+        self.evaluated.append(recipe)
         gate = recipe.placements[0].fusion.parameters
         half = gate.get("half_support", 5.0)
         return Known(1 - abs(gate["text_share"] - 0.2) + half / 100, 1 - abs(half - 5) / 10)
@@ -68,20 +71,20 @@ class KnownBench:
         }
 
 
-def tuned(bench: KnownBench, trials: list[Trial], stop: int = 10_000) -> Recipe:
+def tuned(harness: KnownHarness, trials: list[Trial], stop: int = 10_000) -> Recipe:
     ticks = count()
     found, best = tune(
-        RECIPE, [cast("Bench", bench)], lambda: next(ticks) >= stop, trials.append, seed=1
+        RECIPE, [cast("Harness", harness)], lambda: next(ticks) >= stop, trials.append, seed=1
     )
     assert best.taken
-    assert best.ndcg == pytest.approx(bench.judge(found).value)
+    assert best.ndcg == pytest.approx(harness.evaluate(found).value)
     return found
 
 
 def test_what_helps_is_kept_unless_it_harms_a_slice() -> None:
     trials: list[Trial] = []
-    bench = KnownBench()
-    found = tuned(bench, trials)
+    harness = KnownHarness()
+    found = tuned(harness, trials)
     gate = found.placements[0].fusion.parameters
     assert gate["text_share"] == 0.2
     assert gate.get("half_support", 5.0) == 5.0
@@ -90,13 +93,13 @@ def test_what_helps_is_kept_unless_it_harms_a_slice() -> None:
         "as given",
         "fusion.text_share = 0.2",
     }
-    digests = [recipe.digest for recipe in bench.judged[:-1]]
+    digests = [recipe.digest for recipe in harness.evaluated[:-1]]
     assert len(set(digests)) == len(digests)
 
 
 def test_it_ends_in_time() -> None:
     trials: list[Trial] = []
-    tuned(KnownBench(), trials, stop=3)
+    tuned(KnownHarness(), trials, stop=3)
     assert len(trials) <= 4
 
 
@@ -110,7 +113,7 @@ def test_each_variation_changes_one_parameter() -> None:
     assert "fusion.text_share" in changes
 
 
-def test_nothing_to_tune_is_told() -> None:
+def test_a_recipe_with_nothing_to_tune_is_refused() -> None:
     plain = Recipe(
         Choice("hashing"),
         {},
@@ -130,19 +133,21 @@ def test_the_command_writes_a_recipe_that_settings_read(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "tuned.toml"
-    told = ["tune", "--config", str(config), "--minutes", "0.05", "--windows", "1"]
-    assert run([*told, "--out", str(out)]) == 0
+    command = ["tune", "--config", str(config), "--minutes", "0.05", "--windows", "1"]
+    assert run([*command, "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "taken  as given" in said
     assert "# window 0: NDCG@10 0." in out.read_text()
     tree: dict[str, Any] = tomllib.loads(out.read_text())
     made = RecipeSettings.model_validate(tree).recipe()
     assert made.placements[0].name == "related"
-    assert run([*told, "--out", str(out)]) == 3
+    assert run([*command, "--out", str(out)]) == 3
     assert "exists already" in capsys.readouterr().err
 
 
-def test_nonsense_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nonsense_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(tmp_path / "tuned.toml")
     assert run(["tune", "--config", str(config), "--minutes", "0", "--out", out]) == 3
     assert "--minutes must be above 0" in capsys.readouterr().err

@@ -24,7 +24,7 @@ TEXTS = [
 ]
 
 
-def test_words_that_stand_beside_the_same_words_are_near() -> None:
+def test_words_that_occur_with_the_same_words_are_near() -> None:
     vectors = WordTraining(dimensions=5).fit(TEXTS)
     row = {word: place for place, word in enumerate(vectors.words)}
     units = vectors.matrix / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
@@ -62,8 +62,8 @@ def test_from_a_shop_to_its_build(tmp_path: Path, capsys: pytest.CaptureFixture[
     config = write_small_shop(tmp_path)
     where = ["--config", str(config), "--out", str(tmp_path / "words.bin")]
     assert run(["train-words", *where, "--dimensions", "32"]) == 0
-    told = capsys.readouterr().out
-    assert f'text = {{ use = "static", path = "{tmp_path / "words.bin"}" }}' in told
+    output = capsys.readouterr().out
+    assert f'text = {{ use = "static", path = "{tmp_path / "words.bin"}" }}' in output
     assert read(tmp_path / "words.bin").matrix.shape[1] == 32
     text = 'recipe.text={ use = "static", path = "words.bin" }'
     settings = load(config, [text])
@@ -79,7 +79,7 @@ def test_a_file_that_is_there_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_small_shop(tmp_path)
-    for name, reason in (("words.bin", "there already"), ("words.txt", "ends in .bin")):
+    for name, reason in (("words.bin", "exists, and"), ("words.txt", "ends in .bin")):
         (tmp_path / name).write_text("kept")
         where = ["--config", str(config), "--out", str(tmp_path / name)]
         assert run(["train-words", *where]) == 3

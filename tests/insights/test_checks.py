@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.insights.checks import (
     KINDS,
@@ -134,9 +134,7 @@ def lists_to(target: int, n_items: int, evidence: int) -> RelatedLists:
     return RelatedLists(
         "related",
         np.arange(n_items + 1),
-        rows,
-        np.full(n_items, 0.5, np.float32),
-        np.full(n_items, evidence, np.uint8),
+        Entries(rows, np.full(n_items, 0.5, np.float32), np.full(n_items, evidence, np.uint8)),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recommender.build.contents import read_catalogue
 from recommender.cli.main import run
-from recommender.cli.session import live_build
+from recommender.cli.session import live_lists
 from recommender.settings.loading import load
 from tests.support.shop_files import SMALL_SHOP, write_small_shop
 
@@ -86,9 +86,9 @@ def test_every_entry_is_explained_at_its_place(asked: Asked) -> None:
 
 def test_why_not(asked: Asked, config: Path) -> None:
     settings = load(config)
-    build = live_build(settings).build
-    assert build is not None
-    catalogue = read_catalogue(settings.artifact_store(), build)
+    live, _ = live_lists(settings)
+    assert live is not None
+    catalogue = read_catalogue(settings.artifact_store(), live.build)
     told: dict[str, dict[str, object]] = {}
     for other in catalogue.ids.ids:
         if {"out", "ranked", "not"} <= set(told):
@@ -128,9 +128,9 @@ def test_ranks_and_counts(asked: Asked) -> None:
 def test_an_entry_below_the_lowest_score(asked: Asked, config: Path) -> None:
     n_entries = cast("int", asked("20000", "20000", "strict")["entries"])
     store = load(config).artifact_store()
-    build = live_build(load(config)).build
-    assert build is not None
-    ids = read_catalogue(store, build).ids.ids
+    live, _ = live_lists(load(config))
+    assert live is not None
+    ids = read_catalogue(store, live.build).ids.ids
     verdicts = (str(asked("20000", other, "strict")["verdict"]) for other in ids)
     assert n_entries <= 36
     assert next(verdict for verdict in verdicts if "below min_score 0.25" in verdict)

@@ -22,10 +22,10 @@ from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
 from recommender.insights.gc import tidy
 from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
-from recommender.live.live_state import live_scene
+from recommender.live.live_state import live_state
 from recommender.live.overlays import base_lists, changed, composed, live_record
-from recommender.live.refresh import Live, Refreshment, checked, refresh
-from recommender.live.rule_changes import apply
+from recommender.live.refresh import Refreshment, checked, refresh
+from recommender.live.rule_changes import apply_rules
 from recommender.merchandising.rule_file import parsed
 from recommender.publishing.hidden import Hidden
 from recommender.readers.shop import read_catalogue
@@ -184,11 +184,11 @@ def test_the_next_reindex_folds_all_in(shop: Shop) -> None:
     shop.write(NEW)
     shop.refresh("99001")
     with publisher_of(shop.settings) as publisher:
-        assert Live.of(shop.settings.artifact_store(), publisher).record.provisional == {"99001"}
+        assert live_state(shop.settings.artifact_store(), publisher).record.provisional == {"99001"}
         shop.reindex()
-        live = Live.of(shop.settings.artifact_store(), publisher)
+        live = live_state(shop.settings.artifact_store(), publisher)
     assert live.record.refreshed is None
-    assert len(live.seen.live.layers) == 1
+    assert len(live.pointer.live.layers) == 1
     assert shop.lists("99001")[0].status == "ok"
 
 
@@ -281,7 +281,7 @@ def test_tidying_keeps_what_lies_over_the_build(shop: Shop) -> None:
     store = shop.settings.artifact_store()
     with publisher_of(shop.settings) as publisher:
         tidy(store, publisher, keep_runs=0, dry_run=False)
-        assert Live.of(store, publisher).record.provisional == {"99001"}
+        assert live_state(store, publisher).record.provisional == {"99001"}
     shop.refresh("99001")
 
 
@@ -341,7 +341,7 @@ def test_what_went_live_meanwhile_stays(shop: Shop) -> None:
     shop.write(NEW)
     settings = shop.settings
     with publisher_of(settings) as publisher:
-        live = Live.of(settings.artifact_store(), publisher)
+        live = live_state(settings.artifact_store(), publisher)
         job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
         items = read_catalogue(
             settings.source(), ["99001"], quarantine=job.quarantine, progress=silent
@@ -357,10 +357,10 @@ def test_what_went_live_meanwhile_stays(shop: Shop) -> None:
 
 def ruled(shop: Shop, text: str) -> None:
     """Put rules in force over what is live."""
-    book, faults = parsed(f"rules:\n{text}")
+    rules, faults = parsed(f"rules:\n{text}")
     assert not faults
     with publisher_of(shop.settings) as publisher:
-        apply(live_scene(shop.settings.artifact_store(), publisher), publisher, book)
+        apply_rules(live_state(shop.settings.artifact_store(), publisher), publisher, rules)
 
 
 def holders(shop: Shop, item: str) -> set[str]:

@@ -3,14 +3,14 @@
 import pytest
 
 from recommender.merchandising.conflicts import conflicts
-from tests.merchandising.books import goods, rewriting
+from tests.merchandising.rule_sets import application, goods
 
 PIN = "pin: i000, position: 1"
 
 
 def found(*rules: str) -> list[tuple[int, int, str]]:
     text = "\n".join(f"- {{name: r{number}, {rule}}}" for number, rule in enumerate(rules))
-    matched = rewriting(text, goods(12)).matched
+    matched = application(text, goods(12)).matched
     return [(one.number, one.other, one.message) for one in conflicts(matched)]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from recommender.merchandising.matching import Shelves, nearest
 from recommender.merchandising.rule_set import Selection
-from tests.merchandising.books import goods, rewriting
+from tests.merchandising.rule_sets import application, goods
 
 SHELVES = Shelves(goods(12))
 
@@ -47,8 +47,8 @@ def test_a_selection_means_these_rows(selection: Selection, rows: list[int]) -> 
     ],
 )
 def test_unknown_names_are_told_with_what_may_be_meant(rule: str, told: list[str]) -> None:
-    book = rewriting(f"- {{name: a, {rule}}}", goods(12)).book
-    found = [str(unknown) for unknown in SHELVES.unknown(book.rules[0])]
+    rules = application(f"- {{name: a, {rule}}}", goods(12)).rules
+    found = [str(unknown) for unknown in SHELVES.unknown(rules.rules[0])]
     assert found == told
 
 
@@ -59,7 +59,7 @@ def test_a_name_that_is_like_many_is_like_none() -> None:
 
 
 def test_a_rule_for_nothing_or_no_list_is_told_apart() -> None:
-    made = rewriting(
+    made = application(
         "- {name: a, exclude: {brand: Acme, item: i001}}\n"
         "- {name: b, exclude: i001, lists_of: {brand: Dust}}\n"
         "- {name: c, exclude: {pair: [gone, i001]}}\n"

@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recommender.core.catalogue import Catalogue
-from recommender.core.neighbours import NONE, Neighbours, RelatedLists
+from recommender.core.lists import Entries, RelatedLists
+from recommender.core.neighbours import NONE
 from recommender.core.related import EVIDENCE
-from recommender.merchandising.merchandiser import Merchandised, Merchandiser
-from recommender.merchandising.whole_lists import rewritten
-from tests.merchandising.books import BRANDS, CATEGORIES, goods, listed, placement, rewriting
+from recommender.merchandising.merchandiser import MerchandisedBlock, Merchandiser
+from tests.merchandising.rule_sets import BRANDS, CATEGORIES, application, goods, listed, placement
 
 TEXT = EVIDENCE.index("text")
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,38 +19,38 @@ N, DEPTH = 12, 5
 
 def applied(
     text: str, rows: list[list[int]], items: Catalogue | None = None, *, rules: tuple[str, ...] = ()
-) -> Merchandised:
+) -> MerchandisedBlock:
     """The lists of the first items after rules."""
     known = goods(N) if items is None else items
-    merchandiser = rewriting(text, known).merchandiser(placement(DEPTH, *rules))
+    merchandiser = application(text, known).merchandiser(placement(DEPTH, *rules))
     return run(merchandiser, listed(rows, DEPTH))
 
 
-def run(merchandiser: Merchandiser, lists: Neighbours, start: int = 0) -> Merchandised:
+def run(merchandiser: Merchandiser, lists: Entries, start: int = 0) -> MerchandisedBlock:
     owners = np.arange(start, start + len(lists.rows), dtype=np.int32)
-    return merchandiser.apply(owners, lists, np.zeros(lists.rows.shape, dtype=np.uint8))
+    return merchandiser.apply(owners, lists)
 
 
-def plain(made: Merchandised) -> list[list[int]]:
-    return [[row for row in rows if row != NONE] for rows in made.lists.rows.tolist()]
+def plain(made: MerchandisedBlock) -> list[list[int]]:
+    return [[row for row in rows if row != NONE] for rows in made.entries.rows.tolist()]
 
 
-def evidence(made: Merchandised, row: int = 0) -> list[str]:
-    return [EVIDENCE[code] for code in made.evidence[row, made.lists.found[row]].tolist()]
+def evidence(made: MerchandisedBlock, row: int = 0) -> list[str]:
+    return [EVIDENCE[code] for code in made.entries.evidence[row, made.entries.found[row]].tolist()]
 
 
 def test_pin() -> None:
     made = applied("- {name: a, pin: i009, position: 2}", [[3, 4, 5, 6, 7], [9, 4, 5]])
     assert plain(made) == [[3, 9, 4, 5, 6], [4, 9, 5]]
     assert evidence(made) == ["text", "rule", "text", "text", "text"]
-    assert made.lists.scores[0, :3] == pytest.approx([0.9, 0.9, 0.74])
+    assert made.entries.scores[0, :3] == pytest.approx([0.9, 0.9, 0.74])
     assert made.acted.tolist() == [[0, 0], [1, 0]]
 
 
 def test_a_pin_at_the_head_is_as_near_as_what_follows_it() -> None:
     made = applied("- {name: a, pin: i009, position: 1}", [[3, 4]])
     assert plain(made) == [[9, 3, 4]]
-    assert made.lists.scores[0, :2] == pytest.approx([0.9, 0.9])
+    assert made.entries.scores[0, :2] == pytest.approx([0.9, 0.9])
 
 
 def test_a_pin_beyond_the_end_stands_at_the_end() -> None:
@@ -86,7 +86,7 @@ def test_exclude_fills_up_with_best_sellers_of_the_category_then_of_the_shop() -
     made = applied("- {name: a, exclude: [i003, i004]}", [[3, 4, 5]])
     assert plain(made) == [[5, 8, 1]]
     assert evidence(made) == ["text", "popular", "popular"]
-    assert made.lists.scores[0, 1:3] == pytest.approx([1e-6, 1e-6])
+    assert made.entries.scores[0, 1:3] == pytest.approx([1e-6, 1e-6])
 
 
 def test_exclude_by_brand_category_and_pair() -> None:
@@ -112,21 +112,20 @@ def test_boost_and_bury_move_and_keep_the_order_of_the_others() -> None:
     rows = [[3, 4, 5, 6, 7]]
     boosted = applied("- {name: a, boost: i006, by: 2}", rows)
     assert plain(boosted) == [[3, 6, 4, 5, 7]]
-    assert boosted.lists.scores[0, :3] == pytest.approx([0.9, 0.84, 0.74])
+    assert boosted.entries.scores[0, :3] == pytest.approx([0.9, 0.84, 0.74])
     buried = applied("- {name: a, bury: i003, by: 2}", rows)
     assert plain(buried) == [[4, 5, 3, 6, 7]]
-    assert buried.lists.scores[0, 2] == pytest.approx(0.45)
+    assert buried.entries.scores[0, 2] == pytest.approx(0.45)
     assert evidence(buried) == ["text"] * 5
     both = "- {name: a, boost: {brand: Acme}, by: 4}\n- {name: b, bury: i003, by: 4}"
     assert plain(applied(both, rows)) == [[6, 3, 4, 5, 7]]
 
 
 def test_what_is_buried_stays_before_what_only_fills_up() -> None:
-    lists = Neighbours(
-        np.array([[3, 4, 5]], dtype=np.int32), np.array([[0.5, 1e-6, 1e-6]], dtype=np.float32)
-    )
+    rows, scores = np.array([[3, 4, 5]], np.int32), np.array([[0.5, 1e-6, 1e-6]], np.float32)
+    lists = Entries(rows, scores, np.zeros(rows.shape, dtype=np.uint8))
     text = "- {name: a, bury: i003, by: 1000}\n- {name: b, bury: [i003, i004], by: 1000}"
-    made = run(rewriting(text, goods(N)).merchandiser(placement(3)), lists)
+    made = run(application(text, goods(N)).merchandiser(placement(3)), lists)
     assert plain(made) == [[3, 4, 5]]
 
 
@@ -135,7 +134,7 @@ def test_replace() -> None:
     made = applied(text, [[3, 4, 5], [3, 9, 4], [7, 6, 4]])
     assert plain(made)[0] == [3, 9, 5]
     assert evidence(made, 0) == ["text", "rule", "text"]
-    assert made.lists.scores[0, 1] == pytest.approx(0.74)
+    assert made.entries.scores[0, 1] == pytest.approx(0.74)
     assert plain(made)[1][:2] == [3, 9]
     assert len(plain(made)[1]) == 3
     assert plain(made)[2][:2] == [7, 9]
@@ -169,8 +168,8 @@ def test_a_pin_beats_a_replacement() -> None:
 
 def test_best_sellers_lose_what_is_excluded_everywhere() -> None:
     text = "- {name: a, exclude: i001}\n- {name: b, exclude: i002, lists_of: i003}"
-    merchandiser = rewriting(text, goods(N)).merchandiser(placement(DEPTH))
-    assert merchandiser.left_of(np.array([2, 1, 0], dtype=np.int32)).tolist() == [2, 0]
+    merchandiser = application(text, goods(N)).merchandiser(placement(DEPTH))
+    assert merchandiser.allowed(np.array([2, 1, 0], dtype=np.int32)).tolist() == [2, 0]
 
 
 def test_rules_of_other_placements_do_nothing() -> None:
@@ -213,7 +212,7 @@ def texts(draw: st.DrawFn, actions: tuple[str, ...]) -> str:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]:
+def scenes(draw: st.DrawFn) -> tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]:
     """Lists of all items, a catalogue with some items out of stock, sales, and recipe rules."""
     out = draw(st.lists(st.integers(0, N - 1), max_size=3, unique=True))
     sold = np.array(draw(st.lists(st.integers(0, 3), min_size=N, max_size=N)), dtype=np.float32)
@@ -229,7 +228,7 @@ def scenes(draw: st.DrawFn) -> tuple[Neighbours, Catalogue, np.ndarray, tuple[st
 def banned(text: str, items: Catalogue, action: str) -> set[tuple[int, int]]:
     """Owners and items that the rules of an action mean."""
     pairs: set[tuple[int, int]] = set()
-    for matched in rewriting(text, items).matched:
+    for matched in application(text, items).matched:
         if matched.rule.action != action:
             continue
         owners = range(N) if matched.owners is None else matched.owners.tolist()
@@ -240,10 +239,10 @@ def banned(text: str, items: Catalogue, action: str) -> set[tuple[int, int]]:
 
 
 def results(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
-) -> tuple[list[list[int]], list[list[int]], Merchandised]:
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
+) -> tuple[list[list[int]], list[list[int]], MerchandisedBlock]:
     lists, items, sold, rules = scene
-    merchandiser = rewriting(text, items, sold).merchandiser(placement(DEPTH, *rules))
+    merchandiser = application(text, items, sold).merchandiser(placement(DEPTH, *rules))
     made = run(merchandiser, lists)
     before = [[row for row in rows if row != NONE] for rows in lists.rows.tolist()]
     return before, plain(made), made
@@ -256,28 +255,28 @@ SCENE = scenes()
 @settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_a_list_holds_no_own_item_nothing_twice_and_its_scores_fall(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     _, after, made = results(text, scene)
     for owner, rows in enumerate(after):
         assert owner not in rows
         assert len(set(rows)) == len(rows) <= DEPTH
-        scores = made.lists.scores[owner, : len(rows)]
+        scores = made.entries.scores[owner, : len(rows)]
         assert ((scores > 0) & (scores <= 1)).all()
         assert (np.diff(scores) <= 0).all()
-        assert made.lists.rows[owner, : len(rows)].tolist() == rows
+        assert made.entries.rows[owner, : len(rows)].tolist() == rows
 
 
 @settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_every_entry_was_there_or_is_brought_in_by_a_rule_or_a_best_seller(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     before, after, made = results(text, scene)
     _, items, sold, rules = scene
     excluded, pinned = banned(text, items, "exclude"), banned(text, items, "pin")
     replaced = banned(text, items, "replace")
-    substitutes = {matched.substitute for matched in rewriting(text, items).matched}
+    substitutes = {matched.substitute for matched in application(text, items).matched}
     for owner, rows in enumerate(after):
         for row, said in zip(rows, evidence(made, owner), strict=True):
             assert (owner, row) not in excluded
@@ -295,7 +294,7 @@ def test_every_entry_was_there_or_is_brought_in_by_a_rule_or_a_best_seller(
 @settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_lists_keep_their_length_where_the_catalogue_allows(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     before, after, _ = results(text, scene)
     _, items, sold, _ = scene
@@ -312,7 +311,7 @@ def test_lists_keep_their_length_where_the_catalogue_allows(
 @settings(SLOW, max_examples=60)
 @given(text=texts(ALL), scene=SCENE)
 def test_what_no_rule_moves_keeps_its_order(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     before, after, made = results(text, scene)
     items = scene[1]
@@ -330,13 +329,13 @@ def test_what_no_rule_moves_keeps_its_order(
 @settings(SLOW, max_examples=40)
 @given(text=texts(ALL), scene=SCENE)
 def test_a_list_that_no_rule_touches_stays_as_it_is(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     before, after, made = results(text, scene)
     touched = set(made.acted[:, 0].tolist())
     for owner in set(range(N)) - touched:
         assert after[owner] == before[owner]
-        assert (made.lists.scores[owner] == scene[0].scores[owner]).all()
+        assert (made.entries.scores[owner] == scene[0].scores[owner]).all()
 
 
 @settings(SLOW, max_examples=40)
@@ -347,30 +346,30 @@ def test_a_list_that_no_rule_touches_stays_as_it_is(
     size=5,
 )
 def test_shards_make_what_the_whole_makes(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]], size: int
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]], size: int
 ) -> None:
     lists, items, sold, rules = scene
-    merchandiser = rewriting(text, items, sold).merchandiser(placement(DEPTH, *rules))
+    merchandiser = application(text, items, sold).merchandiser(placement(DEPTH, *rules))
     whole = plain(run(merchandiser, lists))
     parts = []
     for start in range(0, N, size):
         part = slice(start, start + size)
-        parts += plain(run(merchandiser, Neighbours(lists.rows[part], lists.scores[part]), start))
+        parts += plain(run(merchandiser, lists[part], start))
     assert parts == whole
 
 
 @settings(SLOW, max_examples=40)
 @given(text=texts(("pin",)), scene=SCENE)
 def test_the_first_pin_of_a_list_stands_where_it_is_wanted(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     _, after, made = results(text, scene)
     displaced = {tuple(act) for act in made.displaced.tolist()}
-    book = rewriting(text, scene[1]).book
+    rules = application(text, scene[1]).rules.rules
     for owner, number in made.acted.tolist():
         if (owner, number) in displaced:
             continue
-        rule, rows = book.rules[number], after[owner]
+        rule, rows = rules[number], after[owner]
         place = rows.index(int(rule.what.items[0][1:])) + 1
         wanted = min(rule.position, DEPTH)
         unpinned = [what for what in evidence(made, owner) if what != "rule"]
@@ -380,12 +379,11 @@ def test_the_first_pin_of_a_list_stands_where_it_is_wanted(
 @settings(SLOW, max_examples=40)
 @given(text=texts(("exclude", "boost", "bury", "replace")), scene=SCENE)
 def test_whole_lists_are_lists_again(
-    text: str, scene: tuple[Neighbours, Catalogue, np.ndarray, tuple[str, ...]]
+    text: str, scene: tuple[Entries, Catalogue, np.ndarray, tuple[str, ...]]
 ) -> None:
     lists, items, sold, rules = scene
-    codes = np.full(lists.rows.shape, TEXT, dtype=np.uint8)
-    whole = RelatedLists.of_blocks("related", [(lists, codes)], np.arange(3, dtype=np.int32))
-    merchandiser = rewriting(text, items, sold).merchandiser(placement(DEPTH, *rules))
-    made = rewritten(merchandiser, whole)
+    lists.evidence[lists.found] = TEXT
+    whole = RelatedLists.of_blocks("related", [lists], np.arange(3, dtype=np.int32))
+    made = application(text, items, sold).applied(placement(DEPTH, *rules), whole)
     assert len(made.lists) == N
     assert made.lists.sizes.tolist() == [len(rows) for rows in results(text, scene)[1]]

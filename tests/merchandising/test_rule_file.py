@@ -9,30 +9,30 @@ from hypothesis import strategies as st
 
 from recommender.errors import DataError
 from recommender.merchandising.rule_file import parsed, read_rules, required_rules
-from recommender.merchandising.rule_set import MerchandisingRule, RuleBook, Selection
+from recommender.merchandising.rule_set import MerchandisingRule, RuleSet, Selection
 from tests.support.repository import CONFIG
 
 EXAMPLE = CONFIG / "examples" / "rules.yaml"
 
 
 def one(text: str) -> MerchandisingRule:
-    book, faults = parsed(f"rules:\n  - name: one\n{text}")
+    rules, faults = parsed(f"rules:\n  - name: one\n{text}")
     assert not faults, faults
-    (rule,) = book.rules
+    (rule,) = rules.rules
     return rule
 
 
 def fault(text: str) -> str:
-    book, faults = parsed(f"rules:\n  - name: one\n{text}")
-    assert not book.rules
+    rules, faults = parsed(f"rules:\n  - name: one\n{text}")
+    assert not rules.rules
     (found,) = faults
     return str(found)
 
 
 def test_the_example_uses_every_action() -> None:
-    book = required_rules(EXAMPLE)
-    assert {rule.action for rule in book.rules} == {"pin", "boost", "bury", "exclude", "replace"}
-    assert book.time_zone == "Europe/London"
+    rules = required_rules(EXAMPLE)
+    assert {rule.action for rule in rules.rules} == {"pin", "boost", "bury", "exclude", "replace"}
+    assert rules.time_zone == "Europe/London"
 
 
 def test_values_are_read_as_they_are_written() -> None:
@@ -122,27 +122,27 @@ def test_what_is_wrong_is_told_with_its_line(text: str, told: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_file(text: str, told: str) -> None:
-    book, faults = parsed(text)
+    rules, faults = parsed(text)
     if told != "rules is no list" or faults:
         assert told in str(faults[0])
-    assert not book.rules
+    assert not rules.rules
 
 
 def test_good_rules_stay_beside_bad_ones() -> None:
-    book, faults = parsed(
+    rules, faults = parsed(
         "rules:\n- name: a\n  exclude: x\n- name: a\n  exclude: y\n- exclude: z\n- name: b\n"
         "  exclude: w\n- 3\n"
     )
-    assert [rule.name for rule in book.rules] == ["a", "b"]
+    assert [rule.name for rule in rules.rules] == ["a", "b"]
     told = [str(found) for found in faults]
     assert told[0] == "line 4: rule 'a': the name stands in line 2 already"
     assert told[1] == "line 6: there is no name"
     assert told[2].startswith("line 9: a rule is a table")
 
 
-def test_an_empty_list_of_rules_is_a_book() -> None:
-    assert parsed("rules: []") == (RuleBook(), ())
-    assert parsed("rules:") == (RuleBook(), ())
+def test_an_empty_list_of_rules_is_a_rule_set() -> None:
+    assert parsed("rules: []") == (RuleSet(), ())
+    assert parsed("rules:") == (RuleSet(), ())
 
 
 def test_files(tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ def test_a_digest_covers_what_the_rules_do_and_not_their_lines_or_days() -> None
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     for given_text in (text, f"rules:\n  - name: {text}\n    exclude: {text}"):
-        book, faults = parsed(given_text)
-        assert book.rules or faults or not book.rules
+        rules, faults = parsed(given_text)
+        assert rules.rules or faults or not rules.rules
 
 
 @st.composite
-def books(draw: st.DrawFn) -> RuleBook:
+def books(draw: st.DrawFn) -> RuleSet:
     names = st.text(min_size=1, max_size=5)
     some = st.lists(names, max_size=3).map(tuple)
     selections = st.builds(Selection, some, some, some)
@@ -208,10 +208,10 @@ def books(draw: st.DrawFn) -> RuleBook:
         by=st.floats(1, 9),
         substitute=names,
     )
-    return RuleBook(tuple(draw(st.lists(rules, max_size=4))))
+    return RuleSet(tuple(draw(st.lists(rules, max_size=4))))
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(books())
-def test_a_book_and_its_json_are_the_same(book: RuleBook) -> None:
-    assert RuleBook.from_plain(book.plain()) == book
+def test_a_rule_set_and_its_json_are_the_same(rules: RuleSet) -> None:
+    assert RuleSet.from_plain(rules.plain()) == rules

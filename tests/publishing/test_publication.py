@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from recommender.core.generation import Generation
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.errors import StoreUnavailable
 from recommender.publishing.publication import Publication
 from recommender.publishing.publisher import Publisher
@@ -26,9 +26,7 @@ def shard(build: int, start: int, stop: int) -> tuple[RelatedLists, range]:
     part = RelatedLists(
         whole.placement,
         np.concatenate([[0], np.cumsum(sizes)]),
-        whole.rows[first:last],
-        whole.scores[first:last],
-        whole.evidence[first:last],
+        whole.entries[first:last],
         whole.best_sellers,
     )
     return part, range(start, stop)

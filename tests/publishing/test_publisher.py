@@ -13,12 +13,12 @@ from recommender.core import failpoints
 from recommender.core.generation import Generation
 from recommender.core.telemetry import Advance, Progress
 from recommender.errors import ConfigError, DataError, StoreUnavailable
-from recommender.publishing import memory, scripts
+from recommender.publishing import inspection, scripts
 from recommender.publishing.generations import Generations
-from recommender.publishing.lease import Lease, held_lease
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.scripts import Scripts
 from recommender.publishing.staging import Staging
+from recommender.publishing.writer import Lease, held_lease
 from recommender.serving.connection import connection_pool, open_store
 from recommender.serving.keys import Keys
 from tests.serving import builds, servers
@@ -206,7 +206,7 @@ def test_a_missing_list_is_noticed(
 ) -> None:
     publish(publisher, build=1)
     lists = [builds.related_lists(400, build=2)]
-    looked_at = Staging(Keys(shop), 2, builds.item_ids(400), lists).sample(200, seed=2)
+    looked_at = Staging.full(Keys(shop), 2, builds.item_ids(400), lists).sample(200, seed=2)
     missing = next(
         key
         for row in range(400)
@@ -406,8 +406,8 @@ def test_too_little_memory_is_refused_before_the_first_list(
 def test_the_estimate_is_enough_and_not_twice_too_much(store: Redis, shop: str) -> None:
     count = 10_000
     lists = [builds.related_lists(count, build=3)]
-    staging = Staging(Keys(shop), 1, builds.item_ids(count), lists)
-    need = memory.estimate(count, staging.sample(1000, seed=0))
+    staging = Staging.full(Keys(shop), 1, builds.item_ids(count), lists)
+    need = inspection.estimate(count, staging.sample(1000, seed=0))
     before = store.info("memory")["used_memory"]
     publish(Publisher(store, shop), build=3, count=count)
     used = store.info("memory")["used_memory"] - before

@@ -11,14 +11,14 @@ from recommender.core import failpoints
 from recommender.core.related import RelatedItem
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing.generations import Generations
-from recommender.publishing.overlay import ItemLists, SomeLists
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import SomeLists
 from recommender.serving import codec
 from recommender.serving.codec import View
 from recommender.serving.connection import open_store
 from recommender.serving.keys import Keys
 from tests.serving import builds, servers
-from tests.serving.builds import N, publish
+from tests.serving.builds import N, overlay, publish
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def publisher(store: Redis, shop: str) -> Publisher:
     return Publisher(store, shop, batch=10, grace_s=0.0)
 
 
-def some(*ids: str) -> ItemLists:
+def some(*ids: str) -> dict[str, list[RelatedItem]]:
     """The lists of some items: item-39 alone, as text."""
-    return ItemLists("related", {item: [RelatedItem("item-39", 1.0, "text")] for item in ids})
+    return {item: [RelatedItem("item-39", 1.0, "text")] for item in ids}
 
 
-GONE = ItemLists("related", {"item-0": []})
+GONE: dict[str, list[RelatedItem]] = {"item-0": []}
 LAST = (RelatedItem("item-39", 1.0, "text"),)
 
 
@@ -47,7 +47,7 @@ def test_an_overlay_lies_over_what_is_live(
     publisher: Publisher, server_url: str, shop: str
 ) -> None:
     publish(publisher, build=1)
-    generation = publisher.publish_overlay([some("item-0", "new")], lists_key="o")
+    generation = overlay(publisher, some("item-0", "new"), lists_key="o")
     assert (generation.id, generation.base, generation.role) == (2, 1, "overlay")
     assert (generation.n_items, generation.n_lists, generation.n_entries) == (2, 2, 2)
     assert builds.live_pointer(server_url, shop).live == View((2, 1), ("related",))
@@ -63,20 +63,20 @@ def test_a_list_without_entries_is_an_answer(
     publisher: Publisher, server_url: str, shop: str
 ) -> None:
     publish(publisher, build=1)
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     assert found(server_url, shop, 0) == [()]
 
 
-def test_a_second_overlay_carries_the_first_over(
+def test_a_second_overlay_takes_the_place_of_the_first(
     publisher: Publisher, store: Redis, server_url: str, shop: str
 ) -> None:
     publish(publisher, build=1)
     many = [f"item-{row}" for row in range(25)]
-    publisher.publish_overlay([some(*many)])
-    generation = publisher.publish_overlay([GONE])
-    assert (generation.id, generation.n_lists, generation.n_entries) == (3, 25, 24)
+    overlay(publisher, some(*many))
+    generation = overlay(publisher, GONE)
+    assert (generation.id, generation.n_lists, generation.n_entries) == (3, 1, 0)
     assert builds.live_pointer(server_url, shop).live.layers == (3, 1)
-    assert found(server_url, shop, 0, 1, 24) == [(), LAST, LAST]
+    assert found(server_url, shop, 0, 1) == [(), builds.expected(1, N)]
     assert not list_keys(store, shop, 2)
     assert not store.exists(Keys(shop).overlay(2))
     assert [(g.id, g.role) for g in publisher.generations()] == [(3, "overlay"), (1, "live")]
@@ -86,9 +86,9 @@ def test_an_overlay_is_deleted_without_a_scan(
     publisher: Publisher, store: Redis, shop: str
 ) -> None:
     publish(publisher, build=1)
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     store.config_resetstat()
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     assert "cmdstat_scan" not in store.info("commandstats")
     assert not list_keys(store, shop, 2)
 
@@ -97,7 +97,7 @@ def test_the_next_full_publish_ends_the_overlay(
     publisher: Publisher, store: Redis, server_url: str, shop: str
 ) -> None:
     publish(publisher, build=1)
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     publish(publisher, build=2)
     builds.assert_live(server_url, shop, N, generation=3, build=2)
     assert builds.live_pointer(server_url, shop).live.layers == (3,)
@@ -121,7 +121,7 @@ def test_overlays_leave_the_previous_generation_to_roll_back_to(
     for build in (1, 2):
         publish(publisher, build=build)
     for _ in range(2):
-        publisher.publish_overlay([GONE])
+        overlay(publisher, GONE)
     assert publisher.rollback().id == 1
     builds.assert_live(server_url, shop, N, generation=1, build=1)
     assert publisher.rollback().id == 2
@@ -132,7 +132,7 @@ def test_a_rollback_to_what_is_live_takes_the_overlay_away(
     publisher: Publisher, server_url: str, shop: str
 ) -> None:
     publish(publisher, build=1)
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     with pytest.raises(ConfigError, match="no complete generation 2"):
         publisher.rollback(2)
     assert publisher.rollback(1).id == 1
@@ -145,7 +145,7 @@ def test_a_rollback_to_what_is_live_takes_the_overlay_away(
 def test_a_canary_stays_as_it_is(publisher: Publisher, server_url: str, shop: str) -> None:
     publish(publisher, build=1)
     publish(publisher, build=2, canary_share=0.25)
-    publisher.publish_overlay([GONE])
+    overlay(publisher, GONE)
     pointer = builds.live_pointer(server_url, shop)
     assert pointer.live.layers == (3, 1)
     assert (pointer.canary, pointer.canary_share) == (View((2,), ("related",)), 0.25)
@@ -175,8 +175,8 @@ def test_readers_find_every_item_in_one_view_whatever_is_published(
     reader.start()
     try:
         for build in range(2, 6):
-            publisher.publish_overlay([some("item-7"), GONE])
-            publisher.publish_overlay([GONE])
+            overlay(publisher, some("item-7") | GONE)
+            overlay(publisher, GONE)
             publish(publisher, build=build, canary_share=0.5 if build % 2 else 0.0)
             if build % 2:
                 publisher.promote()
@@ -187,27 +187,18 @@ def test_readers_find_every_item_in_one_view_whatever_is_published(
     assert seen <= {LAST, *(builds.expected(7, N, build=build) for build in range(1, 6))}
 
 
-@pytest.mark.parametrize(
-    ("lists", "reason"),
-    [
-        ([], "no related list to publish"),
-        ([ItemLists("related", {})], "no related list to publish"),
-        ([ItemLists("also", {"item-0": []})], "placement 'also' is not live; there are related"),
-    ],
-)
-def test_lists_that_cannot_be_laid_over_are_refused(
-    publisher: Publisher, store: Redis, lists: list[ItemLists], reason: str
-) -> None:
+def test_a_placement_that_is_not_live_is_refused(publisher: Publisher, store: Redis) -> None:
     publish(publisher, build=1)
     before = set(store.scan_iter())
-    with pytest.raises(DataError, match=reason):
-        publisher.publish_overlay(lists)
+    also = builds.some_lists(GONE, placement="also")
+    with pytest.raises(DataError, match="placement 'also' is not live; there are related"):
+        publisher.lay_over([also], seen=publisher.layers()[0], lists_key="")
     assert set(store.scan_iter()) == before
 
 
 def test_an_overlay_needs_something_to_lie_on(publisher: Publisher, store: Redis) -> None:
     with pytest.raises(DataError, match="nothing is live yet; publish all lists first"):
-        publisher.publish_overlay([GONE])
+        overlay(publisher, GONE)
     assert not list(store.scan_iter())
 
 
@@ -221,14 +212,14 @@ def test_a_rollback_meanwhile_wins(
 
     def overtaken(*arguments: object) -> None:
         # The number that the overlay has already is higher than that of this rollback.
-        monkeypatch.setattr(Publisher, "_next_fence", lambda *_: 3)
+        monkeypatch.setattr(Generations, "next_fence", lambda *_: 3)
         publisher.rollback()
         begin(*arguments)  # type: ignore[arg-type]
 
     publisher.store.incr(Keys(shop).seq)
     monkeypatch.setattr(Generations, "begin", overtaken)
     with pytest.raises(StoreUnavailable, match="generation 4 is superseded"):
-        publisher.publish_overlay([GONE])
+        overlay(publisher, GONE)
     builds.assert_live(server_url, shop, N, generation=1, build=1)
     assert [g.id for g in publisher.generations()] == [2, 1]
 
@@ -237,7 +228,7 @@ def test_what_was_collected_is_not_laid_over(publisher: Publisher, store: Redis,
     publish(publisher, build=1)
     store.hset(Keys(shop).generation(1), "state", "staging")
     with pytest.raises(StoreUnavailable, match="generation 2 or 1 was collected"):
-        publisher.publish_overlay([GONE])
+        overlay(publisher, GONE)
 
 
 def test_an_error_on_the_way_takes_the_overlay_back(
@@ -252,17 +243,8 @@ def test_an_error_on_the_way_takes_the_overlay_back(
 
     monkeypatch.setattr(failpoints, "hit", hit)
     with pytest.raises(OSError, match="before_swap"):
-        publisher.publish_overlay([GONE])
+        overlay(publisher, GONE)
     assert set(store.scan_iter()) == before
-
-
-def test_what_was_lost_of_an_overlay_is_not_carried_over(
-    publisher: Publisher, store: Redis, shop: str
-) -> None:
-    publish(publisher, build=1)
-    publisher.publish_overlay([some("item-0", "item-1")])
-    store.delete(Keys(shop).related_list(2, "related", "item-0"))
-    assert publisher.publish_overlay([some("item-2")]).n_lists == 2
 
 
 def rows_of(*rows: int, build: int = 3) -> SomeLists:
@@ -315,7 +297,6 @@ def test_what_was_composed_over_another_pointer_is_not_laid(
 def test_an_overlay_of_awkward_ids(publisher: Publisher, server_url: str, shop: str) -> None:
     publish(publisher, build=1)
     lists: Mapping[str, list[RelatedItem]] = {"{a}%7B": [], "a:b": [*LAST], "ü *?[x]": []}
-    publisher.publish_overlay([ItemLists("related", lists)])
-    publisher.publish_overlay([GONE])
+    overlay(publisher, lists)
     for item, entries in lists.items():
         assert builds.live_list(server_url, shop, item) == tuple(entries)

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from recommender.core import item_id
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
-from recommender.errors import ConfigError, DataError
-from recommender.publishing.overlay import ItemLists, Overlay
+from recommender.errors import ConfigError
 from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.keys import Keys
@@ -32,7 +31,7 @@ def stagings(draw: st.DrawFn) -> Staging:
     """One or two placements over up to twelve items of any ids."""
     names = tuple(draw(st.lists(ids, min_size=1, max_size=12, unique=True)))
     placements = ("related", "also")[: draw(st.integers(1, 2))]
-    return Staging(
+    return Staging.full(
         Keys("acme"), 3, ItemIds(names), [draw(lists(p, len(names))) for p in placements]
     )
 
@@ -45,9 +44,11 @@ def lists(draw: st.DrawFn, placement: str, count: int) -> RelatedLists:
     return RelatedLists(
         placement,
         np.cumsum([0, *map(len, chosen)], dtype=np.int64),
-        np.array([*chain(*chosen)], dtype=np.int32),
-        np.array(draw(exactly(entries, scores)), dtype=np.float32),
-        np.array(draw(exactly(entries, codes)), dtype=np.uint8),
+        Entries(
+            np.array([*chain(*chosen)], dtype=np.int32),
+            np.array(draw(exactly(entries, scores)), dtype=np.float32),
+            np.array(draw(exactly(entries, codes)), dtype=np.uint8),
+        ),
         np.array(draw(rows), dtype=np.int32),
     )
 
@@ -58,18 +59,18 @@ def values(staging: Staging, size: int) -> dict[str, bytes]:
 
 @given(stagings(), st.integers(1, 5))
 def test_what_is_staged_is_what_the_codec_writes(staging: Staging, size: int) -> None:
-    names = staging.ids.ids
+    names, placements = staging.parts[0].ids.ids, [some.lists for some in staging.parts]
     expected: dict[str, bytes] = {}
-    for part in staging.lists:
+    for part in placements:
         for row, item in enumerate(names):
-            start, end = part.offsets[row], part.offsets[row + 1]
+            entries = part.of(row)
             expected[staging.keys.related_list(3, part.placement, item)] = codec.encode_list(
                 item,
-                [names[other] for other in part.rows[start:end]],
-                part.scores[start:end].tolist(),
-                part.evidence[start:end].tolist(),
+                [names[other] for other in entries.rows],
+                entries.scores.tolist(),
+                entries.evidence.tolist(),
             )
-    best = {staging.keys.related_list(3, part.placement, "") for part in staging.lists}
+    best = {staging.keys.related_list(3, part.placement, "") for part in placements}
     found = values(staging, size)
     assert {key: value for key, value in found.items() if key not in best} == expected
     assert best <= set(found)
@@ -88,11 +89,11 @@ def test_names_are_the_keys_of_the_batches(staging: Staging, size: int) -> None:
 def test_a_sample_is_of_the_batches(staging: Staging, size: int, seed: int) -> None:
     sample = staging.sample(size, seed)
     assert sample.items() <= values(staging, 5).items()
-    assert len(sample) == min(size, staging.n_lists) + len(staging.lists)
+    assert len(sample) == min(size, staging.n_lists) + len(staging.parts)
 
 
 def test_best_sellers_fall_in_score() -> None:
-    staging = Staging(Keys("acme"), 3, builds.item_ids(9), [builds.related_lists(9, build=7)])
+    staging = Staging.full(Keys("acme"), 3, builds.item_ids(9), [builds.related_lists(9, build=7)])
     raw = values(staging, 100)["rec:acme:3:related:"]
     entries = codec.decode_list(raw, codec.BEST_SELLERS).items()
     assert [entry.id for entry in entries] == [f"item-{row}" for row in range(7)]
@@ -107,8 +108,8 @@ GOOD = {"a": [RelatedItem("b", 1.0, "text"), RelatedItem("c", 0.5, "rule")], "b"
 
 
 def test_an_overlay_is_what_the_codec_writes() -> None:
-    staged = ItemLists("related", GOOD).encoded() | ItemLists("also", {"a": []}).encoded()
-    overlay = Overlay(Keys("acme"), 8, staged)
+    parts = [builds.some_lists(GOOD), builds.some_lists({"a": []}, placement="also")]
+    overlay = Staging(Keys("acme"), 8, parts, base=7)
     assert values_of(overlay) == {
         "rec:acme:8:related:a": codec.encode_list("a", ["b", "c"], [1.0, 0.5], [0, 4]),
         "rec:acme:8:related:b": b"b\n\n\n",
@@ -123,33 +124,12 @@ def test_an_overlay_is_what_the_codec_writes() -> None:
     assert len(overlay.sample(2, 0)) == 2
 
 
-def values_of(overlay: Overlay) -> dict[str, bytes]:
+def values_of(overlay: Staging) -> dict[str, bytes]:
     return {key: value for batch in overlay.batches(2) for key, value in batch.items()}
-
-
-@pytest.mark.parametrize(
-    ("item", "entries", "reason"),
-    [
-        ("", [], "empty"),
-        ("a\n", [], "control character"),
-        ("a", [("b\t", 0.5, "text")], r"item id 'b\\t': a control character"),
-        ("a", [("a", 0.5, "text")], "its own item"),
-        ("a", [("b", 0.5, "text"), ("b", 0.4, "text")], "twice"),
-        ("a", [("b", 0.4, "text"), ("c", 0.5, "text")], "scores fall"),
-        ("a", [("b", 0.0, "text")], "scores fall"),
-        ("a", [("b", 1.1, "text")], "scores fall"),
-        ("a", [("b", float("nan"), "text")], "scores fall"),
-        ("a", [("b", 0.5, "guess")], "evidence is one of text, behaviour"),
-    ],
-)
-def test_a_list_that_is_none_is_refused(
-    item: str, entries: list[tuple[str, float, str]], reason: str
-) -> None:
-    made = [RelatedItem(*entry) for entry in entries]  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=reason):
-        ItemLists("related", {item: made})
 
 
 def test_a_placement_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="placement 'a:b'"):
-        ItemLists("a:b", GOOD)
+        Staging.full(
+            Keys("acme"), 3, builds.item_ids(9), [builds.related_lists(9, placement="a:b")]
+        )

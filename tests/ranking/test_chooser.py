@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import RelatedLists
 from recommender.core.recipe import TEXT, Choice, Placement
 from recommender.core.related import EVIDENCE
-from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors
-from recommender.ranking.chooser import Chooser, choose_all, prepare
+from recommender.ranking.chooser import Chooser, choose_rows, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
 from recommender.vectors.index.exact import Exact
@@ -44,7 +43,8 @@ def lists(chosen: Chooser, vectors: ItemVectors) -> RelatedLists:
     matrix = vectors.targets / np.linalg.norm(vectors.targets, axis=1, keepdims=True)
     origin = Embeddings(matrix, np.ones(len(matrix), dtype=np.float32))
     scale = EvidenceScale.measured({TEXT: origin})
-    return RelatedLists.of_blocks("related", choose_all(chosen, scale, silent))
+    made = choose_rows(chosen, scale, range(len(chosen.catalogue)), lambda _: None)
+    return RelatedLists.of_blocks("related", (block.entries for block in made))
 
 
 @settings(deadline=None, max_examples=60)
@@ -69,8 +69,8 @@ def test_lists_obey_the_rules_and_are_full_where_the_catalogue_allows(
     )
     made = lists(chooser(placement, items, vectors), vectors)
     for row in range(n_items):
-        entries = made.rows[made.offsets[row] : made.offsets[row + 1]].tolist()
-        scores = made.scores[made.offsets[row] : made.offsets[row + 1]]
+        entries = made.entries.rows[made.offsets[row] : made.offsets[row + 1]].tolist()
+        scores = made.entries.scores[made.offsets[row] : made.offsets[row + 1]]
         assert row not in entries
         assert all(entry % 5 for entry in entries)
         shown_groups = [items.group[entry] for entry in entries if items.group[entry]]
@@ -99,9 +99,9 @@ def test_min_score_cuts_the_list() -> None:
     high = Placement("related", Choice("gated"), shown=1, depth=10, min_score=0.2)
     everything = lists(chooser(low, items, vectors), vectors)
     cut = lists(chooser(high, items, vectors), vectors)
-    own = cut.evidence != EVIDENCE.index("popular")
-    assert (everything.scores > 0.2).sum() == own.sum()
-    assert 0 < own.sum() < len(everything.scores)
+    own = cut.entries.evidence != EVIDENCE.index("popular")
+    assert (everything.entries.scores > 0.2).sum() == own.sum()
+    assert 0 < own.sum() < len(everything.entries.scores)
 
 
 def test_best_sellers_stand_behind_what_is_short() -> None:
@@ -115,8 +115,8 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
     chosen = ready(placement, items, vectors, events)
     made_lists = lists(chosen, vectors)
     of_seven = slice(made_lists.offsets[7], made_lists.offsets[8])
-    assert made_lists.rows[of_seven].tolist() == [6, 9, 4, 1]
-    assert set(made_lists.evidence[of_seven].tolist()) == {EVIDENCE.index("popular")}
+    assert made_lists.entries.rows[of_seven].tolist() == [6, 9, 4, 1]
+    assert set(made_lists.entries.evidence[of_seven].tolist()) == {EVIDENCE.index("popular")}
     assert made_lists.best_sellers.tolist() == []
     assert chosen.best_sellers.shop.tolist() == [4, 6, 1, 2, 3, 7, 9]
 
@@ -135,6 +135,6 @@ def test_identical_items_are_listed_the_same_way_each_time() -> None:
     placement = Placement("related", Choice("gated"), shown=1, depth=10)
     made = lists(chooser(placement, items, vectors), vectors)
     again = lists(chooser(placement, items, vectors), vectors)
-    assert (made.rows == again.rows).all()
+    assert (made.entries.rows == again.entries.rows).all()
     assert (made.sizes == 10).all()
-    assert made.scores == pytest.approx(1)
+    assert made.entries.scores == pytest.approx(1)

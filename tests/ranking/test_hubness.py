@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.ranking.hubness import Entries, most_lists
+from recommender.ranking import hubness
 
 Lists = list[list[int]]
 
@@ -27,10 +27,10 @@ def bounded(lists: Lists, depth: int, most: int, own: list[int] | None = None) -
     sizes = np.array([len(one) for one in lists], dtype=np.int64)
     rows = np.array([row for one in lists for row in one], dtype=np.int32)
     firsts = sizes if own is None else np.array(own, dtype=np.int64)
-    entries = Entries.of(sizes, firsts, rows)
-    stays = entries.bounded(depth, most)
+    stays = hubness.bounded(sizes, firsts, rows, depth, most)
+    owners = np.repeat(np.arange(len(sizes)), sizes)
     kept: Lists = [[] for _ in lists]
-    for owner, row in zip(entries.owner[stays].tolist(), entries.row[stays].tolist(), strict=True):
+    for owner, row in zip(owners[stays].tolist(), rows[stays].tolist(), strict=True):
         kept[owner].append(row)
     return kept
 
@@ -83,4 +83,4 @@ def test_a_refused_list_asks_for_its_next_entry() -> None:
     ("share", "n_items", "most"), [(0.1, 300, 30), (0.29, 100, 29), (0.001, 10, 1), (1.0, 7, 7)]
 )
 def test_a_share_of_the_lists_is_at_least_one(share: float, n_items: int, most: int) -> None:
-    assert most_lists(share, n_items) == most
+    assert hubness.most_lists(share, n_items) == most

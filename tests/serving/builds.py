@@ -1,13 +1,16 @@
 """Small builds to publish; each list shows which build it comes from."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.core.telemetry import Progress, silent
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.staging import SomeLists
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
 from recommender.serving.connection import open_store
@@ -31,11 +34,35 @@ def related_lists(count: int, *, placement: str = "related", build: int = 1) -> 
     return RelatedLists(
         placement,
         np.arange(count + 1, dtype=np.int64) * depth,
-        rows.ravel().astype(np.int32),
-        np.full(count * depth, 1 / build, dtype=np.float32),
-        np.full(count * depth, build % len(EVIDENCE), dtype=np.uint8),
+        Entries(
+            rows.ravel().astype(np.int32),
+            np.full(count * depth, 1 / build, dtype=np.float32),
+            np.full(count * depth, build % len(EVIDENCE), dtype=np.uint8),
+        ),
         np.arange(min(build, count), dtype=np.int32),
     )
+
+
+def some_lists(lists: Mapping[str, Sequence[RelatedItem]], placement: str = "related") -> SomeLists:
+    """Lists by id, to be laid over a build."""
+    listed = [entry for entries in lists.values() for entry in entries]
+    ids = ItemIds(tuple(dict.fromkeys([*lists, *(entry.id for entry in listed)])))
+    entries = Entries(
+        ids.rows(entry.id for entry in listed),
+        np.array([entry.score for entry in listed], dtype=np.float32),
+        np.array([EVIDENCE.index(entry.evidence) for entry in listed], dtype=np.uint8),
+    )
+    sizes = [len(entries) for entries in lists.values()] + [0] * (len(ids) - len(lists))
+    made = RelatedLists(placement, np.cumsum([0, *sizes], dtype=np.int64), entries)
+    return SomeLists(ids, made, np.arange(len(lists), dtype=np.int32))
+
+
+def overlay(
+    publisher: Publisher, lists: Mapping[str, Sequence[RelatedItem]], lists_key: str = ""
+) -> Generation:
+    """Lay lists of one placement over what is live."""
+    seen, _ = publisher.layers()
+    return publisher.lay_over([some_lists(lists)], seen=seen, lists_key=lists_key)
 
 
 def publish(

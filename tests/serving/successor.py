@@ -10,16 +10,15 @@ import json
 import sys
 from contextlib import closing
 
-from recommender.core.neighbours import RelatedLists
 from recommender.publishing.publisher import Publisher
-from recommender.publishing.staging import Staging
+from recommender.publishing.staging import SomeLists
 from recommender.serving import codec
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
 from tests.serving import builds
 
 _decode_pointer, _decode_list = codec.decode_pointer, codec.decode_list
-_values = Staging.values
+_encoded = SomeLists.encoded
 
 
 def _pointer_of_either(raw: object) -> codec.Pointer:
@@ -34,16 +33,15 @@ def _list_of_either(raw: object, item: str) -> codec.StoredList:
     return _decode_list(raw, item)
 
 
-def _values_of_two(staging: Staging, lists: RelatedLists, rows: slice) -> dict[str, bytes]:
-    values = _values(staging, lists, rows)
-    return {key: value.replace(b"\t", b" ") for key, value in values.items()}
+def _encoded_as_two(lists: SomeLists) -> dict[str, bytes]:
+    return {name: value.replace(b"\t", b" ") for name, value in _encoded(lists).items()}
 
 
 def main(act: str, url: str, shop: str, argument: str) -> None:
     codec.SCHEMA = 2
     codec.decode_pointer = _pointer_of_either
     codec.decode_list = _list_of_either
-    Staging.values = _values_of_two  # type: ignore[method-assign, assignment]
+    SomeLists.encoded = _encoded_as_two  # type: ignore[method-assign, assignment]
     if act == "publish":
         with open_store(url) as store:
             made = builds.publish(Publisher(store, shop, grace_s=0.0), int(argument))

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +8,13 @@ from hypothesis import strategies as st
 from recommender.core import item_id
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
-from recommender.core.neighbours import RelatedLists
+from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.codec import LEVELS, Pointer, StoredList, View
 from recommender.serving.keys import Keys
+from tests.support.repository import REPOSITORY
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: item_id.fault(text) is None)
 scores = st.floats(0, 1, exclude_min=True, width=32)
@@ -40,7 +40,7 @@ def encoded(item: str, drawn: list[tuple[str, float, int]]) -> bytes:
 
 # Golden files: what stored lists of schema 1 look like, whatever becomes of this code.
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema1"
+GOLDEN = REPOSITORY / "tests" / "golden" / "schema1"
 LISTS = {
     "list.txt": (
         "SKU 1:é",
@@ -79,12 +79,10 @@ def test_the_golden_best_sellers_are_staged_alike() -> None:
     lists = RelatedLists(
         "related",
         np.zeros(4, dtype=np.int64),
-        nothing.astype(np.int32),
-        nothing,
-        nothing.astype(np.uint8),
+        Entries(nothing.astype(np.int32), nothing, nothing.astype(np.uint8)),
         np.array([0, 1, 2], dtype=np.int32),
     )
-    staging = Staging(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
+    staging = Staging.full(Keys("acme"), 1, ItemIds(("SKU-2", "SKU 1:é", "00123")), [lists])
     staged = staging.sample(1, seed=0)["rec:acme:1:related:"]
     assert staged == (GOLDEN / "best_sellers.txt").read_bytes()
 

@@ -15,7 +15,7 @@ from redis import Redis
 
 from recommender.core.related import RelatedList
 from recommender.errors import StoreUnavailable
-from recommender.publishing.audit import Audit, audit
+from recommender.publishing.inspection import Audit, audit
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems

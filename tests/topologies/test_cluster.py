@@ -17,7 +17,6 @@ from redis.crc import key_slot
 from recommender.core.related import RelatedItem, RelatedList
 from recommender.errors import StoreUnavailable
 from recommender.publishing.hidden import Hidden
-from recommender.publishing.overlay import ItemLists
 from recommender.publishing.publisher import Publisher
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
@@ -172,7 +171,7 @@ def test_an_overlay_a_canary_a_rollback_and_a_promotion(site: Cluster) -> None:
         builds.publish(publisher, 1)
         changed = {item: [RelatedItem("item-39", 1.0, "rule")] for item in ITEMS[:9]}
         for _ in range(2):
-            overlay = publisher.publish_overlay([ItemLists("related", changed)])
+            overlay = builds.overlay(publisher, changed)
         servers.until(lambda: lookup.get("item-0").generation == overlay.id)
         answers = lookup.get_many(ITEMS, n=3)
         assert [answer.ids for answer in answers[:9]] == [("item-39",)] * 9
@@ -443,7 +442,7 @@ def test_a_replica_takes_over_with_every_list() -> None:
 
 
 def test_a_replica_that_lags_stops_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recommender.publishing.lists.WAIT_MS", 200)
+    monkeypatch.setattr("recommender.publishing.servers.WAIT_MS", 200)
     with cluster("redis-server", replicas=1) as found, publishing(found) as publisher:
         builds.publish(publisher, 1)
         with found.stopped(3), pytest.raises(StoreUnavailable, match="no replica had the lists"):
@@ -481,7 +480,7 @@ def test_lists_that_one_node_lost_stop_the_swap(
             for key in site.clients[emptied].scan_iter(match=f"rec:{SHOP}:2:*"):
                 site.clients[emptied].unlink(key)
 
-        monkeypatch.setattr("recommender.publishing.lists.Lists.require_replicated", lossy)
+        monkeypatch.setattr("recommender.publishing.servers.StoredLists.require_replicated", lossy)
         with pytest.raises(
             StoreUnavailable, match=rf"\(\d+ on 127.0.0.1:{site.ports[emptied]} are"
         ):

@@ -13,7 +13,6 @@ from redis.crc import key_slot
 from recommender.errors import StoreUnavailable
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.inspection import inspect_servers
-from recommender.publishing.overlay import ItemLists
 from recommender.publishing.publisher import Publisher
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.connection import open_store
@@ -107,7 +106,7 @@ def test_a_publisher_does_all_of_its_work(site: Cluster) -> None:
         publisher = Publisher(store, "third", grace_s=0.0)
         for build in (1, 2, 3):
             builds.publish(publisher, build, count=COUNT)
-        publisher.publish_overlay([ItemLists("related", {"item-0": []})])
+        builds.overlay(publisher, {"item-0": []})
         canary = builds.publish(publisher, 5, count=COUNT, canary_share=0.5)
         assert publisher.promote().id == canary.id
         assert publisher.rollback().id == 3

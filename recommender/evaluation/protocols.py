@@ -1,0 +1,288 @@
+"""The two evaluation protocols: what is learned from, what is asked, and what should be found.
+
+Both cut the interactions at a time: everything before it is learned from, the test period after it
+is asked about.
+
+Basket protocol: a query is one item of a test basket; the other items of the basket are relevant.
+
+Next-item protocol: a query is one user with events in the test period. The history is everything
+before the user's last moment, also after the cut; relevant are the items of that moment that are
+new to the user. A moment is one event, or all lines of one basket. Where events come one by one
+this is leave-last-out. Shops without users are evaluated on sessions. Related lists answer with the
+sum of the lists of the user's last items, where each moment further back weighs `DECAY` times as
+much. Items of the history are never shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommender.core.arrays import Rows, blocks
+from recommender.core.interactions import DAY_S, Interactions
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.errors import DataError
+
+LARGEST_BASKET = 100
+QUERIES_PER_BASKET = 5
+WARM, EVERY = 20, 10
+DECAY, LAST_ITEMS = 0.8, 50
+BLOCK = 1024
+K = 10
+"""How many entries of a list are shown and count in the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Interactions to learn from, and the baskets of the period after them.
+
+    A basket belongs to the time of its earliest event. `baskets` holds the distinct rows of each
+    test basket in the order of their lines; `left_out` counts test baskets of more than 100 items.
+    The test period is from `start` to before `until` (epoch seconds); `later` holds its events.
+    """
+
+    train: Interactions
+    later: Interactions
+    baskets: tuple[Rows, ...]
+    left_out: int
+    start: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What is asked, and what should be found.
+
+    `row` (q,) is the item or user of each query, and `basket` (q,) numbers the basket it comes
+    from. The relevant rows of query i are `relevant[offsets[i]:offsets[i + 1]]`.
+    """
+
+    row: Rows
+    basket: Rows
+    offsets: NDArray[np.int64]
+    relevant: Rows
+
+    @classmethod
+    def of(cls, row: Rows, basket: Rows, relevant: Sequence[Rows]) -> "Queries":
+        """Queries whose relevant rows are given one by one."""
+        sizes = np.array([len(part) for part in relevant], dtype=np.int64)
+        return cls(row, basket, _offsets(sizes), np.concatenate([np.zeros(0, np.int32), *relevant]))
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def n_relevant(self) -> NDArray[np.int64]:
+        """How many items are relevant for each query (q,)."""
+        return np.diff(self.offsets)
+
+    def select(self, chosen: NDArray[np.bool_]) -> "Queries":
+        """The queries where `chosen` (q,) holds."""
+        sizes = self.n_relevant
+        relevant = self.relevant[np.repeat(chosen, sizes)]
+        return Queries(self.row[chosen], self.basket[chosen], _offsets(sizes[chosen]), relevant)
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvents:
+    """Events in order of time: user (m,), item (m,), and the moment of the user (m,)."""
+
+    user: Rows
+    item: Rows
+    moment: NDArray[np.int64]
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "UserEvents":
+        """The events where `chosen` (m,) holds, or at these places."""
+        return UserEvents(self.user[chosen], self.item[chosen], self.moment[chosen])
+
+    def pairs(self, n_items: int) -> NDArray[np.int64]:
+        """One number for each pair of user and item (m,)."""
+        return self.user.astype(np.int64) * n_items + self.item
+
+    def numbered(self, users: Rows) -> "UserEvents":
+        """The events of some users (q,), numbered by their places."""
+        kept = self.select(np.isin(self.user, users))
+        number = np.searchsorted(users, kept.user).astype(np.int32)
+        return UserEvents(number, kept.item, kept.moment)
+
+
+@dataclass(frozen=True, slots=True)
+class NextItemTask:
+    """Histories of q users, and the items that they took next.
+
+    The rows of `queries` and the users of `history` are numbers of users, 0 to q - 1. `last` (q, n)
+    holds the weights of their last items, `seen` (q, n) ones where an item is in the history.
+    `left_out` counts users of the test period without a history, or without a new item.
+    """
+
+    queries: Queries
+    history: UserEvents
+    last: sp.csr_array
+    seen: sp.csr_array
+    left_out: int
+
+    def shown(self, lists: Neighbours) -> Rows:
+        """The items that the lists (n, depth) of all items show each user (q, 10)."""
+        n_items = len(lists.rows)
+        owner = np.repeat(np.arange(n_items), lists.found.sum(axis=1))
+        values = (lists.scores[lists.found], (owner, lists.rows[lists.found]))
+        related = sp.csr_array(values, shape=(n_items, n_items))
+        parts = []
+        for block in blocks(len(self.queries), BLOCK):
+            scores = self.last[block] @ related
+            new = sp.csr_array(scores - scores.multiply(self.seen[block]))
+            parts.append(Neighbours.of_sparse(new, K, block.start))
+        return Neighbours.joined(parts).rows
+
+    def shown_to_everyone(self, best: Rows) -> Rows:
+        """The first ten items of one order (n,) that each user has not seen (q, 10)."""
+        top = np.full((len(self.queries), K), NONE, dtype=np.int32)
+        place = np.full(self.seen.shape[1], len(best), dtype=np.int64)
+        place[best] = np.arange(len(best))
+        for user in range(len(top)):
+            seen = self.seen.indices[self.seen.indptr[user] : self.seen.indptr[user + 1]]
+            head = best[: K + len(seen)]
+            unseen = np.delete(head, place[seen][place[seen] < len(head)])[:K]
+            top[user, : len(unseen)] = unseen
+        return top
+
+
+def window(interactions: Interactions, *, until: int, days: int) -> Window:
+    """Test on the `days` before `until` (epoch seconds), learn from everything earlier.
+
+    Shops without baskets are evaluated on sessions. Events without weight are in no test basket.
+
+    Raises: DataError where there are no baskets with times on both sides of the cut.
+    """
+    units = interactions.basket if (interactions.basket >= 0).any() else interactions.session
+    times = interactions.began()
+    start = until - days * DAY_S
+    train = interactions.select(times < start)
+    inside = (times >= start) & (times < until)
+    weights = np.asarray(interactions.weights)[interactions.kind]
+    bought = inside & (units >= 0) & (weights > 0)
+    distinct = _baskets(units[bought], interactions.item[bought], interactions.n_items)
+    kept = tuple(part for part in distinct if len(part) <= LARGEST_BASKET)
+    if not len(train) or not kept:
+        raise DataError(
+            f"evaluation: {len(train):,} events before and {len(distinct):,} baskets after the "
+            "cut; baskets with times on both sides of it are needed"
+        )
+    later = interactions.select(inside)
+    return Window(train, later, kept, len(distinct) - len(kept), start, until)
+
+
+def cold_folds(support: NDArray[np.float32], folds: int, seed: int = 0) -> list[Rows]:
+    """The items to make cold, by fold: every tenth of those in at least 20 units, shuffled."""
+    warm = np.flatnonzero(support >= WARM).astype(np.int32)
+    order = np.random.default_rng(seed).permutation(warm)
+    return [order[fold::EVERY] for fold in range(folds)]
+
+
+def draw_queries(baskets: tuple[Rows, ...], seed: int = 0) -> Queries:
+    """Up to five items of every basket of at least two, without replacement."""
+    rng = np.random.default_rng(seed)
+    rows, numbers, relevant = [], [], []
+    for number, basket in enumerate(baskets):
+        if len(basket) < 2:
+            continue
+        size = min(QUERIES_PER_BASKET, len(basket))
+        for row in rng.choice(basket, size, replace=False).tolist():
+            rows.append(row)
+            numbers.append(number)
+            relevant.append(basket[basket != row])
+    return Queries.of(np.array(rows, np.int32), np.array(numbers, np.int32), relevant)
+
+
+def next_item_task(window: Window) -> NextItemTask:
+    """The next-item task of a window.
+
+    Raises: DataError where no user has a history and a new item.
+    """
+    events, inside = _user_events(window)
+    last_of_all = _last_moments(events, inside)
+    history = events.select(events.moment < last_of_all[events.user])
+    answer = events.select(inside & (events.moment == last_of_all[events.user]))
+    n_items = window.train.n_items
+    answer = answer.select(~np.isin(answer.pairs(n_items), history.pairs(n_items)))
+    users = np.intersect1d(history.user, answer.user)
+    asked = int((last_of_all >= 0).sum())
+    if not len(users):
+        raise DataError(
+            f"next item: of {asked:,} users in the test period none has both a history and a new "
+            "item; users or sessions with times are needed"
+        )
+    history, answer = history.numbered(users), answer.numbered(users)
+    user, item = np.divmod(np.unique(answer.pairs(n_items)), n_items)
+    numbers = np.arange(len(users), dtype=np.int32)
+    offsets = _offsets(np.bincount(user, minlength=len(users)))
+    ones = np.ones(len(history.item), dtype=np.float32)
+    seen = sp.csr_array((ones, (history.user, history.item)), shape=(len(users), n_items))
+    seen.data[:] = 1
+    return NextItemTask(
+        queries=Queries(numbers, numbers, offsets, item.astype(np.int32)),
+        history=history,
+        last=_last_items(history, (len(users), n_items)),
+        seen=seen,
+        left_out=asked - len(users),
+    )
+
+
+def _baskets(units: Rows, items: Rows, n_items: int) -> list[Rows]:
+    """The distinct items of each unit in the order of their lines; units by their number."""
+    pairs = units.astype(np.int64) * n_items + items
+    _, first = np.unique(pairs, return_index=True)
+    first.sort()
+    order = first[np.argsort(units[first], kind="stable")]
+    bounds = np.flatnonzero(np.diff(units[order])) + 1
+    return [part for part in np.split(items[order], bounds) if len(part)]
+
+
+def _offsets(sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def _user_events(window: Window) -> tuple[UserEvents, NDArray[np.bool_]]:
+    """All events up to the window's end in order of time, and which are in the test period (m,)."""
+    parts = [_with_moments(window.train), _with_moments(window.later)]
+    user, item, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    inside = np.arange(len(user)) >= len(parts[0][0])
+    order = np.argsort(moment, kind="stable")
+    return UserEvents(user, item, moment).select(order), inside[order]
+
+
+def _with_moments(events: Interactions) -> tuple[Rows, Rows, NDArray[np.int64]]:
+    """User or session, item and moment of the events that count; a basket has its first time."""
+    user = events.user if (events.user >= 0).any() else events.session
+    in_basket = events.basket >= 0
+    starts = np.full(int(events.basket.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(starts, events.basket[in_basket], events.time[in_basket])
+    moment = np.where(in_basket, starts[events.basket], events.time)
+    kept = (user >= 0) & (np.asarray(events.weights)[events.kind] > 0)
+    return user[kept], events.item[kept], moment[kept]
+
+
+def _last_moments(events: UserEvents, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Each user's last moment in the test period, -1 without one."""
+    last = np.full(int(events.user.max(initial=0)) + 1, -1, dtype=np.int64)
+    np.maximum.at(last, events.user[inside], events.moment[inside])
+    return last
+
+
+def _last_items(history: UserEvents, shape: tuple[int, int]) -> sp.csr_array:
+    """Users by items (q, n): the decayed weight of the last items, each at its latest moment."""
+    pairs = history.pairs(shape[1])
+    _, latest = np.unique(pairs[::-1], return_index=True)
+    chosen = len(pairs) - 1 - latest
+    ordered = history.select(chosen[np.lexsort((-chosen, history.user[chosen]))])
+    user, moment = ordered.user, ordered.moment
+    start = np.searchsorted(user, user)
+    place = np.arange(len(user)) - start
+    earlier = np.concatenate([[False], moment[1:] != moment[:-1]]) & (place > 0)
+    back = np.cumsum(earlier)
+    back = back - back[start]
+    kept = place < LAST_ITEMS
+    weights = np.power(DECAY, back[kept]).astype(np.float32)
+    return sp.csr_array((weights, (user[kept], ordered.item[kept])), shape=shape)

@@ -1,0 +1,190 @@
+"""The systems under evaluation: recipes, and the baselines that they must beat.
+
+Both are fitted to interactions and return the lists (n, depth) of all items.
+Baselines work on blocks of rows, so that no matrix of items by items is held except that of EASE.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender import registry
+from recommender.core.arrays import blocks
+from recommender.core.catalogue import Catalogue
+from recommender.core.context import RankingContext
+from recommender.core.interactions import Interactions, support
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.popularity import most_popular
+from recommender.core.recipe import Recipe
+from recommender.core.telemetry import Progress
+from recommender.core.vectors import Embeddings
+from recommender.ranking.chooser import BLOCK, Chooser, prepare
+from recommender.ranking.hubness import bounded, most_lists
+from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
+
+DEPTH = 36
+EASE_LAMBDA = 500.0
+EASE_MEMORY_SHARE = 1 / 8
+EASE_BYTES_PER_PAIR = 3 * 8
+
+ListBuilder = Callable[[Interactions], Mapping[str, Neighbours]]
+"""Fits a system to interactions, and returns its lists (n, depth) of all items, by name."""
+
+Baseline = Callable[[Interactions, int], Neighbours]
+"""Fits a baseline to interactions, and returns its lists (n, depth) of all items."""
+
+
+def related_lists(
+    recipe: Recipe,
+    fixed: tuple[Catalogue, Embeddings, Callable[[], Neighbours]],
+    interactions: Interactions,
+    progress: Progress,
+) -> dict[str, Neighbours]:
+    """The lists (n, depth) of all items by placement, without best sellers as filler.
+
+    `fixed` does not depend on the interactions: catalogue, text, and the nearest items by text.
+    """
+    catalogue, text, near = fixed
+    capped = interactions.capped(recipe.trust.user_baskets)
+    events = cache(capped.of_kinds)
+    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
+    past = cache(
+        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), text, near, progress)
+    )
+    made = {}
+    for placement in recipe.placements:
+        kinds = placement.kinds
+        embeddings = fitted_to(kinds)
+        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
+        vectors = fitted.apply(embeddings, catalogue)
+        context = RankingContext(
+            catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min
+        )
+        index = registry.index_builder(recipe.index).build(vectors.targets)
+        chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
+        made[placement.name] = own_lists(chooser, progress)
+    return made
+
+
+def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
+    """The lists (n, depth) of all items with hubs bounded, without best sellers as filler."""
+    placement, n_items = chooser.placement, len(chooser.catalogue)
+    parts = []
+    with progress(f"search and choose {placement.name}", n_items) as advance:
+        for block in blocks(n_items, BLOCK):
+            parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
+            advance(block.stop - block.start)
+    lists = Neighbours.joined(parts)
+    if not placement.hub_share:
+        return lists
+    sizes = lists.found.sum(axis=1)
+    kept = lists.found.copy()
+    most = most_lists(placement.hub_share, n_items)
+    kept[kept] = bounded(sizes, sizes, lists.rows[lists.found], placement.depth, most)
+    return lists.keep(kept, placement.depth)
+
+
+def best_sellers(interactions: Interactions, depth: int) -> Neighbours:
+    """The items in most units, the same list for all items, without the item itself: (n, depth)."""
+    sold = support(interactions.matrix())
+    n_items = len(sold)
+    best = np.full(depth + 1, NONE, dtype=np.int32)
+    ranked = most_popular(sold)[: depth + 1]
+    best[: len(ranked)] = ranked
+    rows = np.tile(best, (n_items, 1))
+    scores = np.where(rows == NONE, -np.inf, sold[rows]).astype(np.float32)
+    own = rows == np.arange(n_items)[:, None]
+    return Neighbours(rows, scores).keep(~own, depth)
+
+
+def co_occurrence_counts(interactions: Interactions, depth: int) -> Neighbours:
+    """Items that share the most units: (n, depth). Equal counts are in a hashed order."""
+    seen = _binary(interactions)
+    by_item: sp.csr_array = seen.T.tocsr()
+    return _best_of_blocks(lambda block: (by_item[block] @ seen).tocsr(), seen.shape[1], depth)
+
+
+def implicit_cosine(interactions: Interactions, depth: int) -> Neighbours:
+    """Items with the largest cosine of their units, by implicit: (n, depth)."""
+    from implicit.nearest_neighbours import normalize
+
+    return _implicit(interactions, depth, normalize)
+
+
+def implicit_bm25(interactions: Interactions, depth: int) -> Neighbours:
+    """Items with the largest BM25-weighted overlap of their units, by implicit: (n, depth).
+
+    The constants are those of its BM25Recommender.
+    """
+    from implicit.nearest_neighbours import bm25_weight
+
+    return _implicit(interactions, depth, lambda counts: bm25_weight(counts, K1=1.2, B=0.75))
+
+
+def ease(interactions: Interactions, depth: int) -> Neighbours:
+    """Items with the largest weight in a linear model of all units: (n, depth).
+
+    It inverts a matrix of items by items: check `ease_fits` first.
+    Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
+    """
+    seen = _binary(interactions)
+    n_items = seen.shape[1]
+    gram = (seen.T @ seen).toarray().astype(np.float64)
+    gram[np.diag_indices(n_items)] += EASE_LAMBDA
+    weights = np.linalg.inv(gram)
+    del gram
+    weights /= -np.diag(weights).copy()
+    np.fill_diagonal(weights, 0)
+    width = min(depth, n_items)
+    rows = np.full((n_items, depth), NONE, dtype=np.int32)
+    scores = np.full((n_items, depth), -np.inf, dtype=np.float32)
+    for block in blocks(n_items, BLOCK):
+        best = np.argpartition(-weights[block], width - 1, axis=1)[:, :width]
+        value = np.take_along_axis(weights[block], best, axis=1)
+        rows[block, :width] = np.where(value > 0, best, NONE)
+        scores[block, :width] = value
+    return Neighbours.ordered(rows, scores)
+
+
+def ease_fits(n_items: int, memory_bytes: int) -> bool:
+    """Whether EASE on n items needs at most an eighth of the machine's memory."""
+    return n_items**2 * EASE_BYTES_PER_PAIR <= memory_bytes * EASE_MEMORY_SHARE
+
+
+def _binary(interactions: Interactions) -> sp.csr_array:
+    """Units by items (u, n), one where a unit has the item."""
+    seen = interactions.matrix()
+    seen.data = np.ones_like(seen.data)
+    return seen
+
+
+def _implicit(
+    interactions: Interactions, depth: int, weigh: Callable[[sp.coo_matrix], sp.coo_matrix]
+) -> Neighbours:
+    """The neighbours of implicit's item-item models, which weight items by units (n, u)."""
+    from implicit.nearest_neighbours import ItemItemRecommender
+
+    model = ItemItemRecommender(K=depth + 1)
+    weighed = weigh(sp.coo_matrix(_binary(interactions).T))
+    model.fit(sp.csr_matrix(weighed.T), show_progress=False)
+    similarity = sp.csr_array(model.similarity)
+    return _best_of_blocks(lambda block: similarity[block], similarity.shape[0], depth)
+
+
+def _best_of_blocks(
+    scores: Callable[[slice], sp.csr_array], n_items: int, depth: int
+) -> Neighbours:
+    """The lists (n, depth) of the scores (b, n) of each block of rows, without the own item."""
+    return Neighbours.joined(
+        Neighbours.of_sparse(_without_own(scores(block), block.start), depth, block.start)
+        for block in blocks(n_items, BLOCK)
+    )
+
+
+def _without_own(scores: sp.csr_array, start: int) -> sp.csr_array:
+    """The scores (b, n) of the items from `start` on, with 0 for the item itself."""
+    owner = start + np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    kept = np.where(scores.indices == owner, 0, scores.data)
+    return sp.csr_array((kept, scores.indices, scores.indptr), shape=scores.shape)

@@ -1,0 +1,1 @@
+"""HTML pages: reports and maps, each one file that works offline."""
