@@ -83,6 +83,11 @@ def test_a_malformed_body_is_refused_in_one_line(body: bytes, said: str) -> None
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("written", "n"), [("1" + "0" * 30, 1000), ("-5", 0), ('"7"', 7)])
+def test_absurd_numbers_of_a_body_are_clamped(written: str, n: int) -> None:
+    assert parse_batch(f'{{"items": ["a"], "n": {written}}}'.encode()).n == n
+
+
 def refusal(body: bytes) -> str:
     """Why a body is refused, empty where it is a request."""
     try:
