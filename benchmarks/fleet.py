@@ -43,7 +43,7 @@ path = "orders.csv"
 [limits]
 shard_texts = 1000
 [recipe]
-text = {{ use = "sentence-transformers" }}
+content.text = {{ use = "sentence-transformers" }}
 """
 
 
@@ -83,15 +83,15 @@ def _encoding(config: Path, number: int) -> float:
     job = resumed(settings.job(), require_run(settings.artifact_store(), number))
     _until(job, "text-plan")
     started = time.perf_counter()
-    _until(job, "encode")
+    _until(job, "encode.text")
     return time.perf_counter() - started
 
 
 def _until(job: Job, name: str) -> None:
     deadline = time.monotonic() + 3600
     while time.monotonic() < deadline:
-        goal = pipeline.plan(job)
-        if goal.name != "read" and steps.named(goal, name).missing() == ():
+        planned = pipeline.plan(job)
+        if planned.build and steps.named(planned.goal, name).missing() == ():
             return
         time.sleep(POLL_S)  # planning takes CPU time that the workers lack
     raise TimeoutError(f"step {name} is not done after an hour")

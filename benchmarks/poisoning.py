@@ -14,7 +14,7 @@ twice.
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -28,10 +28,10 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
 from recommender.core.recipe import Recipe, Trust
 from recommender.core.telemetry import silent
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.evaluation.systems import related_lists
-from recommender.pipeline import read_shop_columns, text_embeddings
-from recommender.ranking.training_set import near_by_text
+from recommender.pipeline import content_embeddings, read_shop_columns
+from recommender.ranking.training_set import near_by_content
 from recommender.settings.loading import load
 
 REPOSITORY = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ class Shop:
     recipe: Recipe
     catalogue: Catalogue
     events: Interactions
-    text: Embeddings
+    content: Mapping[str, Embeddings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def drawn(shop: Shop) -> np.ndarray:
     tail = rng.permutation(
         np.flatnonzero((sold >= 1) & (sold <= max(TAIL, float(np.quantile(sold, 0.1)))))
     )
-    matrix = shop.text.matrix
+    matrix = joined_content(shop.content).matrix
     unlike = np.median(matrix[head] @ matrix[tail].T)
     found: list[tuple[int, int]] = []
     for row in head.tolist():
@@ -135,9 +135,9 @@ def drawn(shop: Shop) -> np.ndarray:
 
 def share_in_top(shop: Shop, pairs: np.ndarray, trust: Trust) -> float:
     """The share of the pairs whose second stands in the first ten of its first."""
-    near = cache(lambda: near_by_text(shop.recipe.index, shop.text))
+    near = cache(lambda: near_by_content(shop.recipe.index, joined_content(shop.content)))
     recipe = replace(shop.recipe, trust=trust)
-    known = shop.catalogue, shop.text, near
+    known = shop.catalogue, shop.content, near
     (lists,) = related_lists(recipe, known, shop.events, silent).values()
     standing = lists.rows[pairs[:, 0], :TOP] == pairs[:, 1, None]
     return float(standing.any(axis=1).mean())
@@ -151,14 +151,14 @@ def generated(folder: Path) -> Shop:
         f'shop = "small"\n[catalogue]\npath = "{source / "catalogue.csv"}"\n'
         f'[[interactions]]\npath = "{source / "orders.csv"}"\n'
     )
-    return loaded(settings, ['recipe.text={ use = "hashing" }'])
+    return loaded(settings, ['recipe.content.text={ use = "hashing" }'])
 
 
 def loaded(settings: Path, assignments: Sequence[str] = ()) -> Shop:
     """Read a shop and encode its texts."""
     job = pinned(load(settings, assignments).job())
     read, catalogue, events = read_shop_columns(job)
-    return Shop(job.recipe, catalogue, events, text_embeddings(job, read))
+    return Shop(job.recipe, catalogue, events, content_embeddings(job, read))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import Row, report
 from recommender import pipeline
 from recommender.build.job import Job, pinned
-from recommender.build.steps import Step, named, steps_of
+from recommender.build.steps import Step, complete, named, steps_of
 from recommender.cli.session import publisher
 from recommender.core.arrays import Columns
 from recommender.ranking.chooser import stages_of
@@ -211,9 +211,9 @@ def publish_stand_ins(settings: Settings) -> None:
     """Make and publish what refresh reads of a build; what takes a reindex long is stood in for."""
     with publisher(settings) as shop:
         job = pinned(settings.job())
-        run = pipeline.laid_out(job, pipeline.begin(job, shop))
+        run, planned = pipeline.laid_out(job, pipeline.begin(job, shop))
         with mock.patch.object(Training, "run", lambda _, inputs, first, counts: first):
-            for step in steps_of(pipeline.plan(job)):
+            for step in steps_of(planned.goal):
                 if missing := step.missing():
                     make(job, step, missing)
         run = pipeline.measured(job, run)
@@ -270,8 +270,9 @@ def trees_of_small_shop() -> Columns:
             '[[recipe.placements]]\nname = "related"\nfusion = "gated"\n'
         )
         job = pinned(load(config, []).job())
-        pipeline.make(job)
-        columns = named(pipeline.plan(job), "learn.related").artifact().columns()
+        planned = pipeline.read_and_planned(job)
+        complete(planned.goal, job.stopwatch)
+        columns = named(planned.goal, "learn.related").artifact().columns()
         return {name: np.array(array) for name, array in columns.items()}
 
 

@@ -17,11 +17,12 @@ from functools import cache
 import numpy as np
 
 from benchmarks.machine import machine
+from recommender import registry
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, table
 from recommender.core.documents import clean
 from recommender.insights.search import Searcher, searcher
-from recommender.pipeline import read_shop_columns, text_embeddings
+from recommender.pipeline import content_embeddings, read_shop_columns
 
 QUERIES, SHOWN, LEAST_WORDS, DROPPED = 500, 10, 4, 2
 
@@ -39,7 +40,8 @@ def main() -> None:
     options = _parser().parse_args()
     job = settings_of(options).job(progress)
     read, catalogue, _ = read_shop_columns(job)
-    made = searcher(0, catalogue, text_embeddings(job, read), job.recipe.text)
+    name, choice = registry.text_choice(job.recipe)
+    made = searcher(0, catalogue, content_embeddings(job, read)[name], choice)
     made = replace(made, encode=cache(made.encode))
     rng = np.random.default_rng(options.seed)
     asked = queries(catalogue.title, rng)
@@ -53,7 +55,7 @@ def main() -> None:
     headings = [("search", "left"), ("queries", "left"), ("first ten", "right"), ("first", "right")]
     shown.print(f"{len(asked)} queries of {len(catalogue):,} items, seed {options.seed}")
     shown.print(table(headings, rows))
-    fresh = searcher(0, catalogue, text_embeddings(job, read), job.recipe.text)
+    fresh = searcher(0, catalogue, content_embeddings(job, read)[name], choice)
     median, late, busy = times_ms(fresh, asked)
     about = machine()
     shown.print(f"{about['processor']}, {about['cores']} cores, one query at a time")

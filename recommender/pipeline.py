@@ -1,69 +1,119 @@
 """The flow, top to bottom: files in, related lists live.
 
-    read -> embed text, fit interactions -> fuse -> index -> learn to rank -> choose
+    read -> embed content, fit interactions -> fuse -> index -> learn to rank -> choose
          -> merchandisers' rules, where there are some -> gates -> publish
 
 Each stage but the last two is a step that writes artifacts, whose keys cover everything that
-decides their bytes; what exists is not made again. So a run that was killed goes on where it was by
-running again, an unchanged run does nothing, and a fleet does what one process does: `plan` is the
-whole run as a graph, `reindex` walks it here, workers take its steps shard by shard.
+decides their bytes. `plan` looks at what was read and returns all steps of a run; it makes nothing.
+`reindex` performs the steps that have no artifact yet, and workers perform them shard by shard. So
+an unchanged run does nothing, a run that was killed resumes when it is started again, and a fleet
+makes the same artifacts as one process.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from recommender import registry
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import Artifact, ArtifactStore
-from recommender.build.admission import gated
 from recommender.build.contents import (
-    BUILD,
     catalogue_of,
     find_build,
     interactions_of,
     read_ids,
     related_lists,
 )
-from recommender.build.gates import Gates, golden_pairs
-from recommender.build.job import Job, Pins, pinned, pins_of
+from recommender.build.gates import Gates, gated, golden_pairs
+from recommender.build.job import Job, pinned, pins_of, with_content_pinned
 from recommender.build.list_steps import (
-    ChosenFrom,
+    Plan,
     build_step,
     choose_step,
-    chooser_of,
     hub_step,
     learn_step,
     merchandise_step,
     rule_book_step,
-    split_of,
+    temporal_split,
 )
-from recommender.build.steps import Step, complete, steps_of
-from recommender.build.text_shards import PLAN, SHARD, Ledger
+from recommender.build.steps import (
+    Events,
+    PlacementInputs,
+    PlacementPlan,
+    Step,
+    complete,
+    embeddings_of,
+    steps_of,
+)
 from recommender.build.vector_steps import (
-    digest_of,
-    encode_steps,
+    already_read,
+    behaviour_steps,
+    content_steps,
     fuse_step,
     index_step,
     near_step,
-    origin_steps,
     read_step,
-    text_step,
 )
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.generation import Generation
 from recommender.core.interactions import Interactions
-from recommender.core.lists import RelatedLists
-from recommender.core.recipe import Placement
 from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher
-from recommender.ranking.chooser import Chooser
+
+# Planning
+
+
+def plan(job: Job) -> Plan:
+    """The steps of a pinned job. What was read decides them, so before that there is one step."""
+    read = read_step(job)
+    if read.missing():
+        return Plan(read)
+    found = read.artifact().summary
+    n_items = found["report"]["n_items"]
+    content = content_steps(job, read, found["documents"])
+    near = near_step(job, content)
+    rules = rule_book_step(job, read) if pins_of(job).rules else None
+    placements = []
+    for inputs in _placement_inputs(job, read, content, near):
+        placement = inputs.placement
+        chosen = choose_step(job, inputs, n_items)
+        if placement.hub_share:
+            chosen = hub_step(job, chosen, placement)
+        lists = chosen
+        if rules is not None:
+            lists = merchandise_step(job, (read, rules, chosen), placement)
+        placements.append(PlacementPlan(inputs, chosen, lists))
+    return Plan(read, tuple(placements), build_step(job, read, placements, rules))
+
+
+def _placement_inputs(
+    job: Job, read: Step, content: Mapping[str, Step], near: Step
+) -> list[PlacementInputs]:
+    """What the lists of each placement are chosen from; placements share what has the same key."""
+    shared: dict[str, Step] = {}
+    baskets = job.recipe.trust.user_baskets
+    split = cache(lambda kinds: temporal_split(job, Events(read, kinds, baskets), content, near))
+    found = []
+    for placement in job.recipe.placements:
+        events = Events(read, placement.kinds, baskets)
+        behaviour = behaviour_steps(job, events)
+        vectors = fuse_step(job, events, content, behaviour, placement)
+        vectors = shared.setdefault(vectors.key, vectors)
+        index = index_step(job, vectors, placement)
+        index = shared.setdefault(index.key, index)
+        inputs = PlacementInputs(
+            job.recipe, placement, events, content, behaviour, vectors, index, near
+        )
+        ranker = learn_step(job, inputs, partial(split, placement.kinds))
+        found.append(dataclasses.replace(inputs, ranker=ranker))
+    return found
+
+
+# Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +127,7 @@ class Outcome:
 
 
 Judge = Callable[[Job], float | None]
-"""The offline metric (NDCG@10) of a job's recipe on its data, None where it cannot be told."""
+"""Measures the offline metric (NDCG@10) of a job's recipe on its data; None where that fails."""
 
 
 def reindex(
@@ -105,8 +155,8 @@ def reindex(
         return unchanged
     run = begin(job, publisher)
     try:
-        run = laid_out(job, run)
-        complete(plan(job), job.stopwatch)
+        run, planned = laid_out(job, run)
+        complete(planned.goal, job.stopwatch)
         run = measured(job, run, judge if gates.ndcg_drop_max else None)
         if not force:
             run = gated(job.artifacts, run, gates, publisher.live())
@@ -143,11 +193,17 @@ def begin(job: Job, publisher: Publisher) -> Run:
     return run
 
 
-def laid_out(job: Job, run: Run) -> Run:
-    """Read the files, and write down what the build will be made of, before any of it is made."""
+def laid_out(job: Job, run: Run) -> tuple[Run, Plan]:
+    """Read the files, and record what the build will be made of, before any of it is made."""
+    planned = read_and_planned(job)
+    run = run.save(job.artifacts, artifacts=planned.artifacts(), build=planned.goal.key)
+    return run, planned
+
+
+def read_and_planned(job: Job) -> Plan:
+    """Read the files of a pinned job where that was not done yet, and plan the rest."""
     complete(read_step(job), job.stopwatch)
-    goal = plan(job)
-    return run.save(job.artifacts, artifacts=kept(goal), build=goal.key)
+    return plan(job)
 
 
 def measured(job: Job, run: Run, judge: Judge | None = None) -> Run:
@@ -185,89 +241,7 @@ def publish(
     )
 
 
-def make(job: Job) -> tuple[Artifact, Callable[[], list[RelatedLists]]]:
-    """Run every stage that has no artifact yet.
-
-    Returns the artifact of the build, whose key stands for everything in it, and a function that
-    loads its lists.
-    """
-    job = pinned(job)
-    complete(read_step(job), job.stopwatch)
-    goal = plan(job)
-    complete(goal, job.stopwatch)
-    build = goal.artifact()
-    return build, lambda: related_lists(job.artifacts, build)
-
-
-# The plan
-
-
-def plan(job: Job) -> Step:
-    """The run of a pinned job as a graph that ends in its build.
-
-    Until its files are read, that is the step of reading alone: what follows depends on it.
-    """
-    read = read_step(job)
-    if read.missing():
-        return read
-    chosen = []
-    for placement, chosen_from, ranker in _placements(job, read):
-        found = choose_step(job, chosen_from, ranker, placement)
-        chosen.append(hub_step(job, found, placement) if placement.hub_share else found)
-    if not pins_of(job).rules:
-        return build_step(job, read, chosen)
-    book = rule_book_step(job, read)
-    placed = zip(job.recipe.placements, chosen, strict=True)
-    lists = [merchandise_step(job, (read, book, step), placement) for placement, step in placed]
-    return build_step(job, read, lists, (book, chosen))
-
-
-def _placements(job: Job, read: Step) -> Iterator[tuple[Placement, "ChosenFrom", Step | None]]:
-    """What the lists of each placement are chosen from, and its ranker where that learns."""
-    text = text_step(job, encode_steps(job, read))
-    near = near_step(job, text)
-    origins = cache(lambda kinds: origin_steps(job, read, text, kinds))
-    past = cache(lambda kinds: split_of(job, read, text, near, kinds))
-    indexes: dict[str, tuple[Step, Step]] = {}
-    for placement in job.recipe.placements:
-        known = origins(placement.kinds)
-        fused = digest_of([placement.fusion.plain(), placement.kinds])
-        if fused not in indexes:
-            vectors = fuse_step(job, read, known, placement)
-            indexes[fused] = vectors, index_step(job, vectors, placement)
-        chosen_from = ChosenFrom(job, read, placement.kinds, known, *indexes[fused], near)
-        ranker = learn_step(job, chosen_from, placement, partial(past, placement.kinds))
-        yield placement, chosen_from, ranker
-
-
-def kept(goal: Step) -> list[list[str]]:
-    """Folder and key of everything that a build is made of, text shards and their plan apart."""
-    passing = {PLAN[0], SHARD[0]}
-    return [
-        [step.folder, key]
-        for step in steps_of(goal)
-        if step.folder not in passing
-        for key in step.keys() or ()
-    ]
-
-
-# For those who judge recipes, or ask why
-
-
-def retraced(job: Job, build: Artifact, name: str) -> tuple[Chooser, RankingContext]:
-    """What made the lists of a placement in a build, of the job of the run that made it.
-
-    Raises: ArtifactError where the job does not lead to that build, or its parts are gone.
-    """
-    goal = plan(job)
-    if goal.name != BUILD[0] or goal.key != build.key:
-        raise ArtifactError(
-            "the build cannot be retraced: another version made it, or its parts are gone; "
-            "run recommender reindex --force"
-        )
-    (found,) = (parts for parts in _placements(job, read_step(job)) if parts[0].name == name)
-    placement, chosen_from, ranker = found
-    return chooser_of(job, chosen_from, ranker, placement)
+# For those who judge recipes
 
 
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
@@ -279,16 +253,13 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
     return read, catalogue_of(read), interactions_of(read)
 
 
-def text_embeddings(job: Job, read: Artifact) -> Embeddings:
-    """The text embeddings of what was read, encoded where they are not there yet."""
-    if job.pins is None:
-        encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
-        pins = Pins({}, encoder, Ledger(job.artifacts, encoder).end())
-        job = dataclasses.replace(job, pins=pins)
-    given = dataclasses.replace(read_step(job), keys=lambda: (read.key,))
-    step = text_step(job, encode_steps(job, given))
-    complete(step, job.stopwatch)
-    return Embeddings.from_columns(step.artifact().columns())
+def content_embeddings(job: Job, read: Artifact) -> dict[str, Embeddings]:
+    """The embeddings of what was read by content origin, made where they do not exist yet."""
+    job = with_content_pinned(job)
+    steps = content_steps(job, already_read(job, read), read.summary["documents"])
+    for step in steps.values():
+        complete(step, job.stopwatch)
+    return embeddings_of(steps)
 
 
 # Records
@@ -296,11 +267,11 @@ def text_embeddings(job: Job, read: Artifact) -> Embeddings:
 
 def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
     """The live generation, where the job's build is what it was published from."""
-    goal, live = plan(job), publisher.live()
-    if live is None or goal.name != BUILD[0] or goal.key != live.lists_key:
+    planned, live = plan(job), publisher.live()
+    if live is None or not planned.makes(live.lists_key):
         return None
-    report = read_step(job).artifact().summary["report"]
-    for step in steps_of(goal):
+    report = planned.read.artifact().summary["report"]
+    for step in steps_of(planned.goal):
         job.stopwatch.reused(step.label)
     return Outcome(live, published=False, report=report)
 

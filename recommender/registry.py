@@ -20,6 +20,7 @@ from recommender.errors import ConfigError
 if TYPE_CHECKING:
     from recommender.core.protocols import (
         CandidateGenerator,
+        ContentOrigin,
         Filter,
         Fusion,
         IndexBuilder,
@@ -35,9 +36,14 @@ TEXT_ENCODERS: Names = MappingProxyType(
         "sentence-transformers": (
             "recommender.vectors.content.sentence_transformer:SentenceTransformerEncoder"
         ),
-        "hashing": "recommender.vectors.content.hashing:HashingEncoder",
+        "hashing": "recommender.vectors.content.static:HashingEncoder",
         "openai": "recommender.vectors.content.openai:OpenAIEncoder",
         "static": "recommender.vectors.content.static:StaticEncoder",
+    }
+)
+CONTENT_ORIGINS: Names = MappingProxyType(
+    {
+        "vectors": "recommender.vectors.content.vector_file:VectorFile",
     }
 )
 INTERACTION_MODELS: Names = MappingProxyType(
@@ -68,9 +74,9 @@ CANDIDATES: Names = MappingProxyType(
         "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrenceGenerator",
         "text-back-off": "recommender.ranking.candidates.co_occurrence:TextBackOffGenerator",
         "best-sellers": "recommender.ranking.candidates.popularity:BestSellersGenerator",
-        "by-category": "recommender.ranking.candidates.labels:ByCategoryGenerator",
-        "same-brand": "recommender.ranking.candidates.labels:SameBrandGenerator",
-        "same-category": "recommender.ranking.candidates.labels:SameCategoryGenerator",
+        "by-category": "recommender.ranking.candidates.nearest:ByCategoryGenerator",
+        "same-brand": "recommender.ranking.candidates.nearest:SameBrandGenerator",
+        "same-category": "recommender.ranking.candidates.nearest:SameCategoryGenerator",
         "trending": "recommender.ranking.candidates.popularity:TrendingGenerator",
     }
 )
@@ -86,7 +92,7 @@ RANKERS: Names = MappingProxyType(
 FILTERS: Names = MappingProxyType(
     {
         "in-stock": "recommender.ranking.filters.eligibility:InStock",
-        "one-per-group": "recommender.ranking.filters.one_per_group:OnePerGroup",
+        "one-per-group": "recommender.ranking.filters.eligibility:OnePerGroup",
         "same-category": "recommender.ranking.filters.labels:SameCategory",
         "other-category": "recommender.ranking.filters.labels:OtherCategory",
         "same-brand": "recommender.ranking.filters.labels:SameBrand",
@@ -103,14 +109,31 @@ FILTERS: Names = MappingProxyType(
 
 
 def text_encoder(choice: Choice, api: TextApi | None = None) -> TextEncoder:
-    """The text encoder of a recipe; one that asks a provider does so through `api`.
+    """A text encoder of a recipe; one that asks a provider does so through `api`.
 
     Raises: ConfigError, as all functions here.
     """
-    made: Any = _make("recipe.text", TEXT_ENCODERS, choice)
+    made: Any = _make("recipe.content", {**TEXT_ENCODERS, **CONTENT_ORIGINS}, choice)
     if api is not None and "api" in (field.name for field in dataclasses.fields(made)):
         made = dataclasses.replace(made, api=api)
     return cast("TextEncoder", made)
+
+
+def content_origin(choice: Choice) -> ContentOrigin:
+    """A content origin of a recipe that is no text encoder."""
+    return cast("ContentOrigin", _make("recipe.content", CONTENT_ORIGINS, choice))
+
+
+def text_choices(recipe: Recipe) -> dict[str, Choice]:
+    """The content origins of a recipe that are text encoders, by name."""
+    return {n: choice for n, choice in recipe.content.items() if choice.use not in CONTENT_ORIGINS}
+
+
+def text_choice(recipe: Recipe) -> tuple[str, Choice]:
+    """Name and choice of the first text encoder of a recipe, for those who need a single one."""
+    for name, choice in text_choices(recipe).items():
+        return name, choice
+    raise ConfigError("recipe.content has no text encoder, and this needs one")
 
 
 def interaction_model(choice: Choice) -> InteractionModel:
@@ -148,7 +171,8 @@ def check(recipe: Recipe) -> None:
 
     Raises: ConfigError for an unknown name or parameter, or a value out of range.
     """
-    text_encoder(recipe.text)
+    for choice in recipe.content.values():
+        content_origin(choice) if choice.use in CONTENT_ORIGINS else text_encoder(choice)
     index_builder(recipe.index)
     for model in recipe.interactions.values():
         interaction_model(model)

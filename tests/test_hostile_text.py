@@ -9,10 +9,10 @@ import pytest
 from recommender.cli.main import run
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import documents
-from recommender.pipeline import make
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import read_shop
 from recommender.settings.loading import load
+from tests.support.builds import make
 
 GOOD = {f"good-{row}": f"enamel kettle no {row}" for row in range(20)}
 POISON = [

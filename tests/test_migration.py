@@ -12,8 +12,9 @@ from recommender.build.text_shards import SHARD, Ledger
 from recommender.cli.main import run
 from recommender.core.telemetry import Stopwatch
 from recommender.errors import ArtifactError
-from recommender.pipeline import make, plan
+from recommender.pipeline import plan
 from recommender.settings.loading import load
+from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop
 from tests.support.text_api_server import TextServer, running
 
@@ -37,7 +38,7 @@ def where(tmp_path: Path, server: TextServer) -> list[str]:
 
 def model(dimensions: int) -> list[str]:
     text = f'{{ use = "openai", model = "m", dimensions = {dimensions}, shorten = true }}'
-    return ["--set", f"recipe.text={text}"]
+    return ["--set", f"recipe.content.text={text}"]
 
 
 def served(where: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
@@ -89,7 +90,7 @@ def test_models_and_dimensions_share_no_shard(where: list[str], server: TextServ
         job = pinned(load(config, [*where[3::2], *model(dimensions)[1::2]]).job())
         make(job)
         assert job.pins is not None
-        ledger = Ledger(job.artifacts, job.pins.encoder)
+        ledger = Ledger(job.artifacts, job.pins.content["text"])
         shapes[dimensions] = {
             shard.key: shard.columns("matrix")["matrix"].shape
             for shard in ledger.shards(ledger.end())
@@ -103,14 +104,14 @@ def test_models_and_dimensions_share_no_shard(where: list[str], server: TextServ
 def test_shards_of_two_dimensions_are_never_joined(tmp_path: Path) -> None:
     config = write_shop(tmp_path, orders(*BASKETS))
     job = pinned(load(config, ["limits.shard_texts=3"]).job())
-    complete(named(plan(job), "read"), Stopwatch())
-    complete(named(plan(job), "text-plan"), Stopwatch())
-    encoding = named(plan(job), "encode")
+    complete(named(plan(job).goal, "read"), Stopwatch())
+    complete(named(plan(job).goal, "text-plan.text"), Stopwatch())
+    encoding = named(plan(job).goal, "encode.text")
     keys = encoding.keys() or ()
     encoding.perform([0])
     made = job.artifacts.require(SHARD[0], keys[0]).columns()
-    texts = named(plan(job), "text-plan").artifact().columns("hashes", "missing")
+    texts = named(plan(job).goal, "text-plan.text").artifact().columns("hashes", "missing")
     other = {"hashes": texts["hashes"][texts["missing"][3:]], "matrix": made["matrix"][:, :9]}
     job.artifacts.write(SHARD[0], keys[1], other, {"texts": 3})
     with pytest.raises(ArtifactError, match="changed under its name"):
-        complete(named(plan(job), "text"), Stopwatch())
+        complete(named(plan(job).goal, "embed.text"), Stopwatch())

@@ -12,8 +12,8 @@ from recommender.artifacts.runs import Run
 from recommender.build.contents import chosen_lists, read_ids, related_lists
 from recommender.build.job import Job, pinned, resumed
 from recommender.errors import DataError
-from recommender.pipeline import make
 from recommender.settings.loading import load
+from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c")]
@@ -36,7 +36,7 @@ def test_a_stage_runs_again_only_when_what_it_depends_on_changes(tmp_path: Path)
     assert make(again)[0].key == build.key
     assert stages(again).pop("check inputs") is False
     assert sum(stages(again).values()) == len(stages(again)) - 1
-    other_text = job(tmp_path, "recipe.text.dimensions=32")
+    other_text = job(tmp_path, "recipe.content.text.dimensions=32")
     assert make(other_text)[0].key != build.key
     assert stages(other_text)["read"]
     assert stages(other_text)["fit co-occurrence-svd"]
@@ -129,7 +129,7 @@ def test_what_a_ranker_learned_is_an_artifact_of_its_own(tmp_path: Path) -> None
     deeper = job(tmp_path, LEARNED, "recipe.placements.0.ranker={use='learned', leaves=3}")
     make(deeper)
     assert stages(deeper)["fuse gated"] is True
-    assert stages(deeper)["find near texts"] is True
+    assert stages(deeper)["find near content"] is True
     assert stages(deeper)["learn to rank related"] is False
     by_vectors = job(tmp_path, LEARNED, "recipe.placements.0.ranker='identity'")
     assert bytes_of_lists(by_vectors) != ranked

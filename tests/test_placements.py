@@ -25,10 +25,11 @@ from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.external_lists import published_lists
 from recommender.evaluation.systems import related_lists
-from recommender.pipeline import make, plan, read_shop_columns, text_embeddings
-from recommender.ranking.training_set import near_by_text
+from recommender.pipeline import content_embeddings, plan, read_shop_columns
+from recommender.ranking.training_set import near_by_content
 from recommender.settings.loading import load
 from recommender.settings.tables import RecipeSettings
+from tests.support.builds import make
 from tests.support.repository import CONFIG
 from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
@@ -36,7 +37,7 @@ READY_MADE = CONFIG / "recipes" / "placements.toml"
 RULES = (Choice("in-stock"), Choice("one-per-group", {"variant": "best-selling"}))
 SHOWN = 5
 
-Shop = tuple[Catalogue, Interactions, Embeddings]
+Shop = tuple[Catalogue, Interactions, Mapping[str, Embeddings]]
 Relations = Mapping[str, Mapping[str, list[str]]]
 
 
@@ -44,7 +45,7 @@ Relations = Mapping[str, Mapping[str, list[str]]]
 def recipe() -> Recipe:
     """The placements that ship, with an encoder that needs no model."""
     given = tomllib.loads(READY_MADE.read_text(encoding="utf-8"))
-    given["text"] = {"use": "hashing"}
+    given["content"] = {"text": {"use": "hashing"}}
     given["interactions"]["behaviour"]["dimensions"] = 32
     return RecipeSettings.model_validate(given).recipe()
 
@@ -53,9 +54,9 @@ def recipe() -> Recipe:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop")
     write_small_shop(folder)
-    job = load(folder / "recommender.toml", ["recipe.text={use='hashing'}"]).job()
+    job = load(folder / "recommender.toml", ["recipe.content.text={use='hashing'}"]).job()
     read, catalogue, events = read_shop_columns(job)
-    return catalogue, events, text_embeddings(job, read)
+    return catalogue, events, content_embeddings(job, read)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,8 @@ def truth() -> Relations:
 
 
 def lists_of(shop: Shop, recipe: Recipe) -> dict[str, Neighbours]:
-    catalogue, events, text = shop
-    known = catalogue, text, lambda: near_by_text(recipe.index, text)
+    catalogue, events, content = shop
+    known = catalogue, content, lambda: near_by_content(recipe.index, content["text"])
     return related_lists(recipe, known, events, silent)
 
 
@@ -247,7 +248,7 @@ def test_hubs_are_bounded_the_same_shard_by_shard(
     write_small_shop(tmp_path)
     job = load(tmp_path / "recommender.toml", ["limits.shard_items=128"]).job()
     job = pinned(replace(job, recipe=recipe.only(["also_viewed"])))
-    while tasks := ready(goal := plan(job)):
+    while tasks := ready(goal := plan(job).goal):
         for task in reversed(tasks):
             named(goal, task.step).perform([task.shard])
     alone = read_lists(job.artifacts, goal.artifact(), "also_viewed")

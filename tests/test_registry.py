@@ -12,7 +12,7 @@ from tests.support.recipes import recipe
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text": Choice("hashin")}, "did you mean 'hashing'"),
+        ({"content": {"text": Choice("hashin")}}, "did you mean 'hashing'"),
         ({"index": Choice("hnsw")}, "allowed: annoy, auto, exact, ivf"),
         ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
         ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
@@ -20,8 +20,14 @@ from tests.support.recipes import recipe
             {"placements": (Placement("r", Choice("gated"), filters=(Choice("in-stok"),)),)},
             "did you mean 'in-stock'",
         ),
-        ({"text": Choice("hashing", {"dimensions": "8"})}, "dimensions = '8' is not a whole"),
-        ({"text": Choice("hashing", {"dimensions": True})}, "dimensions = True is not a whole"),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": "8"})}},
+            "dimensions = '8' is not a whole",
+        ),
+        (
+            {"content": {"text": Choice("hashing", {"dimensions": True})}},
+            "dimensions = True is not a whole",
+        ),
     ],
 )
 def test_check_finds_what_a_recipe_misspells(changes: dict[str, object], message: str) -> None:
@@ -52,7 +58,7 @@ def test_every_registered_name_leads_somewhere() -> None:
         ({"half_life_days": "30"}, "half_life_days = '30' is not a number"),
         ({"half_life_days": True}, "half_life_days = True is not a number"),
         ({"width": 2.0}, "width = 2.0 is not a whole number"),
-        ({"near_by_text": True}, "unknown parameter 'near_by_text'"),
+        ({"near_by_content": True}, "unknown parameter 'near_by_content'"),
     ],
 )
 def test_parameters_have_the_types_of_their_fields(

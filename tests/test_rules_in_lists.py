@@ -80,7 +80,7 @@ def test_a_list_is_what_the_rule_leaves_of_the_whole_catalogue(
 def test_best_sellers_behind_a_list_obey_its_rule(rule: Choice, seed: int, depth: int) -> None:
     shop = shop_of(seed)
     chooser = chooser_of(shop, (rule,), depth, 0.5)
-    scale = EvidenceScale.measured(shop.embeddings)
+    scale = EvidenceScale.measured(shop.origins)
     (made,) = choose_rows(chooser, scale, range(N_ITEMS), lambda _: None)
     rows, lists = np.arange(N_ITEMS, dtype=np.int32), made.entries.neighbours
     assert (chooser.filters[0].keep(rows, lists) == lists.found).all()
@@ -100,7 +100,7 @@ def test_a_trail_accounts_for_every_candidate(
     shop = shop_of(seed)
     chooser = chooser_of(shop, tuple(rules), depth, min_score)
     asked = np.array([row], dtype=np.int32)
-    chosen = chooser.chosen(asked, EvidenceScale.measured(shop.embeddings))
+    chosen = chooser.chosen(asked, EvidenceScale.measured(shop.origins))
     own = chooser.choose(asked)
     entries = own.rows[own.found].tolist()
     assert chosen.own.tolist() == [len(entries)]

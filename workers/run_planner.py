@@ -64,7 +64,7 @@ class RunPlanner:
     @cached_property
     def goal(self) -> Step:
         """The last step of the pipeline's plan, as planned when it was first needed."""
-        return pipeline.plan(self.job)
+        return pipeline.plan(self.job).goal
 
     @property
     def store(self) -> ArtifactStore:
@@ -235,8 +235,8 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
         settings = settings.model_copy(update={"gates": OPEN_GATES})
     golden_pairs(settings.gates.golden)
     job = pinned(settings.job())
-    goal, live = pipeline.plan(job), publisher.live()
-    if not force and live and goal.name == BUILD[0] and goal.key == live.lists_key:
+    planned, live = pipeline.plan(job), publisher.live()
+    if not force and live and planned.makes(live.lists_key):
         return None
     run = pipeline.begin(job, publisher)
     ShardLeases(publisher, run.number).begin()

@@ -13,8 +13,8 @@ from functools import partial
 from recommender import pipeline
 from recommender.artifacts.runs import require_run
 from recommender.build import steps
-from recommender.build.admission import gated
 from recommender.build.contents import find_build, part_of_lists, read_ids, related_lists
+from recommender.build.gates import gated
 from recommender.build.steps import Task
 from recommender.errors import (
     ConfigError,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.artifacts.store import Artifact, ArtifactStore
-from recommender.build.gates import Measures
 from recommender.core.arrays import Columns, Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.comparison import K, shared
+from recommender.core.generation import Measures
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.lists import (

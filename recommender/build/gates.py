@@ -1,41 +1,26 @@
-"""When a result may go live by itself."""
+"""Gates: when a build may go live by itself, and when it is held until someone approves it."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from recommender.artifacts.runs import Run, find_run
+from recommender.artifacts.store import ArtifactStore
+from recommender.build.contents import find_build, lists_with_ids
+from recommender.core.comparison import Comparison, compare
+from recommender.core.generation import Generation, Measures
 from recommender.core.lists import NamedLists
-from recommender.errors import DataError
+from recommender.errors import ArtifactError, DataError, GateHeld
 
+MOST_JUMPS = 20
 SHOWN_FAULTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
-    """What is counted of a build: items, events, entries, lists that are not empty, and coverage.
-
-    `coverage` is the share of items that stand in some list; `ndcg` the offline metric, None where
-    it was not judged. Shares are of the placement that has the least.
-    """
-
-    n_items: int
-    n_events: int
-    n_entries: int
-    filled_share: float
-    coverage: float
-    ndcg: float | None = None
-
-    @property
-    def list_length(self) -> float:
-        """Entries for each item, over all placements."""
-        return self.n_entries / self.n_items if self.n_items else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class GoldenPair:
-    """An item that must, or must never, stand in another's list."""
+    """An item that must, or must never, be in another item's list."""
 
     line: int
     item: str
@@ -46,15 +31,14 @@ class GoldenPair:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What a build must have beside the live generation.
+    """What a build must have, compared with the live generation.
 
     Shares of what the live generation has: `items_share_min`, `events_share_min`,
-    `entries_share_min` (a list), `coverage_share_min`. `filled_share_min`: lists that are not
-    empty, as a share of all (a catalogue of one item has an empty list by nature). `overlap_min`:
-    of the first ten entries, the mean share that must stay. `golden`: a CSV file with the columns
-    item, related, expected (must or never) and, if wanted, placement. `ndcg_drop_max`: how much
-    lower, as a share, the offline NDCG may be than the live generation's; 0 judges nothing, which
-    saves the time.
+    `entries_share_min` (per list), `coverage_share_min`. `filled_share_min`: the share of all lists
+    that must have an entry (not asked of a catalogue with one item). `overlap_min`: of the first
+    ten entries, the mean share that must stay. `golden`: a CSV file with the columns item, related,
+    expected (must or never) and, if wanted, placement. `ndcg_drop_max`: how much lower, as a share,
+    the offline NDCG may be than the live generation's; 0 measures nothing, which saves time.
 
     Raises: ValueError where a share is not in 0..1.
     """
@@ -76,7 +60,7 @@ class Gates:
     def faults(
         self, build: Measures, live: Measures | None = None, overlap: float | None = None
     ) -> tuple[str, ...]:
-        """Why a build may not go live by itself: each the figure, what it is held to, the gate."""
+        """Why a build may not go live by itself: with figure, bound and gate."""
         found = []
         if build.n_items > 1 and build.filled_share < self.filled_share_min:
             found.append(
@@ -145,7 +129,7 @@ def golden_pairs(path: str) -> list[GoldenPair]:
 
 
 def golden_faults(pairs: Sequence[GoldenPair], built: Mapping[str, NamedLists]) -> tuple[str, ...]:
-    """Pairs that the lists of a build, by placement, break; the first few are named.
+    """Report the pairs that the lists of a build, by placement, break; the first few are named.
 
     A pair without a placement holds for all of them.
     """
@@ -164,6 +148,76 @@ def golden_faults(pairs: Sequence[GoldenPair], built: Mapping[str, NamedLists]) 
         return ()
     more = f" and {len(broken) - SHOWN_FAULTS} more" if len(broken) > SHOWN_FAULTS else ""
     return (f"golden pairs: {'; '.join(broken[:SHOWN_FAULTS])}{more}",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The measures of the live generation, and what a build changes in its lists.
+
+    `overlap` is the share of first tens that stays; `jumps` are items that entered the first five
+    of many lists.
+    """
+
+    measures: Measures | None = None
+    overlap: float | None = None
+    jumps: tuple[Mapping[str, Any], ...] = ()
+
+
+def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None) -> Run:
+    """Let the build of a run pass the gates, or hold it.
+
+    Raises: GateHeld, with the reasons written into the run; DataError for a golden file.
+    """
+    build = find_build(store, run.build)
+    built = {lists.lists.placement: lists for lists in lists_with_ids(store, build)}
+    compared = _compared(store, live, built)
+    reasons = gates.faults(Measures(**run.measures), compared.measures, compared.overlap)
+    reasons += golden_faults(golden_pairs(gates.golden), built)
+    if compared.jumps:
+        run = run.save(store, jumps=compared.jumps)
+    if not reasons:
+        return run
+    run.save(store, state="held", held=reasons)
+    raise GateHeld(
+        f"{'; '.join(reasons)}; what is live stays live. Look with recommender diff live "
+        f"{run.number}, then recommender approve {run.number}, or correct the input"
+    )
+
+
+def _compared(
+    store: ArtifactStore, live: Generation | None, built: Mapping[str, NamedLists]
+) -> _Compared:
+    """Without the artifacts of the live generation, what Redis knows of it is used."""
+    if live is None:
+        return _Compared()
+    try:
+        build = find_build(store, live.lists_key)
+        before = lists_with_ids(store, build)
+    except ArtifactError:
+        return _Compared(Measures(live.n_items, 0, live.n_entries, 0, 0))
+    run = find_run(store, live.id)
+    measures = Measures(**(run.measures if run and run.measures else build.summary["measures"]))
+    overlaps: list[float] = []
+    jumps: list[Mapping[str, Any]] = []
+    for old in before:
+        name = old.lists.placement
+        if name in built:
+            comparison = compare(old, built[name])
+            overlaps.append(comparison.overlap)
+            jumps += _jumps(comparison, built[name])
+    return _Compared(measures, min(overlaps, default=None), tuple(jumps))
+
+
+def _jumps(compared: Comparison, new: NamedLists) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "placement": new.lists.placement,
+            "item": new.ids.ids[row],
+            "before": int(compared.links_before[row]),
+            "after": int(compared.links_after[row]),
+        }
+        for row in compared.jumped[:MOST_JUMPS].tolist()
+    ]
 
 
 def _pair(path: str, line: int, row: Mapping[str | None, str | None]) -> GoldenPair:

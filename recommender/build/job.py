@@ -15,7 +15,7 @@ from recommender.build.paid_texts import ShardEncoder, Spending
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
 from recommender.core.protocols import TextEncoder
-from recommender.core.recipe import Recipe
+from recommender.core.recipe import Choice, Recipe
 from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
@@ -32,17 +32,43 @@ Kinds = tuple[str, ...]
 class Pins:
     """What is fixed when a run begins, so that all who work on it mean the same artifacts.
 
-    The checksums of its files, the fingerprint of its text encoder, how many entries of that
-    encoder's ledger count as known, and how many of the ledger of forgotten users. The digest of
-    the merchandisers' rules that are valid on the day `rules_on`, "" where none is.
+    The checksums of its files; by content origin, the fingerprint, and of a text encoder how many
+    entries of its ledger count as known; how many entries count in the ledger of forgotten users;
+    the digest of the merchandisers' rules that are valid on the day `rules_on`, "" without any.
     """
 
     inputs: Mapping[str, str]
-    encoder: str
-    ledger_end: int
+    content: Mapping[str, str]
+    ledger_ends: Mapping[str, int]
     forgotten_end: int = 0
     rules: str = ""
     rules_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedEncoder:
+    """A text encoder as a run pinned it; the first `end` entries of its ledger count as known."""
+
+    name: str
+    choice: Choice
+    api: TextApi
+    ledger: Ledger
+    end: int
+
+    def encoder(self) -> TextEncoder:
+        """The encoder of this machine. Raises: ConfigError where it is not the run's."""
+        encoder = registry.text_encoder(self.choice, self.api)
+        if encoder.fingerprint() != self.ledger.encoder:
+            raise ConfigError(
+                f"recipe.content.{self.name}: the model here is {encoder.fingerprint():.60}, the "
+                f"run's is {self.ledger.encoder:.60}; install the same on every machine"
+            )
+        return encoder
+
+    def shard_encoder(self, plan: str, lock: Path) -> ShardEncoder:
+        """The encoder of the shards of a plan of texts, with the run's budget."""
+        spending = Spending(self.ledger.artifacts, plan, self.api.budget)
+        return ShardEncoder.of(self.encoder(), spending, self.ledger, self.end, lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +107,18 @@ def pinned(job: Job) -> Job:
     _check_kinds(job)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
-    encoder = registry.text_encoder(job.recipe.text, job.text_api).fingerprint()
-    ledger_end = Ledger(job.artifacts, encoder).end()
-    pins = Pins(inputs, encoder, ledger_end, forgotten_of(job).end(), *_valid_rules(job))
+    pins = Pins(inputs, *_pinned_content(job), forgotten_of(job).end(), *_valid_rules(job))
     return dataclasses.replace(job, pins=pins)
 
 
 def resumed(job: Job, run: Run) -> Job:
     """The job of a run that was begun, whoever goes on with it."""
-    return dataclasses.replace(job, pins=Pins(**run.pins))
+    pins = dict(run.pins)
+    if "encoder" in pins:  # written before 0.2, which had one text encoder; to be removed in 0.3
+        (name,) = job.recipe.content
+        pins["content"] = {name: pins.pop("encoder")}
+        pins["ledger_ends"] = {name: pins.pop("ledger_end")}
+    return dataclasses.replace(job, pins=Pins(**pins))
 
 
 def pins_of(job: Job) -> Pins:
@@ -99,9 +128,19 @@ def pins_of(job: Job) -> Pins:
     return job.pins
 
 
-def ledger_of(job: Job) -> Ledger:
-    """Which texts the run's encoder has encoded."""
-    return Ledger(job.artifacts, pins_of(job).encoder)
+def text_encoders(job: Job) -> dict[str, PinnedEncoder]:
+    """The text encoders of a pinned job, by the name of their content origin."""
+    pins = pins_of(job)
+    return {
+        name: PinnedEncoder(
+            name,
+            choice,
+            job.text_api,
+            Ledger(job.artifacts, pins.content[name]),
+            pins.ledger_ends[name],
+        )
+        for name, choice in registry.text_choices(job.recipe).items()
+    }
 
 
 def forgotten_of(job: Job) -> Forgotten:
@@ -109,22 +148,23 @@ def forgotten_of(job: Job) -> Forgotten:
     return Forgotten(job.artifacts, job.user_key)
 
 
-def encoder_of(job: Job) -> TextEncoder:
-    """The text encoder of this machine. Raises: ConfigError where it is not the run's."""
-    encoder = registry.text_encoder(job.recipe.text, job.text_api)
-    if encoder.fingerprint() != pins_of(job).encoder:
-        raise ConfigError(
-            f"recipe.text: the model here is {encoder.fingerprint():.60}, the run's is "
-            f"{pins_of(job).encoder:.60}; install the same on every machine"
-        )
-    return encoder
+def with_content_pinned(job: Job) -> Job:
+    """The job with its content origins pinned, unless it has pins, for those who read no files."""
+    if job.pins is not None:
+        return job
+    return dataclasses.replace(job, pins=Pins({}, *_pinned_content(job)))
 
 
-def shard_encoder_of(job: Job, encoder: TextEncoder, plan: str) -> ShardEncoder:
-    """The encoder of the shards of a plan of texts, with the run's budget."""
-    spending = Spending(job.artifacts, plan, job.text_api.budget)
-    end = pins_of(job).ledger_end
-    return ShardEncoder.of(encoder, spending, ledger_of(job), end, job.paid_lock)
+def _pinned_content(job: Job) -> tuple[dict[str, str], dict[str, int]]:
+    """The fingerprints of the content origins, and where the ledgers of text encoders end."""
+    texts = registry.text_choices(job.recipe)
+    prints = {
+        name: registry.text_encoder(choice, job.text_api).fingerprint()
+        if name in texts
+        else registry.content_origin(choice).fingerprint()
+        for name, choice in job.recipe.content.items()
+    }
+    return prints, {name: Ledger(job.artifacts, prints[name]).end() for name in texts}
 
 
 def _valid_rules(job: Job) -> tuple[str, str]:

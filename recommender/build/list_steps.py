@@ -1,6 +1,5 @@
 """The steps from item vectors to the lists of every placement, and the build that they make."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from recommender import registry
-from recommender.artifacts.store import Artifact, artifact_key
+from recommender.artifacts.store import artifact_key
 from recommender.build.contents import (
     BUILD,
     LISTS,
@@ -22,133 +21,111 @@ from recommender.build.contents import (
     list_columns,
     shard_of_lists,
 )
-from recommender.build.job import Job, Kinds, pins_of
-from recommender.build.steps import Made, Step, single
-from recommender.build.vector_steps import (
+from recommender.build.job import Job, pins_of
+from recommender.build.steps import (
+    Events,
+    Made,
+    PlacementInputs,
+    PlacementPlan,
+    Step,
     embeddings_of,
-    learned_from,
     neighbours_of,
+    steps_of,
+)
+from recommender.build.text_shards import PLAN, SHARD
+from recommender.build.vector_steps import (
+    GIVEN_VECTORS,
     resolved,
-    step_of_one,
-    vectors_of,
 )
 from recommender.core.arrays import blocks, let_go
-from recommender.core.context import RankingContext
-from recommender.core.protocols import FittedRanker
 from recommender.core.recipe import Placement
-from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, DataError
 from recommender.merchandising.application import RuleApplication, rules_of, snapshot
 from recommender.merchandising.matching import Shelves
 from recommender.merchandising.rule_file import required_rules
-from recommender.ranking.chooser import Chooser, choose_rows, prepare
+from recommender.ranking.chooser import choose_rows
 from recommender.ranking.evidence import EvidenceScale
-from recommender.ranking.training_set import TemporalSplit, fit_ranker, reads_near_by_text
+from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
 _RANKER = ("ranker", 1)
 MERCHANDISED = ("merchandised", 1)
 _WIDE = ("wide", 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenFrom:
-    """The steps whose artifacts the lists of a placement are chosen from."""
-
-    job: Job
-    read: Step
-    kinds: Kinds
-    origins: Mapping[str, Step]
-    vectors: Step
-    index: Step
-    near: Step
-
-    def needs(self, placement: Placement) -> tuple[Step, ...]:
-        """Those of them that the placement reads."""
-        always = (self.read, *self.origins.values(), self.vectors, self.index)
-        return (*always, self.near) if reads_near_by_text(placement) else always
-
-    def context(self) -> RankingContext:
-        """What they hold."""
-        return RankingContext(
-            catalogue=catalogue_of(self.read.artifact()),
-            interactions=learned_from(self.job, self.read, self.kinds),
-            embeddings=embeddings_of(self.origins),
-            vectors=vectors_of(self.vectors),
-            near_by_text=cache(lambda: neighbours_of(self.near)),
-            users_min=self.job.recipe.trust.users_min,
-        )
-
-
-def split_of(job: Job, read: Step, text: Step, near: Step, kinds: Kinds) -> TemporalSplit | None:
+def temporal_split(
+    job: Job, events: Events, content: Mapping[str, Step], near: Step
+) -> TemporalSplit | None:
     """An earlier time of the shop, which a ranker learns from; None where there was none."""
     return TemporalSplit.of(
         job.recipe,
-        catalogue_of(read.artifact()),
-        learned_from(job, read, kinds),
-        Embeddings.from_columns(text.artifact().columns()),
+        catalogue_of(events.read.artifact()),
+        events.load(),
+        embeddings_of(content),
         cache(lambda: neighbours_of(near)),
         job.progress,
     )
 
 
 def learn_step(
-    job: Job,
-    chosen_from: ChosenFrom,
-    placement: Placement,
-    past: Callable[[], TemporalSplit | None],
+    job: Job, inputs: PlacementInputs, split: Callable[[], TemporalSplit | None]
 ) -> Step | None:
-    """What the placement's ranker learns from an earlier time of the shop, if it learns."""
+    """What the placement's ranker learns from an earlier time of the shop, if it learns.
+
+    `split` returns that time; it is asked for when the step is performed.
+    """
+    placement = inputs.placement
     ranker = registry.ranker(placement.ranker)
     if not ranker.learns:
         return None
-    sources = [
+    generators = [
         resolved(choice, registry.candidate_generator(choice)) for choice in placement.candidates
     ]
+    read = {"vectors": inputs.vectors, "index": inputs.index}
+    read |= {"near": inputs.near, "read": inputs.events.read}
     key = artifact_key(
         *_RANKER,
         {
             "ranker": resolved(placement.ranker, ranker),
-            "candidates": sources,
+            "candidates": generators,
             "depth": placement.depth,
         }
         | _of_trust(job),
-        {"vectors": chosen_from.vectors.key, "index": chosen_from.index.key}
-        | {"near": chosen_from.near.key, "read": chosen_from.read.key},
+        {name: step.key for name, step in read.items()},
     )
+    label = f"learn to rank {placement.name}"
 
     def make() -> Made:
-        with job.progress(f"learn to rank {placement.name}", 1) as advance:
-            columns = fit_ranker(placement, past).columns()
+        with job.progress(label, 1) as advance:
+            columns = fit_ranker(placement, split).columns()
             advance(1)
         return columns, {}
 
-    label = f"learn to rank {placement.name}"
-    step = step_of_one(job, _RANKER, label, key, chosen_from.needs(placement), single(make))
-    return dataclasses.replace(step, name=f"learn.{placement.name}")
+    place = (job.artifacts, _RANKER[0], key)
+    return Step.single(
+        place, (f"learn.{placement.name}", label), tuple(inputs.steps().values()), make
+    )
 
 
-def choose_step(
-    job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement
-) -> Step:
-    """The lists of a placement before the merchandisers' rules, `job.shard_items` to a shard."""
-    ranges = _ranges(job, chosen_from.read)
-    needs = chosen_from.needs(placement) + (() if ranker is None else (ranker,))
-    inputs = {step.name: step.key for step in needs}
+def choose_step(job: Job, inputs: PlacementInputs, n_items: int) -> Step:
+    """The lists of a placement before hubs are bounded, `job.shard_items` to a shard."""
+    placement, needs = inputs.placement, inputs.steps()
+    ranges = [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
     kind = _WIDE if placement.hub_share else LISTS
     keys = tuple(
         artifact_key(
             *kind,
             {"placement": placement.plain(), "rows": [rows.start, rows.stop]} | _of_trust(job),
-            inputs,
+            {name: step.key for name, step in needs.items()},
         )
         for rows in ranges
     )
+    label = f"search and choose {placement.name}"
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        chooser, context = chooser_of(job, chosen_from, ranker, placement)
-        scale = EvidenceScale.measured(context.embeddings)
+        chooser, context = inputs.chooser()
+        scale = EvidenceScale.measured(context.origins)
         total = sum(len(ranges[shard]) for shard in shards)
-        with job.progress(f"search and choose {placement.name}", total) as advance:
+        with job.progress(label, total) as advance:
             for shard in shards:
                 let_go(context.vectors.queries)
                 chosen = choose_rows(chooser, scale, ranges[shard], advance)
@@ -156,25 +133,8 @@ def choose_step(
                 columns |= {"best_sellers": chooser.best_sellers.shop}
                 yield shard, (columns, {"entries": len(columns["rows"])})
 
-    return Step(
-        job.artifacts,
-        f"choose.{placement.name}",
-        f"search and choose {placement.name}",
-        kind[0],
-        needs,
-        lambda: keys,
-        make,
-    )
-
-
-def chooser_of(
-    job: Job, chosen_from: ChosenFrom, ranker: Step | None, placement: Placement
-) -> tuple[Chooser, RankingContext]:
-    """What chooses the lists of a placement, and what it reads."""
-    context = chosen_from.context()
-    builder = registry.index_builder(job.recipe.index)
-    index = builder.restore(context.vectors.targets, chosen_from.index.artifact().columns())
-    return prepare(placement, context, index, _ranker(placement, ranker)), context
+    name = f"choose.{placement.name}"
+    return Step(job.artifacts, name, label, kind[0], tuple(needs.values()), lambda: keys, make)
 
 
 def rule_book_step(job: Job, read: Step) -> Step:
@@ -192,7 +152,8 @@ def rule_book_step(job: Job, read: Step) -> Step:
         unknown = sum(1 for rule in book.rules for _ in shelves.unknown(rule))
         return {}, {**snapshot(book), "unknown": unknown}
 
-    return step_of_one(job, RULE_BOOK, "read rules", key, (read,), single(make))
+    place = (job.artifacts, RULE_BOOK[0], key)
+    return Step.single(place, (RULE_BOOK[0], "read rules"), (read,), make)
 
 
 def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placement) -> Step:
@@ -203,6 +164,7 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
         artifact_key(*MERCHANDISED, {"placement": placement.plain()}, inputs | {"chosen": key})
         for key in chosen.keys() or ()
     )
+    label = f"apply rules {placement.name}"
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
         catalogue = catalogue_of(read.artifact())
@@ -210,7 +172,7 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
             rules_of(book.artifact().summary), catalogue, interactions_of(read.artifact())
         )
         merchandiser, parts = application.merchandiser(placement), chosen.parts()
-        with job.progress(f"apply rules {placement.name}", len(shards)) as advance:
+        with job.progress(label, len(shards)) as advance:
             for shard in shards:
                 start = shard * job.shard_items
                 part = parts[shard].columns()
@@ -221,15 +183,8 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
                 yield shard, (columns, {"entries": len(columns["rows"])})
                 advance(1)
 
-    return Step(
-        job.artifacts,
-        f"merchandise.{placement.name}",
-        f"apply rules {placement.name}",
-        LISTS[0],
-        needs,
-        lambda: keys,
-        make,
-    )
+    name = f"merchandise.{placement.name}"
+    return Step(job.artifacts, name, label, LISTS[0], needs, lambda: keys, make)
 
 
 def hub_step(job: Job, chosen: Step, placement: Placement) -> Step:
@@ -245,38 +200,69 @@ def hub_step(job: Job, chosen: Step, placement: Placement) -> Step:
             if shard in shards:
                 yield shard, (columns, {"entries": len(columns["rows"])})
 
-    return Step(
-        job.artifacts,
-        f"bound.{placement.name}",
-        f"bound hubs of {placement.name}",
-        LISTS[0],
-        (chosen,),
-        lambda: keys,
-        make,
-    )
+    name, label = f"bound.{placement.name}", f"bound hubs of {placement.name}"
+    return Step(job.artifacts, name, label, LISTS[0], (chosen,), lambda: keys, make)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run; `build`, the last one, is None until the files are read."""
+
+    read: Step
+    placements: tuple[PlacementPlan, ...] = ()
+    build: Step | None = None
+
+    @property
+    def goal(self) -> Step:
+        """The step that all others lead to."""
+        return self.read if self.build is None else self.build
+
+    def makes(self, key: str) -> bool:
+        """Whether the plan ends in the build of that key."""
+        return self.build is not None and self.build.key == key
+
+    def placement(self, build: str, name: str) -> PlacementPlan:
+        """The plan of one placement, where the whole ends in the build of that key.
+
+        Raises: ArtifactError where it does not, so that what made the build cannot be loaded.
+        """
+        if not self.makes(build):
+            raise ArtifactError(
+                "the build cannot be retraced: another version of recommender made it, or its "
+                "artifacts are gone; run recommender reindex --force"
+            )
+        (found,) = (placement for placement in self.placements if placement.name == name)
+        return found
+
+    def artifacts(self) -> list[list[str]]:
+        """Folder and key of everything that the build is made of, but text shards and plans."""
+        passing = {PLAN[0], SHARD[0]}
+        return [
+            [step.folder, key]
+            for step in steps_of(self.goal)
+            if step.folder not in passing
+            for key in step.keys() or ()
+        ]
 
 
 def build_step(
-    job: Job,
-    read: Step,
-    lists: Sequence[Step],
-    merchandised: tuple[Step, Sequence[Step]] | None = None,
+    job: Job, read: Step, placements: Sequence[PlacementPlan], rules: Step | None
 ) -> Step:
     """The end of the plan; with merchandisers' rules, also which, and the lists before them."""
-    names = [placement.name for placement in job.recipe.placements]
-    keys = _keys_by_name(names, lists)
-    inputs = {f"{name}.{shard}": key for name in names for shard, key in enumerate(keys[name])}
+    keys = {plan.name: list(plan.lists.keys() or ()) for plan in placements}
+    inputs = {f"{n}.{shard}": key for n, each in keys.items() for shard, key in enumerate(each)}
     key = artifact_key(*BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
 
     def make() -> Made:
         found = read.artifact().summary
-        report, chosen, beside = found["report"], lists, {}
-        if merchandised is not None:
-            book, chosen = merchandised[0].artifact().summary, merchandised[1]
-            told = {"rules": len(book["rules"]), "unknown": book["unknown"]}
-            report = report | {"merchandising": told}
-            beside = {"merchandising": book, "chosen": _keys_by_name(names, chosen)}
-        parts = _parts_by_name(names, lists)
+        report, before_rules = found["report"] | _without_vector(placements), {}
+        if rules is not None:
+            book = rules.artifact().summary
+            counts = {"rules": len(book["rules"]), "unknown": book["unknown"]}
+            report = report | {"merchandising": counts}
+            chosen = {plan.name: list(plan.chosen.keys() or ()) for plan in placements}
+            before_rules = {"merchandising": book, "chosen": chosen}
+        lists = {plan.name: plan.lists.parts() for plan in placements}
         return {}, {
             "read": read.key,
             "lists": keys,
@@ -284,33 +270,29 @@ def build_step(
             "recipe": job.recipe.plain(),
             "report": report,
             "n_items": report["n_items"],
-            "measures": counted(parts.values(), report["n_items"], found["n_events"]),
-            "health": health(_parts_by_name(names, chosen), parts, job.recipe),
-            **beside,
+            "measures": counted(lists.values(), report["n_items"], found["n_events"]),
+            "health": health(
+                {plan.name: plan.chosen.parts() for plan in placements}, lists, job.recipe
+            ),
+            **before_rules,
         }
 
-    return step_of_one(job, BUILD, "build", key, tuple(lists), single(make))
+    needs = tuple(plan.lists for plan in placements)
+    return Step.single((job.artifacts, BUILD[0], key), (BUILD[0], "build"), needs, make)
 
 
-def _ranges(job: Job, read: Step) -> list[range]:
-    n_items = read.artifact().summary["report"]["n_items"]
-    return [range(part.start, part.stop) for part in blocks(n_items, job.shard_items)]
-
-
-def _ranker(placement: Placement, learned: Step | None) -> FittedRanker:
-    ranker = registry.ranker(placement.ranker)
-    return ranker.fit(None) if learned is None else ranker.load(learned.artifact().columns())
+def _without_vector(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
+    """How many items each content origin that is no text encoder does not know, for the report."""
+    counts = {
+        name: step.artifact().summary["without_vector"]
+        for plan in placements
+        for name, step in plan.inputs.content.items()
+        if step.folder == GIVEN_VECTORS[0]
+    }
+    return {"without_vector": counts} if counts else {}
 
 
 def _of_trust(job: Job) -> dict[str, Any]:
     """How far users are trusted, as part of a key, where it is not in everything."""
     plain = job.recipe.trust.plain()
     return {"trust": plain} if plain else {}
-
-
-def _keys_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, list[str]]:
-    return {name: list(step.keys() or ()) for name, step in zip(names, steps, strict=True)}
-
-
-def _parts_by_name(names: Sequence[str], steps: Sequence[Step]) -> dict[str, Sequence[Artifact]]:
-    return {name: step.parts() for name, step in zip(names, steps, strict=True)}

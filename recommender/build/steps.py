@@ -1,21 +1,33 @@
-"""Steps: the stages of a run as a graph, for one process and for a fleet alike.
+"""Steps: the stages of a run as a graph, and by what they are to a placement.
 
 A step has one artifact per shard, under keys that are known before its inputs exist, or as soon as
-the step that decides them is done. It is done when all its artifacts are there, and ready when all
-that it needs is done. Nothing else is remembered: whoever looks at the artifacts knows what to do.
+the step that decides them is done. It is done when all its artifacts exist, and ready when all that
+it needs is done. There is no other state: the artifacts alone show what is left to do. So one
+process and a fleet perform the same steps.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Mapping as Map
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
+from recommender import registry
 from recommender.artifacts.store import Artifact, ArtifactStore
+from recommender.build.contents import catalogue_of, interactions_of
+from recommender.build.job import Kinds
 from recommender.core.arrays import Columns
+from recommender.core.context import RankingContext
+from recommender.core.interactions import Interactions
+from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import FittedRanker
+from recommender.core.recipe import Placement, Recipe
 from recommender.core.telemetry import Stopwatch
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ArtifactError
+from recommender.ranking.chooser import Chooser, prepare
+from recommender.ranking.training_set import reads_near_by_content
 
-Made = tuple[Columns, Map[str, Any]]
+Made = tuple[Columns, Mapping[str, Any]]
 Work = Literal["encode", "cpu"]
 
 
@@ -29,10 +41,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage: `make` yields (shard, what it is) for the shards asked for, loading inputs once.
+    """One stage: `make` yields (shard, artifact) for the shards asked for, and loads inputs once.
 
-    `name` is its name in a plan, `label` what people read; `keys` gives one key per shard, None
-    while that is not decided; `work` says which kind of worker it is for.
+    `name` is its name in a plan, `label` is shown to people; `keys` returns one key per shard, or
+    None while the shards are not decided; `work` is the kind of worker that it is for.
     """
 
     artifacts: ArtifactStore
@@ -44,8 +56,24 @@ class Step:
     make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]]
     work: Work = "cpu"
 
+    @classmethod
+    def single(
+        cls,
+        place: tuple[ArtifactStore, str, str],
+        names: tuple[str, str],
+        needs: tuple["Step", ...],
+        make: Callable[[], Made],
+    ) -> "Step":
+        """A step with one artifact: `place` is store, folder and key, `names` name and label."""
+        (artifacts, folder, key), (name, label) = place, names
+
+        def shards(_: Sequence[int]) -> Iterator[tuple[int, Made]]:
+            yield 0, make()
+
+        return cls(artifacts, name, label, folder, needs, lambda: (key,), shards)
+
     def missing(self) -> tuple[int, ...] | None:
-        """The shards that are not there, None while it is not decided how many there are."""
+        """The shards without an artifact, None while it is not decided how many there are."""
         keys = self.keys()
         if keys is None:
             return None
@@ -53,7 +81,7 @@ class Step:
         return tuple(shard for shard, artifact in enumerate(found) if artifact is None)
 
     def parts(self) -> list[Artifact]:
-        """The artifacts of all shards. Raises: ArtifactError where one is not there."""
+        """The artifacts of all shards. Raises: ArtifactError where one is missing."""
         keys = self.keys()
         if keys is None:
             raise ArtifactError(f"step {self.name}: what it depends on is not there; run again")
@@ -77,17 +105,8 @@ class Step:
             self.artifacts.write(self.folder, keys[shard], columns, summary)
 
 
-def single(make: Callable[[], Made]) -> Callable[[Sequence[int]], Iterator[tuple[int, Made]]]:
-    """The `make` of a step that has one shard."""
-
-    def shards(_: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        yield 0, make()
-
-    return shards
-
-
 def complete(goal: Step, stopwatch: Stopwatch) -> None:
-    """Make whatever the goal still needs, in this process, in an order in which it can be made."""
+    """Make whatever the goal still needs, in this process, inputs first."""
     _complete(goal, stopwatch, set())
 
 
@@ -146,3 +165,111 @@ def named(goal: Step, name: str) -> Step:
         if step.name == name:
             return step
     raise ArtifactError(f"there is no step {name!r:.60} on the way to {goal.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The interactions that are learned from: of some kinds, as far as each user is trusted.
+
+    Of a user's events with an item, those in the newest `user_baskets` baskets count; 0: all.
+    """
+
+    read: Step
+    kinds: Kinds
+    user_baskets: int
+
+    def load(self) -> Interactions:
+        """Load them."""
+        return interactions_of(self.read.artifact()).of_kinds(self.kinds).capped(self.user_baskets)
+
+    def plain(self) -> dict[str, Any]:
+        """Which they are, as part of a key, where they are not all."""
+        capped = {"user_baskets": self.user_baskets} if self.user_baskets else {}
+        return capped | ({"kinds": list(self.kinds)} if self.kinds else {})
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementInputs:
+    """The steps whose artifacts the lists of a placement are chosen from.
+
+    `content` and `behaviour` are by the names of the recipe; `ranker` is None where the placement's
+    ranker does not learn.
+    """
+
+    recipe: Recipe
+    placement: Placement
+    events: Events
+    content: Mapping[str, Step]
+    behaviour: Mapping[str, Step]
+    vectors: Step
+    index: Step
+    near: Step
+    ranker: Step | None = None
+
+    def steps(self) -> dict[str, Step]:
+        """Those of them that the placement reads, by what they are to it."""
+        found = {"read": self.events.read}
+        found |= {f"content.{name}": step for name, step in self.content.items()}
+        found |= {f"behaviour.{name}": step for name, step in self.behaviour.items()}
+        found |= {"vectors": self.vectors, "index": self.index}
+        if reads_near_by_content(self.placement):
+            found["near"] = self.near
+        return found if self.ranker is None else found | {"ranker": self.ranker}
+
+    def origins(self) -> Origins:
+        """The embeddings by origin."""
+        return Origins(embeddings_of(self.content), embeddings_of(self.behaviour))
+
+    def fitted_ranker(self) -> FittedRanker:
+        """The ranker, with what it learned."""
+        ranker = registry.ranker(self.placement.ranker)
+        return ranker.load(self.ranker.artifact().columns()) if self.ranker else ranker.fit(None)
+
+    def chooser(self) -> tuple[Chooser, RankingContext]:
+        """What chooses the lists, and the context that it reads."""
+        context = RankingContext(
+            catalogue=catalogue_of(self.events.read.artifact()),
+            interactions=self.events.load(),
+            origins=self.origins(),
+            vectors=vectors_of(self.vectors),
+            near_by_content=cache(lambda: neighbours_of(self.near)),
+            users_min=self.recipe.trust.users_min,
+        )
+        builder = registry.index_builder(self.recipe.index)
+        index = builder.restore(context.vectors.targets, self.index.artifact().columns())
+        return prepare(self.placement, context, index, self.fitted_ranker()), context
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementPlan:
+    """How the lists of a placement are made.
+
+    `chosen` are those before the merchandisers' rules, `lists` those that are published.
+    """
+
+    inputs: PlacementInputs
+    chosen: Step
+    lists: Step
+
+    @property
+    def name(self) -> str:
+        """The name of the placement."""
+        return self.inputs.placement.name
+
+
+def neighbours_of(step: Step) -> Neighbours:
+    """What a step of neighbours made."""
+    columns = step.artifact().columns()
+    return Neighbours(columns["rows"], columns["scores"])
+
+
+def vectors_of(step: Step) -> ItemVectors:
+    """What a step of item vectors made."""
+    return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
+
+
+def embeddings_of(steps: Mapping[str, Step]) -> dict[str, Embeddings]:
+    """What the steps of some origins made."""
+    return {
+        name: Embeddings.from_columns(step.artifact().columns()) for name, step in steps.items()
+    }

@@ -1,41 +1,37 @@
-"""The steps from files to item vectors and what an index learned of them."""
+"""The steps from files to item vectors and what an index learned of them.
+
+A function takes what decides the key of its step, and returns the step. What a step makes is in
+the function's `make`, which runs when the step is performed, perhaps on another machine.
+"""
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from recommender import registry
-from recommender.artifacts.store import artifact_key
-from recommender.build.contents import READ, catalogue_of, interactions_of, read_columns
-from recommender.build.job import (
-    Job,
-    Kinds,
-    encoder_of,
-    forgotten_of,
-    ledger_of,
-    pins_of,
-    shard_encoder_of,
-)
-from recommender.build.steps import Made, Step, single
+from recommender.artifacts.store import Artifact, artifact_key
+from recommender.build.contents import READ, catalogue_of, read_columns
+from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, text_encoders
+from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
 from recommender.core import documents as document_text
 from recommender.core.documents import documents
-from recommender.core.interactions import Interactions
-from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT, Choice, Placement
+from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Origins, joined_content
 from recommender.errors import DataError
-from recommender.ranking.training_set import KIN, near_by_text
+from recommender.ranking.training_set import KIN, near_by_content
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import parameters, read_shop
 
-_TEXT = ("text", 2)
-_INTERACTIONS = ("interactions", 1)
+TEXT_VECTORS = ("text", 2)
+GIVEN_VECTORS = ("content", 1)
+_BEHAVIOUR = ("interactions", 1)
 _VECTORS = ("vectors", 2)
 _INDEX = ("index", 4)
 _NEAR = ("near", 1)
+FITTED = "fitted."
 
 
 def read_step(job: Job) -> Step:
@@ -69,101 +65,155 @@ def read_step(job: Job) -> Step:
             "n_events": len(shop.interactions),
         }
 
-    return step_of_one(job, READ, "read", key, (), single(make))
+    return Step.single((job.artifacts, READ[0], key), ("read", "read"), (), make)
 
 
-def encode_steps(job: Job, read: Step) -> tuple[Step, Step]:
-    """Which texts have no vector yet, and the shards in which they get one."""
-    ledger, end, size = ledger_of(job), pins_of(job).ledger_end, job.shard_texts
-    key = artifact_key(
-        *PLAN,
-        {"encoder": ledger.encoder, "ledger_end": end, "shard_texts": size},
-        {"documents": read.artifact().summary["documents"]},
-    )
+def already_read(job: Job, read: Artifact) -> Step:
+    """The step of reading, where its artifact is at hand and no file need be looked at."""
 
-    def lay_out() -> Made:
+    def make() -> Made:
+        raise DataError(f"artifact {read.key} of reading went away; run again")
+
+    return Step.single((job.artifacts, READ[0], read.key), ("read", "read"), (), make)
+
+
+def content_steps(job: Job, read: Step, documents_digest: str) -> dict[str, Step]:
+    """The embeddings of all items from each content origin, by the origin's name."""
+    encoders = text_encoders(job)
+    return {
+        name: _text_step(job, read, documents_digest, encoders[name])
+        if name in encoders
+        else _given_step(job, read, name, choice)
+        for name, choice in job.recipe.content.items()
+    }
+
+
+def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncoder) -> Step:
+    """Text embeddings of all items: texts without a vector are planned, encoded, then gathered."""
+    ledger, end, size = encoder.ledger, encoder.end, job.shard_texts
+    inputs = {"documents": documents_digest}
+    parameters = {"encoder": ledger.encoder, "ledger_end": end, "shard_texts": size}
+    plan_key = artifact_key(*PLAN, parameters, inputs)
+
+    def plan() -> Made:
         return planned(ledger, documents(catalogue_of(read.artifact())), end, size)
 
-    planning = step_of_one(job, PLAN, "plan texts", key, (read,), single(lay_out))
+    planning = Step.single(
+        (job.artifacts, PLAN[0], plan_key),
+        (f"text-plan.{encoder.name}", "plan texts"),
+        (read,),
+        plan,
+    )
 
-    def keys() -> tuple[str, ...] | None:
-        found = job.artifacts.find(PLAN[0], key)
+    def shards() -> tuple[str, ...] | None:
+        found = job.artifacts.find(PLAN[0], plan_key)
         return None if found is None else tuple(found.summary["shards"])
 
-    def encode(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
-        encoder, found = shard_encoder_of(job, encoder_of(job), key), planning.artifact()
-        todo = [(shard, *texts_of(found, shard, size)) for shard in shards]
+    def encode(wanted: Sequence[int]) -> Iterator[tuple[int, Made]]:
+        found, keys = planning.artifact(), shards() or ()
+        own = encoder.shard_encoder(plan_key, job.paid_lock)
+        todo = [(shard, *texts_of(found, shard, size)) for shard in wanted]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                with encoder.of_shard((keys() or ())[shard]) as own:
-                    matrix = own.encode(texts, part_of(advance))
+                with own.of_shard(keys[shard]) as of_shard:
+                    matrix = of_shard.encode(texts, part_of(advance))
                     yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 
     encoding = Step(
-        job.artifacts, "encode", "encode texts", SHARD[0], (planning,), keys, encode, work="encode"
+        job.artifacts,
+        f"encode.{encoder.name}",
+        "encode texts",
+        SHARD[0],
+        (planning,),
+        shards,
+        encode,
+        work="encode",
     )
-    return planning, encoding
+
+    def gather() -> Made:
+        return gathered(ledger, planning.artifact(), end)
+
+    return Step.single(
+        (
+            job.artifacts,
+            TEXT_VECTORS[0],
+            artifact_key(*TEXT_VECTORS, {"encoder": ledger.encoder}, inputs),
+        ),
+        (f"embed.{encoder.name}", f"embed {encoder.name}"),
+        (planning, encoding),
+        gather,
+    )
 
 
-def text_step(job: Job, encoded: tuple[Step, Step]) -> Step:
-    """The text embeddings of all items, of planning and encoding."""
-    planning, encoding = encoded
-    ledger = ledger_of(job)
-    (read,) = planning.needs
-    inputs = {"documents": read.artifact().summary["documents"]}
-    key = artifact_key(*_TEXT, {"encoder": ledger.encoder}, inputs)
+def _given_step(job: Job, read: Step, name: str, choice: Choice) -> Step:
+    """The embeddings of all items from a content origin that is no text encoder."""
+    pinned = pins_of(job).content[name]
+    key = artifact_key(*GIVEN_VECTORS, {"origin": pinned}, {"read": read.key})
 
     def make() -> Made:
-        return gathered(ledger, planning.artifact(), pins_of(job).ledger_end)
+        origin = registry.content_origin(choice)
+        embeddings = origin.embed(catalogue_of(read.artifact()), job.progress)
+        if origin.fingerprint() != pinned:
+            raise DataError(f"recipe.content.{name}: replaced since the run began; run again")
+        without = int((embeddings.support == 0).sum())
+        return embeddings.columns(), {
+            "dimensions": embeddings.matrix.shape[1],
+            "without_vector": without,
+        }
 
-    return step_of_one(job, _TEXT, "embed text", key, (planning, encoding), single(make))
+    place = (job.artifacts, GIVEN_VECTORS[0], key)
+    return Step.single(place, (f"embed.{name}", f"embed {name}"), (read,), make)
 
 
-def origin_steps(job: Job, read: Step, text: Step, kinds: Kinds) -> dict[str, Step]:
-    """The embeddings of all origins, of text and of some kinds of interaction."""
-    models = job.recipe.interactions
-    fitted = {name: _fit_step(job, read, name, choice, kinds) for name, choice in models.items()}
-    return {TEXT: text, **fitted}
+def behaviour_steps(job: Job, events: Events) -> dict[str, Step]:
+    """The embeddings that each interaction model of the recipe learns, by its name."""
+    return {
+        name: _fit_step(job, events, name, choice)
+        for name, choice in job.recipe.interactions.items()
+    }
 
 
-def _fit_step(job: Job, read: Step, name: str, choice: Choice, kinds: Kinds) -> Step:
+def _fit_step(job: Job, events: Events, name: str, choice: Choice) -> Step:
     model = registry.interaction_model(choice)
-    parameters = {"model": resolved(choice, model)} | of_events(job, kinds)
-    key = artifact_key(*_INTERACTIONS, parameters, {"read": read.key})
+    parameters = {"model": resolved(choice, model)} | events.plain()
+    key = artifact_key(*_BEHAVIOUR, parameters, {"read": events.read.key})
 
     def make() -> Made:
-        events = learned_from(job, read, kinds)
-        embeddings = model.fit(events, job.progress)
+        embeddings = model.fit(events.load(), job.progress)
         return embeddings.columns(), {"dimensions": embeddings.matrix.shape[1]}
 
-    label = " to ".join([f"fit {choice.use}", *(["+".join(kinds)] if kinds else [])])
-    step = step_of_one(job, _INTERACTIONS, label, key, (read,), single(make))
-    return dataclasses.replace(step, name=".".join(["fit", name, *kinds]))
+    to_kinds = f" to {'+'.join(events.kinds)}" if events.kinds else ""
+    names = (".".join(["fit", name, *events.kinds]), f"fit {choice.use}{to_kinds}")
+    return Step.single((job.artifacts, _BEHAVIOUR[0], key), names, (events.read,), make)
 
 
-def fuse_step(job: Job, read: Step, origins: Mapping[str, Step], placement: Placement) -> Step:
-    """The item vectors of a placement, of the embeddings of all origins."""
-    choice = placement.fusion
-    fusion = registry.fusion(choice)
+def fuse_step(
+    job: Job,
+    events: Events,
+    content: Mapping[str, Step],
+    behaviour: Mapping[str, Step],
+    placement: Placement,
+) -> Step:
+    """The item vectors of a placement, and the fusion that made them of all origins."""
+    fusion = registry.fusion(placement.fusion)
+    by_name = {**content, **behaviour}
     key = artifact_key(
         *_VECTORS,
-        {"fusion": resolved(choice, fusion)} | of_events(job, placement.kinds),
-        {"read": read.key} | {name: origin.key for name, origin in origins.items()},
+        {"fusion": resolved(placement.fusion, fusion)} | events.plain(),
+        {"read": events.read.key} | {name: step.key for name, step in by_name.items()},
     )
 
     def make() -> Made:
-        embeddings = embeddings_of(origins)
-        catalogue = catalogue_of(read.artifact())
-        events = learned_from(job, read, placement.kinds)
-        fitted = fusion.fuse(embeddings, catalogue, events)
-        vectors = fitted.apply(embeddings, catalogue)
-        columns = vectors.columns()
-        columns |= {f"fitted.{name}": array for name, array in fitted.columns().items()}
-        return columns, {"dimensions": vectors.queries.shape[1]}
+        origins = Origins(embeddings_of(content), embeddings_of(behaviour))
+        catalogue = catalogue_of(events.read.artifact())
+        fitted = fusion.fuse(origins, catalogue, events.load())
+        vectors = fitted.apply(origins, catalogue)
+        learned = {f"{FITTED}{name}": array for name, array in fitted.columns().items()}
+        return vectors.columns() | learned, {"dimensions": vectors.queries.shape[1]}
 
-    needs = (read, *origins.values())
-    step = step_of_one(job, _VECTORS, f"fuse {choice.use}", key, needs, single(make))
-    return dataclasses.replace(step, name=f"fuse.{placement.name}")
+    place = (job.artifacts, _VECTORS[0], key)
+    names = (f"fuse.{placement.name}", f"fuse {placement.fusion.use}")
+    return Step.single(place, names, (events.read, *by_name.values()), make)
 
 
 def index_step(job: Job, vectors: Step, placement: Placement) -> Step:
@@ -172,72 +222,29 @@ def index_step(job: Job, vectors: Step, placement: Placement) -> Step:
     FAISS's own files are neither written nor read.
     """
     builder = registry.index_builder(job.recipe.index)
-    index = resolved(job.recipe.index, builder)
-    key = artifact_key(*_INDEX, {"index": index}, {"vectors": vectors.key})
+    parameters = {"index": resolved(job.recipe.index, builder)}
+    key = artifact_key(*_INDEX, parameters, {"vectors": vectors.key})
 
     def make() -> Made:
         columns = builder.build(vectors_of(vectors).targets).columns()
         return columns, {"recall": float(columns["recall"]) if "recall" in columns else 1.0}
 
-    step = step_of_one(job, _INDEX, "build index", key, (vectors,), single(make))
-    return dataclasses.replace(step, name=f"index.{placement.name}")
+    names = (f"index.{placement.name}", "build index")
+    return Step.single((job.artifacts, _INDEX[0], key), names, (vectors,), make)
 
 
-def near_step(job: Job, text: Step) -> Step:
-    """The items of like text, for candidates and for what is learned of them."""
+def near_step(job: Job, content: Mapping[str, Step]) -> Step:
+    """The items of like content, for candidates and for learned rankers."""
     builder = registry.index_builder(job.recipe.index)
-    index = resolved(job.recipe.index, builder)
-    key = artifact_key(*_NEAR, {"index": index, "kin": KIN}, {"text": text.key})
+    parameters = {"index": resolved(job.recipe.index, builder), "kin": KIN}
+    key = artifact_key(*_NEAR, parameters, {name: step.key for name, step in content.items()})
 
     def make() -> Made:
-        near = near_by_text(job.recipe.index, Embeddings.from_columns(text.artifact().columns()))
+        near = near_by_content(job.recipe.index, joined_content(embeddings_of(content)))
         return {"rows": near.rows, "scores": near.scores}, {}
 
-    return step_of_one(job, _NEAR, "find near texts", key, (text,), single(make))
-
-
-def step_of_one(
-    job: Job,
-    kind: tuple[str, int],
-    label: str,
-    key: str,
-    needs: tuple[Step, ...],
-    make: Callable[[Sequence[int]], Iterator[tuple[int, Made]]],
-) -> Step:
-    """A step with a single artifact, of that kind and under that key."""
-    return Step(job.artifacts, kind[0], label, kind[0], needs, lambda: (key,), make)
-
-
-def neighbours_of(step: Step) -> Neighbours:
-    """What a step of neighbours made."""
-    columns = step.artifact().columns()
-    return Neighbours(columns["rows"], columns["scores"])
-
-
-def vectors_of(step: Step) -> ItemVectors:
-    """What a step of item vectors made."""
-    return ItemVectors.from_columns(step.artifact().columns("queries", "targets", "bound"))
-
-
-def embeddings_of(origins: Mapping[str, Step]) -> dict[str, Embeddings]:
-    """What the steps of the origins made."""
-    return {
-        name: Embeddings.from_columns(origin.artifact().columns())
-        for name, origin in origins.items()
-    }
-
-
-def learned_from(job: Job, read: Step, kinds: Kinds) -> Interactions:
-    """The events of some kinds, as far as the recipe trusts each user."""
-    trust = job.recipe.trust
-    return interactions_of(read.artifact()).of_kinds(kinds).capped(trust.user_baskets)
-
-
-def of_events(job: Job, kinds: Kinds) -> dict[str, Any]:
-    """Which events are learned from, as part of a key, where it is not all of them."""
-    baskets = job.recipe.trust.user_baskets
-    capped = {"user_baskets": baskets} if baskets else {}
-    return capped | ({"kinds": list(kinds)} if kinds else {})
+    place = (job.artifacts, _NEAR[0], key)
+    return Step.single(place, ("near", "find near content"), tuple(content.values()), make)
 
 
 def resolved(choice: Choice, implementation: object) -> dict[str, Any]:

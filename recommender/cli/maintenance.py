@@ -13,11 +13,13 @@ from recommender.cli.arguments import Parser, add_ids, ids_in
 from recommender.cli.session import connection, embedded, publisher, settings_of
 from recommender.cli.terminal import console, table
 from recommender.core.cpu import multiplies_bf16, openblas_core
+from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
 from recommender.insights.doctor import (
     Diagnosis,
     examine_artifacts,
+    examine_content,
     examine_encoder,
     examine_encoding,
     examine_folder,
@@ -130,10 +132,7 @@ def _doctor(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     findings = [
         *examine_parts(),
-        *examine_encoder(
-            lambda: registry.text_encoder(settings.recipe.text, settings.text_api.text_api())
-        ),
-        *_encoding(settings, measure=options.speed),
+        *_content(settings, measure=options.speed),
         examine_kernels(os.environ.get("OPENBLAS_CORETYPE"), openblas_core()),
         _recipe(settings),
         *examine_inputs(_input_paths(settings)),
@@ -161,11 +160,24 @@ def _store(settings: Settings) -> tuple[list[Diagnosis], bool]:
         return [Diagnosis("store", "fault", str(error))], False
 
 
-def _encoding(settings: Settings, *, measure: bool) -> list[Diagnosis]:
-    text = settings.recipe.text
+def _content(settings: Settings, *, measure: bool) -> list[Diagnosis]:
+    """What each content origin of the recipe needs."""
+    found: list[Diagnosis] = []
+    for name, choice in settings.recipe.content.items():
+        if choice.use in registry.CONTENT_ORIGINS:
+            found += examine_content(name, partial(registry.content_origin, choice))
+            continue
+        found += examine_encoder(
+            partial(registry.text_encoder, choice, settings.text_api.text_api())
+        )
+        found += _encoding(name, choice, measure=measure)
+    return found
+
+
+def _encoding(name: str, text: Choice, *, measure: bool) -> list[Diagnosis]:
     if text.use != encoding_paths.SENTENCE_TRANSFORMERS:
         return []
-    found = [examine_encoding(text.parameters, bf16=multiplies_bf16())]
+    found = [examine_encoding(name, text.parameters, bf16=multiplies_bf16())]
     if not measure:
         return found
     try:
@@ -182,7 +194,7 @@ def _encoding(settings: Settings, *, measure: bool) -> list[Diagnosis]:
         found.append(Diagnosis("speed", "ok", figures))
     best = encoding_paths.proposed(measured).parameters
     wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
-    return [*found, Diagnosis("proposal", "ok", f"recipe.text = {{ {wanted} }}")]
+    return [*found, Diagnosis("proposal", "ok", f"recipe.content.{name} = {{ {wanted} }}")]
 
 
 def _recipe(settings: Settings) -> Diagnosis:

@@ -15,7 +15,7 @@ from recommender.cli.terminal import console, cut, progress, table, write, writt
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
 from recommender.core.recipe import Recipe
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, GateHeld
 from recommender.evaluation.finetuning import FinetuningResult, finetune, save
 from recommender.evaluation.harness import EvaluationPlan, prepare_harness
@@ -24,7 +24,7 @@ from recommender.evaluation.tuning import Trial, tune
 from recommender.evaluation.word_vectors import WordTraining, train_words
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
 from recommender.pages.cluster_map import page
-from recommender.pipeline import read_shop_columns, text_embeddings
+from recommender.pipeline import content_embeddings, read_shop_columns
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
 from recommender.vectors.content.adapter import AdapterTraining
@@ -173,7 +173,9 @@ def _finetune(options: argparse.Namespace) -> int:
     save(settings.job(progress), model, options.out)
     shown = console()
     shown.print(f"\nWritten to {options.out}; its README.md describes the model.", markup=False)
-    shown.print(f"Use it: recommender reindex --set recipe.text.model={options.out.resolve()}")
+    shown.print(
+        f"Use it: recommender reindex --set recipe.content.text.model={options.out.resolve()}"
+    )
     return 0
 
 
@@ -255,7 +257,7 @@ def _number(given: str) -> int:
 
 def _embedded(job: Job) -> tuple[Catalogue, Embeddings]:
     read, catalogue, _ = read_shop_columns(job)
-    return catalogue, text_embeddings(job, read)
+    return catalogue, joined_content(content_embeddings(job, read))
 
 
 def _print_groups(clusters: Clusters, titles: Sequence[str]) -> None:

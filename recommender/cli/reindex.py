@@ -16,7 +16,7 @@ from recommender import pipeline
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import read_ids
-from recommender.build.job import encoder_of, resumed
+from recommender.build.job import resumed, text_encoders
 from recommender.cli.arguments import Parser, add_ids
 from recommender.cli.lookup import item_ids, show_related
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
@@ -145,10 +145,10 @@ def refreshed(
     quarantine = job.quarantine.with_suffix(".refresh.jsonl")
     known = read_ids(live.artifacts, live.build)
     with ExitStack() as stack:
-        encoder = None
-        if not all(item in known for item in ids):
-            encoder = stack.enter_context(encoder_subprocess(job.recipe.text, job.text_api))
-            encoder_of(job)
+        encoder, encoders = None, list(text_encoders(job).values())
+        if encoders and not all(item in known for item in ids):
+            encoder = stack.enter_context(encoder_subprocess(encoders[0].choice, job.text_api))
+            encoders[0].encoder()
         items = read_catalogue(settings.source(), ids, quarantine=quarantine, progress=progress)
         return live, refresh(job, live, shop, items, encoder=encoder)
 
@@ -226,6 +226,10 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("texts cut", report["shortened"]),
         ("out of scope", report["out_of_scope"]),
         ("events older than limits.retention_days", report["too_old"]),
+        *(
+            (f"without a vector in content.{name}", count)
+            for name, count in report.get("without_vector", {}).items()
+        ),
     ]
     parts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
     shown.print(", ".join(parts) + ".")

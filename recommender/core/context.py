@@ -1,6 +1,6 @@
 """RankingContext: what the lists of one build are chosen from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -10,7 +10,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.co_occurrence import CoOccurrence, Units
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import ItemVectors, Origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,19 @@ class CoOccurrenceCounts:
 
 @dataclass(frozen=True, slots=True)
 class RankingContext:
-    """Catalogue, interactions, embeddings by name and the item vectors made of them.
+    """Catalogue, interactions, embeddings by origin and the item vectors made of them.
 
-    `near_by_text` finds the nearest items by text of all items (n, k), once, when first asked.
+    `near_by_content` finds the nearest items by content of all items (n, k), once, when first
+    asked.
     Only what `users_min` distinct users had together counts as behaviour of a pair. `counted` may
     be shared with another context of the same interactions.
     """
 
     catalogue: Catalogue
     interactions: Interactions
-    embeddings: Mapping[str, Embeddings]
+    origins: Origins
     vectors: ItemVectors
-    near_by_text: Callable[[], Neighbours]
+    near_by_content: Callable[[], Neighbours]
     users_min: int = 1
     counted: CoOccurrenceCounts | None = None
 

@@ -26,3 +26,24 @@ class Generation:
     placements: tuple[str, ...] = ()
     base: int = 0
     role: Role = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The counts of a build: items, events, entries, the share of lists with entries, coverage.
+
+    `coverage` is the share of items that are in some list; `ndcg` is the offline metric, None where
+    it was not measured. Shares are of the placement that has the least.
+    """
+
+    n_items: int
+    n_events: int
+    n_entries: int
+    filled_share: float
+    coverage: float
+    ndcg: float | None = None
+
+    @property
+    def list_length(self) -> float:
+        """Entries for each item, over all placements."""
+        return self.n_entries / self.n_items if self.n_items else 0.0

@@ -5,7 +5,7 @@ arrays to arrays and reads no clock; what it returns is never changed afterwards
 knows them by name, and `tests/contracts` runs each one through the suite of its protocol.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -19,11 +19,21 @@ from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
 from recommender.core.telemetry import Progress
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
+
+
+class ContentOrigin(Protocol):
+    """Gives items vectors that rest on the items themselves."""
+
+    def fingerprint(self) -> str:
+        """A digest of whatever changes the vectors; imports nothing heavy."""
+
+    def embed(self, catalogue: Catalogue, progress: Progress) -> Embeddings:
+        """Embeddings of all items; an item that the origin does not know has a zero row."""
 
 
 class TextEncoder(Protocol):
-    """Turns documents into vectors."""
+    """Turns documents into vectors: a content origin of which each text is encoded only once."""
 
     def fingerprint(self) -> str:
         """A digest of whatever changes the vectors, weights included; imports nothing heavy."""
@@ -58,8 +68,8 @@ class InteractionModel(Protocol):
 class FittedFusion(Protocol):
     """A fusion that has seen its data: arrays and one `apply`, also for items not in the fit."""
 
-    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
-        """Item vectors of the items that `embeddings` and `catalogue` describe."""
+    def apply(self, origins: Origins, catalogue: Catalogue) -> ItemVectors:
+        """Item vectors of the items that `origins` and `catalogue` describe."""
 
     def columns(self) -> Columns:
         """What was learned, as arrays."""
@@ -69,14 +79,11 @@ class Fusion(Protocol):
     """Makes item vectors of embeddings."""
 
     def fuse(
-        self,
-        embeddings: Mapping[str, Embeddings],
-        catalogue: Catalogue,
-        interactions: Interactions,
+        self, origins: Origins, catalogue: Catalogue, interactions: Interactions
     ) -> FittedFusion:
         """Fit to one shop. Raises: ConfigError where it needs embeddings that are not there."""
 
-    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> FittedFusion:
+    def load(self, columns: Columns, origins: Origins) -> FittedFusion:
         """Undo `columns` of a fusion that was fitted to embeddings of these names."""
 
 
@@ -113,8 +120,8 @@ class PreparedGenerator(Protocol):
 class CandidateGenerator(Protocol):
     """Proposes candidates for items."""
 
-    near_by_text: ClassVar[bool]
-    """Whether it reads which items are near by text."""
+    near_by_content: ClassVar[bool]
+    """Whether it reads which items are near by content."""
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> PreparedGenerator:
         """Make ready for one build; `index` holds the targets of the item vectors."""
@@ -161,7 +168,7 @@ class Ranker(Protocol):
     """Orders candidates."""
 
     learns: ClassVar[bool]
-    """Whether `fit` needs a training set; such a ranker also reads which items are near by text."""
+    """Whether `fit` needs a training set; such a ranker also reads who is near by content."""
 
     by_popularity: ClassVar[bool]
     """Whether its lists show what is popular, rather than what is near the asking item."""

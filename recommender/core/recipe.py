@@ -8,8 +8,6 @@ from typing import Any
 
 from recommender.errors import ConfigError
 
-TEXT = "text"
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -54,8 +52,7 @@ class Placement:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", tuple(sorted(set(self.kinds))))
-        if not self.name or not all(c.isascii() and (c.isalnum() or c in "_-") for c in self.name):
-            raise ConfigError(f"placement name {self.name!r}: use letters, digits, - and _")
+        _require_name(self.name, "placement name")
         if not 1 <= self.shown <= self.depth <= 1000:
             raise ConfigError(
                 f"placement {self.name}: shown = {self.shown}, depth = {self.depth}; "
@@ -128,10 +125,11 @@ class Trust:
 class Recipe:
     """How item vectors and related lists are made.
 
-    `interactions` names each interaction model's embeddings; the text encoder's are `TEXT`.
+    `content` names the origins of vectors that rest on the items themselves, `interactions` the
+    interaction models. A name stands for the embeddings of its origin.
     """
 
-    text: Choice
+    content: Mapping[str, Choice]
     interactions: Mapping[str, Choice]
     index: Choice
     placements: tuple[Placement, ...]
@@ -139,8 +137,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interactions", dict(self.interactions))
-        if TEXT in self.interactions:
-            raise ConfigError(f"recipe.interactions.{TEXT}: that name is the text encoder's")
+        object.__setattr__(self, "content", dict(self.content))
+        if not self.content:
+            raise ConfigError("recipe.content is empty: name at least one content origin")
+        for name in self.content:
+            _require_name(name, "recipe.content")
+            if name in self.interactions:
+                raise ConfigError(f"recipe.interactions.{name}: a content origin has that name")
         if not self.placements:
             raise ConfigError("recipe.placements is empty: name at least one placement")
         names = [placement.name for placement in self.placements]
@@ -161,7 +164,7 @@ class Recipe:
     def plain(self) -> dict[str, Any]:
         """The recipe as it stands in a file."""
         return {
-            "text": self.text.plain(),
+            "content": {name: c.plain() for name, c in self.content.items()},
             "interactions": {name: c.plain() for name, c in self.interactions.items()},
             "index": self.index.plain(),
             "placements": [placement.plain() for placement in self.placements],
@@ -172,3 +175,8 @@ class Recipe:
         """SHA-256 of the recipe, hexadecimal; equal recipes have equal digests."""
         text = json.dumps(self.plain(), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_name(name: str, where: str) -> None:
+    if not name or not all(c.isascii() and (c.isalnum() or c in "_-") for c in name):
+        raise ConfigError(f"{where} {name!r}: use letters, digits, - and _")

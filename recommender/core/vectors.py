@@ -1,6 +1,8 @@
-"""Embeddings of one origin, and the item vectors that fusion makes of them."""
+"""Embeddings by origin, and the item vectors that a fusion makes of them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from recommender.core.arrays import (
     blocks,
     frozen,
     require_finite,
+    unit_rows,
 )
 from recommender.errors import DataError
 
@@ -20,7 +23,7 @@ BLOCK = 256
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One vector per item from one origin: text, or one interaction model.
+    """One vector per item from one origin: a content origin, or one interaction model.
 
     `matrix` (n, d) has rows of length one, or zero rows; `support` (n,) says how much data stood
     behind a row, and is 0 exactly where the row is zero; `targets` (n, d) only where an origin
@@ -69,6 +72,47 @@ class Embeddings:
         known = (support > 0) & unit_rows.any(axis=1)
         matrix = np.where(known[:, None], unit_rows, np.float32(0))
         return cls(matrix, np.where(known, support, np.float32(0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The embeddings of the same items by the name of their origin.
+
+    `content` rests on the items themselves (texts, images), so that new items have it as well;
+    `behaviour` rests on interactions. `joined` returns the content of all origins as one, and
+    joins it when it is first asked for.
+    """
+
+    content: Mapping[str, Embeddings] = field(default_factory=dict)
+    behaviour: Mapping[str, Embeddings] = field(default_factory=dict)
+    joined: Callable[[], Embeddings] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joined", cache(partial(joined_content, self.content)))
+
+    def by_name(self) -> dict[str, Embeddings]:
+        """All embeddings, content first."""
+        return {**self.content, **self.behaviour}
+
+
+def joined_content(content: Mapping[str, Embeddings]) -> Embeddings:
+    """The embeddings of several content origins as one; those of a single origin as they are.
+
+    Vectors are concatenated with equal weight: a row (sum of the d) has length one, and an origin
+    that does not know an item adds zeros. Support is the sum of the origins' support.
+    """
+    origins = list(content.values())
+    if len(origins) == 1:
+        return origins[0]
+    return Embeddings(
+        unit_rows(np.hstack([origin.matrix for origin in origins])),
+        _sum(origin.support for origin in origins),
+    )
+
+
+def _sum(vectors: Iterable[FloatVector]) -> FloatVector:
+    total: FloatVector = np.sum(list(vectors), axis=0, dtype=np.float32)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from recommender.build.job import Job
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.popularity import most_popular
-from recommender.core.recipe import TEXT, Choice, Placement, Recipe
+from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.errors import ConfigError
 from recommender.evaluation import systems
 from recommender.evaluation.external_lists import ExternalLists
@@ -175,7 +175,8 @@ def _protocol(harness: Harness, job: Job) -> dict[str, Any]:
 
 def _notes_on_text_model(recipe: Recipe, start: int) -> tuple[str, ...]:
     """What limits the figures where the text model was fine-tuned, for a window from `start`."""
-    until = learned_until(str(recipe.text.parameters.get("model", "")))
+    models = (choice.parameters.get("model", "") for choice in recipe.content.values())
+    until = max(learned_until(str(model)) for model in models)
     if not until:
         return ()
     if start < until:
@@ -233,9 +234,10 @@ def _with_text(harness: Harness, recipe: Recipe, nothing: Neighbours) -> list[Sy
     In the folds only the concatenation is fitted again: without events an item has no list from
     behaviour alone, and the lists from text alone do not depend on events.
     """
-    weights = ({"als": 1.0}, {TEXT: 1.0}, {TEXT: 1.0, "als": 1.0})
+    als, content = {"als": 1.0}, dict.fromkeys(recipe.content, 1.0)
+    weights = (als, content, content | als)
     textbook = Recipe(
-        text=recipe.text,
+        content=recipe.content,
         interactions={"als": Choice("als")},
         index=recipe.index,
         placements=tuple(

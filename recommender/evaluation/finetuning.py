@@ -114,10 +114,13 @@ def finetune(
     Raises: ConfigError where the recipe's text encoder is no sentence-transformers model;
     DataError where there are no baskets on both sides of the window.
     """
-    if job.recipe.text.use != ENCODER:
-        raise ConfigError(f"recipe.text: {job.recipe.text.use} cannot be fine-tuned; use {ENCODER}")
+    name, choice = registry.text_choice(job.recipe)
+    if choice.use != ENCODER:
+        raise ConfigError(
+            f"recipe.content.{name}: {choice.use} cannot be fine-tuned; use {ENCODER}"
+        )
     harness = prepare_harness(job, replace(plan, folds=1))
-    matrix, queries = harness.text.matrix, harness.queries
+    matrix, queries = harness.content[name].matrix, harness.queries
     deciding = queries.basket % 2 == 0
     if deciding.all() or not deciding.any():
         raise DataError("the validation window has too few baskets to evaluate fine-tuning on")
@@ -138,7 +141,8 @@ def save(job: Job, model: FinetunedModel, out: Path) -> None:
     Raises: ConfigError where the folder exists or cannot be written; DataError where the vectors
     of the folder differ from those evaluated.
     """
-    parameters = job.recipe.text.parameters
+    text, choice = registry.text_choice(job.recipe)
+    parameters = choice.parameters
     name = str(parameters.get("model", DEFAULT_MODEL))
     folder = model_folder.find(
         name,
@@ -158,7 +162,7 @@ def save(job: Job, model: FinetunedModel, out: Path) -> None:
         ) from error
     texts = documents(model.harness.catalogue)
     rows = [row for row, text in enumerate(texts) if text][:PROBED]
-    expected = model.adapter.apply(model.harness.text.matrix[rows])
+    expected = model.adapter.apply(model.harness.content[text].matrix[rows])
     require_same(out, [texts[row] for row in rows], expected)
 
 
@@ -179,7 +183,8 @@ def _train(harness: Harness) -> Interactions:
 
 
 def _result(job: Job, harness: Harness, asked: Queries, adapter: Adapter) -> FinetuningResult:
-    matrix = harness.text.matrix
+    name, _ = registry.text_choice(job.recipe)
+    matrix = harness.content[name].matrix
     slices = by_support(asked, support(harness.window.train.matrix()))
     if harness.folds:
         held_out = np.isin(asked.row, np.unique(harness.folds[0].queries.row))
@@ -203,7 +208,7 @@ def _facts(job: Job, model: FinetunedModel, base: str, folder: Path) -> dict[str
         "digest": model_folder.digest(folder),
         "licence": licence_of(folder),
         "shop": job.shop,
-        "dimensions": model.harness.text.matrix.shape[1],
+        "dimensions": model.harness.content[registry.text_choice(job.recipe)[0]].matrix.shape[1],
         "events": len(train),
         "since": _day(int(train.time[train.time > 0].min(initial=train.newest))),
         "until": _day(window.start),

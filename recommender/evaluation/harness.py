@@ -1,11 +1,12 @@
 """The evaluation harness: recipes, baselines and external lists answer the same queries.
 
 A harness holds what all systems share: the catalogue, the window with the interactions to learn
-from, the task, the simulated cold folds and the text embeddings. Tuning prepares one harness and
+from, the task, the simulated cold folds and the content embeddings. Tuning prepares one harness and
 evaluates every candidate on it.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol
@@ -20,7 +21,7 @@ from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress, silent
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
@@ -43,8 +44,8 @@ from recommender.evaluation.report import (
     by_support,
 )
 from recommender.evaluation.systems import ListBuilder, related_lists
-from recommender.pipeline import Judge, read_shop_columns, text_embeddings
-from recommender.ranking.training_set import near_by_text
+from recommender.pipeline import Judge, content_embeddings, read_shop_columns
+from recommender.ranking.training_set import near_by_content
 from recommender.settings.tables import EvaluationSettings
 
 _logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class Harness:
     slices: QuerySlices
     folds: tuple[ColdFold, ...]
     cold_slices: QuerySlices | None
-    text: Embeddings
+    content: Mapping[str, Embeddings]
     plan: EvaluationPlan
     progress: Progress = field(default=silent, repr=False)
 
@@ -135,7 +136,9 @@ class Harness:
     @property
     def beyond(self) -> BeyondAccuracy:
         """What describes lists as a whole."""
-        return BeyondAccuracy(support(self.window.train.matrix()), self.text.matrix)
+        return BeyondAccuracy(
+            support(self.window.train.matrix()), joined_content(self.content).matrix
+        )
 
     def evaluate(self, recipe: Recipe, placement: str = "") -> SystemResult:
         """Evaluate one placement of a recipe, by default its first, under its name.
@@ -149,10 +152,10 @@ class Harness:
 
     def builder(self, recipe: Recipe) -> ListBuilder:
         """Builds the lists of all placements of a recipe."""
-        near = cache(lambda: near_by_text(recipe.index, self.text))
+        near = cache(lambda: near_by_content(recipe.index, joined_content(self.content)))
 
         def build(train: Interactions) -> dict[str, Neighbours]:
-            return related_lists(recipe, (self.catalogue, self.text, near), train, self.progress)
+            return related_lists(recipe, (self.catalogue, self.content, near), train, self.progress)
 
         return build
 
@@ -221,14 +224,14 @@ def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
     if not job.source.catalogue.path:
         source = replace(job.source, titles_before=chosen.start)
         read, catalogue, _ = read_shop_columns(replace(job, source=source))
-    text = text_embeddings(job, read)
-    return harness_of(catalogue, chosen, text, plan, job.progress)
+    content = content_embeddings(job, read)
+    return harness_of(catalogue, chosen, content, plan, job.progress)
 
 
 def harness_of(
     catalogue: Catalogue,
     chosen: Window,
-    text: Embeddings,
+    content: Mapping[str, Embeddings],
     plan: EvaluationPlan,
     progress: Progress = silent,
 ) -> Harness:
@@ -236,7 +239,7 @@ def harness_of(
     if plan.protocol == "next-item":
         task = next_item_task(chosen)
         slices = QuerySlices(by_history(task), Resamples.of(task.queries.basket, plan.seed))
-        return Harness(catalogue, chosen, task, slices, (), None, text, plan, progress)
+        return Harness(catalogue, chosen, task, slices, (), None, content, plan, progress)
     queries = draw_queries(chosen.baskets, plan.seed)
     sold = support(chosen.train.matrix())
     names = by_support(queries, sold) | by_category(queries, catalogue.category)
@@ -244,7 +247,7 @@ def harness_of(
     folds = _folds(chosen.train, queries, sold, plan)
     cold = _cold_slices(folds, plan.seed) if folds else None
     basket_task = BasketTask(queries)
-    return Harness(catalogue, chosen, basket_task, slices, folds, cold, text, plan, progress)
+    return Harness(catalogue, chosen, basket_task, slices, folds, cold, content, plan, progress)
 
 
 def judge_of(evaluation: EvaluationSettings) -> Judge:

@@ -38,29 +38,29 @@ Baseline = Callable[[Interactions, int], Neighbours]
 
 def related_lists(
     recipe: Recipe,
-    fixed: tuple[Catalogue, Embeddings, Callable[[], Neighbours]],
+    fixed: tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]],
     interactions: Interactions,
     progress: Progress,
 ) -> dict[str, Neighbours]:
     """The lists (n, depth) of all items by placement, without best sellers as filler.
 
-    `fixed` does not depend on the interactions: catalogue, text, and the nearest items by text.
+    `fixed` does not depend on the interactions: catalogue, content, and the nearest by content.
     """
-    catalogue, text, near = fixed
+    catalogue, content, near = fixed
     capped = interactions.capped(recipe.trust.user_baskets)
     events = cache(capped.of_kinds)
-    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), text, progress))
+    fitted_to = cache(lambda kinds: fit_interactions(recipe, events(kinds), content, progress))
     past = cache(
-        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), text, near, progress)
+        lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), content, near, progress)
     )
     made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
-        embeddings = fitted_to(kinds)
-        fitted = registry.fusion(placement.fusion).fuse(embeddings, catalogue, events(kinds))
-        vectors = fitted.apply(embeddings, catalogue)
+        origins = fitted_to(kinds)
+        fitted = registry.fusion(placement.fusion).fuse(origins, catalogue, events(kinds))
+        vectors = fitted.apply(origins, catalogue)
         context = RankingContext(
-            catalogue, events(kinds), embeddings, vectors, near, recipe.trust.users_min
+            catalogue, events(kinds), origins, vectors, near, recipe.trust.users_min
         )
         index = registry.index_builder(recipe.index).build(vectors.targets)
         chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))

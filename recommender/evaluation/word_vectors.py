@@ -85,7 +85,8 @@ def train_words(job: Job, training: WordTraining, path: Path) -> WordVectors:
 
 def _catalogue(job: Job) -> Catalogue:
     """The catalogue of a job whose word vectors may not exist yet."""
-    reading = replace(job, recipe=replace(job.recipe, text=Choice("hashing")))
+    content = dict.fromkeys(job.recipe.content, Choice("hashing"))
+    reading = replace(job, recipe=replace(job.recipe, content=content))
     return read_shop_columns(reading)[1]
 
 

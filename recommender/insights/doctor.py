@@ -10,7 +10,7 @@ from typing import Literal
 
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
-from recommender.core.protocols import CostlyEncoder, TextEncoder
+from recommender.core.protocols import ContentOrigin, CostlyEncoder, TextEncoder
 from recommender.errors import EXTRAS, RecommenderError
 from recommender.publishing.inspection import Audit, ServerFacts
 from recommender.serving.connection import redacted
@@ -64,11 +64,19 @@ def examine_encoder(make: Callable[[], TextEncoder]) -> list[Diagnosis]:
     return [Diagnosis("text model", "ok", line) for line in told]
 
 
-def examine_encoding(parameters: Mapping[str, object], *, bf16: bool) -> Diagnosis:
+def examine_content(name: str, make: Callable[[], ContentOrigin]) -> list[Diagnosis]:
+    """Whether a content origin that is no text encoder can be read."""
+    try:
+        return [Diagnosis(f"content {name}", "ok", make().fingerprint()[:60])]
+    except RecommenderError as error:
+        return [Diagnosis(f"content {name}", "fault", str(error))]
+
+
+def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool) -> Diagnosis:
     """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
     precision = parameters.get("precision", "fp32")
     if precision == "bf16" and not bf16:
-        text = "bf16, which this processor lacks; set recipe.text.precision to fp32"
+        text = f"bf16, which this processor lacks; set recipe.content.{name}.precision to fp32"
         return Diagnosis("encoding", "warning", text)
     if precision == "fp32" and bf16:
         text = "fp32; this processor has bf16, which is faster: see recommender doctor --speed"

@@ -47,7 +47,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class EncodingPath:
-    """Parameters of `recipe.text`, with their measured speed and fidelity."""
+    """Parameters of `recipe.content.text`, with their measured speed and fidelity."""
 
     parameters: Mapping[str, Any]
     texts_per_s: float

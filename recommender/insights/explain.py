@@ -117,7 +117,7 @@ def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) ->
     other item. Raises: ArtifactError where the parts of the build are gone.
     """
     row, other = rows
-    chooser, context = pipeline.retraced(job, live.build, placement)
+    chooser, context = pipeline.plan(job).placement(live.build.key, placement).inputs.chooser()
     lists = live.effective(placement)
     (served, deeds), trail = lists.of(row), chooser.trail(row)
     standing, ranked = _standing(served, other), _ranked(trail, other)
@@ -148,10 +148,10 @@ def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) ->
 
 
 def _nearness(context: RankingContext, row: int, other: int) -> list[Nearness]:
-    scale = EvidenceScale.measured(context.embeddings)
+    scale = EvidenceScale.measured(context.origins)
     return [
         Nearness(name, _cosine(origin, row, other), float(scale.near[name]))
-        for name, origin in context.embeddings.items()
+        for name, origin in context.origins.by_name().items()
     ]
 
 

@@ -25,7 +25,7 @@ from recommender.publishing.publisher import Publisher
 TEXTS = (PLAN[0], SHARD[0], PART[0])
 STEPS = (
     *(BUILD[0], OVERLAY[0], LISTS[0], "wide", "ranker", "near", "index", "vectors"),
-    *("interactions", "text", *TEXTS, RULE_BOOK[0], READ[0]),
+    *("interactions", "content", "text", *TEXTS, RULE_BOOK[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
 """What nobody has written to for so long, while no run is at work, a killed writer left."""

@@ -14,7 +14,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Choice
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, joined_content
 from recommender.insights.checks import (
     KINDS,
     Finding,
@@ -57,8 +57,8 @@ def lint(job: Job, build: Artifact | None) -> Report:
     """
     job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
-    text = pipeline.text_embeddings(job, read)
-    found = list(catalogue_findings(catalogue, events, text))
+    content = joined_content(pipeline.content_embeddings(job, read))
+    found = list(catalogue_findings(catalogue, events, content))
     names = [] if build is None else placements(build)
     if build is not None:
         found += _of_lists(job.artifacts, build, catalogue)
@@ -69,11 +69,11 @@ def lint(job: Job, build: Artifact | None) -> Report:
 
 
 def catalogue_findings(
-    catalogue: Catalogue, events: Interactions, text: Embeddings
+    catalogue: Catalogue, events: Interactions, content: Embeddings
 ) -> Iterator[Finding]:
     """What can be checked without lists: titles, duplicates, prices, items without events."""
     words = [title_words(title) for title in catalogue.title]
-    duplicates = DuplicatePairs.of(catalogue, words, near_texts(text.matrix))
+    duplicates = DuplicatePairs.of(catalogue, words, near_texts(content.matrix))
     yield from title_findings(catalogue, words)
     yield from duplicates.findings(words)
     yield from price_findings(catalogue, duplicates.alike)

@@ -1,8 +1,8 @@
 """Search: from a few words to the items that fit them, by words and by meaning."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,18 +169,29 @@ def searcher_of(store: ArtifactStore, number: int, api: TextApi | None = None) -
     if run is None:
         raise ArtifactError(f"there is no record of the run of generation {number}; run reindex")
     build = find_build(store, run.build)
-    table = dict(build.summary["recipe"]["text"])
-    choice = Choice(table.pop("use"), table)
-    found = registry.text_encoder(choice, api).fingerprint()
-    if found != run.pins["encoder"]:
+    name, choice = _text_choice(build, run)
+    found, pinned = registry.text_encoder(choice, api).fingerprint(), run.pins["content"][name]
+    if found != pinned:
         raise ConfigError(
-            f"recipe.text: the model here is {found:.60}, generation {number} was made by "
-            f"{run.pins['encoder']:.60}; run reindex"
+            f"recipe.content.{name}: the model here is {found:.60}, generation {number} was made "
+            f"by {pinned:.60}; run reindex"
         )
     text = Embeddings.from_columns(_text(store, run).columns())
     made = searcher(number, read_catalogue(store, build), text, choice, api)
     made.find("warm up", 1)
     return made
+
+
+def _text_choice(build: Artifact, run: Run) -> tuple[str, Choice]:
+    """Name and choice of the text encoder by which is searched: the first of the recipe."""
+    if "content" not in run.pins:
+        raise ArtifactError(f"run {run.id} was made by an earlier version; run reindex")
+    tables: Mapping[str, Mapping[str, Any]] = build.summary["recipe"]["content"]
+    for name, table in tables.items():
+        if table["use"] in registry.TEXT_ENCODERS:
+            parameters = {key: value for key, value in table.items() if key != "use"}
+            return name, Choice(table["use"], parameters)
+    raise ConfigError("recipe.content has no text encoder to search with")
 
 
 def _text(store: ArtifactStore, run: Run) -> Artifact:

@@ -1,5 +1,6 @@
 """Extension: what lists are chosen from, with refreshed items in it, without any fit."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,8 +13,8 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import FittedFusion, VectorIndex
-from recommender.core.recipe import TEXT, Choice
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.recipe import Choice
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 
 AT_ONCE = 2
 
@@ -49,9 +50,12 @@ class Beside:
 
 
 def extended(
-    base: RankingContext, items: Catalogue, text: Embeddings, fusion: FittedFusion
+    base: RankingContext,
+    items: Catalogue,
+    content: Mapping[str, Embeddings],
+    fusion: FittedFusion,
 ) -> RankingContext:
-    """The context with refreshed `items` and their text embeddings, applied to the fitted fusion.
+    """The context with refreshed `items` and their content, applied to the fitted fusion.
 
     Items that the build has keep their interactions, others stand behind them and have none.
     The catalogue of `base` has the items already; all else of it is that of the build.
@@ -60,23 +64,28 @@ def extended(
     n_items = len(base.vectors.queries)
     rows = catalogue.ids.rows(items.ids)
     known = np.flatnonzero(rows < n_items)
-    own = {
-        name: text if name == TEXT else _taken(origin, rows[known], known, len(rows))
-        for name, origin in base.embeddings.items()
+    behaviour = {
+        name: _taken(origin, rows[known], known, len(rows))
+        for name, origin in base.origins.behaviour.items()
     }
+    own = Origins(content, behaviour)
     applied = fusion.apply(own, items)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # whoever copies holds no interpreter
         vectors = pool.submit(_vectors, base.vectors, rows, applied, len(catalogue))
         extends = {
-            name: pool.submit(_embeddings, origin, rows, own[name], len(catalogue))
-            for name, origin in base.embeddings.items()
+            name: pool.submit(_embeddings, origin, rows, own.by_name()[name], len(catalogue))
+            for name, origin in base.origins.by_name().items()
         }
     embeddings = {name: made.result() for name, made in extends.items()}
+    origins = Origins(
+        {name: embeddings[name] for name in base.origins.content},
+        {name: embeddings[name] for name in base.origins.behaviour},
+    )
     return replace(
         base,
-        embeddings=embeddings,
+        origins=origins,
         vectors=vectors.result(),
-        near_by_text=cache(lambda: _near(base, rows, embeddings[TEXT])),
+        near_by_content=cache(lambda: _near(base, rows, origins.joined())),
     )
 
 
@@ -118,12 +127,12 @@ def _with_rows(whole: FloatMatrix, rows: Rows, values: FloatMatrix, n_items: int
     return made
 
 
-def _near(base: RankingContext, rows: Rows, text: Embeddings) -> Neighbours:
-    """The items near by text of all items; of those that were not refreshed, as in the build."""
-    near = base.near_by_text()
-    n_items, width = len(text.matrix), near.rows.shape[1]
-    index = registry.index_builder(Choice("exact")).build(text.matrix)
-    found = index.search(text.matrix[rows], width + 1)
+def _near(base: RankingContext, rows: Rows, content: Embeddings) -> Neighbours:
+    """The items near by content of all items; of those that were not refreshed, as in the build."""
+    near = base.near_by_content()
+    n_items, width = len(content.matrix), near.rows.shape[1]
+    index = registry.index_builder(Choice("exact")).build(content.matrix)
+    found = index.search(content.matrix[rows], width + 1)
     fresh = found.keep(found.rows != rows[:, None], width)
     made_rows = np.full((n_items, width), NONE, dtype=np.int32)
     scores = np.full((n_items, width), -np.inf, dtype=np.float32)

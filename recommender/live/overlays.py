@@ -30,7 +30,7 @@ from recommender.publishing.staging import SomeLists
 from recommender.serving.codec import LEVELS, Pointer
 
 OVERLAY = ("overlay", 1)
-_ITEMS, _TEXT, _PROVISIONAL = "items.", "text.", "provisional"
+_ITEMS, _CONTENT, _PROVISIONAL = "items.", "content.", "provisional"
 
 Rewrite = Callable[[NamedLists], NamedLists]
 """The merchandisers' rules of a snapshot: the lists of one placement before and after them."""
@@ -40,12 +40,12 @@ Rewrite = Callable[[NamedLists], NamedLists]
 class Refreshed:
     """Items that were refreshed since the build: what is known of them, and what they change.
 
-    `items` and `text` (k, d) are theirs; `provisional` (k,) marks those of which no interaction
-    is known yet; `deltas` holds one for each placement.
+    `items` and `content`, by origin, are theirs; `provisional` (k,) marks those of which no
+    interaction is known yet; `deltas` holds one for each placement.
     """
 
     items: Catalogue
-    text: Embeddings
+    content: Mapping[str, Embeddings]
     provisional: NDArray[np.bool_]
     deltas: tuple[ListDelta, ...]
 
@@ -56,10 +56,13 @@ class Refreshed:
         ours = {delta.placement: delta for delta in self.deltas}
         return Refreshed(
             items=self.items.drawn(later.items, np.concatenate([np.flatnonzero(stays), behind])),
-            text=Embeddings(
-                np.vstack([self.text.matrix[stays], later.text.matrix]),
-                np.concatenate([self.text.support[stays], later.text.support]),
-            ),
+            content={
+                name: Embeddings(
+                    np.vstack([own.matrix[stays], later.content[name].matrix]),
+                    np.concatenate([own.support[stays], later.content[name].support]),
+                )
+                for name, own in self.content.items()
+            },
             provisional=np.concatenate([self.provisional[stays], later.provisional]),
             deltas=tuple(
                 ours[delta.placement].joined(delta) if delta.placement in ours else delta
@@ -104,7 +107,9 @@ class OverlayRecord:
         if self.refreshed is not None:
             made = self.refreshed
             columns |= {f"{_ITEMS}{name}": array for name, array in made.items.columns().items()}
-            columns |= {f"{_TEXT}{name}": array for name, array in made.text.columns().items()}
+            for origin, embeddings in made.content.items():
+                prefix = f"{_CONTENT}{origin}."
+                columns |= {f"{prefix}{name}": each for name, each in embeddings.columns().items()}
             columns[_PROVISIONAL] = made.provisional
             for number, delta in enumerate(made.deltas):
                 columns |= {f"{number}.{name}": array for name, array in delta.columns().items()}
@@ -126,7 +131,7 @@ class OverlayRecord:
         if _PROVISIONAL in columns:
             refreshed = Refreshed(
                 items=Catalogue.from_columns(_part(columns, _ITEMS)),
-                text=Embeddings.from_columns(_part(columns, _TEXT)),
+                content=_content(columns),
                 provisional=columns[_PROVISIONAL],
                 deltas=tuple(
                     ListDelta.from_columns(plain, _part(columns, f"{number}."))
@@ -255,6 +260,14 @@ def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
     owners = np.repeat(alike, base.sizes[alike])
     differs[owners[other]] = True
     return np.flatnonzero(differs).astype(np.int32)
+
+
+def _content(columns: Columns) -> dict[str, Embeddings]:
+    """The embeddings of refreshed items by origin; until 0.1 there was only the text's."""
+    found = _part(columns, _CONTENT)
+    names = dict.fromkeys(name.partition(".")[0] for name in found)
+    content = {name: Embeddings.from_columns(_part(found, f"{name}.")) for name in names}
+    return content or {"text": Embeddings.from_columns(_part(columns, "text."))}
 
 
 def _digest(columns: Columns) -> str:

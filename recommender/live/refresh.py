@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from recommender import pipeline, registry
 from recommender.build.contents import catalogue_of, find_build, interactions_of
-from recommender.build.job import Job, Kinds, encoder_of
-from recommender.build.steps import Step, named, steps_of
+from recommender.build.job import Job, Kinds, text_encoders
+from recommender.build.list_steps import Plan
+from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
+from recommender.build.vector_steps import FITTED
 from recommender.core import item_id
 from recommender.core.arrays import FloatMatrix, FloatVector
 from recommender.core.catalogue import Catalogue
@@ -25,11 +27,10 @@ from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.lists import NamedLists
-from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
-from recommender.core.recipe import TEXT, Placement
-from recommender.core.vectors import Embeddings, ItemVectors
-from recommender.errors import ArtifactError, ConfigError
+from recommender.core.recipe import Placement
+from recommender.core.vectors import Embeddings, Origins
+from recommender.errors import ArtifactError, ConfigError, DataError
 from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.fold_in import Beside, extended
 from recommender.live.insertion import ReverseNeighbours
@@ -50,7 +51,6 @@ from recommender.ranking.evidence import EvidenceScale
 
 KNOWN = 4
 """Texts of the build that tell whether a text model is understood."""
-_FITTED = "fitted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +75,32 @@ def refresh(
 ) -> Refreshment:
     """Give `items` their lists, and let them enter those of others, over what is live.
 
-    `job` is that of the live run, on this machine; `encoder` its text encoder where that runs
+    `job` is that of the live run, on this machine; `encoder` its first text encoder where that runs
     in another process. What was refreshed since, and the rules in force, stay.
 
-    Raises: ConfigError where the text encoder here is not the run's; ArtifactError where the build
+    Raises: ConfigError where a text encoder here is not the run's; DataError where a content origin
+    has vectors of other dimensions than in the build; ArtifactError where the build
     cannot be had any more; StoreUnavailable, also where something else went live meanwhile. What
     was live stays live.
     """
     _require_fitting(job)
-    goal = pipeline.plan(job)
-    if goal.key != live.run.build:
+    planned = pipeline.plan(job)
+    if not planned.makes(live.run.build):
         raise ArtifactError(
             f"generation {live.number} was built by another version of recommender, or "
             "its artifacts are incomplete; run recommender reindex"
         )
-    build = _Build.of(job, goal, live.record, items)
+    build = _Build.of(job, planned, live.record, items)
     changed = build.changed()
     texts = [documents(items)[place] for place in changed.tolist()]
     if encoder is not None:
         encoder.compare_with(build.reference())
         encoder.request(texts)
     base = base_lists(job.artifacts, live.record)
-    choices = [build.choice(placement) for placement in job.recipe.placements]
+    choices = [build.choice(placement) for placement in planned.placements]
     if encoder is not None and not encoder.ready():
         build.rehearse(choices)
-    fresh = build.fresh(changed, _encoded(job, texts) if encoder is None else encoder.result())
+    fresh = build.fresh(changed, _encoded(job, texts, encoder))
     deltas = tuple(
         build.delta(choice, lists, fresh) for choice, lists in zip(choices, base, strict=True)
     )
@@ -159,7 +160,7 @@ class _Choice:
 
     def chooser(self, known: Refreshed) -> tuple[Chooser, RankingContext]:
         """The chooser for the items of the build and those refreshed, and what it chooses from."""
-        context = extended(self.base, known.items, known.text, self.fusion)
+        context = extended(self.base, known.items, known.content, self.fusion)
         rows = context.catalogue.ids.rows(known.items.ids)
         beside = Beside(self.index, context.vectors.targets[rows], rows)
         return prepare(self.placement, context, beside, self.ranker), context
@@ -173,66 +174,72 @@ class _Build:
     """
 
     job: Job
-    goal: Step
     record: OverlayRecord
     items: Catalogue
     before: Catalogue
     catalogue: Catalogue
     interactions: Interactions
     counted: Callable[[Kinds], CoOccurrenceCounts]
-    embeddings: Mapping[str, Embeddings]
+    content: Mapping[str, Embeddings]
+    behaviour: Mapping[str, Embeddings]
 
     @classmethod
-    def of(cls, job: Job, goal: Step, record: OverlayRecord, items: Catalogue) -> "_Build":
+    def of(cls, job: Job, planned: Plan, record: OverlayRecord, items: Catalogue) -> "_Build":
         """Load what all placements need."""
-        read = named(goal, "read").artifact()
+        read = planned.read.artifact()
         before, interactions = catalogue_of(read), interactions_of(read)
         catalogue = combined_catalogue(before, record).overlaid(items)
         interactions = replace(interactions, n_items=len(catalogue))
-        embeddings = {
-            step.name: Embeddings.from_columns(step.artifact().columns())
-            for step in steps_of(goal)
-            if step.name == TEXT or step.name.startswith("fit.")
-        }
+        inputs = [placement.inputs for placement in planned.placements]
+        fitted = {step.key: step for one in inputs for step in one.behaviour.values()}
         users_min = job.recipe.trust.users_min
         counted = cache(
             lambda kinds: CoOccurrenceCounts.of(interactions.of_kinds(kinds), users_min)
         )
-        return cls(job, goal, record, items, before, catalogue, interactions, counted, embeddings)
+        return cls(
+            job,
+            record,
+            items,
+            before,
+            catalogue,
+            interactions,
+            counted,
+            embeddings_of(inputs[0].content),
+            embeddings_of(fitted),
+        )
 
-    def choice(self, placement: Placement) -> _Choice:
+    def choice(self, planned: PlacementPlan) -> _Choice:
         """Load what one placement needs."""
-        needs = named(self.goal, f"choose.{placement.name}").needs
-        of_kind = {step.name.partition(".")[0]: step for step in needs}
-        origins = {step.name.split(".")[1]: step.name for step in needs if step.name[:4] == "fit."}
-        embeddings = {name: self.embeddings[step] for name, step in {TEXT: TEXT, **origins}.items()}
-        vectors = of_kind["fuse"].artifact()
-        fitted = [name for name in vectors.column_names if name.startswith(_FITTED)]
-        columns = vectors.columns(*fitted)
+        inputs, placement = planned.inputs, planned.inputs.placement
+        behaviour = {name: self.behaviour[step.key] for name, step in inputs.behaviour.items()}
+        origins = Origins(self.content, behaviour)
         base = RankingContext(
             self.catalogue,
             self.interactions.of_kinds(placement.kinds),
-            embeddings,
-            ItemVectors.from_columns(vectors.columns("queries", "targets", "bound")),
-            cache(lambda: _neighbours(of_kind.get("near"))),
+            origins,
+            vectors_of(inputs.vectors),
+            cache(lambda: neighbours_of(inputs.near)),
             self.job.recipe.trust.users_min,
             self.counted(placement.kinds),
         )
+        vectors = inputs.vectors.artifact()
+        fitted = vectors.columns(*(n for n in vectors.column_names if n.startswith(FITTED)))
+        columns = {name.removeprefix(FITTED): array for name, array in fitted.items()}
         builder = registry.index_builder(self.job.recipe.index)
-        ranker, learned = registry.ranker(placement.ranker), of_kind.get("learn")
         return _Choice(
             placement,
             base,
-            builder.restore(base.vectors.targets, of_kind["index"].artifact().columns()),
-            registry.fusion(placement.fusion).load(
-                {name.removeprefix(_FITTED): array for name, array in columns.items()}, embeddings
-            ),
-            ranker.load(learned.artifact().columns()) if learned else ranker.fit(None),
+            builder.restore(base.vectors.targets, inputs.index.artifact().columns()),
+            registry.fusion(placement.fusion).load(columns, origins),
+            inputs.fitted_ranker(),
         )
 
     def reference(self) -> ReferenceVectors:
-        """Some texts of the build with their vectors, from the shortest one to the longest."""
-        before, text = self.before, self.embeddings[TEXT]
+        """Some texts of the build with their vectors, from the shortest one to the longest.
+
+        The vectors are those of the first text encoder.
+        """
+        before, text = self.before, self.content[next(iter(text_encoders(self.job)))]
         lengths = np.zeros(len(before), dtype=np.int64)
         for texts in (before.title, before.description):
             lengths += np.fromiter(map(len, texts), np.int64, len(before))
@@ -245,7 +252,9 @@ class _Build:
     def rehearse(self, choices: Sequence[_Choice]) -> None:
         """Count, and import, what choosing needs, while the texts are still being encoded."""
         for choice in choices:
-            choice.chooser(self._known(self._refreshed(Embeddings.of_rows(*self._blank()))))
+            blank = {name: self._blank(origin) for name, origin in self.content.items()}
+            unknown = {name: Embeddings.of_rows(*nothing) for name, nothing in blank.items()}
+            choice.chooser(self._known(self._refreshed(unknown)))
 
     def changed(self) -> NDArray[np.intp]:
         """The places (c,) of the items whose text is not that of the build."""
@@ -256,22 +265,46 @@ class _Build:
         same[there] = [texts[at] == was for at, was in zip(there, were, strict=True)]
         return np.flatnonzero(~same)
 
-    def fresh(self, changed: NDArray[np.intp], vectors: FloatMatrix | None) -> Refreshed:
-        """The items with their text embeddings: `vectors` (c, d) where the text changed."""
-        matrix, words = self._blank()
+    def fresh(
+        self, changed: NDArray[np.intp], vectors: Mapping[str, FloatMatrix | None]
+    ) -> Refreshed:
+        """The items with their content: `vectors` (c, d) of each text encoder for changed texts."""
+        return self._refreshed(
+            {
+                name: self._texts(origin, changed, vectors[name])
+                if name in vectors
+                else self._given(name, origin)
+                for name, origin in self.content.items()
+            }
+        )
+
+    def _texts(
+        self, origin: Embeddings, changed: NDArray[np.intp], vectors: FloatMatrix | None
+    ) -> Embeddings:
+        """The text embeddings of the items, as in the build where the text did not change."""
+        matrix, words = self._blank(origin)
         same = np.setdiff1d(np.arange(len(self.items)), changed)
         rows = self.before.ids.rows(self.items.ids)
-        matrix[same] = self.embeddings[TEXT].matrix[rows[same]]
+        matrix[same] = origin.matrix[rows[same]]
         if vectors is not None:
             matrix[changed] = vectors
-        return self._refreshed(Embeddings.of_rows(matrix, words))
+        return Embeddings.of_rows(matrix, words)
+
+    def _given(self, name: str, origin: Embeddings) -> Embeddings:
+        """The embeddings of the items from an origin that is no text encoder, as it is now."""
+        given = registry.content_origin(self.job.recipe.content[name])
+        embeddings = given.embed(self.items, self.job.progress)
+        if embeddings.matrix.shape[1] != origin.matrix.shape[1]:
+            raise DataError(
+                f"recipe.content.{name}: vectors of {embeddings.matrix.shape[1]} dimensions, the "
+                f"live build has {origin.matrix.shape[1]}; run recommender reindex"
+            )
+        return embeddings
 
     def delta(self, choice: _Choice, lists: NamedLists, fresh: Refreshed) -> ListDelta:
         """What the fresh items change in one placement."""
         chooser, context = choice.chooser(self._known(fresh))
-        scale = EvidenceScale(
-            context.embeddings, EvidenceScale.measured(choice.base.embeddings).near
-        )
+        scale = EvidenceScale(context.origins, EvidenceScale.measured(choice.base.origins).near)
         ids, depth = self.catalogue.ids, choice.placement.depth
         rows = ids.rows(self.items.ids)
         own = chooser.chosen(rows, scale).entries[:, :depth]
@@ -300,30 +333,31 @@ class _Build:
         placements = {placement.name: placement for placement in self.job.recipe.placements}
         return RuleApplication.of(rules, self.catalogue, self.interactions).rewrite(placements)
 
-    def _blank(self) -> tuple[FloatMatrix, FloatVector]:
+    def _blank(self, origin: Embeddings) -> tuple[FloatMatrix, FloatVector]:
         """Vectors (k, d) of nothing, and the words (k,) of each text."""
         words = [len(document.split()) for document in documents(self.items)]
-        width = self.embeddings[TEXT].matrix.shape[1]
-        return np.zeros((len(words), width), dtype=np.float32), np.array(words, dtype=np.float32)
+        matrix = np.zeros((len(words), origin.matrix.shape[1]), dtype=np.float32)
+        return matrix, np.array(words, dtype=np.float32)
 
-    def _refreshed(self, text: Embeddings) -> Refreshed:
+    def _refreshed(self, content: Mapping[str, Embeddings]) -> Refreshed:
         sold = np.zeros(len(self.before) + 1, dtype=bool)
         sold[self.interactions.item] = True
         rows = self.before.ids.rows(self.items.ids)
-        return Refreshed(self.items, text, ~sold[rows], deltas=())
+        return Refreshed(self.items, content, ~sold[rows], deltas=())
 
     def _known(self, fresh: Refreshed) -> Refreshed:
         earlier = self.record.refreshed
         return fresh if earlier is None else earlier.joined(fresh)
 
 
-def _encoded(job: Job, texts: Sequence[str]) -> FloatMatrix | None:
-    """Vectors (c, d) of texts; where there are none, no model is loaded."""
-    return encoder_of(job).encode(texts, job.progress) if texts else None
-
-
-def _neighbours(near: Step | None) -> Neighbours:
-    if near is None:
-        raise ArtifactError("the live build does not know who is near by text")
-    columns = near.artifact().columns()
-    return Neighbours(columns["rows"], columns["scores"])
+def _encoded(
+    job: Job, texts: Sequence[str], encoder: EncoderSubprocess | None
+) -> dict[str, FloatMatrix | None]:
+    """Vectors (c, d) of texts by each text encoder; where there are none, no model is loaded."""
+    vectors: dict[str, FloatMatrix | None] = {}
+    for place, (name, pinned) in enumerate(text_encoders(job).items()):
+        if encoder is not None and place == 0:
+            vectors[name] = encoder.result()
+        else:
+            vectors[name] = pinned.encoder().encode(texts, job.progress) if texts else None
+    return vectors

@@ -24,7 +24,7 @@ from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import PreparedFilter
 from recommender.core.recipe import Placement
-from recommender.core.vectors import ItemVectors
+from recommender.core.vectors import ItemVectors, Origins
 from recommender.errors import ConfigError
 from recommender.merchandising.matching import Matched, Shelves
 from recommender.merchandising.merchandiser import FILLER_DEPTH, Merchandiser, excluded_everywhere
@@ -97,9 +97,9 @@ class RuleApplication:
         facts = RankingContext(
             catalogue=self.catalogue,
             interactions=self.interactions.of_kinds(placement.kinds),
-            embeddings={},
+            origins=Origins(),
             vectors=ItemVectors(blank, blank),
-            near_by_text=_nobody,
+            near_by_content=_nobody,
         )
         filters = map(registry.item_filter, placement.filters)
         return tuple(one.prepare(facts) for one in filters if not one.by_similarity)

@@ -8,56 +8,57 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, blocks
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
 from recommender.core.related import EVIDENCE
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, Origins
 
 SAMPLED_PAIRS = 20_000
 NEAR_QUANTILE = 0.99
 BLOCK = 512
 
-_TEXT, _BEHAVIOUR, _BOTH = (EVIDENCE.index(name) for name in ("text", "behaviour", "both"))
+_CONTENT, _BEHAVIOUR, _BOTH = (EVIDENCE.index(name) for name in ("text", "behaviour", "both"))
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceScale:
     """What counts as near in each origin: the cosine that 1 % of random pairs exceed."""
 
-    embeddings: Mapping[str, Embeddings]
+    origins: Origins
     near: Mapping[str, float]
 
     @classmethod
-    def measured(cls, embeddings: Mapping[str, Embeddings], seed: int = 0) -> "EvidenceScale":
+    def measured(cls, origins: Origins, seed: int = 0) -> "EvidenceScale":
         """Measure on a seeded sample of pairs of items with support."""
-        near = {name: _near(origin, seed) for name, origin in embeddings.items()}
-        return cls(embeddings, near)
+        near = {name: _near(origin, seed) for name, origin in origins.by_name().items()}
+        return cls(origins, near)
 
     def codes(self, rows: Rows, neighbours: Neighbours) -> NDArray[np.uint8]:
         """Evidence (b, k) of the neighbours of the b rows, as indexes of `EVIDENCE`.
 
-        `text` or `behaviour` where the pair is near in that origin alone, `both` where in both;
-        where it is near in neither, the origin in which it comes closer to that.
+        `text` where the pair is near in some content origin (the published code keeps its name),
+        `behaviour` where it is near in some interaction model, `both` where in both; where it is
+        near in neither, the one in which it comes closer to that.
         """
         codes = np.zeros(neighbours.rows.shape, dtype=np.uint8)
         for block in blocks(len(rows), BLOCK):
-            text, behaviour = self._margins(rows[block], neighbours.rows[block])
-            stronger = np.where(text >= behaviour, _TEXT, _BEHAVIOUR)
-            codes[block] = np.where((text > 0) & (behaviour > 0), _BOTH, stronger)
+            content = self._margin(self.origins.content, rows[block], neighbours.rows[block])
+            behaviour = self._margin(self.origins.behaviour, rows[block], neighbours.rows[block])
+            stronger = np.where(content >= behaviour, _CONTENT, _BEHAVIOUR)
+            codes[block] = np.where((content > 0) & (behaviour > 0), _BOTH, stronger)
         return codes
 
-    def _margins(self, rows: Rows, found: Rows) -> tuple[NDArray[np.float32], ...]:
-        margins = {True: np.full(found.shape, -2.0, np.float32)}
-        margins[False] = margins[True].copy()
-        for name, origin in self.embeddings.items():
+    def _margin(
+        self, embeddings: Mapping[str, Embeddings], rows: Rows, found: Rows
+    ) -> NDArray[np.float32]:
+        """By how much each pair (b, k) is nearer than near in the origin that suits it best."""
+        best = np.full(found.shape, -2.0, np.float32)
+        for name, origin in embeddings.items():
             targets = (origin.matrix if origin.targets is None else origin.targets)[found]
             lengths = np.sqrt(np.einsum("bkd,bkd->bk", targets, targets))
             products = np.einsum("bd,bkd->bk", origin.matrix[rows], targets)
             cosines = products / np.where(lengths > 0, lengths, 1)
             known = (origin.support[rows] > 0)[:, None] & (origin.support[found] > 0)
-            margin = np.where(known, cosines - self.near[name], -2)
-            is_text = name == TEXT
-            margins[is_text] = np.maximum(margins[is_text], margin)
-        return margins[True], margins[False]
+            best = np.maximum(best, np.where(known, cosines - self.near[name], -2))
+        return best
 
 
 def _near(origin: Embeddings, seed: int) -> float:

@@ -13,9 +13,9 @@ from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import FittedFusion, FittedRanker, TrainingQueries, TrainingSet
-from recommender.core.recipe import TEXT, Choice, Placement, Recipe
+from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import Progress
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, Origins
 from recommender.ranking.chooser import OVERDRAW, propose
 
 LATER_DAYS, LATER_SHARE = 30, 0.2
@@ -24,27 +24,31 @@ KIN = 30
 SEED = 0
 
 
-def near_by_text(index: Choice, text: Embeddings) -> Neighbours:
-    """The `KIN` nearest items by text of all items (n, KIN)."""
-    rows = np.arange(len(text.matrix), dtype=np.int32)
-    found = registry.index_builder(index).build(text.matrix).search(text.matrix, KIN + 1)
+def near_by_content(index: Choice, content: Embeddings) -> Neighbours:
+    """The `KIN` nearest items by content of all items (n, KIN)."""
+    rows = np.arange(len(content.matrix), dtype=np.int32)
+    found = registry.index_builder(index).build(content.matrix).search(content.matrix, KIN + 1)
     return found.keep(found.rows != rows[:, None], KIN)
 
 
-def reads_near_by_text(placement: Placement) -> bool:
-    """Whether anything that chooses a placement's lists asks which items are near by text."""
+def reads_near_by_content(placement: Placement) -> bool:
+    """Whether anything that chooses a placement's lists asks which items are near by content."""
     sources = [registry.candidate_generator(choice) for choice in placement.candidates]
-    return registry.ranker(placement.ranker).learns or any(one.near_by_text for one in sources)
+    return registry.ranker(placement.ranker).learns or any(one.near_by_content for one in sources)
 
 
 def fit_interactions(
-    recipe: Recipe, interactions: Interactions, text: Embeddings, progress: Progress
-) -> dict[str, Embeddings]:
-    """All embeddings of a recipe by name, the given ones of the text among them."""
-    embeddings = {TEXT: text}
-    for name, choice in recipe.interactions.items():
-        embeddings[name] = registry.interaction_model(choice).fit(interactions, progress)
-    return embeddings
+    recipe: Recipe,
+    interactions: Interactions,
+    content: Mapping[str, Embeddings],
+    progress: Progress,
+) -> Origins:
+    """The given content, and the behaviour that the recipe's interaction models learn."""
+    behaviour = {
+        name: registry.interaction_model(choice).fit(interactions, progress)
+        for name, choice in recipe.interactions.items()
+    }
+    return Origins(content, behaviour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class TemporalSplit:
     catalogue: Catalogue
     known: Interactions
     later: Interactions
-    embeddings: Mapping[str, Embeddings]
+    origins: Origins
     near: Callable[[], Neighbours]
 
     @classmethod
@@ -64,7 +68,7 @@ class TemporalSplit:
         recipe: Recipe,
         catalogue: Catalogue,
         interactions: Interactions,
-        text: Embeddings,
+        content: Mapping[str, Embeddings],
         near: Callable[[], Neighbours],
         progress: Progress,
     ) -> "TemporalSplit | None":
@@ -73,13 +77,13 @@ class TemporalSplit:
         known, later = interactions.select(~late), interactions.select(late)
         if not len(known) or not len(later):
             return None
-        embeddings = fit_interactions(recipe, known, text, progress)
-        return cls(recipe, catalogue, known, later, embeddings, near)
+        origins = fit_interactions(recipe, known, content, progress)
+        return cls(recipe, catalogue, known, later, origins, near)
 
     def fit(self, placement: Placement) -> FittedRanker:
         """The placement's ranker, fitted to the candidates that it would have had."""
         fusion = registry.fusion(placement.fusion)
-        fitted = fusion.fuse(self.embeddings, self.catalogue, self.known)
+        fitted = fusion.fuse(self.origins, self.catalogue, self.known)
         everyone = np.arange(len(self.catalogue), dtype=np.int32)
         sold = np.flatnonzero(support(self.known.matrix()) > 0).astype(np.int32)
         forgotten = np.sort(
@@ -98,16 +102,16 @@ class TemporalSplit:
         """What `rows` would be proposed, had the `forgotten` items lost all their events."""
         gone = np.zeros(len(self.catalogue), dtype=bool)
         gone[forgotten] = True
-        embeddings = {
-            name: origin if name == TEXT else _without(origin, gone)
-            for name, origin in self.embeddings.items()
+        behaviour = {
+            name: _without(origin, gone) for name, origin in self.origins.behaviour.items()
         }
+        origins = Origins(self.origins.content, behaviour)
         context = RankingContext(
             catalogue=self.catalogue,
             interactions=self.known.select(~gone[self.known.item]),
-            embeddings=embeddings,
-            vectors=fitted.apply(embeddings, self.catalogue),
-            near_by_text=self.near,
+            origins=origins,
+            vectors=fitted.apply(origins, self.catalogue),
+            near_by_content=self.near,
             users_min=self.recipe.trust.users_min,
         )
         index = registry.index_builder(self.recipe.index).build(context.vectors.targets)

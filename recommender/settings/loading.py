@@ -32,7 +32,7 @@ PATHS = (
     "artifacts.url",
     "gates.golden",
     "merchandising.rules",
-    "recipe.text.path",
+    "recipe.content.*.path",
     "catalogue.path",
     "interactions.path",
 )

@@ -40,7 +40,10 @@ from recommender.settings.tables import (
     TextApiSettings,
 )
 
-RENAMED = {"recipe.placements.rules": "recipe.placements.filters"}
+RENAMED = {
+    "recipe.placements.rules": "recipe.placements.filters",
+    "recipe.text": "recipe.content.text",
+}
 """Settings that were renamed, old dotted name to new: `recipe.placements.x` is `x` of every
 placement. The old name is accepted for one release."""
 _logger = logging.getLogger(__name__)
@@ -96,12 +99,15 @@ def _split(old: str, new: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def tables_at(node: object, names: list[str]) -> Iterator[dict[str, Any]]:
-    """The tables of a tree at a dotted name; lists on the way have one for every element."""
+    """The tables of a tree at a dotted name, in which `*` is any; lists have one an element."""
     if isinstance(node, list):
         for element in node:
             yield from tables_at(element, names)
     elif isinstance(node, dict) and not names:
         yield node
+    elif isinstance(node, dict) and names[0] == "*":
+        for value in node.values():
+            yield from tables_at(value, names[1:])
     elif isinstance(node, dict) and names[0] in node:
         yield from tables_at(node[names[0]], names[1:])
 

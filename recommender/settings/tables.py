@@ -83,7 +83,9 @@ class PlacementSettings(Table):
 class RecipeSettings(Table):
     """How item vectors and lists are made; the defaults are those of the recipe `default`."""
 
-    text: Annotated[Choice, _choice_of("sentence-transformers")] = Choice("sentence-transformers")
+    content: dict[str, Annotated[Choice, _choice_of("sentence-transformers")]] = Field(
+        default_factory=lambda: {"text": Choice("sentence-transformers")}
+    )
     interactions: dict[str, ChoiceSetting] = Field(
         default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
     )
@@ -94,7 +96,7 @@ class RecipeSettings(Table):
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
         return Recipe(
-            text=self.text,
+            content=self.content,
             interactions=self.interactions,
             index=self.index,
             placements=tuple(

@@ -20,7 +20,7 @@ def asked() -> Harness:
     shop = visits((4, 1, [0, 1]), (4, 22, [2]), (4, 25, [3]), (6, 3, [5]), (6, 24, [7, 8]))
     text = Embeddings(np.zeros((12, 2), np.float32), np.zeros(12, np.float32))
     chosen = window(shop, until=30 * DAY_S, days=10)
-    return harness_of(catalogue(12), chosen, text, EvaluationPlan(protocol="next-item"))
+    return harness_of(catalogue(12), chosen, {"text": text}, EvaluationPlan(protocol="next-item"))
 
 
 def test_peers_learn_from_nothing_after_the_cut(asked: Harness, tmp_path: Path) -> None:

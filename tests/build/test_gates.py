@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.build.gates import Gates, Measures, golden_faults, golden_pairs
+from recommender.build.gates import Gates, golden_faults, golden_pairs
+from recommender.core.generation import Measures
 from recommender.core.ids import ItemIds
 from recommender.core.lists import Entries, NamedLists, RelatedLists
 from recommender.errors import DataError

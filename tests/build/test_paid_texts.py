@@ -26,7 +26,7 @@ from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError, ProviderFailed
 from recommender.pipeline import plan
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.serving.servers import until
 from tests.support.crashing import begin, command
 from tests.support.shop_files import SETTINGS, orders, write_shop
@@ -36,7 +36,9 @@ N, SHARD_TEXTS, BATCH_TEXTS = 10, 6, 2
 REQUESTS = 5
 NAMES = [f"i{number}" for number in range(N)]
 KEY = "sk-S3CR3T-xyz"
-TEXT = f'text = {{ use = "openai", model = "m", dimensions = {DIMENSIONS}, batch_texts = 2 }}'
+TEXT = (
+    f'content.text = {{ use = "openai", model = "m", dimensions = {DIMENSIONS}, batch_texts = 2 }}'
+)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def server() -> Iterator[TextServer]:
 
 def shop(folder: Path, server: TextServer, concurrency: int = 1) -> Path:
     """A shop whose texts an API encodes; returns its settings file."""
-    text = SETTINGS.replace('text = { use = "hashing", dimensions = 64 }', TEXT)
+    text = SETTINGS.replace('content.text = { use = "hashing", dimensions = 64 }', TEXT)
     assert TEXT in text
     more = (
         f'[text_api]\nurl = "{server.url}"\nkey = "{KEY}"\nconcurrency = {concurrency}\n'
@@ -69,8 +71,8 @@ def encode_all(config: Path, failpoint: str = "") -> None:
 
 def encoded(job: Job) -> np.ndarray:
     job = pinned(job)
-    complete(named(plan(job), "read"), Stopwatch())
-    step = named(plan(job), "text")
+    complete(named(plan(job).goal, "read"), Stopwatch())
+    step = named(plan(job).goal, "embed.text")
     complete(step, Stopwatch())
     return Embeddings.from_columns(step.artifact().columns()).matrix
 
@@ -263,8 +265,8 @@ def test_a_model_that_changes_under_its_name_amid_a_run_is_refused(
     with pytest.raises(ProviderFailed, match="a vector of 32 dimensions, not 64"):
         encoded(job_of(config, "text_api.attempts=1"))
     job = pinned(job_of(config))
-    assert named(plan(job), "text").missing() == (0,)
-    encoded(job_of(config, "recipe.text.dimensions=32"))
+    assert named(plan(job).goal, "embed.text").missing() == (0,)
+    encoded(job_of(config, "recipe.content.text.dimensions=32"))
     server.on_request = lambda number: setattr(server, "dimensions", 64)
     encoded(job_of(config))
     check_encoded(config, server)
@@ -276,11 +278,11 @@ def test_a_machine_with_another_address_does_not_join_a_run(
 ) -> None:
     config = shop(tmp_path, server)
     job = pinned(job_of(config))
-    complete(named(plan(job), "read"), Stopwatch())
-    complete(named(plan(job), "text-plan"), Stopwatch())
+    complete(named(plan(job).goal, "read"), Stopwatch())
+    complete(named(plan(job).goal, "text-plan.text"), Stopwatch())
     other = replace(job, text_api=replace(job.text_api, url="http://127.0.0.1:9/v1"))
     with pytest.raises(ConfigError, match="install the same on every machine"):
-        named(plan(other), "encode").perform([0])
+        named(plan(other).goal, "encode.text").perform([0])
     assert server.requests == 0
 
 

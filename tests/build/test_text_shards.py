@@ -15,9 +15,10 @@ from recommender.build.text_shards import SHARD, Ledger
 from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
-from recommender.pipeline import make, plan
+from recommender.pipeline import plan
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
+from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop
 
 N = 40
@@ -48,12 +49,12 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def text_of(job: Job) -> dict[str, np.ndarray]:
     """The text vectors of a job by item."""
     job = pinned(job)
-    steps = {step.name: step for step in steps_of(plan(job))}
+    steps = {step.name: step for step in steps_of(plan(job).goal)}
     columns = steps["read"].artifact().columns("catalogue.ids.bytes", "catalogue.ids.offsets")
     bounds = columns["catalogue.ids.offsets"]
     joined = columns["catalogue.ids.bytes"].tobytes()
     ids = [joined[a:b].decode() for a, b in itertools.pairwise(bounds)]
-    matrix = Embeddings.from_columns(steps["text"].artifact().columns()).matrix
+    matrix = Embeddings.from_columns(steps["embed.text"].artifact().columns()).matrix
     return dict(zip(ids, np.asarray(matrix), strict=True))
 
 
@@ -74,7 +75,7 @@ def test_each_text_is_encoded_once_in_its_life(tmp_path: Path, encoded: list[lis
 
 def test_another_encoder_shares_nothing(tmp_path: Path, encoded: list[list[str]]) -> None:
     make(shop(tmp_path))
-    make(shop(tmp_path, range(N), "recipe.text.dimensions=32"))
+    make(shop(tmp_path, range(N), "recipe.content.text.dimensions=32"))
     assert sum(len(call) for call in encoded) == 2 * N
 
 
@@ -84,9 +85,9 @@ def test_shards_made_in_any_order_give_the_bytes_of_one_process(tmp_path: Path, 
     job = pinned(shop(tmp_path / "many"))
     rng = random.Random(seed)
     made = 0
-    while tasks := ready(plan(job)):
+    while tasks := ready(plan(job).goal):
         task = rng.choice(tasks)
-        named(plan(job), task.step).perform([task.shard])
+        named(plan(job).goal, task.step).perform([task.shard])
         made += 1
     assert made > 15
     assert contents(tmp_path / "one") == contents(tmp_path / "many")
@@ -98,11 +99,11 @@ def test_a_run_cut_off_amid_its_shards_loses_none(
     tmp_path: Path, encoded: list[list[str]], seed: int
 ) -> None:
     job = pinned(shop(tmp_path))
-    complete(plan(job), Stopwatch())
-    complete(named(plan(job), "text-plan"), Stopwatch())
+    complete(plan(job).goal, Stopwatch())
+    complete(named(plan(job).goal, "text-plan.text"), Stopwatch())
     rng = random.Random(seed)
     done = rng.sample(range(6), 3)
-    named(plan(job), "encode").perform(done)
+    named(plan(job).goal, "encode.text").perform(done)
     before = len(encoded)
     make(shop(tmp_path, range(N + 3)))
     again = [text for call in encoded[before:] for text in call]
@@ -114,10 +115,10 @@ def test_a_run_cut_off_amid_its_shards_loses_none(
 
 def test_the_same_run_again_takes_the_same_shards(tmp_path: Path, encoded: list[list[str]]) -> None:
     job = pinned(shop(tmp_path))
-    complete(plan(job), Stopwatch())
-    complete(named(plan(job), "text-plan"), Stopwatch())
-    named(plan(job), "encode").perform([1, 4])
-    keys = set(named(plan(job), "encode").keys() or ())
+    complete(plan(job).goal, Stopwatch())
+    complete(named(plan(job).goal, "text-plan.text"), Stopwatch())
+    named(plan(job).goal, "encode.text").perform([1, 4])
+    keys = set(named(plan(job).goal, "encode.text").keys() or ())
     make(shop(tmp_path))
     folder = Path(job.artifacts.root, job.shop, SHARD[0])
     assert {path.name for path in folder.iterdir()} == keys
@@ -155,16 +156,16 @@ def test_a_shard_that_is_gone_is_encoded_again(tmp_path: Path, encoded: list[lis
 
 def test_a_shard_that_rotted_is_told_before_anything_is_made_of_it(tmp_path: Path) -> None:
     job = pinned(shop(tmp_path))
-    complete(plan(job), Stopwatch())
-    complete(named(plan(job), "text-plan"), Stopwatch())
-    named(plan(job), "encode").perform(range(6))
+    complete(plan(job).goal, Stopwatch())
+    complete(named(plan(job).goal, "text-plan.text"), Stopwatch())
+    named(plan(job).goal, "encode.text").perform(range(6))
     path = next(Path(job.artifacts.root, job.shop, SHARD[0]).glob("*/matrix.npy"))
     content = bytearray(path.read_bytes())
     content[-3] ^= 4
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match="was changed or cut"):
-        complete(plan(job), Stopwatch())
-    assert named(plan(job), "text").missing() == (0,)
+        complete(plan(job).goal, Stopwatch())
+    assert named(plan(job).goal, "embed.text").missing() == (0,)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -209,7 +210,7 @@ def whole_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str
 
 
 def load_everything(job: Job) -> None:
-    for step in steps_of(plan(job)):
+    for step in steps_of(plan(job).goal):
         for part in step.parts():
             part.columns()
-    Ledger(job.artifacts, job.pins.encoder if job.pins else "").keys(1)
+    Ledger(job.artifacts, job.pins.content["text"] if job.pins else "").keys(1)

@@ -59,11 +59,11 @@ def test_doctor_proposes_the_fastest_way_to_encode(
         ]
 
     monkeypatch.setattr(encoding_paths, "measured", measured)
-    text = ["--set", "recipe.text=sentence-transformers"]
+    text = ["--set", "recipe.content.text=sentence-transformers"]
     assert run(["doctor", "--speed", "--config", str(live), *text]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "bf16: 300 short texts a second, cosine with fp32 0.99990 (least 0.99980)" in told
-    assert 'recipe.text = { precision = "bf16" }' in told
+    assert 'recipe.content.text = { precision = "bf16" }' in told
 
 
 @pytest.mark.fault(12)

@@ -32,7 +32,7 @@ def tickets(tmp_path: Path) -> Path:
 def grouped(tickets: Path, *more: str) -> int:
     table = ["--table", str(tickets), "--id", "number", "--text", "subject"]
     state = f"state.folder={tickets.parent / 'state'}"
-    encoder = 'recipe.text={use = "hashing", dimensions = 512}'
+    encoder = 'recipe.content.text={use = "hashing", dimensions = 512}'
     return run(["cluster", *table, "--set", state, "--set", encoder, *more])
 
 

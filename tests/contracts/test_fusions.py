@@ -8,23 +8,23 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.protocols import FittedFusion, Fusion
-from recommender.core.recipe import TEXT, Choice
+from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
 
 N_ITEMS, COLD = 20, 2
 
 
 @pytest.fixture(scope="module")
-def shop() -> tuple[dict[str, Embeddings], Catalogue, Interactions]:
+def shop() -> tuple[Origins, Catalogue, Interactions]:
     items, events = catalogue(N_ITEMS), checkerboard(N_ITEMS, cold=COLD)
     matrix = HashingEncoder(64).encode(items.title, silent)
     text = Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
     model = registry.interaction_model(Choice("co-occurrence-svd", {"dimensions": 8}))
-    return {TEXT: text, "orders": model.fit(events, silent)}, items, events
+    return Origins({"text": text}, {"orders": model.fit(events, silent)}), items, events
 
 
 @pytest.fixture(scope="module", params=sorted(registry.FUSIONS))
@@ -33,16 +33,12 @@ def fusion(request: pytest.FixtureRequest) -> Fusion:
 
 
 @pytest.fixture(scope="module")
-def fitted(
-    fusion: Fusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
-) -> FittedFusion:
+def fitted(fusion: Fusion, shop: tuple[Origins, Catalogue, Interactions]) -> FittedFusion:
     return fusion.fuse(*shop)
 
 
 @pytest.fixture(scope="module")
-def vectors(
-    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
-) -> ItemVectors:
+def vectors(fitted: FittedFusion, shop: tuple[Origins, Catalogue, Interactions]) -> ItemVectors:
     return fitted.apply(shop[0], shop[1])
 
 
@@ -72,21 +68,29 @@ def test_item_without_text_is_found_by_behaviour(vectors: ItemVectors) -> None:
     assert int(scores.argmax()) % 2 == 0
 
 
+def taken(origins: Origins, chosen: np.ndarray) -> Origins:
+    """The origins of some items."""
+    content, behaviour = (
+        {
+            name: Embeddings(
+                origin.matrix[chosen],
+                origin.support[chosen],
+                None if origin.targets is None else origin.targets[chosen],
+            )
+            for name, origin in of_kind.items()
+        }
+        for of_kind in (origins.content, origins.behaviour)
+    )
+    return Origins(content, behaviour)
+
+
 def test_applies_to_items_that_were_not_in_the_fit(
-    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+    fitted: FittedFusion, shop: tuple[Origins, Catalogue, Interactions]
 ) -> None:
-    embeddings, _, _ = shop
     chosen = np.arange(N_ITEMS - 5, N_ITEMS)
-    few = {
-        name: Embeddings(
-            origin.matrix[chosen],
-            origin.support[chosen],
-            None if origin.targets is None else origin.targets[chosen],
-        )
-        for name, origin in embeddings.items()
-    }
+    few = taken(shop[0], chosen)
     items = catalogue(N_ITEMS)
-    whole = fitted.apply(embeddings, items)
+    whole = fitted.apply(shop[0], items)
     some = fitted.apply(few, Catalogue.of_titles(ItemIds(items.ids.ids[-5:]), items.title[-5:]))
     assert some.queries == pytest.approx(whole.queries[chosen], abs=1e-6)
     assert some.targets == pytest.approx(whole.targets[chosen], abs=1e-6)
@@ -94,19 +98,12 @@ def test_applies_to_items_that_were_not_in_the_fit(
 
 
 def test_a_cold_item_alone_is_what_it_is_among_others(
-    fitted: FittedFusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+    fitted: FittedFusion, shop: tuple[Origins, Catalogue, Interactions]
 ) -> None:
-    embeddings, items, _ = shop
-    alone = {
-        name: Embeddings(
-            origin.matrix[-1:],
-            origin.support[-1:],
-            None if origin.targets is None else origin.targets[-1:],
-        )
-        for name, origin in embeddings.items()
-    }
+    origins, items, _ = shop
+    alone = taken(origins, np.arange(N_ITEMS - 1, N_ITEMS))
     last = Catalogue.of_titles(ItemIds(items.ids.ids[-1:]), items.title[-1:])
-    whole, made = fitted.apply(embeddings, items), fitted.apply(alone, last)
+    whole, made = fitted.apply(origins, items), fitted.apply(alone, last)
     assert made.targets == pytest.approx(whole.targets[-1:], abs=1e-6)
     assert made.queries == pytest.approx(whole.queries[-1:], abs=1e-6)
 
@@ -114,7 +111,7 @@ def test_a_cold_item_alone_is_what_it_is_among_others(
 def test_columns_bring_the_fitted_fusion_back(
     fusion: Fusion,
     fitted: FittedFusion,
-    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+    shop: tuple[Origins, Catalogue, Interactions],
 ) -> None:
     loaded = fusion.load(fitted.columns(), shop[0])
     one, two = (each.apply(shop[0], shop[1]) for each in (fitted, loaded))
@@ -129,12 +126,12 @@ def test_learned_columns_are_arrays(fitted: FittedFusion) -> None:
 
 
 def test_embeddings_stay_as_they_are(
-    fusion: Fusion, shop: tuple[dict[str, Embeddings], Catalogue, Interactions]
+    fusion: Fusion, shop: tuple[Origins, Catalogue, Interactions]
 ) -> None:
-    before = {name: origin.matrix.copy() for name, origin in shop[0].items()}
+    before = {name: origin.matrix.copy() for name, origin in shop[0].by_name().items()}
     fusion.fuse(*shop).apply(shop[0], shop[1])
     for name, matrix in before.items():
-        assert (shop[0][name].matrix == matrix).all()
+        assert (shop[0].by_name()[name].matrix == matrix).all()
 
 
 @pytest.mark.parametrize(
@@ -158,29 +155,29 @@ def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, ob
 def test_absent_embeddings_are_named(
     name: str,
     parameters: dict[str, object],
-    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+    shop: tuple[Origins, Catalogue, Interactions],
 ) -> None:
-    with pytest.raises(ConfigError, match="no embeddings 'clicks'; there are text, orders"):
+    with pytest.raises(ConfigError, match=r"no embeddings 'clicks'; there are (text, )?orders"):
         registry.fusion(Choice(name, parameters)).fuse(*shop)
 
 
 def test_gate_moves_from_text_to_behaviour(
-    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+    shop: tuple[Origins, Catalogue, Interactions],
 ) -> None:
     gate = registry.fusion(Choice("gated", {"text_share": 0.2, "half_support": 10.0}))
     vectors = gate.fuse(*shop).apply(shop[0], shop[1])
-    dimensions = shop[0][TEXT].matrix.shape[1]
+    dimensions = shop[0].content["text"].matrix.shape[1]
     weight = np.linalg.norm(vectors.queries[:, dimensions:], axis=1)
-    support = shop[0]["orders"].support
+    support = shop[0].behaviour["orders"].support
     assert weight[1:] == pytest.approx(0.8 * support[1:] / (support[1:] + 10), abs=1e-5)
     assert weight[0] == pytest.approx(1)
 
 
 def test_gated_targets_are_as_long_as_the_behaviours_and_cold_ones_shortest(
-    shop: tuple[dict[str, Embeddings], Catalogue, Interactions],
+    shop: tuple[Origins, Catalogue, Interactions],
 ) -> None:
     vectors = registry.fusion(Choice("gated")).fuse(*shop).apply(shop[0], shop[1])
-    text, orders = shop[0][TEXT], shop[0]["orders"]
+    text, orders = shop[0].content["text"], shop[0].behaviour["orders"]
     assert orders.targets is not None
     of_text = np.linalg.norm(vectors.targets[:, : text.matrix.shape[1]], axis=1)
     bought = np.linalg.norm(orders.targets, axis=1)

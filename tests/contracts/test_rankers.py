@@ -66,15 +66,15 @@ def fitted(ranker: Ranker, shop: RankingContext) -> FittedRanker:
         shown=1,
         depth=5,
     )
-    recipe = Recipe(Choice("hashing"), {}, Choice("exact"), (placement,))
+    recipe = Recipe({"text": Choice("hashing")}, {}, Choice("exact"), (placement,))
     if not ranker.learns:
         return ranker.fit(None)
     past = TemporalSplit.of(
         recipe,
         shop.catalogue,
         shop.interactions,
-        shop.embeddings["text"],
-        shop.near_by_text,
+        shop.origins.content,
+        shop.near_by_content,
         silent,
     )
     assert past is not None

@@ -8,8 +8,8 @@ from tests.support.recipes import recipe
 def test_digest_covers_every_name_and_parameter() -> None:
     changed = [
         recipe(),
-        recipe(text=Choice("hashing", {"dimensions": 64})),
-        recipe(text=Choice("sentence-transformers")),
+        recipe(content={"text": Choice("hashing", {"dimensions": 64})}),
+        recipe(content={"text": Choice("sentence-transformers")}),
         recipe(interactions={"clicks": Choice("als")}),
         recipe(index=Choice("auto")),
         recipe(placements=(Placement("related", Choice("gated"), depth=24),)),
@@ -26,7 +26,7 @@ def test_digest_covers_every_name_and_parameter() -> None:
     ("changes", "message"),
     [
         ({"placements": ()}, "placements is empty"),
-        ({"interactions": {"text": Choice("als")}}, "that name is the text encoder's"),
+        ({"interactions": {"text": Choice("als")}}, "a content origin has that name"),
         ({"placements": (Placement("a", Choice("gated")),) * 2}, "stands twice"),
     ],
 )

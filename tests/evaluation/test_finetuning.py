@@ -74,7 +74,9 @@ def test_before_is_text_alone_and_slices_add_up(job: Job) -> None:
     for name, gain in result.gain.items():
         change = result.after[name].value - result.before[name].value
         assert gain.value == pytest.approx(change, abs=1e-9)
-    everyone = finetuning.text_scores(job, tuned.harness.text.matrix, tuned.harness.queries)
+    everyone = finetuning.text_scores(
+        job, tuned.harness.content["text"].matrix, tuned.harness.queries
+    )
     odd = tuned.harness.queries.basket % 2 == 1
     assert result.before["all"].value == pytest.approx(everyone.ndcg[odd].mean())
 
@@ -131,7 +133,7 @@ def test_a_shop_without_two_sides_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_shop(tmp_path, orders(("a", "b")))
-    options = ["--config", str(config), "--set", "recipe.text=sentence-transformers"]
+    options = ["--config", str(config), "--set", "recipe.content.text=sentence-transformers"]
     assert run(["finetune", *options, "--out", str(tmp_path / "m")]) == DataError.exit_code
     assert "baskets" in capsys.readouterr().err
     (tmp_path / "taken").mkdir()
@@ -143,7 +145,8 @@ def test_a_tuned_model_is_noted_where_it_is_evaluated(job: Job, tmp_path: Path) 
     from recommender.evaluation.experiments import _notes_on_text_model
 
     (tmp_path / "finetuning.json").write_text('{"until": 1000}')
-    recipe = replace(job.recipe, text=Choice("sentence-transformers", {"model": str(tmp_path)}))
+    tuned = {"text": Choice("sentence-transformers", {"model": str(tmp_path)})}
+    recipe = replace(job.recipe, content=tuned)
     (late,) = _notes_on_text_model(recipe, start=999)
     assert "too good" in late
     (early,) = _notes_on_text_model(recipe, start=1000)

@@ -16,7 +16,7 @@ from recommender.evaluation.experiments import evaluate_baselines
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
 from recommender.evaluation.protocols import Window, window
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
 
 N_ITEMS = 40
@@ -24,7 +24,7 @@ N_ITEMS = 40
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return load(Path("config/examples/demo.toml"), ["recipe.text=hashing"]).recipe.recipe()
+    return load(Path("config/examples/demo.toml"), ["recipe.content.text=hashing"]).recipe.recipe()
 
 
 def events() -> Interactions:
@@ -44,7 +44,9 @@ def text() -> Embeddings:
 
 
 def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Harness:
-    return harness_of(catalogue(N_ITEMS), split(shop), text(), EvaluationPlan(protocol=protocol))
+    return harness_of(
+        catalogue(N_ITEMS), split(shop), {"text": text()}, EvaluationPlan(protocol=protocol)
+    )
 
 
 def noisy(shop: Interactions) -> Interactions:

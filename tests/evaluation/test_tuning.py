@@ -18,7 +18,7 @@ from recommender.settings.tables import RecipeSettings
 from tests.support.shop_files import write_small_shop
 
 RECIPE = Recipe(
-    Choice("hashing"),
+    {"text": Choice("hashing")},
     {"orders": Choice("co-occurrence-svd", {"dimensions": 128})},
     Choice("exact"),
     (
@@ -115,7 +115,7 @@ def test_each_variation_changes_one_parameter() -> None:
 
 def test_a_recipe_with_nothing_to_tune_is_refused() -> None:
     plain = Recipe(
-        Choice("hashing"),
+        {"text": Choice("hashing")},
         {},
         Choice("exact"),
         (Placement("related", Choice("concatenation", {"weights": {"text": 1.0}})),),

@@ -9,10 +9,10 @@ from recommender.cli.main import run
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.word_vectors import WordTraining
-from recommender.pipeline import make
 from recommender.settings.loading import load
 from recommender.vectors.content.static import StaticEncoder
 from recommender.vectors.content.word_files import read, write
+from tests.support.builds import make
 from tests.support.shop_files import write_small_shop
 
 COLOURS, CUPS, LAMPS = ("red", "blue", "green"), ("mug", "cup", "teacup"), ("lamp", "lantern")
@@ -65,9 +65,9 @@ def test_from_a_shop_to_its_build(tmp_path: Path, capsys: pytest.CaptureFixture[
     output = capsys.readouterr().out
     assert f'text = {{ use = "static", path = "{tmp_path / "words.bin"}" }}' in output
     assert read(tmp_path / "words.bin").matrix.shape[1] == 32
-    text = 'recipe.text={ use = "static", path = "words.bin" }'
+    text = 'recipe.content.text={ use = "static", path = "words.bin" }'
     settings = load(config, [text])
-    assert settings.recipe.text.parameters["path"] == str(tmp_path / "words.bin")
+    assert settings.recipe.content["text"].parameters["path"] == str(tmp_path / "words.bin")
     _, lists = make(settings.job())
     (related,) = lists()
     assert (related.sizes > 0).mean() > 0.9

@@ -23,7 +23,7 @@ from recommender.insights.doctor import (
     examine_store,
 )
 from recommender.publishing.inspection import Audit, ServerFacts
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 
 WELL = ServerFacts("Redis", (8, 2, 2), "noeviction", 1 << 30, False, False, ("127.0.0.1",))
 
@@ -112,7 +112,7 @@ def test_a_text_model_that_cannot_be_made_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("precision", "bf16", "verdict", "told"),
     [
-        ("bf16", False, "warning", "set recipe.text.precision to fp32"),
+        ("bf16", False, "warning", "text.precision to fp32"),
         ("fp32", True, "ok", "bf16, which is faster"),
         ("bf16", True, "ok", "bf16, as fits"),
         (None, False, "ok", "fp32, as fits"),
@@ -121,7 +121,7 @@ def test_a_text_model_that_cannot_be_made_is_a_fault() -> None:
 def test_a_precision_suits_the_processor_or_not(
     precision: str | None, bf16: bool, verdict: str, told: str
 ) -> None:
-    found = examine_encoding({"precision": precision} if precision else {}, bf16=bf16)
+    found = examine_encoding("text", {"precision": precision} if precision else {}, bf16=bf16)
     assert found.verdict == verdict
     assert told in found.detail
 

@@ -98,7 +98,7 @@ def test_possible_paths_begin_with_the_reference(
 def test_doctor_says_whether_the_precision_suits_the_processor(
     precision: str, bf16: bool, verdict: str, told: str
 ) -> None:
-    finding = examine_encoding({"precision": precision}, bf16=bf16)
+    finding = examine_encoding("text", {"precision": precision}, bf16=bf16)
     assert finding.verdict == verdict
     assert told in finding.detail
 

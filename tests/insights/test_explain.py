@@ -16,7 +16,7 @@ from tests.support.shop_files import SMALL_SHOP, write_small_shop
 
 RECIPE = """
 [recipe]
-text = { use = "hashing", dimensions = 64 }
+content.text = { use = "hashing", dimensions = 64 }
 
 [recipe.interactions]
 behaviour = { use = "co-occurrence-svd", dimensions = 16 }

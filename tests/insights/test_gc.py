@@ -125,9 +125,10 @@ def test_a_run_at_work_loses_nothing(folder: Path, publisher: Publisher) -> None
     working = pinned(job(folder))
     begun = begin(working, publisher)
     assert tidied(folder, publisher, keep_runs=0) == Removal(at_work=(4,), complete=False)
-    complete(pipeline.plan(working), Stopwatch())
-    goal = pipeline.plan(working)
-    begun.save(working.artifacts, artifacts=pipeline.kept(goal), build=goal.key)
+    complete(pipeline.plan(working).goal, Stopwatch())
+    planned = pipeline.plan(working)
+    goal = planned.goal
+    begun.save(working.artifacts, artifacts=planned.artifacts(), build=goal.key)
     for step in goal.needs[0].needs:
         complete(step, Stopwatch())
         removal = tidied(folder, publisher, keep_runs=0)
@@ -216,7 +217,10 @@ def test_what_a_failed_run_paid_for_stays_until_a_later_one_is_live(
     with running() as server:
         text = '{ use = "openai", model = "m", dimensions = 64, batch_texts = 1 }'
         paying = job(
-            folder, f"recipe.text={text}", f"text_api.url={server.url}", "text_api.calls_max=3"
+            folder,
+            f"recipe.content.text={text}",
+            f"text_api.url={server.url}",
+            "text_api.calls_max=3",
         )
         with pytest.raises(ProviderFailed, match="calls_max = 3"):
             reindex(paying, publisher, Gates(overlap_min=0))

@@ -87,7 +87,7 @@ def refreshed(made: ListDelta) -> Refreshed:
     matrix = np.ones((len(made.items), 2), dtype=np.float32)
     marks = np.array([item.startswith("new") for item in made.items], dtype=bool)
     support = np.ones(len(made.items), dtype=np.float32)
-    return Refreshed(items, Embeddings(matrix, support), marks, (made,))
+    return Refreshed(items, {"text": Embeddings(matrix, support)}, marks, (made,))
 
 
 def laid(base: NamedLists, *deltas: ListDelta) -> ByItem:

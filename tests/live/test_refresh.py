@@ -14,7 +14,7 @@ from redis import Redis
 
 from data_fixtures.small_shop import CATALOGUE_COLUMNS
 from recommender import pipeline, registry
-from recommender.build.job import resumed
+from recommender.build.job import PinnedEncoder, resumed
 from recommender.cli.reindex import refreshed
 from recommender.cli.session import publisher as publisher_of
 from recommender.core.related import RelatedList
@@ -33,7 +33,7 @@ from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.loading import load
 from recommender.settings.model import Settings
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.serving import servers
 from tests.support.shop_files import SMALL_SHOP, write_small_shop
 
@@ -210,7 +210,7 @@ def test_a_known_text_is_not_encoded_again(shop: Shop, monkeypatch: pytest.Monke
     def unwanted(_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("recommender.live.refresh.encoder_of", unwanted)
+    monkeypatch.setattr(PinnedEncoder, "encoder", unwanted)
     shop.write(row_of(PHONE, price="1.00"))
     shop.refresh(PHONE)
     shop.write(row_of(PHONE, title="Something else"))
@@ -230,7 +230,9 @@ def test_the_encoder_subprocess_gets_reference_vectors_of_the_build(
     (known,) = handed
     assert len(known.texts) == len(set(known.texts)) == 4
     assert len(known.texts[0]) < len(known.texts[-1])
-    expected = registry.text_encoder(shop.settings.recipe.text).encode(known.texts, silent)
+    expected = registry.text_encoder(shop.settings.recipe.content["text"]).encode(
+        known.texts, silent
+    )
     assert known.vectors == pytest.approx(expected, abs=1e-6)
     assert shop.lists("99001")[0].status == "ok"
 
@@ -283,6 +285,31 @@ def test_tidying_keeps_what_lies_over_the_build(shop: Shop) -> None:
         tidy(store, publisher, keep_runs=0, dry_run=False)
         assert live_state(store, publisher).record.provisional == {"99001"}
     shop.refresh("99001")
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_new_item_reads_its_vector_from_the_file(
+    tmp_path: Path, server_url: str, text: bool
+) -> None:
+    content = "image={use='vectors', path='image.csv'}" + (", text='hashing'" if text else "")
+    shop = Shop(tmp_path, server_url, f"recipe.content={{{content}}}")
+    alike = set(every_item()[::10])
+    rows = [f"{item},1,0" if item in alike else f"{item},0,1" for item in every_item()]
+    vectors = tmp_path / "image.csv"
+    vectors.write_text("\n".join(["item,x,y", *rows]) + "\n")
+    servers.emptied(server_url).close()
+    shop.reindex()
+    shop.write(NEW)
+    vectors.write_text(vectors.read_text() + "99001,1,0\n")
+    done = shop.refresh("99001")
+    assert done.new == ("99001",)
+    (found,) = shop.lists("99001", n=10)
+    assert found.status == "ok"
+    if not text:
+        assert set(found.ids) <= alike
+    vectors.write_text("item,x\n99001,1\n")
+    with pytest.raises(DataError, match=r"content\.image: vectors of 1 dimensions, the live build"):
+        shop.refresh("99001")
 
 
 def test_ids_to_refresh() -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.lists import RelatedLists
-from recommender.core.recipe import TEXT, Choice, Placement
+from recommender.core.recipe import Choice, Placement
 from recommender.core.related import EVIDENCE
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.ranking.chooser import Chooser, choose_rows, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
@@ -42,7 +42,7 @@ def ready(
 def lists(chosen: Chooser, vectors: ItemVectors) -> RelatedLists:
     matrix = vectors.targets / np.linalg.norm(vectors.targets, axis=1, keepdims=True)
     origin = Embeddings(matrix, np.ones(len(matrix), dtype=np.float32))
-    scale = EvidenceScale.measured({TEXT: origin})
+    scale = EvidenceScale.measured(Origins({"text": origin}))
     made = choose_rows(chosen, scale, range(len(chosen.catalogue)), lambda _: None)
     return RelatedLists.of_blocks("related", (block.entries for block in made))
 

@@ -2,9 +2,8 @@ import numpy as np
 
 from recommender.core.arrays import unit_rows
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
 from recommender.core.related import EVIDENCE
-from recommender.core.vectors import Embeddings
+from recommender.core.vectors import Embeddings, Origins
 from recommender.ranking.evidence import EvidenceScale
 
 
@@ -22,7 +21,7 @@ def test_an_entry_rests_on_what_brings_it_near() -> None:
     cold = support.copy()
     cold[4], behaviour[4] = 0, 0
     scale = EvidenceScale.measured(
-        {TEXT: Embeddings(text, support), "orders": Embeddings(behaviour, cold)}
+        Origins({"text": Embeddings(text, support)}, {"orders": Embeddings(behaviour, cold)})
     )
     neighbours = Neighbours(
         np.array([[1, 2, 3, 4]], dtype=np.int32), np.ones((1, 4), dtype=np.float32)
@@ -39,7 +38,7 @@ def test_the_length_of_targets_is_no_evidence() -> None:
     told = []
     for length in (1.0, 0.1):
         orders = Embeddings(rows, support, rows * np.float32(length))
-        scale = EvidenceScale.measured({TEXT: text, "orders": orders})
+        scale = EvidenceScale.measured(Origins({"text": text}, {"orders": orders}))
         told.append(scale.codes(np.zeros(1, np.int32), found).tolist())
     assert told[0] == told[1]
     assert EVIDENCE[told[0][0][0]] == "behaviour"
@@ -47,7 +46,7 @@ def test_the_length_of_targets_is_no_evidence() -> None:
 
 def test_about_one_random_pair_in_a_hundred_is_near() -> None:
     origin = Embeddings(random_rows(2000, 3), np.ones(2000, dtype=np.float32))
-    near = EvidenceScale.measured({TEXT: origin}).near[TEXT]
+    near = EvidenceScale.measured(Origins({"text": origin})).near["text"]
     cosines = (origin.matrix[:500] @ origin.matrix[500:].T).ravel()
     assert 0.005 < (cosines > near).mean() < 0.02
 
@@ -55,6 +54,6 @@ def test_about_one_random_pair_in_a_hundred_is_near() -> None:
 def test_an_origin_without_data_is_no_evidence() -> None:
     nothing = Embeddings(np.zeros((5, 1), np.float32), np.zeros(5, np.float32))
     text = Embeddings(random_rows(5, 4), np.ones(5, dtype=np.float32))
-    scale = EvidenceScale.measured({TEXT: text, "orders": nothing})
+    scale = EvidenceScale.measured(Origins({"text": text}, {"orders": nothing}))
     neighbours = Neighbours(np.array([[1]], np.int32), np.ones((1, 1), np.float32))
     assert EVIDENCE[scale.codes(np.zeros(1, np.int32), neighbours)[0, 0]] == "text"

@@ -23,7 +23,7 @@ PLACEMENT = Placement(
     depth=4,
 )
 RECIPE = Recipe(
-    Choice("hashing"),
+    {"text": Choice("hashing")},
     {"orders": Choice("co-occurrence-svd", {"dimensions": 4})},
     Choice("exact"),
     (PLACEMENT,),
@@ -38,7 +38,7 @@ def shop_of(events: Interactions) -> RankingContext:
 def split_of(events: Interactions) -> TemporalSplit | None:
     shop = shop_of(events)
     return TemporalSplit.of(
-        RECIPE, shop.catalogue, events, shop.embeddings["text"], shop.near_by_text, silent
+        RECIPE, shop.catalogue, events, shop.origins.content, shop.near_by_content, silent
     )
 
 
@@ -108,8 +108,8 @@ def test_in_one_scene_the_asking_items_have_lost_their_events(
     assert len(warm.rows) == N_ITEMS
     assert len(cold.rows) == (N_ITEMS - 2) // 5
     assert not np.isin(cold.context.interactions.item, cold.rows).any()
-    assert not cold.context.embeddings["orders"].matrix[cold.rows].any()
-    assert cold.context.embeddings["text"].matrix[cold.rows].any()
+    assert not cold.context.origins.behaviour["orders"].matrix[cold.rows].any()
+    assert cold.context.origins.content["text"].matrix[cold.rows].any()
     proposed = cold.propose(cold.rows)
     assert proposed.found.any()
     assert not np.isin(proposed.rows[proposed.found], cold.rows).any()

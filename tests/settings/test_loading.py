@@ -42,25 +42,47 @@ def test_values_are_toml_literals_else_text(file: Path) -> None:
             "limits.refused_share_max=0.5",
             "interactions.item_pattern=[0-9]+",
             "interactions.cancelled={column='invoice', pattern='C'}",
-            "recipe.text.use=hashing",
-            "recipe.text.dimensions=64",
+            "recipe.content.text.use=hashing",
+            "recipe.content.text.dimensions=64",
             "shop=123",
         ],
     )
     assert loaded.limits.refused_share_max == 0.5
     assert loaded.interactions[0].item_pattern == "[0-9]+"
     assert loaded.interactions[0].cancelled is not None
-    assert loaded.recipe.text == Choice("hashing", {"dimensions": 64})
+    assert loaded.recipe.content["text"] == Choice("hashing", {"dimensions": 64})
     assert loaded.shop == "123"
 
 
 def test_recipe_may_be_a_file(file: Path) -> None:
     (file.parent / "mine.toml").write_text('text = "hashing"\n')
     file.write_text('recipe = "mine.toml"\n' + file.read_text())
-    assert load(file).recipe.text.use == "hashing"
-    assert load(file, ["recipe.text.dimensions=8"]).recipe.text.parameters == {"dimensions": 8}
-    both = ["recipe=mine.toml", "recipe.text.dimensions=16"]
-    assert load(file, both).recipe.text.parameters == {"dimensions": 16}
+    assert load(file).recipe.content["text"].use == "hashing"
+    assert load(file, ["recipe.content.text.dimensions=8"]).recipe.content["text"].parameters == {
+        "dimensions": 8
+    }
+    both = ["recipe=mine.toml", "recipe.content.text.dimensions=16"]
+    assert load(file, both).recipe.content["text"].parameters == {"dimensions": 16}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        (["recipe.text.dimensions=16"], Choice("hashing", {"dimensions": 16})),
+        (["recipe.text=static"], Choice("static")),
+        (["recipe.text.use=static", "recipe.text.path=w.bin"], "w.bin"),
+        (["recipe.text.dimensions=8", "recipe.content.text.dimensions=32"], 32),
+    ],
+)
+def test_the_old_name_of_the_text_encoder_is_accepted(
+    file: Path, assignments: list[str], expected: object
+) -> None:
+    (file.parent / "old.toml").write_text('text = "hashing"\n')
+    (file.parent / "new.toml").write_text('[content.text]\nuse = "hashing"\n')
+    for name in ("old.toml", "new.toml"):
+        made = load(file, [f"recipe={name}", *assignments]).recipe.content["text"]
+        path, dimensions = made.parameters.get("path"), made.parameters.get("dimensions")
+        assert expected in (made, dimensions) or path == str(file.parent / str(expected))
 
 
 @pytest.mark.parametrize("name", ["default", "placements", "quick"])
@@ -141,7 +163,7 @@ def test_misspelt_environment_is_refused(
         ("shop = 'a'\nstore = 'redis://x'\n", "store"),
         ("shop = 'a'\nstate = 'x'\n", "state"),
         ("shop = 'a'\ninteractions = 'x.csv'\n", "interactions"),
-        ("shop = 'a'\n[recipe.text]\nuse = 7\n", "recipe.text"),
+        ("shop = 'a'\n[recipe.content.text]\nuse = 7\n", "recipe.content.text"),
     ],
 )
 def test_files_that_are_wrong(tmp_path: Path, content: str, message: str) -> None:

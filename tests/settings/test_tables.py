@@ -26,7 +26,7 @@ def test_a_new_shop_gets_the_default_recipe() -> None:
     made, default = RecipeSettings.model_validate(tree).recipe(), RecipeSettings().recipe()
     assert made.placements == default.placements
     assert made.index == default.index
-    assert made.text.use == default.text.use
+    assert made.content["text"].use == default.content["text"].use
     assert made.interactions.keys() == default.interactions.keys()
     for name, choice in made.interactions.items():
         model = registry.interaction_model(choice)

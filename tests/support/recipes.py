@@ -6,7 +6,7 @@ from recommender.core.recipe import Choice, Placement, Recipe
 def recipe(**changes: object) -> Recipe:
     """The recipe, some of its parts changed."""
     parts: dict[str, object] = {
-        "text": Choice("hashing"),
+        "content": {"text": Choice("hashing")},
         "interactions": {"orders": Choice("als")},
         "index": Choice("exact"),
         "placements": (Placement("related", Choice("gated")),),

@@ -14,7 +14,7 @@ shop = "acme"
 path = "orders.csv"
 
 [recipe]
-text = { use = "hashing", dimensions = 64 }
+content.text = { use = "hashing", dimensions = 64 }
 
 [recipe.interactions]
 behaviour = { use = "co-occurrence-svd", dimensions = 16 }
@@ -67,7 +67,7 @@ kind = "view"
 weights = {{ view = 0.2 }}
 
 [recipe]
-text = {{ use = "hashing", dimensions = 64 }}
+content.text = {{ use = "hashing", dimensions = 64 }}
 
 [recipe.interactions]
 behaviour = {{ use = "co-occurrence-svd", dimensions = 16 }}

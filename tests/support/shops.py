@@ -10,8 +10,7 @@ from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.vectors.index.exact import Exact
 
 WORDS = ("kettle", "lamp", "rake", "scarf", "drum", "stamp")
@@ -91,4 +90,4 @@ def context(
         return found.keep(found.rows != itself, 5)
 
     chosen = catalogue(len(matrix)) if items is None else items
-    return RankingContext(chosen, events, {TEXT: text}, vectors, near)
+    return RankingContext(chosen, events, Origins({"text": text}), vectors, near)

@@ -131,7 +131,7 @@ class Shop:
         return Counter((match[1], int(match[2])) for match in found)
 
     def encoded(self) -> Counter[tuple[str, int]]:
-        return Counter({task: n for task, n in self.made().items() if task[0] == "encode"})
+        return Counter({task: n for task, n in self.made().items() if task[0] == "encode.text"})
 
 
 @contextmanager

@@ -161,8 +161,8 @@ def test_a_task_that_comes_several_times_is_done_once(shop: Shop) -> None:
 
     send_again("read")
     with shop.workers("twice", processes=3) as worker:
-        worker.said("event=made step=text-plan", timeout_s=60)
-        send_again("encode")
+        worker.said("event=made step=text-plan.text", timeout_s=60)
+        send_again("encode.text")
         shop.ends(number)
         send_again("activate")
         until(lambda: worker.log.count("Task workers.perform") > 6)

@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.server, pytest.mark.long]
 
 STAGES = [
     "read",
-    "text-plan",
-    "encode",
-    "text",
+    "text-plan.text",
+    "encode.text",
+    "embed.text",
     "fit.behaviour",
     "fuse.related",
     "index.related",

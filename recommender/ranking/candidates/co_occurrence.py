@@ -21,7 +21,7 @@ class CoOccurrenceGenerator:
     as much for each `half_life_days` of age.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     unit: Unit = "auto"
     half_life_days: float = 60.0
@@ -59,7 +59,7 @@ class TextBackOffGenerator:
     So items that are new, or that hardly sell, have candidates from behaviour too.
     """
 
-    near_by_text: ClassVar[bool] = True
+    near_by_content: ClassVar[bool] = True
 
     unit: Unit = "auto"
     half_life_days: float = 60.0
@@ -76,7 +76,7 @@ class TextBackOffGenerator:
     def prepare(self, context: RankingContext, index: VectorIndex) -> "TextBackOffCandidates":
         """Weigh the units, and find the nearest items by text."""
         rates = context.rates(self.unit, self.half_life_days)
-        return TextBackOffCandidates(context.vectors, rates, context.near_by_text(), self.width)
+        return TextBackOffCandidates(context.vectors, rates, context.near_by_content(), self.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from recommender.errors import ConfigError
 class BestSellersGenerator:
     """Proposes the `size` items that recently sold best, the same for every item."""
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     size: int = 30
     half_life_days: float = 20.0
@@ -58,7 +58,7 @@ class TrendingGenerator:
     `half_life_days`.
     """
 
-    near_by_text: ClassVar[bool] = False
+    near_by_content: ClassVar[bool] = False
 
     size: int = 50
     half_life_days: float = 7.0

@@ -1,5 +1,6 @@
 """Filters by similarity: near-duplicates of the query item, and of one another."""
 
+import logging
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,18 +17,20 @@ from recommender.core.arrays import (
 )
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
 from recommender.errors import ConfigError
 
-By = Literal["text", "vectors"]
+By = Literal["content", "text", "vectors"]
+"""What nearness is measured by; "text" is the old name of "content", to be removed in 0.3."""
 DEEPEST = 4096
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Diverse:
     """Drops candidates nearer than `cosine_max` to a better candidate of the same list.
 
-    `by` says whether cosines are those of item vectors or of texts. The order of the rest stays.
+    `by` says whether cosines are those of item vectors or of content. The order of the rest stays.
 
     Source: maximal marginal relevance of Carbonell, Goldstein 1998, as a bound on the redundancy
     in place of a weight, so that scores keep their order and their meaning.
@@ -53,7 +56,7 @@ class NotAlike:
     by_similarity: ClassVar[bool] = True
 
     cosine_max: float = 0.95
-    by: By = "text"
+    by: By = "content"
 
     def __post_init__(self) -> None:
         _require_cosine(self.cosine_max, "not-alike")
@@ -104,9 +107,11 @@ class NotAlikeFilter:
 
 
 def _directions(context: RankingContext, by: By) -> FloatMatrix:
+    if by == "vectors":
+        return unit_rows(context.vectors.targets)
     if by == "text":
-        return context.embeddings[TEXT].matrix
-    return unit_rows(context.vectors.targets)
+        logger.warning('by = "text" is now called by = "content"; please rename it')
+    return context.origins.joined().matrix
 
 
 def _require_cosine(cosine_max: float, rule: str) -> None:

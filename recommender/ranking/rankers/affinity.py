@@ -130,7 +130,7 @@ class Substitutes:
 
     With kinds of event other than `bought`, the score is the affinity of items viewed together,
     times its share in the sum of the affinities viewed and bought together. With orders alone, it
-    is the similarity of the texts (a cosine lower by `text_nearness` divides it by e), times
+    is the similarity of the content (a cosine lower by `text_nearness` divides it by e), times
     `elsewhere` in another category, divided by 1 plus the logarithm to base 2 of the lift.
     """
 
@@ -181,14 +181,14 @@ class SubstitutesScorer:
         """Candidates by how near a choice they are, best first."""
         of = self.ranker
         if self.viewed is None:
-            return ranked(candidates, self._by_text(rows, candidates))
+            return ranked(candidates, self._by_content(rows, candidates))
         rates = self.viewed.rates(rows, candidates, of.trusted_at, of.nearness)
         other = self.bought.rates(rows, candidates, of.trusted_at, of.nearness)
         return ranked(candidates, rates * part_of(rates, other))
 
-    def _by_text(self, rows: Rows, candidates: Neighbours) -> FloatMatrix:
-        text, category = self.bought.text, self.bought.category
-        cosines = inner_products(text, rows, candidates.rows)
+    def _by_content(self, rows: Rows, candidates: Neighbours) -> FloatMatrix:
+        content, category = self.bought.content, self.bought.category
+        cosines = inner_products(content, rows, candidates.rows)
         near = np.exp((np.minimum(cosines, 1) - 1) / np.float32(self.ranker.text_nearness))
         elsewhere = category[candidates.rows] != category[rows][:, None]
         near *= np.where(elsewhere, np.float32(self.ranker.elsewhere), np.float32(1))

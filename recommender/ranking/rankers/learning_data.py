@@ -63,7 +63,7 @@ class Features:
             rates = counted.rates(pairs.rows)
             columns[f"rate, {name}"] = values_at(rates, pairs.asking, pairs.items)
         season = self.rates["season"]
-        near = self.context.near_by_text()
+        near = self.context.near_by_content()
         for width in (WIDE, NARROW):
             borrowed = season.borrowed(near, pairs.rows, width)
             columns[f"borrowed rate, {width}"] = values_at(borrowed, pairs.asking, pairs.items)
@@ -77,7 +77,7 @@ class Features:
     def _of_embeddings(self, pairs: "_Pairs") -> dict[str, FloatVector]:
         return {
             f"cosine of {name}": _inner(origin, pairs)
-            for name, origin in sorted(self.context.embeddings.items())
+            for name, origin in sorted(self.context.origins.by_name().items())
         }
 
     def _of_catalogue(self, pairs: "_Pairs") -> dict[str, FloatVector]:

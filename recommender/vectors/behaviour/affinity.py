@@ -11,7 +11,6 @@ from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
-from recommender.core.recipe import TEXT
 
 POPULARITY = 0.2
 NOT_SOLD = 0.5
@@ -59,12 +58,12 @@ class CategoryAffinity:
 
 @dataclass(frozen=True, slots=True)
 class CoPurchaseAffinity:
-    """Counts of pairs, smoothed by what category, brand and text predict.
+    """Counts of pairs, smoothed by what category, brand and content predict.
 
     For an item a that was counted w times, the rate of b is (count + m e) / (w + m). The prior e is
     the rate of b's category given a's, times b's part of its category, times how much nearer b is
-    to a by text than its category is, times the affinity of the brands. So an item without events
-    takes the affinity of similar items, and an item with many events its own counts.
+    to a by content than its category is, times the affinity of the brands. So an item without
+    events takes the affinity of similar items, and an item with many events its own counts.
 
     Source: Bayesian shrinkage of conditional probabilities; predicting the type before the item as
     in Hao et al. 2020, "P-Companion: a principled framework for diversified complementary product
@@ -76,7 +75,7 @@ class CoPurchaseAffinity:
     category: Rows
     brand: Rows
     part: FloatVector
-    text: FloatMatrix
+    content: FloatMatrix
     centres: FloatMatrix
 
     @classmethod
@@ -86,12 +85,12 @@ class CoPurchaseAffinity:
         """Count the pairs of some events; counts halve every `half_life_days` (0: no decay)."""
         counted = CoOccurrence.of(events, half_life_days=half_life_days or np.inf)
         category, brand = _numbered(context.catalogue)
-        text = context.embeddings[TEXT].matrix
+        content = context.origins.joined().matrix
         members = _membership(category)
         part = _parts(counted.strength, members, category)
         by_category = _category_affinity(counted, members, part, category, brand)
-        centres = unit_rows(members.T @ text)
-        return cls(counted, by_category, category, brand, part, text, centres)
+        centres = unit_rows(members.T @ content)
+        return cls(counted, by_category, category, brand, part, content, centres)
 
     def rates(
         self, rows: Rows, candidates: Neighbours, trusted_at: float, nearness: float
@@ -143,8 +142,8 @@ class CoPurchaseAffinity:
         category = self.category[items]
         expected = self.by_category.rate(self.category[seeds], category) * self.part[items]
         for block in blocks(len(seeds), PAIRS):
-            beyond = self.text[items[block]] - self.centres[category[block]]
-            nearer = np.einsum("pd,pd->p", self.text[seeds[block]], beyond)
+            beyond = self.content[items[block]] - self.centres[category[block]]
+            nearer = np.einsum("pd,pd->p", self.content[seeds[block]], beyond)
             expected[block] *= np.exp(nearer / np.float32(nearness))
         known = (self.brand[seeds] >= 0) & (self.brand[items] >= 0)
         same = self.brand[seeds] == self.brand[items]

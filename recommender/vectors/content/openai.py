@@ -157,7 +157,7 @@ class OpenAIEncoder:
         if len(vector) != self._dimensions:
             raise DataError(
                 f"a vector of {len(vector)} dimensions, not {self._dimensions}; "
-                "set recipe.text.dimensions to what the model gives, or shorten = true"
+                "set recipe.content.text.dimensions to what the model gives, or shorten = true"
             )
         try:
             with np.errstate(over="ignore"):

@@ -1,34 +1,26 @@
-"""A gate that moves from text to behaviour as support grows."""
+"""A gate that moves from content to behaviour as support grows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.core.arrays import Columns, FloatVector
+from recommender.core.arrays import Columns, FloatVector, row_lengths
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
-from recommender.core.recipe import TEXT
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
-from recommender.vectors.fusion.blocks import (
-    named,
-    shortest_target,
-    side_by_side,
-    target_lengths,
-    the_behaviour,
-)
+from recommender.vectors.fusion.concatenation import named, side_by_side
 
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """Queries weigh text against behaviour by their own support; targets carry both in full.
+    """Queries weigh content against behaviour by their own support; targets carry both in full.
 
     An item with support s asks with behaviour weight (1 - text_share) s / (s + half_support) and
-    text weight the rest, so a cold item asks by text alone. Targets are not damped by a half that
-    they lack: a cold item finds warm ones by text as if they were cold. Where the behaviour gives
-    targets a length, by popularity, their text half has the same; a cold item's is the shortest.
-    `behaviour` names the interaction model's embeddings; empty, the only ones there are.
+    content weight the rest, so a cold item asks by content alone. Targets are not damped by a half
+    that they lack: a cold item finds warm ones by content as if they were cold. Where the behaviour
+    gives targets a length, by popularity, their content half has the same; a cold item's is the
+    shortest. `behaviour` names the interaction model; it may be empty where there is only one.
     """
 
     text_share: float = 0.3
@@ -42,20 +34,16 @@ class Gated:
             raise ConfigError(f"gated: half_support = {self.half_support} is not above 0")
 
     def fuse(
-        self,
-        embeddings: Mapping[str, Embeddings],
-        catalogue: Catalogue,
-        interactions: Interactions,
+        self, origins: Origins, catalogue: Catalogue, interactions: Interactions
     ) -> "FittedGate":
         """Check the names. Raises: ConfigError where it is unclear which behaviour is meant."""
-        named(embeddings, TEXT, "gated")
-        behaviour = the_behaviour(embeddings, self.behaviour, "gated")
-        shortest = shortest_target(embeddings[behaviour])
+        behaviour = the_behaviour(origins, self.behaviour, "gated")
+        shortest = shortest_target(origins.behaviour[behaviour])
         return FittedGate(self.text_share, self.half_support, behaviour, shortest)
 
-    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedGate":
+    def load(self, columns: Columns, origins: Origins) -> "FittedGate":
         """Undo `columns`."""
-        behaviour = the_behaviour(embeddings, self.behaviour, "gated")
+        behaviour = the_behaviour(origins, self.behaviour, "gated")
         text_share, half_support, shortest = columns["gate"].tolist()
         return FittedGate(text_share, half_support, behaviour, shortest)
 
@@ -69,26 +57,61 @@ class FittedGate:
     behaviour: str
     shortest: float
 
-    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
-        """Queries and targets (n, d of text + d of behaviour); scores are at most 1."""
-        text = named(embeddings, TEXT, "gated")
-        behaviour = named(embeddings, self.behaviour, "gated")
-        weight = self._behaviour_weight(text, behaviour)
+    def apply(self, origins: Origins, catalogue: Catalogue) -> ItemVectors:
+        """Queries and targets (n, d of content + d of behaviour); scores are at most 1."""
+        content = origins.joined()
+        behaviour = named(origins.behaviour, self.behaviour, "gated")
+        weight = self._behaviour_weight(content, behaviour)
         ones = np.ones(len(catalogue), dtype=np.float32)
-        found = text.matrix if text.targets is None else text.targets
         bought = behaviour.matrix if behaviour.targets is None else behaviour.targets
         popular = target_lengths(behaviour, self.shortest)
         return ItemVectors(
-            queries=side_by_side([(1 - weight, text.matrix), (weight, behaviour.matrix)]),
-            targets=side_by_side([(popular, found), (ones, bought)]),
+            queries=side_by_side([(1 - weight, content.matrix), (weight, behaviour.matrix)]),
+            targets=side_by_side([(popular, content.matrix), (ones, bought)]),
         )
 
     def columns(self) -> Columns:
         """The three numbers of the gate."""
         return {"gate": np.array([self.text_share, self.half_support, self.shortest])}
 
-    def _behaviour_weight(self, text: Embeddings, behaviour: Embeddings) -> FloatVector:
+    def _behaviour_weight(self, content: Embeddings, behaviour: Embeddings) -> FloatVector:
         support = behaviour.support
         gate = (1 - self.text_share) * support / (support + self.half_support)
-        without_text = (text.support == 0) & (support > 0)
-        return np.where(without_text, 1, gate).astype(np.float32)
+        without_content = (content.support == 0) & (support > 0)
+        return np.where(without_content, 1, gate).astype(np.float32)
+
+
+def the_behaviour(origins: Origins, name: str, where: str) -> str:
+    """The name of the interaction model that is meant: `name`, or without it the only one.
+
+    Raises: ConfigError where that is unclear.
+    """
+    models = list(origins.behaviour)
+    if name:
+        named(origins.behaviour, name, where)
+    elif len(models) != 1:
+        raise ConfigError(
+            f"{where}: behaviour is not named and the recipe has {len(models)} interaction "
+            f"models ({', '.join(models) or 'none'}); set behaviour to one of them"
+        )
+    return name or models[0]
+
+
+def target_lengths(behaviour: Embeddings, shortest: float) -> FloatVector:
+    """How long each target is (n,), by popularity as a rule; one where a model has no targets.
+
+    An item without a target, having no support, has the `shortest` length of the fit.
+    """
+    if behaviour.targets is None:
+        return np.ones(len(behaviour.matrix), dtype=np.float32)
+    lengths = row_lengths(behaviour.targets)
+    return np.where(lengths > 0, lengths, np.float32(shortest)).astype(np.float32)
+
+
+def shortest_target(behaviour: Embeddings) -> float:
+    """The length of the shortest target that there is, 1 without any."""
+    if behaviour.targets is None:
+        return 1.0
+    lengths = row_lengths(behaviour.targets)
+    known = lengths[lengths > 0]
+    return float(known.min()) if len(known) else 1.0

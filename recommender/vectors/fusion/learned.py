@@ -1,6 +1,5 @@
-"""A fusion that is learned: two towers, distilled from a teacher that is no vectors."""
+"""A learned fusion: two towers, distilled from counts and a gate, which have no vectors."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,29 +7,36 @@ import numpy as np
 from recommender.core.arrays import Columns
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
-from recommender.core.recipe import TEXT
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import ItemVectors, Origins
 from recommender.errors import ConfigError
-from recommender.vectors.fusion.blocks import named, shortest_target, target_lengths, the_behaviour
-from recommender.vectors.fusion.distillation import Counts
-from recommender.vectors.fusion.side_features import WIDTH, price_scale, side_columns
-from recommender.vectors.fusion.towers import Inputs, Parameters, first_parameters, queries, targets
-from recommender.vectors.fusion.training import Training
+from recommender.vectors.fusion.concatenation import named
+from recommender.vectors.fusion.gated import shortest_target, target_lengths, the_behaviour
+from recommender.vectors.fusion.towers import (
+    WIDTH,
+    Inputs,
+    Parameters,
+    first_parameters,
+    price_scale,
+    queries,
+    side_features,
+    targets,
+)
+from recommender.vectors.fusion.training import Counts, Training
 
 _OF_SHOP = ("prices", "shortest")
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Query and target vectors of text, behaviour, category, brand and price, learned in torch.
+    """Query and target vectors of content, behaviour, category, brand and price, learned in torch.
 
-    The teacher is what vectors cannot be: decayed counts beside a gate of behaviour and text. The
-    towers start as that gate and learn the teacher's choices among samples of items by softmax.
-    For a `cold_share` of the asking items the behaviour is hidden, so that what text and sides
-    let expect of an item is learned from items whose buyers are known. `behaviour` names the
-    interaction model's embeddings; empty, the only ones there are. Training takes `steps`, or four
-    passes over the items where that is more, and stops early where items held out get no better;
-    it uses one CPU thread, or a GPU.
+    The distillation target is what no vectors can be: decayed counts added to a gate of behaviour
+    and content. The towers start as that gate, and learn to choose as the target does among samples
+    of items, by softmax. For a `cold_share` of the asking items the behaviour is hidden, so that
+    the towers learn from items whose buyers are known what content and side features let expect.
+    `behaviour` names the interaction model; it may be empty where there is only one. Training takes
+    `steps`, or four passes over the items where that is more, and stops early where items held out
+    get no better. It uses one CPU thread, or a GPU.
 
     Source: distillation of Hinton, Vinyals, Dean 2015; dropping the behaviour of Volkovs, Yu,
     Poutanen 2017, "DropoutNet".
@@ -54,33 +60,30 @@ class Learned:
             raise ConfigError(f"learned: steps = {self.steps} is below 1")
 
     def fuse(
-        self,
-        embeddings: Mapping[str, Embeddings],
-        catalogue: Catalogue,
-        interactions: Interactions,
+        self, origins: Origins, catalogue: Catalogue, interactions: Interactions
     ) -> "FittedTowers":
         """Learn. Raises: ConfigError where it is unclear which behaviour is meant."""
-        text = named(embeddings, TEXT, "learned")
-        behaviour = the_behaviour(embeddings, self.behaviour, "learned")
+        name = the_behaviour(origins, self.behaviour, "learned")
+        behaviour = origins.behaviour[name]
         first = first_parameters(
-            text.matrix.shape[1],
+            origins.joined().matrix.shape[1],
             WIDTH,
-            embeddings[behaviour].matrix.shape[1],
+            behaviour.matrix.shape[1],
             self.hidden,
             self.seed,
         )
-        shortest = shortest_target(embeddings[behaviour])
-        untaught = FittedTowers(behaviour, first, price_scale(catalogue), shortest)
+        shortest = shortest_target(behaviour)
+        untaught = FittedTowers(name, first, price_scale(catalogue), shortest)
         counts = Counts.of(interactions, self.half_life_days)
         if np.count_nonzero(counts.total) < 2:
             return untaught
         training = Training(self.steps, self.cold_share, self.seed)
-        taught = training.run(untaught.inputs(embeddings, catalogue), first, counts)
+        taught = training.run(untaught.inputs(origins, catalogue), first, counts)
         return replace(untaught, parameters=taught)
 
-    def load(self, columns: Columns, embeddings: Mapping[str, Embeddings]) -> "FittedTowers":
+    def load(self, columns: Columns, origins: Origins) -> "FittedTowers":
         """Undo `columns`."""
-        behaviour = the_behaviour(embeddings, self.behaviour, "learned")
+        behaviour = the_behaviour(origins, self.behaviour, "learned")
         parameters = {name: array for name, array in columns.items() if name not in _OF_SHOP}
         centre, spread = columns["prices"].tolist()
         return FittedTowers(behaviour, parameters, (centre, spread), float(columns["shortest"]))
@@ -98,13 +101,13 @@ class FittedTowers:
     prices: tuple[float, float]
     shortest: float
 
-    def apply(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> ItemVectors:
-        """Queries and targets (n, d of text + d of behaviour); scores are at most 1.
+    def apply(self, origins: Origins, catalogue: Catalogue) -> ItemVectors:
+        """Queries and targets (n, d of content + d of behaviour); scores are at most 1.
 
-        Items with neither text nor behaviour have zero rows.
+        Items with neither content nor behaviour have zero rows.
         """
-        inputs = self.inputs(embeddings, catalogue)
-        known = (inputs.support > 0) | inputs.text.any(axis=1, keepdims=True)
+        inputs = self.inputs(origins, catalogue)
+        known = (inputs.support > 0) | inputs.content.any(axis=1, keepdims=True)
         asking, found = (
             np.where(known, np.hstack(side(self.parameters, inputs)), 0).astype(np.float32)
             for side in (queries, targets)
@@ -118,13 +121,12 @@ class FittedTowers:
             "shortest": np.array(self.shortest, dtype=np.float64),
         }
 
-    def inputs(self, embeddings: Mapping[str, Embeddings], catalogue: Catalogue) -> Inputs:
+    def inputs(self, origins: Origins, catalogue: Catalogue) -> Inputs:
         """What the towers see."""
-        text = named(embeddings, TEXT, "learned")
-        behaviour = named(embeddings, self.behaviour, "learned")
+        behaviour = named(origins.behaviour, self.behaviour, "learned")
         return Inputs(
-            text=text.matrix,
-            sides=side_columns(catalogue, self.prices),
+            content=origins.joined().matrix,
+            sides=side_features(catalogue, self.prices),
             behaviour=behaviour.matrix,
             support=behaviour.support[:, None],
             length=np.minimum(target_lengths(behaviour, self.shortest), 1)[:, None],

@@ -1,28 +1,73 @@
-"""Training of the towers in torch."""
+"""Training of the towers in torch, by distillation.
+
+The distillation target is the plain gate and decayed counts together. It is better than either, but
+has no vectors.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows
+from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.co_occurrence import WeightedUnits
 from recommender.core.cpu import one_torch_thread
-from recommender.vectors.fusion.distillation import BEHAVIOUR_SHARE, HALF_SUPPORT, Counts
+from recommender.core.interactions import Interactions
 from recommender.vectors.fusion.towers import INPUTS, Inputs, Parameters, queries, targets
 
 ROWS, COLUMNS, PASSES = 512, 2048, 4
 HELD_OUT, CHECK_EVERY, PATIENCE = 0.05, 20, 3
 LEARNING_RATE = 2e-3
-TEACHER_SHARPNESS = 25.0
+TARGET_SHARPNESS = 25.0
 COLD_TARGETS = 0.4
+BEHAVIOUR_SHARE, HALF_SUPPORT = 0.75, 3.0
+COUNTS, TRUSTED_AT = 2.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Weighted co-occurrence, computed for blocks: n by n counts are never held.
+
+    `by_item` (n, u) and `by_unit` (u, n) hold the root of each unit's weight, `total` (n,) the sum
+    of an item's counts with all others, `trust` (n,) how far they are believed, from 0 to 1.
+    """
+
+    by_item: sp.csr_array
+    by_unit: sp.csc_array
+    total: FloatVector
+    trust: FloatVector
+
+    @classmethod
+    def of(cls, interactions: Interactions, half_life_days: float) -> "Counts":
+        """Count, with units weighed by size and age."""
+        units = WeightedUnits.of(interactions, "auto", half_life_days, 0.5)
+        seen = units.seen.copy()
+        seen.data = np.ones_like(seen.data)
+        scaled = sp.csr_array(sp.diags_array(np.sqrt(units.weight)) @ seen).astype(np.float32)
+        others = np.diff(seen.indptr) - 1
+        support = np.bincount(seen.indices, minlength=seen.shape[1])
+        return cls(
+            by_item=sp.csr_array(scaled.T),
+            by_unit=sp.csc_array(scaled),
+            total=np.asarray(seen.T @ (units.weight * others), dtype=np.float32),
+            trust=(support / (support + TRUSTED_AT)).astype(np.float32),
+        )
+
+    def strength(self, rows: Rows, columns: Rows) -> FloatMatrix:
+        """Root of the share of `columns` (k,) in what goes with each of `rows` (b, k)."""
+        counts = (self.by_item[rows] @ self.by_unit[:, columns]).toarray()
+        scale = self.trust[rows] / np.maximum(self.total[rows], 1e-9)
+        strength: FloatMatrix = COUNTS * np.sqrt(counts * scale[:, None])
+        return strength
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Distils the teacher: each step is a softmax over a sample of the items, given some of them.
+    """Distils the target: each step is a softmax over a sample of the items, given some of them.
 
-    The columns of a step are drawn whatever its rows are, so the teacher's distribution over them
+    The columns of a step are drawn whatever its rows are, so the target's distribution over them
     is exactly its distribution given that one of them is bought, and needs no correction.
     """
 
@@ -41,20 +86,20 @@ class Training:
             for name, array in first.items()
         }
         optimiser = torch.optim.AdamW(learned.values(), lr=LEARNING_RATE, weight_decay=0.0)
-        lesson = _Lesson(given, counts, self.seed, self.cold_share)
-        steps = self.steps_for(len(lesson.rows))
+        samples = _Samples(given, counts, self.seed, self.cold_share)
+        steps = self.steps_for(len(samples.rows))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         best = _Best(first)
         with one_torch_thread():
             for step in range(steps):
-                loss = lesson.loss(learned, lesson.draw())
+                loss = samples.loss(learned, samples.draw())
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 schedule.step()
                 if step % CHECK_EVERY == CHECK_EVERY - 1:
                     with torch.no_grad():
-                        best.offer(learned, float(lesson.loss(learned, lesson.exam)))
+                        best.offer(learned, float(samples.loss(learned, samples.exam)))
                     if best.stale >= PATIENCE:
                         break
         return best.parameters
@@ -87,8 +132,8 @@ class _Draw:
     column_kept: NDArray[np.float32]
 
 
-class _Lesson:
-    """Draws questions, and says how far the towers are from the teacher on them."""
+class _Samples:
+    """Draws samples of items, and measures how far the towers are from the target on them."""
 
     def __init__(self, inputs: Inputs, counts: Counts, seed: int, cold_share: float) -> None:
         self.inputs, self.counts, self.cold_share = inputs, counts, cold_share
@@ -126,12 +171,12 @@ class _Lesson:
     def loss(self, parameters: Parameters, draw: _Draw) -> Any:  # noqa: ANN401 - a tensor
         import torch
 
-        device = self.inputs.text.device
+        device = self.inputs.content.device
         asking, found = self.inputs.at(draw.rows), self.inputs.at(draw.columns)
         itself = torch.from_numpy(draw.rows[:, None] == draw.columns).to(device)
         with torch.no_grad():
-            taught = torch.softmax(
-                (TEACHER_SHARPNESS * self._teacher(asking, found, draw)).masked_fill(itself, -1e9),
+            wanted = torch.softmax(
+                (TARGET_SHARPNESS * self._target(asking, found, draw)).masked_fill(itself, -1e9),
                 1,
             )
         row_kept, column_kept = (
@@ -141,14 +186,14 @@ class _Lesson:
         offered = targets(parameters, found.without_behaviour(column_kept))
         scores = asked[0] @ offered[0].T + asked[1] @ offered[1].T
         logits = (parameters["sharpness"].exp() * scores).masked_fill(itself, -1e9)
-        return -(taught * torch.log_softmax(logits, 1)).sum(1).mean()
+        return -(wanted * torch.log_softmax(logits, 1)).sum(1).mean()
 
-    def _teacher(self, asking: Inputs, found: Inputs, draw: _Draw) -> Any:  # noqa: ANN401
+    def _target(self, asking: Inputs, found: Inputs, draw: _Draw) -> Any:  # noqa: ANN401
         import torch
 
         share = BEHAVIOUR_SHARE * asking.support / (asking.support + HALF_SUPPORT)
         gated = share * (asking.behaviour @ found.behaviour.T)
-        gated = gated + (1 - share) * (asking.text @ found.text.T)
+        gated = gated + (1 - share) * (asking.content @ found.content.T)
         counted = torch.from_numpy(self.counts.strength(draw.rows, draw.columns))
         return gated * found.length.T + counted.to(gated.device)
 

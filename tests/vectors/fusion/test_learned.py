@@ -11,18 +11,18 @@ from recommender import registry
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
-from recommender.core.recipe import TEXT, Choice
+from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
-from recommender.core.vectors import Embeddings, ItemVectors
+from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour.co_occurrence_svd import CoOccurrenceSVD
 from recommender.vectors.fusion import training
-from recommender.vectors.fusion.distillation import COUNTS, TRUSTED_AT, Counts
 from recommender.vectors.fusion.learned import FittedTowers, Learned
 from recommender.vectors.fusion.towers import first_parameters
+from recommender.vectors.fusion.training import COUNTS, TRUSTED_AT, Counts
 from tests.support.shops import interactions
 
-Shop = tuple[dict[str, Embeddings], Catalogue, Interactions]
+Shop = tuple[Origins, Catalogue, Interactions]
 WORDS, PER_WORD, COLD_PER_WORD = 8, 12, 1
 N_ITEMS = WORDS * PER_WORD
 
@@ -47,7 +47,7 @@ def made_shop() -> Shop:
     behaviour = CoOccurrenceSVD(dimensions=16).fit(events, silent)
     ids = ItemIds(tuple(f"i{row}" for row in range(N_ITEMS)))
     items = Catalogue.of_titles(ids, ["title"] * N_ITEMS)
-    return {TEXT: text, "behaviour": behaviour}, items, events
+    return Origins({"text": text}, {"behaviour": behaviour}), items, events
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +80,17 @@ def test_behaviour_is_hidden_for_a_share_of_the_asking_items(
 ) -> None:
     inputs = fitted.inputs(shop[0], shop[1])
     counts = Counts.of(shop[2], 0)
-    draws = [training._Lesson(inputs, counts, seed, 0.25).draw() for seed in range(20)]
+    draws = [training._Samples(inputs, counts, seed, 0.25).draw() for seed in range(20)]
     assert np.mean([draw.row_kept.mean() for draw in draws]) == pytest.approx(0.75, abs=0.03)
     assert np.mean([draw.column_kept.mean() for draw in draws]) == pytest.approx(0.9, abs=0.03)
     hidden = inputs.without_behaviour(np.zeros((N_ITEMS, 1), dtype=np.float32))
     assert not hidden.behaviour.any()
     assert not hidden.support.any()
-    assert (hidden.text == inputs.text).all()
+    assert (hidden.content == inputs.content).all()
 
 
 def test_items_held_out_are_not_asked_in_training(shop: Shop, fitted: FittedTowers) -> None:
-    lesson = training._Lesson(fitted.inputs(shop[0], shop[1]), Counts.of(shop[2], 0), 0, 0.25)
+    lesson = training._Samples(fitted.inputs(shop[0], shop[1]), Counts.of(shop[2], 0), 0, 0.25)
     assert len(lesson.exam.rows)
     assert not np.isin(lesson.exam.rows, lesson.rows).any()
 
@@ -165,35 +165,39 @@ def test_what_was_best_on_items_held_out_is_kept() -> None:
 def test_an_item_of_neither_text_nor_behaviour_has_no_vector(
     shop: Shop, fitted: FittedTowers
 ) -> None:
-    text = shop[0][TEXT]
+    text = shop[0].content["text"]
     matrix, words = text.matrix.copy(), text.support.copy()
     matrix[0], words[0] = 0, 0
-    vectors = fitted.apply(shop[0] | {TEXT: Embeddings(matrix, words)}, shop[1])
+    vectors = fitted.apply(Origins({"text": Embeddings(matrix, words)}, shop[0].behaviour), shop[1])
     assert not vectors.queries[0].any()
     assert not vectors.targets[0].any()
     assert vectors.queries[1].any()
 
 
 def test_equal_text_and_sides_make_equal_cold_queries(shop: Shop, fitted: FittedTowers) -> None:
-    text = shop[0][TEXT]
+    text = shop[0].content["text"]
     matrix = text.matrix.copy()
     matrix[1] = matrix[0]
-    vectors = fitted.apply(shop[0] | {TEXT: Embeddings(matrix, text.support)}, shop[1])
+    vectors = fitted.apply(
+        Origins({"text": Embeddings(matrix, text.support)}, shop[0].behaviour), shop[1]
+    )
     assert vectors.queries[0] == pytest.approx(vectors.queries[1], abs=1e-6)
 
 
 def test_no_interactions_leave_the_plain_gate(shop: Shop) -> None:
     none = interactions([], N_ITEMS)
-    embeddings = shop[0] | {"behaviour": CoOccurrenceSVD(dimensions=4).fit(none, silent)}
-    vectors = Learned().fuse(embeddings, shop[1], none).apply(embeddings, shop[1])
+    behaviour = {"behaviour": CoOccurrenceSVD(dimensions=4).fit(none, silent)}
+    origins = Origins(shop[0].content, behaviour)
+    vectors = Learned().fuse(origins, shop[1], none).apply(origins, shop[1])
     assert int((vectors.queries[0] @ vectors.targets.T)[1:].argmax() + 1) % WORDS == 0
 
 
-def test_side_columns_are_learned_from(shop: Shop) -> None:
+def test_side_features_are_learned_from(shop: Shop) -> None:
     """Text says nothing here; the category tells what goes together."""
-    embeddings, items, events = shop
-    same = np.tile(embeddings[TEXT].matrix[:1], (N_ITEMS, 1))
-    blind = embeddings | {TEXT: Embeddings(same, embeddings[TEXT].support)}
+    origins, items, events = shop
+    text = origins.content["text"]
+    same = np.tile(text.matrix[:1], (N_ITEMS, 1))
+    blind = Origins({"text": Embeddings(same, text.support)}, origins.behaviour)
     category = tuple(f"c{row % WORDS}" for row in range(N_ITEMS))
     told = replace(items, category=category)
     cold = np.arange(WORDS * COLD_PER_WORD)
@@ -224,7 +228,8 @@ def test_parameters_out_of_range_are_refused(parameters: dict[str, float]) -> No
 
 
 def test_two_behaviours_must_be_told_apart(shop: Shop) -> None:
-    both = shop[0] | {"views": shop[0]["behaviour"]}
+    behaviour = shop[0].behaviour["behaviour"]
+    both = Origins(shop[0].content, {"behaviour": behaviour, "views": behaviour})
     with pytest.raises(ConfigError, match="2 interaction models"):
         Learned().fuse(both, shop[1], shop[2])
     Learned(behaviour="views", steps=1).fuse(both, shop[1], shop[2])
