@@ -1,4 +1,4 @@
-"""Every name that a recipe may use, one page; what a name stands for is imported when it is used.
+"""Every name that a recipe may use, on one page. Implementations are imported when they are used.
 
 To add an implementation: one file with a frozen dataclass, one line here. The line also enrols it
 in the contract suite of its protocol.

@@ -59,7 +59,7 @@ class SameBrandGenerator:
 class SameCategoryGenerator:
     """Proposes the nearest item vectors that share the first `level` parts of the category path.
 
-    0 stands for the whole path.
+    0 means the whole path.
     """
 
     near_by_content: ClassVar[bool] = False
