@@ -16,7 +16,7 @@ from tests.support.shop_files import orders, write_shop
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 FEWER: list[tuple[str, ...]] = [("a", "b"), ("a", "f")]
-OTHERS = [("a", "f"), ("a", "f", "x"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
+OTHERS = [*BASKETS, *[("a", f"x{number}", f"y{number}") for number in range(6)] * 3]
 
 
 @pytest.fixture
@@ -75,6 +75,17 @@ def test_a_held_run_goes_live_once(held: Job, publisher: Publisher) -> None:
         approve(held.artifacts, publisher)
 
 
+def test_a_later_generation_overtakes_what_is_held(
+    held: Job, folder: Path, publisher: Publisher
+) -> None:
+    pipeline.reindex(job(folder), publisher, Gates(), force=True)
+    assert require_run(held.artifacts, 2).state == "held"
+    with pytest.raises(ConfigError, match="waiting: none"):
+        approve(held.artifacts, publisher, 2)
+    with pytest.raises(ConfigError, match=r"there are: 3 live, 1 previous$"):
+        release(held.artifacts, publisher, "held")
+
+
 def test_only_a_held_run_is_approved(held: Job, publisher: Publisher) -> None:
     with pytest.raises(ConfigError, match=r"run 1 is not held .* waiting: 2$"):
         approve(held.artifacts, publisher, 1)
@@ -112,11 +123,12 @@ def test_lists_that_changed_show_what_stays_and_what_is_new(
     store = job(folder).artifacts
     old, new = (release(store, publisher, name) for name in ("previous", "live"))
     (found,) = differences(store, old, new)
-    assert (found.n_common, found.n_new, found.n_gone) == (6, 1, 0)
+    assert (found.n_common, found.n_new, found.n_gone) == (6, 12, 0)
     assert found.n_changed > 0
     assert 0 < found.churn < 1
     kept = [changed.kept for changed in found.best_sellers]
     assert kept == sorted(kept)
+    assert kept[0] < kept[-1]
     for changed in found.best_sellers:
         before, after = ([entry.item for entry in part] for part in (changed.before, changed.after))
         assert [entry.stays for entry in changed.before] == [item in after for item in before]
@@ -125,4 +137,4 @@ def test_lists_that_changed_show_what_stays_and_what_is_new(
         both = len(set(before) & set(after)) / max(len(before), len(after))
         assert changed.kept == pytest.approx(both)
     (back,) = differences(store, new, old)
-    assert (back.n_new, back.n_gone) == (0, 1)
+    assert (back.n_new, back.n_gone) == (0, 12)
