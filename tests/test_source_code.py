@@ -66,7 +66,6 @@ UNTESTED = {
 
 TEMPORARY: frozenset[str] = frozenset(
     {
-        "recommender/artifacts/storage.py",
         "recommender/build/contents.py",
         "recommender/build/job.py",
         "recommender/build/list_steps.py",
