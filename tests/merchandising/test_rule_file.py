@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from recommender.errors import DataError
 from recommender.merchandising.rule_file import parsed, read_rules, required_rules
 from recommender.merchandising.rule_set import MerchandisingRule, RuleSet, Selection
+from tests.support.repository import CONFIG
 
-EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
+EXAMPLE = CONFIG / "examples" / "rules.yaml"
 
 
 def one(text: str) -> MerchandisingRule:

@@ -12,7 +12,8 @@ from redis import Redis
 
 from recommender.settings.loading import load
 from tests.serving.servers import until
-from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
+from tests.support.repository import REPOSITORY
+from tests.workers.fleet import QUEUE, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
 from workers.processes import ONE_THREAD

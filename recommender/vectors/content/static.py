@@ -176,9 +176,6 @@ def _counted(tokens: Sequence[Sequence[int]], size: int) -> Any:  # noqa: ANN401
     return sparse.csr_array((ones, rows, ends), shape=(len(tokens), size))
 
 
-BLOCK = 8192
-
-
 @dataclass(frozen=True, slots=True)
 class HashingEncoder:
     """Counts of signed, hashed character 3- to 5-grams, of length one.
