@@ -9,22 +9,16 @@ from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.protocols import FittedFusion, Fusion
 from recommender.core.recipe import Choice
-from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
-from recommender.vectors.content.static import HashingEncoder
-from tests.support.shops import catalogue, checkerboard
+from tests.support.shops import catalogue, text_and_orders
 
 N_ITEMS, COLD = 20, 2
 
 
 @pytest.fixture(scope="module")
 def shop() -> tuple[Origins, Catalogue, Interactions]:
-    items, events = catalogue(N_ITEMS), checkerboard(N_ITEMS, cold=COLD)
-    matrix = HashingEncoder(64).encode(items.title, silent)
-    text = Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
-    model = registry.interaction_model(Choice("co-occurrence-svd", {"dimensions": 8}))
-    return Origins({"text": text}, {"orders": model.fit(events, silent)}), items, events
+    return text_and_orders(N_ITEMS, COLD)
 
 
 @pytest.fixture(scope="module", params=sorted(registry.FUSIONS))
@@ -159,27 +153,3 @@ def test_absent_embeddings_are_named(
 ) -> None:
     with pytest.raises(ConfigError, match=r"no embeddings 'clicks'; there are (text, )?orders"):
         registry.fusion(Choice(name, parameters)).fuse(*shop)
-
-
-def test_gate_moves_from_text_to_behaviour(
-    shop: tuple[Origins, Catalogue, Interactions],
-) -> None:
-    gate = registry.fusion(Choice("gated", {"text_share": 0.2, "half_support": 10.0}))
-    vectors = gate.fuse(*shop).apply(shop[0], shop[1])
-    dimensions = shop[0].content["text"].matrix.shape[1]
-    weight = np.linalg.norm(vectors.queries[:, dimensions:], axis=1)
-    support = shop[0].behaviour["orders"].support
-    assert weight[1:] == pytest.approx(0.8 * support[1:] / (support[1:] + 10), abs=1e-5)
-    assert weight[0] == pytest.approx(1)
-
-
-def test_gated_targets_are_as_long_as_the_behaviours_and_cold_ones_shortest(
-    shop: tuple[Origins, Catalogue, Interactions],
-) -> None:
-    vectors = registry.fusion(Choice("gated")).fuse(*shop).apply(shop[0], shop[1])
-    text, orders = shop[0].content["text"], shop[0].behaviour["orders"]
-    assert orders.targets is not None
-    of_text = np.linalg.norm(vectors.targets[:, : text.matrix.shape[1]], axis=1)
-    bought = np.linalg.norm(orders.targets, axis=1)
-    assert of_text[1:-COLD] == pytest.approx(bought[1:-COLD], abs=1e-5)
-    assert of_text[-COLD:] == pytest.approx(np.full(COLD, bought[:-COLD].min()), abs=1e-5)

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
@@ -157,61 +157,9 @@ def test_files(tmp_path: Path) -> None:
         required_rules(path)
 
 
-@pytest.mark.parametrize(
-    ("day", "season"),
-    [
-        ("2026-01-31", "not yet valid"),
-        ("2026-02-01", "valid"),
-        ("2026-02-28", "valid"),
-        ("2026-03-01", "expired"),
-    ],
-)
-def test_both_days_are_included(day: str, season: str) -> None:
-    rule = one("    exclude: a\n    from: 2026-02-01\n    until: 2026-02-28")
-    assert rule.season(date.fromisoformat(day)) == season
-
-
-def test_a_digest_covers_what_the_rules_do_and_not_their_lines_or_days() -> None:
-    today = date(2026, 2, 2)
-
-    def digest(text: str) -> str:
-        return parsed(f"rules:\n{text}")[0].on(today).digest
-
-    plain = digest("- name: a\n  exclude: x")
-    assert digest("\n# why\n- name: a\n  note: told\n  exclude: x\n  until: 2027-01-01") == plain
-    assert digest("- name: a\n  exclude: y") != plain
-    assert digest("- name: a\n  exclude: x\n  until: 2026-01-01") == ""
-
-
 @settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     for given_text in (text, f"rules:\n  - name: {text}\n    exclude: {text}"):
         rules, faults = parsed(given_text)
         assert rules.rules or faults or not rules.rules
-
-
-@st.composite
-def books(draw: st.DrawFn) -> RuleSet:
-    names = st.text(min_size=1, max_size=5)
-    some = st.lists(names, max_size=3).map(tuple)
-    selections = st.builds(Selection, some, some, some)
-    rules = st.builds(
-        MerchandisingRule,
-        names,
-        st.sampled_from(["pin", "boost", "exclude"]),
-        selections,
-        st.lists(st.tuples(names, names), max_size=3).map(tuple),
-        selections,
-        some,
-        position=st.integers(0, 9),
-        by=st.floats(1, 9),
-        substitute=names,
-    )
-    return RuleSet(tuple(draw(st.lists(rules, max_size=4))))
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(books())
-def test_a_rule_set_and_its_json_are_the_same(rules: RuleSet) -> None:
-    assert RuleSet.from_plain(rules.plain()) == rules

@@ -19,7 +19,7 @@ from recommender.publishing.inspection import Audit, audit
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
-from tests.publishing.test_publisher import after
+from tests.publishing.interruptions import after
 from tests.serving import builds, servers
 from tests.serving.test_lookup import soon
 

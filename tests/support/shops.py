@@ -4,13 +4,17 @@ import dataclasses
 
 import numpy as np
 
+from recommender import registry
 from recommender.core.arrays import unit_rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
+from recommender.core.recipe import Choice
+from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
+from recommender.vectors.content.static import HashingEncoder
 from recommender.vectors.index.exact import Exact
 
 WORDS = ("kettle", "lamp", "rake", "scarf", "drum", "stamp")
@@ -68,6 +72,15 @@ def checkerboard(n_items: int = 20, n_baskets: int = 200, cold: int = 2) -> Inte
         pool = np.arange(number % 2, n_items - cold, 2)
         baskets.append(sorted(rng.choice(pool, 4, replace=False).tolist()))
     return interactions(baskets, n_items)
+
+
+def text_and_orders(n_items: int, cold: int) -> tuple[Origins, Catalogue, Interactions]:
+    """The checkerboard with embeddings of its titles, `text`, and of its baskets, `orders`."""
+    items, events = catalogue(n_items), checkerboard(n_items, cold=cold)
+    matrix = HashingEncoder(64).encode(items.title, silent)
+    text = Embeddings.of_rows(matrix, np.ones(n_items, dtype=np.float32))
+    model = registry.interaction_model(Choice("co-occurrence-svd", {"dimensions": 8}))
+    return Origins({"text": text}, {"orders": model.fit(events, silent)}), items, events
 
 
 def random_vectors(n_items: int) -> ItemVectors:
