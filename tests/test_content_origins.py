@@ -1,15 +1,13 @@
 """Several content origins in one recipe, from their files to the lists."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recommender.artifacts.runs import Run
 from recommender.build.contents import find_build, read_lists
-from recommender.build.job import Job, pinned, resumed
+from recommender.build.job import Job, pinned
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
 from recommender.pipeline import content_embeddings, plan, read_shop_columns
@@ -115,15 +113,6 @@ def test_two_text_encoders_have_shards_of_their_own(job: Job) -> None:
         for key in shards
     }
     assert shapes == {32, 64}
-
-
-def test_pins_of_a_run_of_the_version_before_are_understood(tmp_path: Path) -> None:
-    job = pinned(load(write_small_shop(tmp_path)).job())
-    assert job.pins is not None
-    pins = json.loads(json.dumps(dataclasses.asdict(job.pins)))
-    (encoder,), (end,) = pins.pop("content").values(), pins.pop("ledger_ends").values()
-    old = Run("acme", 1, "running", {}, pins | {"encoder": encoder, "ledger_end": end})
-    assert resumed(job, old).pins == job.pins
 
 
 def test_names_of_content_and_behaviour_differ(job: Job) -> None:

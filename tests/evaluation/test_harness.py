@@ -2,51 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.recipe import Recipe
-from recommender.core.telemetry import silent
-from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
 from recommender.evaluation.experiments import evaluate_baselines
-from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
-from recommender.evaluation.protocols import Window, window
-from recommender.settings.loading import load
-from recommender.vectors.content.static import HashingEncoder
-from tests.support.shops import catalogue, checkerboard
-
-N_ITEMS = 40
-
-
-@pytest.fixture
-def recipe() -> Recipe:
-    return load(Path("config/examples/demo.toml"), ["recipe.content.text=hashing"]).recipe.recipe()
-
-
-def events() -> Interactions:
-    """Baskets of items that go together, a quarter of them in the last days."""
-    made = checkerboard(N_ITEMS, 800)
-    day = 1 + made.basket.astype(np.int64) // 80
-    return replace(made, time=day * DAY_S, user=made.basket % 200)
-
-
-def split(shop: Interactions) -> Window:
-    return window(shop, until=11 * DAY_S, days=3)
-
-
-def text() -> Embeddings:
-    matrix = HashingEncoder(64).encode(catalogue(N_ITEMS).title, silent)
-    return Embeddings.of_rows(matrix, np.ones(N_ITEMS, dtype=np.float32))
-
-
-def prepared(shop: Interactions, protocol: ProtocolName = "basket") -> Harness:
-    return harness_of(
-        catalogue(N_ITEMS), split(shop), {"text": text()}, EvaluationPlan(protocol=protocol)
-    )
+from recommender.evaluation.harness import EvaluationPlan
+from tests.evaluation.small_harness import N_ITEMS, events, prepared
 
 
 def noisy(shop: Interactions) -> Interactions:
@@ -124,14 +89,6 @@ def test_external_lists_are_evaluated_as_built_ones(recipe: Recipe) -> None:
     assert "simulated cold" in ours.slices
     assert "simulated cold" not in same.slices
     assert "simulated cold" not in difference
-
-
-def test_baselines_in_the_folds_are_what_a_fit_in_each_fold_gives(recipe: Recipe) -> None:
-    made = prepared(events())
-    short = {one.name: one for one in evaluate_baselines(made, recipe)[0]}
-    assert {name for name, one in short.items() if one.cold.ndcg.any()} == {  # type: ignore[union-attr]
-        *("best sellers", "text alone", "plain concatenation")
-    }
 
 
 def test_validation_windows_move_back_and_the_test_period_does_not() -> None:
