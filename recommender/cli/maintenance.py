@@ -29,7 +29,7 @@ from recommender.insights.doctor import (
     examine_parts,
     examine_servers,
 )
-from recommender.insights.gc import Removal, tidy
+from recommender.insights.gc import Removal, collect_garbage
 from recommender.publishing.embedded import Embedded
 from recommender.publishing.inspection import audit, inspect_servers, uncovered_slots
 from recommender.readers.sources import paths
@@ -231,7 +231,7 @@ def _config(options: argparse.Namespace) -> int:
 def _gc(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        removal = tidy(
+        removal = collect_garbage(
             settings.artifact_store(),
             shop,
             keep_runs=settings.artifacts.keep_runs,

@@ -49,7 +49,7 @@ class Removal:
     complete: bool = True
 
 
-def tidy(
+def collect_garbage(
     store: ArtifactStore,
     publisher: Publisher,
     *,

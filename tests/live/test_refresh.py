@@ -20,7 +20,7 @@ from recommender.cli.session import publisher as publisher_of
 from recommender.core.related import RelatedList
 from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from recommender.insights.gc import tidy
+from recommender.insights.gc import collect_garbage
 from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.live_state import live_state
 from recommender.live.overlays import base_lists, changed, composed, live_record
@@ -277,12 +277,12 @@ def test_a_hidden_item_stays_hidden(shop: Shop) -> None:
     assert "99001" not in shop.lists(PHONE)[0].ids
 
 
-def test_tidying_keeps_what_lies_over_the_build(shop: Shop) -> None:
+def test_garbage_collection_keeps_the_overlay(shop: Shop) -> None:
     shop.write(NEW)
     shop.refresh("99001")
     store = shop.settings.artifact_store()
     with publisher_of(shop.settings) as publisher:
-        tidy(store, publisher, keep_runs=0, dry_run=False)
+        collect_garbage(store, publisher, keep_runs=0, dry_run=False)
         assert live_state(store, publisher).record.provisional == {"99001"}
     shop.refresh("99001")
 
