@@ -25,7 +25,7 @@ from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVect
 from recommender.live.live_state import live_state
 from recommender.live.overlays import base_lists, changed, composed, live_record
 from recommender.live.refresh import Refreshment, checked, refresh
-from recommender.live.rule_changes import apply_rules
+from recommender.live.rules import apply_rules
 from recommender.merchandising.rule_file import parsed
 from recommender.publishing.hidden import Hidden
 from recommender.readers.shop import read_catalogue
