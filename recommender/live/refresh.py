@@ -26,7 +26,7 @@ from recommender.live.fold_in import ReverseNeighbours
 from recommender.live.list_deltas import ListDelta, NamedEntries, apply_delta
 from recommender.live.live_state import LiveState
 from recommender.live.loaded_build import LoadedBuild, LoadedPlacement
-from recommender.live.overlays import Refreshed, Rewrite, base_lists, lay
+from recommender.live.overlays import Refreshed, Rewrite, base_lists, publish_overlay
 from recommender.merchandising.application import RuleApplication, rules_in_force
 from recommender.publishing.publisher import Publisher
 from recommender.ranking.evidence import EvidenceScale
@@ -89,7 +89,7 @@ def refresh(
         for placement, lists in zip(placements, base, strict=True)
     )
     record = live.record.with_refreshed(replace(fresh, deltas=deltas))
-    generation, made = lay(
+    generation, made = publish_overlay(
         job.artifacts, publisher, record, base=base, seen=live.pointer, rewrite=_rewrite(build)
     )
     before = base[0].ids
@@ -170,6 +170,5 @@ def _n_holders(lists: NamedLists, items: ItemIds) -> int:
     """The number of lists of other items that hold some of the items."""
     held = np.zeros(len(lists.ids), dtype=bool)
     held[lists.ids.rows(items)] = True
-    at = np.flatnonzero(held[lists.lists.entries.rows])
-    holders = np.unique(np.searchsorted(lists.lists.offsets, at, side="right") - 1)
+    holders = np.unique(lists.lists.owners[held[lists.lists.entries.rows]])
     return int((~held[holders]).sum())

@@ -14,7 +14,7 @@ from recommender.core.lists import RelatedLists
 from recommender.core.recipe import Placement
 from recommender.errors import DataError
 from recommender.live.live_state import LiveState
-from recommender.live.overlays import base_lists, lay
+from recommender.live.overlays import base_lists, publish_overlay
 from recommender.merchandising.application import MerchandisedLists, RuleApplication, snapshot
 from recommender.merchandising.conflicts import conflicts
 from recommender.merchandising.matching import Shelves, Unknown, nearest
@@ -135,7 +135,7 @@ def apply_rules(live: LiveState, publisher: Publisher, rules: RuleSet) -> Genera
     live since the state was read.
     """
     record = live.record.with_rules(snapshot(rules))
-    generation, _ = lay(
+    generation, _ = publish_overlay(
         live.artifacts,
         publisher,
         record,
