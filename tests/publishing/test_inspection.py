@@ -27,18 +27,18 @@ def test_a_server_that_is_well() -> None:
 
 @pytest.mark.fault("S5", "S6")
 @pytest.mark.parametrize(
-    ("facts", "verdict", "told"),
+    ("facts", "verdict", "reported"),
     [
         (replace(WELL, version=(6, 2, 14)), "warning", "cannot swap at full memory"),
         (replace(WELL, version=(8, 2, 1)), "warning", "CVE-2025-49844"),
         (replace(WELL, version=(7, 2, 4)), "warning", "CVE-2025-49844"),
-        (replace(WELL, policy="allkeys-lru"), "fault", "lists would be forgotten"),
+        (replace(WELL, policy="allkeys-lru"), "fault", "lists would be evicted"),
         (replace(WELL, addresses=("*",), open_to_all=True), "warning", "needs no password"),
         (replace(WELL, addresses=("10.0.0.5",), unprotected=True), "warning", "protected-mode no"),
     ],
 )
-def test_servers_that_are_not(facts: ServerFacts, verdict: str, told: str) -> None:
-    assert told in worst(examine_store(facts))[verdict]
+def test_servers_that_are_not(facts: ServerFacts, verdict: str, reported: str) -> None:
+    assert reported in worst(examine_store(facts))[verdict]
 
 
 IN_CLUSTER = replace(WELL, in_cluster=True, all_or_nothing=False)
@@ -52,21 +52,21 @@ def test_a_cluster_that_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("servers", "uncovered", "verdict", "told"),
+    ("servers", "uncovered", "verdict", "reported"),
     [
         ({"a:1": IN_CLUSTER}, "0-99", "fault", "no node has slots 0-99"),
         ({"a:1": IN_CLUSTER, "b:1": "refused"}, "", "fault", "refused"),
         ({"a:1": replace(IN_CLUSTER, version=(6, 2))}, "", "fault", "of version 7 or newer"),
-        ({"a:1": replace(IN_CLUSTER, policy="allkeys-lru")}, "", "fault", "would be forgotten"),
+        ({"a:1": replace(IN_CLUSTER, policy="allkeys-lru")}, "", "fault", "would be evicted"),
         ({"a:1": replace(IN_CLUSTER, all_or_nothing=True)}, "", "warning", "full-coverage yes"),
         ({"": IN_CLUSTER}, None, "fault", "store.url as redis+cluster://"),
         ({"": "refused"}, None, "fault", "refused"),
     ],
 )
 def test_clusters_that_are_not(
-    servers: dict[str, ServerFacts | str], uncovered: str | None, verdict: str, told: str
+    servers: dict[str, ServerFacts | str], uncovered: str | None, verdict: str, reported: str
 ) -> None:
-    assert told in worst(examine_servers(servers, uncovered))[verdict]
+    assert reported in worst(examine_servers(servers, uncovered))[verdict]
 
 
 @pytest.mark.server
