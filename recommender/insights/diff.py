@@ -148,7 +148,7 @@ def approve(
         there = ", ".join(str(run.number) for run in waiting) or "none"
         wanted = "no run" if number is None else f"run {number} is not"
         raise ConfigError(
-            f"shop {store.shop}: {wanted} held and newer than what is live; waiting: {there}"
+            f"shop {store.shop}: {wanted} held and newer than the live generation; waiting: {there}"
         )
     try:
         generation = pipeline.publish(store, run, publisher, progress=progress)
@@ -287,7 +287,7 @@ def _rows(catalogue: Catalogue, items: Sequence[str]) -> list[int]:
         if item not in catalogue.ids:
             near = nearest(item, catalogue.ids)
             hint = f"; did you mean {near!r}?" if near else ""
-            raise ConfigError(f"item {item!r:.60} is not in what is live{hint}")
+            raise ConfigError(f"item {item!r:.60} is not in the live lists{hint}")
     return [catalogue.ids.row(item) for item in dict.fromkeys(items)]
 
 

@@ -80,7 +80,7 @@ class DuplicatePairs:
         pairs, cosines = _near_pairs(near, text_codes(titles)[0], grouped)
         scale = CosineThresholds.measured(sets, pairs, cosines)
         close = cosines >= scale.variant
-        apart = {
+        differing = {
             (one, other): (sets[one] - sets[other], sets[other] - sets[one], cosine)
             for (one, other), cosine in zip(
                 pairs[close].tolist(), cosines[close].tolist(), strict=True
@@ -89,11 +89,13 @@ class DuplicatePairs:
         }
         rare = _occurring_once(sets)
         nearly = {
-            pair: reason for pair, found in apart.items() if (reason := _reason(found, scale, rare))
+            pair: reason
+            for pair, found in differing.items()
+            if (reason := _reason(found, scale, rare))
         }
         swaps = {
             pair: (one, other)
-            for pair, (one, other, _) in apart.items()
+            for pair, (one, other, _) in differing.items()
             if len(one) == len(other) == 1 and pair not in nearly
         }
         axes = _axes(sets, swaps)
@@ -117,8 +119,10 @@ class DuplicatePairs:
                     yield Finding("near-duplicate", row, reason, partner)
         for members in _joined(self.variants):
             shared = set.intersection(*(set(words[row]) for row in members))
-            apart = list({word: 0 for row in members for word in words[row] if word not in shared})
-            listed = ", ".join(apart[:LISTED]) + (", ..." if len(apart) > LISTED else "")
+            differing = list(
+                {word: 0 for row in members for word in words[row] if word not in shared}
+            )
+            listed = ", ".join(differing[:LISTED]) + (", ..." if len(differing) > LISTED else "")
             for row, other in _with_first(members):
                 detail = f"one of {len(members)}, by {listed}"
                 yield Finding("ungrouped-variant", row, detail, other)
@@ -146,9 +150,9 @@ def _near_pairs(
 
     Pairs with the same title, or with a group each, are left out.
     """
-    asking, places = np.nonzero(near.found)
-    found = near.rows[asking, places].astype(np.int64)
-    places = np.minimum(asking, found) * len(titles) + np.maximum(asking, found)
+    queries, places = np.nonzero(near.found)
+    found = near.rows[queries, places].astype(np.int64)
+    places = np.minimum(queries, found) * len(titles) + np.maximum(queries, found)
     places, first = np.unique(places, return_index=True)
     pairs = np.stack(np.divmod(places, len(titles)), axis=1).astype(np.int32)
     differ = titles[pairs[:, 0]] != titles[pairs[:, 1]]

@@ -222,8 +222,8 @@ class ReverseNeighbours:
         ).keep_first(settled.shape[1] + ranked.rows.shape[1])
         kept = self.chooser.filtered(holders, joined)
         width = len(self.lists.ids)
-        asking = np.arange(len(holders), dtype=np.int64)[:, None] * width
-        return np.isin(asking + ranked.rows, (asking + kept.rows)[kept.found])
+        first = np.arange(len(holders), dtype=np.int64)[:, None] * width
+        return np.isin(first + ranked.rows, (first + kept.rows)[kept.found])
 
     def _nearest(self, items: Rows, nearness: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which entries (e,) are in the lists of the `shown` nearest items of their item."""

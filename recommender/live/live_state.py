@@ -108,7 +108,7 @@ class LiveState:
     def pointer(self) -> Pointer:
         """The live pointer. Raises: StoreUnavailable if it was not read."""
         if self.seen is None:
-            raise StoreUnavailable(f"shop {self.artifacts.shop}: the store cannot be asked")
+            raise StoreUnavailable(f"shop {self.artifacts.shop}: the store is unavailable")
         return self.seen
 
     @property

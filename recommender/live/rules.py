@@ -231,7 +231,7 @@ def _idle(
         if rule.name in reported:
             continue
         if barred[number]:
-            message = f"pins what is out of stock, in {_lists(int(barred[number]))}"
+            message = f"pins an item that is out of stock, in {_lists(int(barred[number]))}"
             yield _warning(rule, "barred", message)
         elif not counts[number]:
             yield _warning(rule, "dead", "acts in no list")
