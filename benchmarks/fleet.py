@@ -81,7 +81,7 @@ def _encoding(config: Path, number: int) -> float:
     """Seconds from the plan of the texts to the last shard."""
     settings = load(config)
     job = resumed(settings.job(), require_run(settings.artifact_store(), number))
-    _until(job, "text-plan")
+    _until(job, "text-plan.text")
     started = time.perf_counter()
     _until(job, "encode.text")
     return time.perf_counter() - started

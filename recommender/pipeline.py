@@ -166,7 +166,7 @@ def reindex(
         raise
     except (RecommenderError, KeyboardInterrupt) as error:
         why = str(error) or "interrupted"
-        with suppress(ArtifactError):  # a full disk takes no record either; its error is told
+        with suppress(ArtifactError):  # a full disk refuses the record too
             run.save(job.artifacts, state="failed", error=why, stages=_costs(job))
         raise
     run.save(

@@ -1,4 +1,4 @@
-"""Every name that a recipe may use, one page; what a name stands for is imported when it is used.
+"""Every name that a recipe may use, on one page. Implementations are imported when they are used.
 
 To add an implementation: one file with a frozen dataclass, one line here. The line also enrols it
 in the contract suite of its protocol.
@@ -36,7 +36,7 @@ TEXT_ENCODERS: Names = MappingProxyType(
         "sentence-transformers": (
             "recommender.vectors.content.sentence_transformer:SentenceTransformerEncoder"
         ),
-        "hashing": "recommender.vectors.content.hashing:HashingEncoder",
+        "hashing": "recommender.vectors.content.static:HashingEncoder",
         "openai": "recommender.vectors.content.openai:OpenAIEncoder",
         "static": "recommender.vectors.content.static:StaticEncoder",
     }
@@ -74,9 +74,9 @@ CANDIDATES: Names = MappingProxyType(
         "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrenceGenerator",
         "text-back-off": "recommender.ranking.candidates.co_occurrence:TextBackOffGenerator",
         "best-sellers": "recommender.ranking.candidates.popularity:BestSellersGenerator",
-        "by-category": "recommender.ranking.candidates.labels:ByCategoryGenerator",
-        "same-brand": "recommender.ranking.candidates.labels:SameBrandGenerator",
-        "same-category": "recommender.ranking.candidates.labels:SameCategoryGenerator",
+        "by-category": "recommender.ranking.candidates.nearest:ByCategoryGenerator",
+        "same-brand": "recommender.ranking.candidates.nearest:SameBrandGenerator",
+        "same-category": "recommender.ranking.candidates.nearest:SameCategoryGenerator",
         "trending": "recommender.ranking.candidates.popularity:TrendingGenerator",
     }
 )
@@ -92,7 +92,7 @@ RANKERS: Names = MappingProxyType(
 FILTERS: Names = MappingProxyType(
     {
         "in-stock": "recommender.ranking.filters.eligibility:InStock",
-        "one-per-group": "recommender.ranking.filters.one_per_group:OnePerGroup",
+        "one-per-group": "recommender.ranking.filters.eligibility:OnePerGroup",
         "same-category": "recommender.ranking.filters.labels:SameCategory",
         "other-category": "recommender.ranking.filters.labels:OtherCategory",
         "same-brand": "recommender.ranking.filters.labels:SameBrand",

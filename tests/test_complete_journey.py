@@ -7,8 +7,9 @@ import pytest
 
 from data_fixtures.__main__ import main as fixtures
 from recommender.cli.main import run
+from tests.support.repository import CONFIG
 
-CONFIG = Path(__file__).parents[1] / "config" / "examples" / "complete_journey.toml"
+SETTINGS = CONFIG / "examples" / "complete_journey.toml"
 BOUGHT_ONCE, BOUGHT_OFTEN = "610561", "1004596"
 """Two frozen pizzas: one order knows the first, 123 the second."""
 
@@ -21,7 +22,7 @@ def test_every_product_sold_has_its_list(
 ) -> None:
     assert fixtures(["complete-journey", "--out", str(tmp_path)]) == 0
     options = [
-        *("--config", str(CONFIG)),
+        *("--config", str(SETTINGS)),
         *("--set", f"catalogue.path={tmp_path / 'catalogue.parquet'}"),
         *("--set", f"interactions.path={tmp_path / 'orders.parquet'}"),
         *("--set", f"state.folder={tmp_path / 'state'}"),

@@ -30,9 +30,10 @@ from recommender.ranking.training_set import near_by_content
 from recommender.settings.loading import load
 from recommender.settings.tables import RecipeSettings
 from tests.support.builds import make
+from tests.support.repository import CONFIG
 from tests.support.shop_files import SMALL_SHOP, orders, write_shop, write_small_shop
 
-READY_MADE = Path(__file__).parents[1] / "config" / "recipes" / "placements.toml"
+READY_MADE = CONFIG / "recipes" / "placements.toml"
 RULES = (Choice("in-stock"), Choice("one-per-group", {"variant": "best-selling"}))
 SHOWN = 5
 

@@ -11,8 +11,8 @@ from data_fixtures.__main__ import main as fixtures
 from recommender.build.contents import find_build, read_catalogue, read_interactions
 from recommender.cli.main import run
 from recommender.settings.loading import load
+from tests.support.repository import CONFIG
 
-REPOSITORY = Path(__file__).parents[1]
 SEED_ITEM = "85123A"
 
 pytestmark = [pytest.mark.data, pytest.mark.model]
@@ -27,7 +27,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("online-retail")
     assert fixtures(["online-retail", str(source), "--out", str(folder)]) == 0
     options = [
-        *("--config", str(REPOSITORY / "config" / "examples" / "online_retail.toml")),
+        *("--config", str(CONFIG / "examples" / "online_retail.toml")),
         *("--set", f"interactions.path={folder / 'orders.csv.gz'}"),
         *("--set", f"state.folder={folder / 'state'}"),
     ]

@@ -14,9 +14,9 @@ import pytest
 
 from recommender.cli.main import run
 from recommender.publishing.embedded import Embedded
+from tests.support.repository import CONFIG, REPOSITORY
 from tests.support.shop_files import orders, write_shop
 
-REPOSITORY = Path(__file__).parents[1]
 FILES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
 FOLDERS = ("recommender", "workers", "data_fixtures", "config")
 DEMO_ITEM = "1098066"
@@ -100,7 +100,7 @@ def test_wheel_contains_the_packages_and_what_ships_with_them(wheel: Path) -> No
     assert "recommender/pages/static/uplot.LICENSE.txt" in names
     assert "recommender/serving/lookup.py" in names
     shipped = {name for name in names if name.startswith("recommender/shipped/config/")}
-    files = {path for path in (REPOSITORY / "config").rglob("*") if path.is_file()}
+    files = {path for path in CONFIG.rglob("*") if path.is_file()}
     assert shipped == {f"recommender/shipped/{path.relative_to(REPOSITORY)}" for path in files}
     requires = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
     assert [line for line in requires if "extra ==" not in line] == ["Requires-Dist: redis>=8.0"]
@@ -134,7 +134,7 @@ def test_recipes_have_names(installed: Path, tmp_path: Path) -> None:
 
 def test_default_settings_are_printed(installed: Path, tmp_path: Path) -> None:
     printed = command(installed, tmp_path, "recommender.cli", "config", "--defaults")
-    assert printed.stdout == (REPOSITORY / "config" / "default.toml").read_text()
+    assert printed.stdout == (CONFIG / "default.toml").read_text()
 
 
 def test_celery_finds_the_fleet(installed: Path, tmp_path: Path) -> None:

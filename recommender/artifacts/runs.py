@@ -1,7 +1,7 @@
-"""Runs: what each reindex was given and did, as JSON beside the artifacts.
+"""Runs: the input and result of each reindex, as JSON next to the artifacts.
 
-The number of a run is the fence under which its lists go live, so it orders runs without a clock:
-a run whose number is below that of what is live can never go live any more.
+The number of a run is the fence under which its lists go live, so it orders runs without a clock.
+A run whose number is below the live generation can never go live.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: its frozen settings without secrets, what was pinned, and what came of it.
+    """One run: its settings without secrets, the facts fixed when it began, and its result.
 
-    `artifacts` are folder and key of all that its build is made of; `held` says why a gate held it;
-    `jumps` are items that entered the first five of many lists since the live generation.
+    `artifacts` has folder and key of everything that its build is made of, `held` the reasons of a
+    gate, and `jumps` the items that entered the first five of many lists.
     """
 
     shop: str

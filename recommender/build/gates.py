@@ -95,7 +95,7 @@ class Gates:
             )
         if build.coverage < self.coverage_share_min * live.coverage:
             yield (
-                f"{build.coverage:.0%} of the items stand in a list, of the live generation's "
+                f"{build.coverage:.0%} of the items are in a list, of the live generation's "
                 f"{live.coverage:.0%}; gates.coverage_share_min is {self.coverage_share_min:.0%}"
             )
         yield from self._worse(build, live)

@@ -25,7 +25,7 @@ from recommender.readers.shop import ShopSource, input_digests
 SHARD_ITEMS = 65_536
 
 Kinds = tuple[str, ...]
-"""Kinds of interaction in sorted order; none stands for all."""
+"""Kinds of interaction in sorted order; empty means all."""
 
 
 @dataclass(frozen=True, slots=True)

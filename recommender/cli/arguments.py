@@ -95,5 +95,5 @@ def ids_in(path: Path | None) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
     for number, line in enumerate(lines, 1):
-        if value := line.removesuffix("\r"):
-            yield number, value
+        if line:
+            yield number, line

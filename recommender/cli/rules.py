@@ -1,10 +1,9 @@
 """`recommender rules check`, `rules preview` and `rules apply`."""
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -206,13 +205,12 @@ def _print_findings(shown: Console, findings: Sequence[RuleFinding]) -> None:
     if not findings:
         return
     shown.print()
-    longest = max(len(finding.rule) for finding in findings[:FINDINGS_SHOWN])
+    width = min(NAME_SHOWN, max(len(finding.rule) for finding in findings[:FINDINGS_SHOWN]))
     for finding in findings[:FINDINGS_SHOWN]:
         style = "red" if finding.level == "error" else "yellow"
         line = Text(f"{finding.line:>5}  ")
         line.append(f"{finding.level:<7}", style=style)
-        name = cut(finding.rule, NAME_SHOWN)
-        line.append(f"  {name:<{min(longest, NAME_SHOWN)}}  {finding.message}")
+        line.append(f"  {cut(finding.rule, NAME_SHOWN):<{width}}  {finding.message}")
         shown.print(line, soft_wrap=True)
     if len(findings) > FINDINGS_SHOWN:
         shown.print(f"       and {len(findings) - FINDINGS_SHOWN:,} more; --json has all")
@@ -231,21 +229,20 @@ def _print_lists(shown: Console, found: Check) -> None:
     valid = [report for report in found.rules if report.season == "valid"]
     if not valid:
         return
-    ordered = sorted(valid, key=lambda report: -report.n_lists)
+    valid.sort(key=lambda report: -report.n_lists)
     columns = [("line", "right"), ("rule", "left"), ("does", "left"), ("lists", "right")]
+    rows = [_rule_cells(report, shown.width - 50) for report in valid[:RULES_SHOWN]]
     shown.print()
-    shown.print(
-        table(columns, [_rule_cells(report, shown.width - 50) for report in ordered[:RULES_SHOWN]])
-    )
-    if len(ordered) > RULES_SHOWN:
-        shown.print(f"and {len(ordered) - RULES_SHOWN:,} more; --json has all")
+    shown.print(table(columns, rows))
+    if len(valid) > RULES_SHOWN:
+        shown.print(f"and {len(valid) - RULES_SHOWN:,} more; --json has all")
 
 
 def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, str]:
     rule = report.rule
     where = "" if rule.in_every_list or rule.pairs else f" in lists of {rule.lists_of}"
-    does = cut(f"{rule}{where}", width)
-    return str(rule.line), cut(rule.name, NAME_SHOWN), does, f"{report.n_lists:,}"
+    name, does = cut(rule.name, NAME_SHOWN), cut(f"{rule}{where}", width)
+    return str(rule.line), name, does, f"{report.n_lists:,}"
 
 
 def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -> None:
@@ -265,14 +262,10 @@ def _print_list(shown: Console, one: ChangedList, n_shown: int) -> None:
     by = f"; rules: {', '.join(one.rules)}" if one.rules else ""
     shown.print(f"{one.n_new} of {n_shown} are new{by}", markup=False)
     width = (shown.width - 16) // 2
-    rows = [
-        (
-            str(place + 1),
-            *_cell(one.before, place, "-", width),
-            *_cell(one.after, place, "+", width),
-        )
-        for place in range(max(len(one.before), len(one.after)))
-    ]
+    rows = []
+    for place in range(max(len(one.before), len(one.after))):
+        before, after = _cell(one.before, place, "-", width), _cell(one.after, place, "+", width)
+        rows.append((str(place + 1), *before, *after))
     headings = [("#", "right"), ("", "left"), ("before", "left"), ("", "left"), ("after", "left")]
     shown.print(table(headings, rows))
 
@@ -302,7 +295,7 @@ def _plain(path: Path, found: Check) -> dict[str, object]:
         "file": path.name,
         "date": found.today.isoformat(),
         "errors": len(found.errors),
-        "findings": [dataclasses.asdict(finding) for finding in found.findings],
-        "placements": [dataclasses.asdict(one) for one in found.placements],
+        "findings": [asdict(finding) for finding in found.findings],
+        "placements": [asdict(one) for one in found.placements],
         "rules": rules,
     }

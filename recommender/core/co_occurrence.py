@@ -44,7 +44,7 @@ class CoOccurrence:
     (n,) are its row sums, `prior` a tenth of their mean, by which rates of rare items are shrunk.
 
     Pairs that fewer than `users_min` distinct users had in one unit do not count; `owners` (u,)
-    tell users apart, a unit without one counting as a user of its own.
+    identify users; a unit without a user counts as a user of its own.
     """
 
     units: sp.csr_array
@@ -206,7 +206,7 @@ class WeightedUnits:
     """Units of at least two items, `seen` (u, n), with the weight (u,) of each.
 
     `item_weight` (n,) sums the weights of the units of an item; `pair_mass` says how strongly
-    items co-occur: the mean number of others beside an item, by weight.
+    items co-occur: the weighted mean number of other items in a unit.
     """
 
     seen: sp.csr_array
@@ -237,7 +237,7 @@ class WeightedUnits:
 
     @property
     def pair_mass(self) -> float:
-        """The mean number of other items beside an item, by weight."""
+        """The weighted mean number of other items in the units of an item."""
         sizes = np.diff(self.seen.indptr)
         lines = float(self.weight @ sizes)
         return float(self.weight @ (sizes * (sizes - 1.0))) / lines if lines else 0.0

@@ -1,4 +1,4 @@
-"""Processor: its instructions that libraries should use, and the threads that work on it."""
+"""CPU: the instruction sets that libraries should use, and the threads of torch."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,22 +18,24 @@ _CPU = Path("/proc/cpuinfo")
 
 @cache
 def flags() -> frozenset[str]:
-    """Instruction sets by the names that Linux has for them; none on another system."""
+    """Instruction sets by their Linux names; empty on other systems."""
     try:
         lines = _CPU.read_text().splitlines()
     except OSError:
         return frozenset()
-    told = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat"))]
-    return frozenset().union(*told)
+    values = [
+        line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat"))
+    ]
+    return frozenset().union(*values)
 
 
 def multiplies_bf16() -> bool:
-    """Whether there are instructions for products in bf16."""
+    """Whether the CPU has instructions for products in bf16."""
     return bool(BF16_FLAGS & flags())
 
 
 def openblas_core() -> str | None:
-    """The fastest kernels of OpenBLAS that run here, by its own name, None where it knows best."""
+    """The name of the fastest OpenBLAS kernels that run here; None leaves the choice to it."""
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags():
         return "SkylakeX"
     return "Haswell" if {"avx2", "fma"} <= flags() else None
@@ -50,7 +52,7 @@ def blas_threads() -> int:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Let torch use one thread while the block runs, so that sums come out alike everywhere."""
+    """Limit torch to one thread inside the block, so that sums are the same everywhere."""
     import torch
 
     before = torch.get_num_threads()
@@ -63,7 +65,7 @@ def one_torch_thread() -> Iterator[None]:
 
 @contextmanager
 def torch_threads() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as torch would use for one product, each of which uses one."""
+    """A pool of as many threads as torch would use, each of which computes with one."""
     import torch
 
     keep_freed_memory()

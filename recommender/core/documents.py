@@ -33,8 +33,8 @@ def clean(text: str) -> str:
 def documents(catalogue: Catalogue) -> list[str]:
     """One text per item: title, brand, the leaf of the category path, then the description.
 
-    Parts that are empty, or already stand in what came before, are left out; an item without any
-    text has an empty document.
+    Parts that are empty, or repeat what came before, are left out. An item without any text has an
+    empty document.
     """
     rows = zip(
         catalogue.title,

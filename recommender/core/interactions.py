@@ -197,5 +197,5 @@ def _largest(
 
 
 def support(seen: sp.csr_array[np.float32]) -> npt.NDArray[np.float32]:
-    """How many of the units (u, n) each item stands in (n,)."""
+    """The number of units that each item is in (n,), from a matrix of units by items (u, n)."""
     return np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.float32)

@@ -14,7 +14,7 @@ def most_popular(
 ) -> Rows:
     """Rows (r,) by falling `popularity` (n,); those at 0 or not `allowed` (n,) are left out.
 
-    Equal items stand in row order.
+    Ties are in row order.
     """
     ranked = np.argsort(-popularity, kind="stable").astype(np.int32)
     listed = popularity[ranked] > 0

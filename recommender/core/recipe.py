@@ -20,7 +20,7 @@ class Choice:
         object.__setattr__(self, "parameters", dict(self.parameters))
 
     def plain(self) -> dict[str, Any]:
-        """The choice as it stands in a recipe file."""
+        """The choice as it is written in a recipe file."""
         return {"use": self.use, **self.parameters}
 
     @classmethod
@@ -36,7 +36,7 @@ class Placement:
     `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
     be hidden on read; entries under `min_score` are not published. Its models, candidates and
     ranker learn from the `kinds` of interaction that it names, from all where it names none. No
-    item stands in more than a `hub_share` of its lists; 0 sets no bound.
+    item is in more than a `hub_share` of its lists; 0 sets no bound.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Placement:
             raise ConfigError(f"placement {self.name}: candidates is empty; name at least one")
 
     def plain(self) -> dict[str, Any]:
-        """The placement as it stands in a recipe file, what is not set left out."""
+        """The placement as it is written in a recipe file, without values that are not set."""
         given: dict[str, Any] = {"kinds": list(self.kinds)} if self.kinds else {}
         if self.hub_share:
             given["hub_share"] = self.hub_share
@@ -110,7 +110,7 @@ class Trust:
             raise ConfigError(f"recipe.trust: users_min = {self.users_min} is below 1")
 
     def plain(self) -> dict[str, Any]:
-        """What differs from trusting everyone, as it stands in a recipe file."""
+        """The values that differ from the defaults, as they are written in a recipe file."""
         return {
             name: value
             for name, value, usual in (
@@ -126,7 +126,7 @@ class Recipe:
     """How item vectors and related lists are made.
 
     `content` names the origins of vectors that rest on the items themselves, `interactions` the
-    interaction models. A name stands for the embeddings of its origin.
+    interaction models. A name identifies the embeddings of its origin.
     """
 
     content: Mapping[str, Choice]
@@ -162,7 +162,7 @@ class Recipe:
         return replace(self, placements=tuple(placements[name] for name in names))
 
     def plain(self) -> dict[str, Any]:
-        """The recipe as it stands in a file."""
+        """The recipe as it is written in a file."""
         return {
             "content": {name: c.plain() for name, c in self.content.items()},
             "interactions": {name: c.plain() for name, c in self.interactions.items()},

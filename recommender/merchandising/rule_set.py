@@ -180,7 +180,7 @@ def rule_name(seen: Mapping[str, int], text: str) -> str:
     if len(text) > MAX_NAME:
         raise ValueError(f"the name has more than {MAX_NAME} characters")
     if text in seen:
-        raise ValueError(f"the name stands in line {seen[text]} already")
+        raise ValueError(f"line {seen[text]} has this name already")
     return text
 
 

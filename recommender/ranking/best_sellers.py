@@ -38,7 +38,7 @@ class BestSellers:
     ) -> "BestSellers":
         """Items that were `sold` (n,), are `allowed` (n,) and in stock, by falling sales.
 
-        `depth` bounds how many of the shop are kept. Equal items stand in row order.
+        `depth` bounds how many of the shop are kept. Ties are in row order.
         """
         ranked = most_popular(sold, allowed & catalogue.in_stock)
         codes = category_codes(catalogue)

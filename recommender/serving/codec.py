@@ -27,7 +27,7 @@ LETTERS = "tbBpr"
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 LEVELS = len(DIGITS) ** 2
 PAIRS: tuple[str, ...] = tuple(high + low for high in DIGITS for low in DIGITS)
-"""A score is one of `LEVELS`: the pair at place p stands for (p + 1) / LEVELS."""
+"""A score is one of `LEVELS`: the pair at place p means (p + 1) / LEVELS."""
 
 EVIDENCE_OF: Mapping[str, Evidence] = MappingProxyType(dict(zip(LETTERS, EVIDENCE, strict=True)))
 SCORE_OF: Mapping[str, float] = MappingProxyType(

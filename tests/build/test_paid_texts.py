@@ -26,7 +26,7 @@ from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError, ProviderFailed
 from recommender.pipeline import plan
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.serving.servers import until
 from tests.support.crashing import begin, command
 from tests.support.shop_files import SETTINGS, orders, write_shop

@@ -17,7 +17,7 @@ from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
 from recommender.pipeline import plan
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop
 

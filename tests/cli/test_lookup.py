@@ -177,7 +177,7 @@ def test_vectors_of_another_model_are_refused(
 ) -> None:
     store = load(config).artifact_store()
     monkeypatch.setattr(
-        "recommender.vectors.content.hashing.HashingEncoder.fingerprint", lambda _: "another"
+        "recommender.vectors.content.static.HashingEncoder.fingerprint", lambda _: "another"
     )
     with pytest.raises(ConfigError, match="the model here is another"):
         searcher_of(store, 1)

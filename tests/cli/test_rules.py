@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import run
+from tests.support.repository import CONFIG
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
-EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
+EXAMPLE = CONFIG / "examples" / "rules.yaml"
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
 EXCLUDED = "rules:\n- name: no-b\n  exclude: b\n"
 

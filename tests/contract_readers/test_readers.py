@@ -15,9 +15,10 @@ from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
 from tests.serving import builds, servers
+from tests.support.repository import REPOSITORY
 from tests.topologies.nodes import program
 
-READERS = Path(__file__).parents[2] / "docs" / "readers"
+READERS = REPOSITORY / "docs" / "readers"
 NEEDED = {"related.sh": "redis-cli", "related.mjs": "node"}
 HOSTILE = [
     *("a b", "  ", "50%", "%25", "{acme}", "}{", "ü🍒", '"q"', "it's", "back\\slash\\n", "*"),

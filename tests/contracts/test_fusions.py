@@ -12,7 +12,7 @@ from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
 
 N_ITEMS, COLD = 20, 2

@@ -8,7 +8,7 @@ from recommender.core.protocols import InteractionModel
 from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
-from recommender.errors import ConfigError, DataError
+from recommender.errors import ConfigError
 from tests.support.shops import checkerboard, interactions
 
 N_ITEMS, COLD = 20, 2
@@ -95,12 +95,3 @@ def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, in
 def test_unknown_unit_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="unit = 'order' is not one of 'auto', 'basket'"):
         registry.interaction_model(Choice(name, {"unit": "order"}))
-
-
-def test_weights_that_explode_are_told() -> None:
-    given = checkerboard()
-    columns = given.columns() | {"weights": np.array([1e30])}
-    exploding = type(given).from_columns(columns)
-    model = registry.interaction_model(Choice("als", {"dimensions": 4, "weighting": "none"}))
-    with pytest.raises(DataError, match="extreme weights"):
-        model.fit(exploding, silent)

@@ -1,18 +1,8 @@
 import pytest
 
-from recommender import registry
-from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.recipe import Choice, Placement
 from recommender.errors import ConfigError
-
-
-def recipe(**changes: object) -> Recipe:
-    parts: dict[str, object] = {
-        "content": {"text": Choice("hashing")},
-        "interactions": {"orders": Choice("als")},
-        "index": Choice("exact"),
-        "placements": (Placement("related", Choice("gated")),),
-    }
-    return Recipe(**(parts | changes))  # type: ignore[arg-type]
+from tests.support.recipes import recipe
 
 
 def test_digest_covers_every_name_and_parameter() -> None:
@@ -63,48 +53,6 @@ def test_recipes_that_may_not_be(changes: dict[str, object], message: str) -> No
 def test_placements_that_may_not_be(parameters: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="placement"):
         Placement(**({"name": "related", "fusion": Choice("gated")} | parameters))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"content": {"text": Choice("hashin")}}, "did you mean 'hashing'"),
-        ({"index": Choice("hnsw")}, "allowed: annoy, auto, exact, ivf"),
-        ({"interactions": {"o": Choice("als", {"dimension": 8})}}, "did you mean 'dimensions'"),
-        ({"placements": (Placement("r", Choice("gated", {"x": 1})),)}, "unknown parameter 'x'"),
-        (
-            {"placements": (Placement("r", Choice("gated"), filters=(Choice("in-stok"),)),)},
-            "did you mean 'in-stock'",
-        ),
-        (
-            {"content": {"text": Choice("hashing", {"dimensions": "8"})}},
-            "dimensions = '8' is not a whole",
-        ),
-        (
-            {"content": {"text": Choice("hashing", {"dimensions": True})}},
-            "dimensions = True is not a whole",
-        ),
-    ],
-)
-def test_check_finds_what_a_recipe_misspells(changes: dict[str, object], message: str) -> None:
-    registry.check(recipe())
-    with pytest.raises(ConfigError, match=message):
-        registry.check(recipe(**changes))
-
-
-def test_every_registered_name_leads_somewhere() -> None:
-    for names, make in (
-        (registry.TEXT_ENCODERS, registry.text_encoder),
-        (registry.INTERACTION_MODELS, registry.interaction_model),
-        (registry.FUSIONS, registry.fusion),
-        (registry.INDEXES, registry.index_builder),
-        (registry.CANDIDATES, registry.candidate_generator),
-        (registry.RANKERS, registry.ranker),
-        (registry.FILTERS, registry.item_filter),
-    ):
-        for name in names:
-            choice = Choice(name, {"path": "words.bin"} if name == "static" else {})
-            assert make(choice) == make(choice)
 
 
 def test_kinds_are_a_set_and_what_is_not_set_is_not_written() -> None:

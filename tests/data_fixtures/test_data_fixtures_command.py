@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_fixtures.__main__ import main
+from tests.support.repository import REPOSITORY
 
 
 def test_small_shop_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,10 +65,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 
 
 def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "data_fixtures", "online-retail", str(tmp_path / "no.csv")]
     done = subprocess.run(
-        [*command, "--out", str(tmp_path)], cwd=root, capture_output=True, text=True, check=False
+        [*command, "--out", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 4
     assert done.stdout == ""

@@ -16,7 +16,7 @@ from recommender.evaluation.experiments import evaluate_baselines
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
 from recommender.evaluation.protocols import Window, window
 from recommender.settings.loading import load
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
 
 N_ITEMS = 40

@@ -17,7 +17,7 @@ from recommender.insights.clusters import (
     name_words,
     projected,
 )
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 
 THINGS = ("kettle", "lampshade", "wheelbarrow", "scarf")
 COLOURS = ("red", "blue", "green", "white", "black", "yellow", "pink", "grey")

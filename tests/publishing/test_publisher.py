@@ -129,14 +129,22 @@ def test_the_previous_is_kept_and_the_one_before_it_is_collected(
     assert not list_keys(store, shop, 2)
 
 
-def test_what_lookups_may_read_is_unlinked_after_a_grace(store: Redis, shop: str) -> None:
+def test_what_lookups_may_read_is_unlinked_after_a_grace(
+    store: Redis, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patient = Publisher(store, shop, grace_s=0.5)
-    began = time.monotonic()
+    left: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 0.5
+        left.append(len(list_keys(store, shop, 1)))
+
+    monkeypatch.setattr("recommender.publishing.generations.time.sleep", sleep)
     publish(patient, build=1)
     publish(patient, build=2)
-    assert time.monotonic() - began < 0.5
+    assert left == []
     publish(patient, build=3)
-    assert time.monotonic() - began >= 0.5
+    assert left == [KEYS]
     assert not list_keys(store, shop, 1)
 
 
@@ -476,7 +484,7 @@ def test_a_publisher_does_not_wait_for_ever_for_a_server_that_is_silent(black_ho
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"publishing failed: Timeout reading"):
         publish(silent, build=1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20 * 0.3
 
 
 def test_the_swap_and_the_collection_work_at_full_memory(

@@ -1,8 +1,7 @@
 """The route of search, and what follows the live generation behind it."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -14,6 +13,7 @@ from recommender.service.app import create_app
 from recommender.service.live_search import LiveSearch
 from recommender.service.models import MAX_QUERY, RequestRefused, SearchRequest
 from tests.service.fakes import FakeLookup
+from tests.serving.servers import until
 
 PATH = "/v1/acme/search"
 
@@ -61,13 +61,6 @@ def client(shop: Shop) -> Iterator[TestClient]:
     app = create_app({"acme": FakeLookup(), "other": FakeLookup()}, searches={"acme": search})
     with TestClient(app) as client:
         yield client
-
-
-def until(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
 
 
 def generation(client: TestClient) -> object:

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.codec import LEVELS, Pointer, StoredList, View
 from recommender.serving.keys import Keys
+from tests.support.repository import REPOSITORY
 
 ids = st.text(min_size=1, max_size=20).filter(lambda text: item_id.fault(text) is None)
 scores = st.floats(0, 1, exclude_min=True, width=32)
@@ -40,7 +40,7 @@ def encoded(item: str, drawn: list[tuple[str, float, int]]) -> bytes:
 
 # Golden files: what stored lists of schema 1 look like, whatever becomes of this code.
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "schema1"
+GOLDEN = REPOSITORY / "tests" / "golden" / "schema1"
 LISTS = {
     "list.txt": (
         "SKU 1:é",

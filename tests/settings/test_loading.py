@@ -10,11 +10,7 @@ from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
 from recommender.settings.loading import find_file, load, shipped
 from recommender.settings.model import Settings
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-CONFIG = REPOSITORY / "config"
+from tests.support.repository import CONFIG
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "examples").glob("*.toml")), ids=lambda p: p.stem)

@@ -10,11 +10,7 @@ from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
 from recommender.settings.loading import load
 from recommender.settings.model import RENAMED, Settings, warn_renamed
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-CONFIG = REPOSITORY / "config"
+from tests.support.repository import CONFIG
 
 
 @pytest.fixture

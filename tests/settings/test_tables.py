@@ -9,11 +9,7 @@ from recommender import registry
 from recommender.errors import ConfigError
 from recommender.settings.loading import load
 from recommender.settings.tables import RecipeSettings
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-CONFIG = REPOSITORY / "config"
+from tests.support.repository import CONFIG
 
 
 def test_defaults_are_the_documented_file(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ PRELOADED = [
     "recommender.readers.delimited",
     "recommender.readers.parquet",
     "recommender.vectors.behaviour.co_occurrence_svd",
-    "recommender.vectors.content.hashing",
+    "recommender.vectors.content.static",
     "sklearn.feature_extraction.text",
     "sklearn.utils.extmath",
     "faiss",

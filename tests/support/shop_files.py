@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-SMALL_SHOP = Path(__file__).parents[2] / "data_fixtures" / "small_shop"
+from tests.support.repository import REPOSITORY
+
+SMALL_SHOP = REPOSITORY / "data_fixtures" / "small_shop"
 
 SETTINGS = """
 shop = "acme"

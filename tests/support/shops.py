@@ -1,5 +1,7 @@
 """Small shops whose answers are known by construction."""
 
+import dataclasses
+
 import numpy as np
 
 from recommender.core.arrays import unit_rows
@@ -32,6 +34,13 @@ def catalogue(n_items: int, *, group: tuple[str, ...] | None = None) -> Catalogu
     )
 
 
+def labelled(n_items: int) -> Catalogue:
+    """Items of two brands, every tenth without one, in categories of five."""
+    brands = tuple("" if row % 10 == 9 else ("Acme", "Bolt")[row % 2] for row in range(n_items))
+    paths = tuple(f"Garden > Shelf {row // 5}" for row in range(n_items))
+    return dataclasses.replace(catalogue(n_items), brand=brands, category=paths)
+
+
 def interactions(baskets: list[list[int]], n_items: int) -> Interactions:
     """One purchase per item of each basket, every basket by a user of its own."""
     sizes = [len(basket) for basket in baskets]
@@ -59,6 +68,13 @@ def checkerboard(n_items: int = 20, n_baskets: int = 200, cold: int = 2) -> Inte
         pool = np.arange(number % 2, n_items - cold, 2)
         baskets.append(sorted(rng.choice(pool, 4, replace=False).tolist()))
     return interactions(baskets, n_items)
+
+
+def random_vectors(n_items: int) -> ItemVectors:
+    """Item vectors whose queries and targets differ."""
+    rng = np.random.default_rng(2)
+    queries = rng.normal(size=(n_items, 6)).astype(np.float32)
+    return ItemVectors(queries, rng.normal(size=(n_items, 6)).astype(np.float32), bound=50)
 
 
 def context(

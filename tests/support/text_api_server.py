@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.core.telemetry import silent
-from recommender.vectors.content.hashing import HashingEncoder
+from recommender.vectors.content.static import HashingEncoder
 
 DIMENSIONS = 64
 

@@ -12,9 +12,10 @@ import pytest
 from redis import Redis
 
 from tests.serving import servers
+from tests.support.repository import CONFIG
 
 PASSWORD = "S3CR3T-xyz"
-ACL = Path(__file__).parents[2] / "config" / "redis-acl.conf"
+ACL = CONFIG / "redis-acl.conf"
 
 
 def program(name: str) -> str:

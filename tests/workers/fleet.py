@@ -20,9 +20,9 @@ from redis import Redis
 
 from recommender.core import failpoints
 from tests.serving.servers import answers, binary_of, until
+from tests.support.repository import REPOSITORY
 from tests.support.shop_files import SETTINGS, orders, write_shop
 
-REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "S3CR3T-xyz"
 QUEUE = "recommender:recommender"
 CLOSED = "redis://127.0.0.1:1/0"

@@ -4,13 +4,13 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.serving.servers import until
 from tests.workers.fleet import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -59,13 +59,12 @@ def rabbit(folder: Path) -> Iterator[str]:
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 120
-    while True:
+    def listens() -> bool:
+        assert process.poll() is None, "RabbitMQ ended"
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
-            assert process.poll() is None, "RabbitMQ ended"
-            assert time.monotonic() < deadline, "RabbitMQ does not start"
-            time.sleep(0.2)
-        else:
-            return
+            return False
+        return True
+
+    until(listens, timeout_s=120)

@@ -19,10 +19,10 @@ from recommender.publishing.generations import Generations
 from recommender.serving.keys import Keys
 from recommender.settings.loading import load
 from tests.serving.servers import until
+from tests.support.repository import REPOSITORY
 from tests.support.shop_files import write_small_shop
 from tests.workers.fleet import (
     QUEUE,
-    REPOSITORY,
     Server,
     Worker,
     call,

@@ -10,10 +10,10 @@ from celery.app.utils import find_app
 
 from recommender.errors import ConfigError
 from recommender.settings.loading import find_files, load
+from tests.support.repository import REPOSITORY
 from tests.workers.fleet import (
     CLOSED,
     PASSWORD,
-    REPOSITORY,
     environment,
     settings_of,
     write_tiny_shop,

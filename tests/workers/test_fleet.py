@@ -12,7 +12,8 @@ from redis import Redis
 
 from recommender.settings.loading import load
 from tests.serving.servers import until
-from tests.workers.fleet import QUEUE, REPOSITORY, envelope, environment, free_port, headers
+from tests.support.repository import REPOSITORY
+from tests.workers.fleet import QUEUE, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
 from tests.workers.storefront import storefront
 from workers.processes import ONE_THREAD
@@ -111,9 +112,9 @@ def test_a_worker_that_is_asked_to_end_leaves_its_step_to_another(shop: Shop) ->
     number = begin(shop)
     hang = "artifact.before_manifest=hang@2"  # the second shard that one process encodes
     with shop.workers("left", processes=1, failpoint=hang) as worker:
-        worker.said("event=began step=encode shard=1 ", timeout_s=60)
+        worker.said("event=began step=encode.text shard=1 ", timeout_s=60)
     assert worker.process.returncode == 0
-    assert f"event=left run=acme.{number} step=encode shard=1" in worker.log
+    assert f"event=left run=acme.{number} step=encode.text shard=1" in worker.log
     assert shop.run(number).state == "running"
     with shop.workers("next"):
         shop.ends(number)
@@ -133,7 +134,7 @@ def test_a_worker_and_the_queue_are_lost(shop: Shop) -> None:
         until(lambda: seen.statuses["ok"] > 0)
         with shop.workers("second") as worker:
             number = begin(shop)
-            worker.said("event=made step=encode", timeout_s=60)
+            worker.said("event=made step=encode.text", timeout_s=60)
             worker.kill()
             shop.broker.kill()
         shop.broker.start()

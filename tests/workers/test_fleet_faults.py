@@ -14,7 +14,8 @@ import pytest
 from redis import Redis
 
 from tests.serving.servers import until
-from tests.workers.fleet import REPOSITORY, Worker, environment
+from tests.support.repository import REPOSITORY
+from tests.workers.fleet import Worker, environment
 from tests.workers.shop import ITEMS, Shop, fleet_shop
 from tests.workers.storefront import Storefront, storefront
 from tests.workers.test_fleet import begin

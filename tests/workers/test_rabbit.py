@@ -29,7 +29,7 @@ def test_a_run_and_one_whose_worker_is_killed(shop: Shop) -> None:
     before = shop.encoded()
     with shop.workers("killed") as worker:
         number = begin(shop)
-        worker.said("event=made step=encode", timeout_s=60)
+        worker.said("event=made step=encode.text", timeout_s=60)
         worker.kill()
     with shop.workers("third"):
         shop.ends(number, timeout_s=120)

@@ -1,14 +1,15 @@
-"""Filters by what an item is, whichever item asks: in stock, enough support."""
+"""Filters by what an item is: in stock, enough support, one variant of each product."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows
+from recommender.core.arrays import Rows, first_of_each
+from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
-from recommender.core.interactions import Unit, support
+from recommender.core.interactions import Interactions, Unit, support
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError
 
@@ -54,3 +55,51 @@ class MinimumSupport:
     def prepare(self, context: RankingContext) -> EligibleItems:
         """Count the units."""
         return EligibleItems(support(context.interactions.matrix(self.unit)) >= self.least)
+
+
+@dataclass(frozen=True, slots=True)
+class OnePerGroup:
+    """Keeps one variant of each group, and no variant of the query item itself.
+
+    `variant` says which one: the `best-ranked` in each list, or the `best-selling` in all lists,
+    which is in stock if any variant of its group is.
+    """
+
+    by_similarity: ClassVar[bool] = False
+
+    variant: Literal["best-ranked", "best-selling"] = "best-ranked"
+
+    def prepare(self, context: RankingContext) -> "GroupFilter":
+        """Find which variant represents each group."""
+        everyone = np.ones(len(context.catalogue), dtype=bool)
+        if self.variant == "best-selling":
+            everyone = best_selling(context.catalogue, context.interactions)
+        return GroupFilter(context.catalogue.group_codes, everyone)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """The group of each item (n,), and whether the item may represent it (n,)."""
+
+    groups: Rows
+    represents: NDArray[np.bool_]
+
+    def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
+        """Which candidates (b, k) are the first of their group that may represent it."""
+        allowed = candidates.found & self.represents[candidates.rows]
+        groups = np.where(allowed, self.groups[candidates.rows], -1)
+        own = self.groups[rows][:, None]
+        kept: NDArray[np.bool_] = allowed & first_of_each(groups) & (groups != own)
+        return kept
+
+
+def best_selling(catalogue: Catalogue, interactions: Interactions) -> NDArray[np.bool_]:
+    """Whether each item (n,) is the one of its group in most units; equal ones by row."""
+    sold = support(interactions.matrix())
+    order = np.lexsort((-sold, ~catalogue.in_stock, catalogue.group_codes))
+    groups = catalogue.group_codes[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = groups[1:] != groups[:-1]
+    represents = np.zeros(len(order), dtype=bool)
+    represents[order] = first
+    return represents

@@ -30,10 +30,10 @@ HELD_OUT, PATIENCE = 0.2, 20
 class LearnedRanker:
     """Gradient-boosted trees over features of behaviour, text and catalogue.
 
-    They learn, from an earlier time of the shop, which candidates were bought or seen together
-    with an item in the time after it; some items are asked for as if they had no events, so that
-    new items are met in training. Where a history is too short to learn from, candidates stay in
-    the order of the item vectors.
+    They learn from an earlier time of the shop which candidates were bought or viewed with an item
+    afterwards. Some items are treated as if they had no events, so that training includes new
+    items. If the history is too short to learn from, candidates keep the order of the item
+    vectors.
 
     Source: LambdaMART, Burges 2010, "From RankNet to LambdaRank to LambdaMART: an overview".
     """
@@ -66,10 +66,10 @@ class LearnedRanker:
             return FittedTrees("")
         relevance = Relevance.of(training_set.later)
         parts = [self._examples(queries, relevance) for queries in training_set.queries]
-        told = [part for part in parts if part is not None]
-        if not told:
+        found = [part for part in parts if part is not None]
+        if not found:
             return FittedTrees("")
-        examples = Examples.joined(told)
+        examples = Examples.joined(found)
         held_out = np.random.default_rng(self.seed).random(len(examples.sizes)) < HELD_OUT
         if not held_out.any() or held_out.all():
             return FittedTrees("")
@@ -87,18 +87,18 @@ class LearnedRanker:
         for block in blocks(len(rows), BLOCK):
             candidates = queries.propose(rows[block])
             grades = relevance.grades(rows[block], candidates)
-            told = (grades > 0).any(axis=1)
-            asked = Neighbours(candidates.rows[told], candidates.scores[told])
-            if not told.any():
+            graded = (grades > 0).any(axis=1)
+            asked = Neighbours(candidates.rows[graded], candidates.scores[graded])
+            if not graded.any():
                 continue
-            names, table = features.table(rows[block][told], asked)
+            names, table = features.table(rows[block][graded], asked)
             parts.append(
                 Examples(
                     names,
                     table,
-                    grades[told][asked.found],
+                    grades[graded][asked.found],
                     asked.found.sum(axis=1),
-                    relevance.times_asked[rows[block][told]],
+                    relevance.times_asked[rows[block][graded]],
                 )
             )
         return Examples.joined(parts) if parts else None

@@ -74,7 +74,7 @@ class CoOccurrenceSVD:
         return Embeddings(known.matrix, known.support, known.matrix * lengths[:, None])
 
     def _parts(self, interactions: Interactions, units: WeightedUnits) -> list[sp.csr_array]:
-        """Normalised units, and the users' histories where there are any beside them."""
+        """Normalised units, and the histories of users if the shop has units besides them."""
         parts = [units.normalised(self.shrinkage)]
         named = (interactions.basket >= 0) | (interactions.session >= 0)
         if not self.histories or self.unit == "user" or not named.any():
@@ -102,7 +102,7 @@ COLUMNS, NUMBERS = 32, 2**27
 """Of one thread's product with all rows: columns, and numbers (512 MB)."""
 ROWS = 16_384
 NOTHING = 1e-10
-"""Beside the largest eigenvalue of a Gram matrix."""
+"""Relative to the largest eigenvalue of a Gram matrix."""
 
 Doubles = NDArray[np.float64]
 
@@ -112,8 +112,8 @@ def right_vectors(
 ) -> tuple[FloatVector, FloatMatrix]:
     """Singular values (r,), largest first, and right singular vectors (n, r) of a matrix (u, n).
 
-    r is at most `rank`, and less where the matrix has fewer dimensions. `advance` is told of each
-    of the `iterations` + 1 products with AᵀA. Bytes do not depend on the number of threads.
+    r is at most `rank`, and less where the matrix has fewer dimensions. `advance` is called after
+    each of the `iterations` + 1 products with AᵀA. Bytes do not depend on the number of threads.
     """
     from threadpoolctl import threadpool_limits
 

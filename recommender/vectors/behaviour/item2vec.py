@@ -24,7 +24,7 @@ HELD_OUT, HELD_OUT_PAIRS, PATIENCE = 0.05, 20_000, 2
 
 @dataclass(frozen=True, slots=True)
 class Item2Vec:
-    """In and out vectors that tell an item's company from items drawn by popularity^0.75.
+    """In and out vectors that separate the items of a basket from items drawn by popularity^0.75.
 
     An event counts half for every `half_life_days` of age (0: no decay) and is paired with one
     other item of its unit at a time, so a pass is linear in interactions whatever the sizes; events
@@ -82,7 +82,7 @@ class Item2Vec:
             return skip_gram.vectors()
 
     def _passes(self, units: WeightedUnits, exam: tuple[Rows, Rows], advance: Advance) -> int:
-        """After how many passes the pairs held out are told best."""
+        """The number of passes after which held-out pairs are predicted best."""
         skip_gram = self._untrained(units)
         best, least = 1, np.inf
         for number in range(1, self.iterations + 1):

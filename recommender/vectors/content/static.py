@@ -1,4 +1,4 @@
-"""Static vectors: one per word or token, read from a file. A text is their normalised sum."""
+"""Text encoders without a transformer: word vectors from a file, and hashed n-grams."""
 
 from __future__ import annotations
 
@@ -174,3 +174,37 @@ def _counted(tokens: Sequence[Sequence[int]], size: int) -> Any:  # noqa: ANN401
     rows = np.fromiter((row for text in tokens for row in text), np.int64, int(ends[-1]))
     ones = np.ones(len(rows), dtype=np.float32)
     return sparse.csr_array((ones, rows, ends), shape=(len(tokens), size))
+
+
+@dataclass(frozen=True, slots=True)
+class HashingEncoder:
+    """Counts of signed, hashed character 3- to 5-grams, of length one.
+
+    It compares spelling, not meaning. Use it for tests, and where no model may be installed.
+    Source: Weinberger et al. 2009, "Feature hashing for large scale multitask learning".
+    """
+
+    dimensions: int = 512
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.dimensions <= 65_536:
+            raise ConfigError(f"hashing: dimensions = {self.dimensions} is not in 8..65536")
+
+    def fingerprint(self) -> str:
+        """A name that covers everything that changes the vectors."""
+        return f"hashing-char-wb-3-5-{self.dimensions}"
+
+    def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
+        """Vectors (n, dimensions); a blank document has a zero row."""
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        vectorizer = HashingVectorizer(
+            analyzer="char_wb", ngram_range=(3, 5), n_features=self.dimensions, norm=None
+        )
+        encoded = np.zeros((len(documents), self.dimensions), dtype=np.float32)
+        with progress("encode texts", len(documents)) as advance:
+            for block in blocks(len(documents), BLOCK):
+                counts = vectorizer.transform(documents[block]).toarray()
+                encoded[block] = unit_rows(counts)
+                advance(block.stop - block.start)
+        return encoded

@@ -21,7 +21,7 @@ Found = tuple[Rows, FloatMatrix]
 def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Rows, k: int) -> Found:
     """The best k (b, k) of pairs (p,) of queries and rows, by their products in fp32.
 
-    Equal scores stand by row; a zero query has none.
+    Equal scores are ordered by row; a zero query has no neighbours.
     """
     order = np.argsort(asking, kind="stable")
     asking, rows = asking[order], rows[order]

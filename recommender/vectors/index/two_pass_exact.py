@@ -46,7 +46,8 @@ class Chunk:
 class Screened:
     """The nearest targets, exactly. `rows` (m,) are those of the targets (n, d) that are not zero.
 
-    `targets` may be a memory map: beside it stand two bytes a dimension, once many queries came.
+    `targets` may be a memory map. The copy in bf16, two bytes per dimension, is made when many
+    queries are searched for the first time.
     """
 
     targets: FloatMatrix
@@ -65,7 +66,7 @@ class Screened:
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:
         """The k neighbours (b, k) of the queries (b, d); a zero query has none.
 
-        Equal scores stand by row. As many blocks of queries side by side as torch has threads.
+        Equal scores are ordered by row. As many blocks of queries run at once as torch has threads.
         """
         k = max(1, min(k, len(self.rows)))
         if len(queries) <= FEW:
@@ -231,7 +232,7 @@ def at_least(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and places (p,) of products that are at least the `least` (b,) of their query.
 
-    Products stand in groups (b, group, c); only those whose largest (b, c) is at least that are
+    Products are in groups (b, group, c); only those whose largest (b, c) is at least that are
     looked through. A place is one of group * c.
     """
     query, peak = (peaks >= least[:, None]).nonzero(as_tuple=True)
@@ -252,5 +253,5 @@ def highest(products: torch.Tensor) -> torch.Tensor:
 def _half_way(products: torch.Tensor, to: float) -> torch.Tensor:
     import torch
 
-    beside = torch.nextafter(products, torch.full_like(products, to))
-    return (products.float() + beside.float()) / 2
+    next_one = torch.nextafter(products, torch.full_like(products, to))
+    return (products.float() + next_one.float()) / 2

@@ -115,7 +115,9 @@ def test_absent_model_is_told_without_a_network(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with pytest.raises(ConfigError, match=r"is not on this machine.*recipe\.text\.download=true"):
+    with pytest.raises(
+        ConfigError, match=r"is not on this machine.*recipe\.content\.text\.download=true"
+    ):
         SentenceTransformerEncoder(model="nobody/nothing").fingerprint()
     with pytest.raises(ConfigError, match="does not exist"):
         SentenceTransformerEncoder(model=str(tmp_path / "none")).fingerprint()

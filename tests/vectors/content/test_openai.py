@@ -12,8 +12,8 @@ from recommender.core.arrays import FloatMatrix
 from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, DataError, ProviderFailed
 from recommender.vectors.content.batch_client import estimated_tokens
-from recommender.vectors.content.hashing import HashingEncoder
 from recommender.vectors.content.openai import OpenAIEncoder
+from recommender.vectors.content.static import HashingEncoder
 from tests.support.text_api_server import DIMENSIONS, Handler, Reply, TextServer, answer_to, running
 
 KEY = "sk-S3CR3T-xyz"

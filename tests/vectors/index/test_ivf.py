@@ -7,13 +7,7 @@ from recommender.core.arrays import unit_rows
 from recommender.core.neighbours import NONE
 from recommender.vectors.index.exact import Exact
 from recommender.vectors.index.ivf import InvertedFile, trained
-
-
-def clustered(n: int, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(60, 24))
-    made = unit_rows(centres[rng.integers(0, 60, n)] + 0.3 * rng.normal(size=(n, 24)))
-    return made * rng.uniform(0.5, 2, (n, 1)).astype(np.float32)
+from tests.support.clustered_vectors import clustered
 
 
 @pytest.mark.parametrize("n", [1, 40, 5000])
