@@ -186,11 +186,10 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
         if season in seasons
     )
     n_errors = len(found.errors)
-    n_warnings = len(found.findings) - n_errors
     shown.print(
         f"{path.name}, {found.today}: {counted(len(found.rules), 'rule')}"
         f"{f' ({counts})' if counts else ''}, {counted(n_errors, 'error')}, "
-        f"{counted(n_warnings, 'warning')}.",
+        f"{counted(len(found.findings) - n_errors, 'warning')}.",
         markup=False,
     )
     _print_findings(shown, found.findings)
