@@ -138,7 +138,7 @@ def _in_capitals(title: str) -> bool | None:
 
 
 ENOUGH = 10
-FAR_Z, FAR_FACTOR, DUPLICATE_FACTOR = 4.5, 5.0, 10.0
+FAR_Z, FAR_FACTOR, PAIR_FACTOR = 4.5, 5.0, 10.0
 NORMAL = 1.4826
 LEAST_SPREAD = 0.15
 
@@ -160,15 +160,13 @@ def price_findings(
     far_off = list(_far_off(catalogue, logs))
     yield from far_off
     reported = {finding.row for finding in far_off}
-    for one, other in duplicates:
-        low, high = sorted((one, other), key=lambda row: price[row])
-        if (
-            not (price[low] > 0 and price[high] / price[low] >= DUPLICATE_FACTOR)
-            or high in reported
-        ):
-            continue
-        reported.add(high)
-        yield Finding("price", high, _compared(price[high], price[low], "its duplicate costs"), low)
+    for pair in duplicates:
+        low, high = sorted(pair, key=lambda row: price[row])
+        far = price[low] > 0 and price[high] / price[low] >= PAIR_FACTOR
+        if far and high not in reported:
+            reported.add(high)
+            detail = _compared(price[high], price[low], "its duplicate costs")
+            yield Finding("price", high, detail, low)
 
 
 def _far_off(catalogue: Catalogue, logs: NDArray[np.float64]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What is laid over a build: composition, and the record as an artifact."""
+"""Overlays of a build: the composition of lists, and the record as an artifact."""
 
 from dataclasses import replace
 from pathlib import Path
