@@ -112,7 +112,7 @@ def _overlays(live: LiveState) -> str:
     parts = [] if refreshed is None else [f"{len(refreshed.items):,} refreshed items"]
     if live.record.rules:
         parts.append(f"{len(rules_of(live.record.rules).rules):,} merchandisers' rules")
-    return f", with {' and '.join(parts)} laid over them" if parts else ""
+    return f", with an overlay of {' and '.join(parts)}" if parts else ""
 
 
 def _print_pair(shown: Console, found: Explanation) -> None:

@@ -214,7 +214,7 @@ def test_rules_of_merchandisers_are_reported(
     capsys.readouterr()
     assert run(["explain", "20000", third, "--config", str(ruled)]) == 0
     said = capsys.readouterr().out
-    assert "with 3 merchandisers' rules laid over them" in said
+    assert "with an overlay of 3 merchandisers' rules" in said
     assert max(map(len, said.splitlines())) <= 100
 
 
