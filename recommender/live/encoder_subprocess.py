@@ -113,7 +113,7 @@ def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
     encode: Encode = encode_by_recipe
     plain = _PlainModel.of(choice, api)
     if plain is None:
-        _load(encode)
+        _vectors_or_error(encode, [])  # loads; the first request reports errors
     while True:
         try:
             message: ReferenceVectors | list[str] = connection.recv()
@@ -125,13 +125,8 @@ def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
             if plain.agrees(message):
                 encode = plain.encode
             else:
-                _load(encode)
+                _vectors_or_error(encode, [])  # loads; the first request reports errors
             plain = None
-
-
-def _load(encode: Encode) -> None:
-    with suppress(RecommenderError):  # the first request reports it
-        encode([])
 
 
 def _vectors_or_error(encode: Encode, texts: Sequence[str]) -> FloatMatrix | RecommenderError:
