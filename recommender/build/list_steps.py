@@ -37,7 +37,7 @@ from recommender.build.vector_steps import (
     GIVEN_VECTORS,
     resolved,
 )
-from recommender.core.arrays import blocks, let_go
+from recommender.core.arrays import blocks, release_pages
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
 from recommender.merchandising.application import RuleApplication, rules_of, snapshot
@@ -127,7 +127,7 @@ def choose_step(job: Job, inputs: PlacementInputs, n_items: int) -> Step:
         total = sum(len(ranges[shard]) for shard in shards)
         with job.progress(label, total) as advance:
             for shard in shards:
-                let_go(context.vectors.queries)
+                release_pages(context.vectors.queries)
                 chosen = choose_rows(chooser, scale, ranges[shard], advance)
                 columns = list_columns(chosen, chooser.depth)
                 columns |= {"best_sellers": chooser.best_sellers.shop}

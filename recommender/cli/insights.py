@@ -18,7 +18,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
 from recommender.insights.checks import KINDS, Finding
-from recommender.insights.explain import Explanation, Standing, explain
+from recommender.insights.explain import Explanation, Position, explain
 from recommender.insights.lint import Report, lint
 from recommender.live.live_state import LiveState
 from recommender.merchandising.application import rules_of
@@ -112,7 +112,7 @@ def _overlays(live: LiveState) -> str:
     parts = [] if refreshed is None else [f"{len(refreshed.items):,} refreshed items"]
     if live.record.rules:
         parts.append(f"{len(rules_of(live.record.rules).rules):,} merchandisers' rules")
-    return f", with {' and '.join(parts)} laid over them" if parts else ""
+    return f", with an overlay of {' and '.join(parts)}" if parts else ""
 
 
 def _print_pair(shown: Console, found: Explanation) -> None:
@@ -157,10 +157,10 @@ def _print_stages(shown: Console, found: Explanation) -> None:
     shown.print(table([("", "left"), ("", "left"), ("", "fold")], rows))
 
 
-def _position(standing: Standing | None, of: str) -> tuple[str, str]:
-    if standing is None:
+def _position(position: Position | None, of: str) -> tuple[str, str]:
+    if position is None:
         return "not there", ""
-    return f"rank {standing.rank}", f"{of}, score {standing.score:.3f}, {standing.evidence}"
+    return f"rank {position.rank}", f"{of}, score {position.score:.3f}, {position.evidence}"
 
 
 def _lint(options: argparse.Namespace) -> int:

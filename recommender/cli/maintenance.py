@@ -19,17 +19,16 @@ from recommender.insights import encoding_paths
 from recommender.insights.doctor import (
     Diagnosis,
     examine_artifacts,
-    examine_content,
-    examine_encoder,
     examine_encoding,
     examine_folder,
     examine_inputs,
     examine_kernels,
     examine_lists,
+    examine_origin,
     examine_parts,
     examine_servers,
 )
-from recommender.insights.gc import Removal, tidy
+from recommender.insights.gc import Removal, collect_garbage
 from recommender.publishing.embedded import Embedded
 from recommender.publishing.inspection import audit, inspect_servers, uncovered_slots
 from recommender.readers.sources import paths
@@ -165,11 +164,10 @@ def _content(settings: Settings, *, measure: bool) -> list[Diagnosis]:
     found: list[Diagnosis] = []
     for name, choice in settings.recipe.content.items():
         if choice.use in registry.CONTENT_ORIGINS:
-            found += examine_content(name, partial(registry.content_origin, choice))
+            found += examine_origin(f"content {name}", partial(registry.content_origin, choice))
             continue
-        found += examine_encoder(
-            partial(registry.text_encoder, choice, settings.text_api.text_api())
-        )
+        api = settings.text_api.text_api()
+        found += examine_origin("text model", partial(registry.text_encoder, choice, api))
         found += _encoding(name, choice, measure=measure)
     return found
 
@@ -231,7 +229,7 @@ def _config(options: argparse.Namespace) -> int:
 def _gc(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        removal = tidy(
+        removal = collect_garbage(
             settings.artifact_store(),
             shop,
             keep_runs=settings.artifacts.keep_runs,

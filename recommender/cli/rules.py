@@ -25,16 +25,17 @@ from recommender.cli.terminal import (
 )
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, RecommenderError
+from recommender.insights.diff import ChangedList, Entry, Preview, preview
 from recommender.live.live_state import live_state
-from recommender.live.rule_changes import (
-    Preview,
-    PreviewedEntry,
-    PreviewedList,
+from recommender.live.rules import (
+    Check,
+    RuleFinding,
+    RuleReport,
     apply_rules,
-    preview,
+    check,
+    check_names,
     require_known,
 )
-from recommender.live.rule_check import Check, RuleFinding, RuleReport, check, check_names
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import read_rules, required_rules
 from recommender.merchandising.rule_set import RuleSet
@@ -185,11 +186,10 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
         if season in seasons
     )
     n_errors = len(found.errors)
-    n_warnings = len(found.findings) - n_errors
     shown.print(
         f"{path.name}, {found.today}: {counted(len(found.rules), 'rule')}"
         f"{f' ({counts})' if counts else ''}, {counted(n_errors, 'error')}, "
-        f"{counted(n_warnings, 'warning')}.",
+        f"{counted(len(found.findings) - n_errors, 'warning')}.",
         markup=False,
     )
     _print_findings(shown, found.findings)
@@ -256,7 +256,7 @@ def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -
         shown.print(f"\nThese {LISTS_SHOWN} lists change most; name others with --item.")
 
 
-def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
+def _print_list(shown: Console, one: ChangedList, n_shown: int) -> None:
     print_cut(shown, f"\n{one.item}  {one.title}", style="bold")
     by = f"; rules: {', '.join(one.rules)}" if one.rules else ""
     shown.print(f"{one.n_new} of {n_shown} are new{by}", markup=False)
@@ -269,7 +269,7 @@ def _print_list(shown: Console, one: PreviewedList, n_shown: int) -> None:
     shown.print(table(headings, rows))
 
 
-def _cell(entries: Sequence[PreviewedEntry], place: int, mark: str, width: int) -> tuple[str, str]:
+def _cell(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:
     """A mark and a title. An entry that a rule put in is marked even if it was there before."""
     if place >= len(entries):
         return "", ""

@@ -33,8 +33,8 @@ def row_lengths(matrix: FloatMatrix) -> FloatVector:
     return lengths
 
 
-def let_go(*arrays: NDArray[Any]) -> None:
-    """Let the system have the memory of arrays that are mapped from files, until they are read."""
+def release_pages(*arrays: NDArray[Any]) -> None:
+    """Release the memory of arrays that are mapped from files, until they are read again."""
     for array in arrays:
         base: Any = array
         while isinstance(base, np.ndarray):

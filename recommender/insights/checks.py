@@ -1,4 +1,4 @@
-"""Checks of lint: titles, prices, and lists that a person should look at."""
+"""Checks of lint: findings in titles, prices and lists that a person should look at."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ from recommender.core.related import EVIDENCE
 Words = tuple[str, ...]
 
 _WORD = re.compile(r"[^\W_]+")
-_BESIDE_A_LETTER = re.compile(r"(?<=\D) | (?=\D)")
+_SPACE_AT_LETTER = re.compile(r"(?<=\D) | (?=\D)")
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,7 +39,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a person should look at of the item in `row`; `other` is an item to compare it with."""
+    """A finding about the item in `row`; `other` is an item to compare it with."""
 
     kind: str
     row: int
@@ -55,7 +55,7 @@ CAPITALS_SHARE = 0.98
 
 
 def title_findings(catalogue: Catalogue, words: Sequence[Words]) -> Iterator[Finding]:
-    """Titles without words, placeholders, and what many titles begin or end with.
+    """Titles without words, placeholders, boilerplate, and titles of an unusual case.
 
     No word list of any language is used: placeholders and boilerplate are found by their frequency
     in the catalogue.
@@ -125,8 +125,8 @@ def _odd_case(titles: Sequence[str]) -> Iterator[Finding]:
     if len(cased) < FEWEST_TITLES or sum(cased) < CAPITALS_SHARE * len(cased):
         return
     share = sum(cased) / len(cased)
-    for row, one in enumerate(upper):
-        if one is False:
+    for row, capitals in enumerate(upper):
+        if capitals is False:
             yield Finding("odd-case", row, f"{share:.1%} of the titles are in capitals")
 
 
@@ -138,7 +138,7 @@ def _in_capitals(title: str) -> bool | None:
 
 
 ENOUGH = 10
-FAR_Z, FAR_FACTOR, TWIN_FACTOR = 4.5, 5.0, 10.0
+FAR_Z, FAR_FACTOR, PAIR_FACTOR = 4.5, 5.0, 10.0
 NORMAL = 1.4826
 LEAST_SPREAD = 0.15
 
@@ -157,41 +157,43 @@ def price_findings(
     for row in np.flatnonzero(price <= 0).tolist():
         yield Finding("price", row, f"the price is {price[row]:,.2f}")
     logs = np.log(np.where(price > 0, price, np.nan))
-    reported = set()
-    for finding in _far_off(catalogue, logs):
-        reported.add(finding.row)
-        yield finding
-    for one, other in duplicates:
-        low, high = sorted((one, other), key=lambda row: price[row])
-        if not (price[low] > 0 and price[high] / price[low] >= TWIN_FACTOR) or high in reported:
-            continue
-        reported.add(high)
-        yield Finding("price", high, _compared(price[high], price[low], "its duplicate costs"), low)
+    far_off = list(_far_off(catalogue, logs))
+    yield from far_off
+    reported = {finding.row for finding in far_off}
+    for pair in duplicates:
+        low, high = sorted(pair, key=lambda row: price[row])
+        far = price[low] > 0 and price[high] / price[low] >= PAIR_FACTOR
+        if far and high not in reported:
+            reported.add(high)
+            detail = _compared(price[high], price[low], "its duplicate costs")
+            yield Finding("price", high, detail, low)
 
 
 def _far_off(catalogue: Catalogue, logs: NDArray[np.float64]) -> Iterator[Finding]:
-    undecided = set(np.flatnonzero(np.isfinite(logs)).tolist())
+    """Prices far from those of their category, by the deepest part of the path with enough."""
+    priced = np.flatnonzero(np.isfinite(logs)).tolist()
+    undecided = set(priced)
     paths = [category.split(PATH_SEPARATOR) if category else [] for category in catalogue.category]
     deepest = max((len(path) for path in paths), default=0)
     for depth in range(deepest, -1, -1):
         members: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for row in np.flatnonzero(np.isfinite(logs)).tolist():
+        for row in priced:
             if len(paths[row]) >= depth:
                 members[tuple(paths[row][:depth])].append(row)
         for path, rows in members.items():
-            asked = undecided.intersection(rows)
-            if len(rows) < ENOUGH or not asked:
+            judged = undecided.intersection(rows)
+            if len(rows) < ENOUGH or not judged:
                 continue
-            undecided -= asked
-            yield from _outliers(logs, rows, asked, path[-1] if path else "the shop")
+            undecided -= judged
+            yield from _outliers(logs, rows, judged, path[-1] if path else "the shop")
 
 
 def _outliers(
-    logs: NDArray[np.float64], rows: list[int], asked: set[int], category: str
+    logs: NDArray[np.float64], rows: list[int], judged: set[int], category: str
 ) -> Iterator[Finding]:
     centre = float(np.median(logs[rows]))
     spread = max(NORMAL * float(np.median(np.abs(logs[rows] - centre))), LEAST_SPREAD)
-    for row in sorted(asked):
+    for row in sorted(judged):
         distance = abs(float(logs[row]) - centre)
         if distance > FAR_Z * spread and distance >= np.log(FAR_FACTOR):
             price, median = float(np.exp(logs[row])), float(np.exp(centre))
@@ -245,7 +247,7 @@ def title_words(title: str) -> Words:
 
 def run_together(words: Words) -> str:
     """The words joined without spaces, so that `t-light` is `tlight`; numbers stay separate."""
-    return _BESIDE_A_LETTER.sub("", " ".join(words))
+    return _SPACE_AT_LETTER.sub("", " ".join(words))
 
 
 def spelt_alike(one: str, other: str) -> bool:

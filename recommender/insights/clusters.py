@@ -19,16 +19,14 @@ MAP_POINTS = 5_000
 MAP_DIMENSIONS = 50
 PERPLEXITY = 30.0
 
-Named = tuple[tuple[str, ...], Rows]
-
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A group of items: the words of its name, and its rows (m,), the most typical first.
+    """A group of items: the words of its name, and its rows (m,).
 
-    Each word of the name stands in at least half of its texts. A group whose texts share no word
+    Each word of the name is in at least half of its texts. If its texts share no word, the group
     has no name.
     """
 
@@ -37,15 +35,15 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """The words of its name in the order in which its texts have them."""
+        """The words of the name in the order in which the texts have them."""
         return " ".join(self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """All groups of n items, those with a name first, then by size.
+    """All groups of n items, named ones first, then by size, with the most typical rows first.
 
-    `label` (n,) is the number of each item's group, `WITHOUT` where the item has no text.
+    `label` (n,) is the number of the group of each item, `WITHOUT` if the item has no text.
     """
 
     groups: tuple[Cluster, ...]
@@ -65,16 +63,16 @@ class Clusters:
 class Clustering:
     """k-means over unit vectors of texts, groups named by class-based TF-IDF.
 
-    With `k` of 0 it begins with the root of half the number of texts and halves every group whose
-    texts share no word; groups of one name are joined, and small ones with a near group whose name
-    fits them too. What is left is one group without a name.
-    A name's words stand in at least half of the group's texts, and at least twice as often there
-    as in all others: so no list of stop words is needed, in any language.
+    A `k` of 0 starts with the square root of half the number of texts, and halves every group whose
+    texts share no word. Groups of the same name are joined, and small groups join a near group
+    whose name fits them too. All remaining texts are one group without a name.
+    The words of a name are in at least half of the group's texts, and at least twice as often there
+    as in all other texts. So no list of stop words is needed, in any language.
 
     Source: spherical k-means of Dhillon, Modha 2001; the starting number of Mardia 1979;
     class-based TF-IDF of Grootendorst 2022, "BERTopic".
 
-    Raises: ConfigError where k is 1 or below 0.
+    Raises: ConfigError if k is 1 or negative.
     """
 
     k: int = 0
@@ -87,7 +85,7 @@ class Clustering:
     def fit(self, texts: Sequence[str], matrix: FloatMatrix) -> Clusters:
         """Group n items by their text vectors (n, d); a zero row belongs to no group.
 
-        Raises: DataError where fewer than two texts are there, or fewer than k.
+        Raises: DataError if there are fewer than two texts, or fewer than k.
         """
         known = np.flatnonzero(matrix.any(axis=1)).astype(np.int32)
         if len(known) < max(2, self.k):
@@ -96,25 +94,23 @@ class Clustering:
         namer = _Namer(texts, known)
         parts = [known[part] for part in _parts(unit_rows(matrix[known]), wanted, self.seed)]
         if self.k:
-            groups = [(namer.words(part), part) for part in parts]
+            groups = [Cluster(namer.words(part), part) for part in parts]
         else:
             named = _joined(self._named(parts, matrix, namer))
             groups = _joined(_absorbed(named, matrix, namer))
-        ranked = [Cluster(words, _most_typical_first(part, matrix)) for words, part in groups]
+        ranked = [Cluster(one.words, _most_typical_first(one.rows, matrix)) for one in groups]
         return Clusters.of(ranked, len(matrix))
 
-    def _named(self, parts: Sequence[Rows], matrix: FloatMatrix, namer: "_Namer") -> list[Named]:
-        """Groups with their words; those without are halved while their halves are not small."""
+    def _named(self, parts: Sequence[Rows], matrix: FloatMatrix, namer: "_Namer") -> list[Cluster]:
+        """Groups with their names; large ones without a name are halved."""
         found, waiting = [], list(parts)
         while waiting:
             part = waiting.pop()
             words = namer.words(part)
-            if words or len(part) < 2 * SMALLEST:
-                found.append((words, part))
-                continue
-            halves = _parts(unit_rows(matrix[part]), 2, self.seed)
+            splits = not words and len(part) >= 2 * SMALLEST
+            halves = _parts(unit_rows(matrix[part]), 2, self.seed) if splits else []
             if len(halves) < 2:
-                found.append(((), part))
+                found.append(Cluster(words, part))
             else:
                 waiting += [part[half] for half in halves]
         return found
@@ -122,20 +118,18 @@ class Clustering:
 
 @dataclass(frozen=True, slots=True)
 class _Namer:
-    """Finds the words of a group: those that tell it from all `known` rows of the texts."""
+    """Finds the words that distinguish a group from all `known` rows of the texts."""
 
     texts: Sequence[str]
     known: Rows
     everywhere: Counter[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        counted: Counter[str] = Counter()
-        for row in self.known.tolist():
-            counted.update(set(name_words(self.texts[row])))
-        object.__setattr__(self, "everywhere", counted)
+        words = (word for row in self.known.tolist() for word in set(name_words(self.texts[row])))
+        object.__setattr__(self, "everywhere", Counter(words))
 
     def words(self, rows: Rows) -> tuple[str, ...]:
-        """At most three words, in the order in which the texts have them; none where none fits."""
+        """At most three words in the order in which the texts have them, possibly none."""
         inside: Counter[str] = Counter()
         places: Counter[str] = Counter()
         for row in rows.tolist():
@@ -166,7 +160,7 @@ def name_words(text: str) -> list[str]:
 
 
 def projected(matrix: FloatMatrix, seed: int = 0) -> FloatMatrix:
-    """Places (n, 2) in a square of side 2 around 0 where near vectors (n, d) lie near each other.
+    """Points (n, 2) in a square of side 2 around 0; near vectors (n, d) have near points.
 
     Source: van der Maaten, Hinton 2008, t-SNE, on the first 50 principal components.
     """
@@ -190,7 +184,7 @@ def projected(matrix: FloatMatrix, seed: int = 0) -> FloatMatrix:
 
 
 def drawn_for_map(label: Rows, seed: int = 0) -> Rows:
-    """The rows that a map shows: all that are in a group, or a seeded sample of 5,000 of them."""
+    """The rows that a map shows: all rows in groups, or a seeded sample of 5,000."""
     inside = np.flatnonzero(label != WITHOUT).astype(np.int32)
     if len(inside) <= MAP_POINTS:
         return inside
@@ -212,32 +206,35 @@ def _parts(units: FloatMatrix, k: int, seed: int) -> list[NDArray[np.intp]]:
     return [part for part in members if len(part)]
 
 
-def _joined(groups: Iterable[Named]) -> list[Named]:
-    """Groups of the same words as one; those without a name too."""
-    found: dict[frozenset[str], list[Named]] = {}
+def _joined(groups: Iterable[Cluster]) -> list[Cluster]:
+    """Joins the groups of the same words, and all groups without a name."""
+    found: dict[frozenset[str], list[Cluster]] = {}
     for group in groups:
-        found.setdefault(frozenset(group[0]), []).append(group)
-    return [(same[0][0], np.concatenate([rows for _, rows in same])) for same in found.values()]
+        found.setdefault(frozenset(group.words), []).append(group)
+    return [
+        Cluster(same[0].words, np.concatenate([group.rows for group in same]))
+        for same in found.values()
+    ]
 
 
-def _absorbed(groups: Sequence[Named], matrix: FloatMatrix, namer: "_Namer") -> list[Named]:
-    """Small groups and those without a name join a near large one that keeps all its words."""
-    large = [(words, rows) for words, rows in groups if words and len(rows) >= SMALL]
-    small = [(words, rows) for words, rows in groups if not words or len(rows) < SMALL]
+def _absorbed(groups: Sequence[Cluster], matrix: FloatMatrix, namer: "_Namer") -> list[Cluster]:
+    """Joins small groups, and those without a name, to a near large one that keeps its words."""
+    large = [group for group in groups if group.words and len(group.rows) >= SMALL]
+    small = [group for group in groups if not group.words or len(group.rows) < SMALL]
     if not large:
         return list(groups)
-    centres = unit_rows(np.stack([matrix[rows].mean(axis=0) for _, rows in large]))
+    centres = unit_rows(np.stack([matrix[group.rows].mean(axis=0) for group in large]))
     left = []
-    for words, rows in sorted(small, key=lambda group: len(group[1])):
-        nearness = centres @ matrix[rows].mean(axis=0)
+    for group in sorted(small, key=lambda one: len(one.rows)):
+        nearness = centres @ matrix[group.rows].mean(axis=0)
         for place in np.argsort(-nearness, kind="stable")[:NEAREST].tolist():
-            own, theirs = large[place]
-            union = np.concatenate([theirs, rows])
-            if set(own) <= set(namer.words(union)):
-                large[place] = own, union
+            own = large[place]
+            union = np.concatenate([own.rows, group.rows])
+            if set(own.words) <= set(namer.words(union)):
+                large[place] = Cluster(own.words, union)
                 break
         else:
-            left.append((words, rows))
+            left.append(group)
     return large + left
 
 

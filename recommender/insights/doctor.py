@@ -1,4 +1,4 @@
-"""Doctor: whether this machine is ready to reindex, and the store to serve."""
+"""Doctor: checks whether this machine can reindex, and whether the store can serve."""
 
 import importlib.util
 import shutil
@@ -20,20 +20,15 @@ Verdict = Literal["ok", "warning", "fault"]
 LOW_DISK_BYTES = 2 * 1024**3
 OLD_SERVER = 7
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-LUA_REPAIRED = {
-    "Redis": {
-        (7, 2): (7, 2, 11),
-        (7, 4): (7, 4, 6),
-        (8, 0): (8, 0, 4),
-        (8, 2): (8, 2, 2),
-    },
+LUA_REPAIRED: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
+    "Redis": {(7, 2): (7, 2, 11), (7, 4): (7, 4, 6), (8, 0): (8, 0, 4), (8, 2): (8, 2, 2)}
 }
-"""The first release of each series that repairs CVE-2025-49844, remote code through Lua."""
+"""The first release of each series that fixes CVE-2025-49844, remote code through Lua."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at, and what to do where it is not well."""
+    """The result of one check, with what to do if it is not ok."""
 
     what: str
     verdict: Verdict
@@ -41,39 +36,29 @@ class Diagnosis:
 
 
 def examine_parts() -> list[Diagnosis]:
-    """Whether the extras are installed that a reindex needs."""
+    """Whether the extras that a reindex needs are installed."""
     findings = []
     for extra in ("build", "text"):
         missing = [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
-        if missing:
-            text = f"{', '.join(missing)} missing; pip install 'recommender[{extra}]'"
-            findings.append(Diagnosis(f"extra {extra}", "fault", text))
-        else:
-            findings.append(Diagnosis(f"extra {extra}", "ok", "installed"))
+        text = f"{', '.join(missing)} missing; pip install 'recommender[{extra}]'"
+        verdict: Verdict = "fault" if missing else "ok"
+        findings.append(Diagnosis(f"extra {extra}", verdict, text if missing else "installed"))
     return findings
 
 
-def examine_encoder(make: Callable[[], TextEncoder]) -> list[Diagnosis]:
-    """Whether the text model is here, what it should be, and what it takes."""
+def examine_origin(what: str, make: Callable[[], ContentOrigin | TextEncoder]) -> list[Diagnosis]:
+    """Whether a content origin can be read, or a text model is present and what it costs."""
     try:
-        encoder = make()
-        fingerprint = encoder.fingerprint()
-        told = encoder.cost() if isinstance(encoder, CostlyEncoder) else [fingerprint[:60]]
+        origin = make()
+        fingerprint = origin.fingerprint()
+        lines = origin.cost() if isinstance(origin, CostlyEncoder) else [fingerprint[:60]]
     except RecommenderError as error:
-        return [Diagnosis("text model", "fault", str(error))]
-    return [Diagnosis("text model", "ok", line) for line in told]
-
-
-def examine_content(name: str, make: Callable[[], ContentOrigin]) -> list[Diagnosis]:
-    """Whether a content origin that is no text encoder can be read."""
-    try:
-        return [Diagnosis(f"content {name}", "ok", make().fingerprint()[:60])]
-    except RecommenderError as error:
-        return [Diagnosis(f"content {name}", "fault", str(error))]
+        return [Diagnosis(what, "fault", str(error))]
+    return [Diagnosis(what, "ok", line) for line in lines]
 
 
 def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool) -> Diagnosis:
-    """Whether a text model's precision suits the processor, which multiplies `bf16` or not."""
+    """Whether the precision of a text model suits the processor, which may multiply `bf16`."""
     precision = parameters.get("precision", "fp32")
     if precision == "bf16" and not bf16:
         text = f"bf16, which this processor lacks; set recipe.content.{name}.precision to fp32"
@@ -85,7 +70,7 @@ def examine_encoding(name: str, parameters: Mapping[str, object], *, bf16: bool)
 
 
 def examine_kernels(chosen: str | None, best: str | None) -> Diagnosis:
-    """Whether OPENBLAS_CORETYPE, as it was set, keeps products from the processor's best."""
+    """Whether OPENBLAS_CORETYPE prevents the use of the processor's best kernels."""
     if chosen and best and chosen.casefold() != best.casefold():
         text = f"OPENBLAS_CORETYPE is {chosen}, this processor has {best}; unset it"
         return Diagnosis("kernels", "warning", text)
@@ -93,19 +78,19 @@ def examine_kernels(chosen: str | None, best: str | None) -> Diagnosis:
 
 
 def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
-    """Whether the input files are here."""
+    """Whether the input files exist."""
     findings = []
     for path in map(Path, paths):
         if path.is_file():
-            size = path.stat().st_size / 1024**2
-            findings.append(Diagnosis("input", "ok", f"{path} ({size:,.1f} MiB)"))
+            text = f"{path} ({path.stat().st_size / 1024**2:,.1f} MiB)"
+            findings.append(Diagnosis("input", "ok", text))
         else:
-            findings.append(Diagnosis("input", "fault", f"{path} is not there"))
+            findings.append(Diagnosis("input", "fault", f"{path} does not exist"))
     return findings
 
 
 def examine_folder(what: str, folder: Path) -> Diagnosis:
-    """Whether the folder can be written, and has room."""
+    """Whether the folder is writable and has free space."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
@@ -117,7 +102,7 @@ def examine_folder(what: str, folder: Path) -> Diagnosis:
 
 
 def examine_artifacts(store: ArtifactStore) -> Diagnosis:
-    """Whether artifacts can be written and read back, and whether there is room."""
+    """Whether artifacts can be written and read, and whether there is free space."""
     if isinstance(store.storage, LocalStorage):
         return examine_folder("artifacts", store.storage.root)
     try:
@@ -131,17 +116,17 @@ def examine_artifacts(store: ArtifactStore) -> Diagnosis:
 
 
 def examine_store(facts: ServerFacts) -> list[Diagnosis]:
-    """Whether the server is new enough, keeps what it has, and is closed to strangers."""
+    """Whether the server is new enough, evicts no keys, and is protected."""
     return [_version(facts), _eviction(facts), *_access(facts)]
 
 
 def examine_lists(audit: Audit | None) -> Diagnosis:
-    """Whether nobody deleted lists of what is live."""
+    """Whether all lists of the live generation are in the store."""
     if audit is None:
         return Diagnosis("lists", "ok", "nothing is published yet")
     if audit.found < audit.published:
         text = (
-            f"of {audit.published} lists of generation {audit.generation} {audit.found} are there: "
+            f"generation {audit.generation} has {audit.found} of its {audit.published} lists left: "
             "something deletes keys of the store; run recommender reindex --force"
         )
         return Diagnosis("lists", "fault", text)
@@ -151,10 +136,10 @@ def examine_lists(audit: Audit | None) -> Diagnosis:
 def examine_servers(
     servers: Mapping[str, ServerFacts | str], uncovered: str | None
 ) -> list[Diagnosis]:
-    """Whether each server is as it has to be; on a Cluster, whether every slot has one.
+    """Whether each server is set up correctly; on a Cluster, whether every slot has a server.
 
-    `servers` are by name, with the reason of those that tell nothing; `uncovered` names the slots
-    that nobody has, and is None where there is no Cluster.
+    `servers` has facts by name, or the reason why a server could not be inspected. `uncovered`
+    names the slots without a server, None if there is no Cluster.
     """
     findings = [] if uncovered is None else [_slots(len(servers), uncovered)]
     for name, facts in servers.items():
@@ -185,26 +170,24 @@ def _membership(facts: ServerFacts, *, alone: bool) -> list[Diagnosis]:
 
 
 def _version(facts: ServerFacts) -> Diagnosis:
-    told = f"{facts.name} {'.'.join(map(str, facts.version))}"
+    server = f"{facts.name} {'.'.join(map(str, facts.version))}"
     if facts.version < (OLD_SERVER,) and facts.in_cluster:
-        return Diagnosis("server", "fault", f"{told}: a Cluster has to be of version 7 or newer")
+        return Diagnosis("server", "fault", f"{server}: a Cluster has to be of version 7 or newer")
     if facts.version < (OLD_SERVER,):
-        text = f"{told} cannot swap at full memory; use Redis 7, Valkey or newer"
+        text = f"{server} cannot swap at full memory; use Redis 7, Valkey or newer"
         return Diagnosis("server", "warning", text)
-    repaired = LUA_REPAIRED.get(facts.name, {})
-    series = facts.version[:2]
-    if series in repaired and facts.version < repaired[series]:
+    if facts.version < LUA_REPAIRED.get(facts.name, {}).get(facts.version[:2], ()):
         text = (
-            f"{told} is older than the repair of CVE-2025-49844 (Lua); update, unless your "
-            "distribution carries the repair, and give readers a user without EVAL"
+            f"{server} is older than the fix of CVE-2025-49844 (Lua); update, unless your "
+            "distribution has the fix, and give readers a user without EVAL"
         )
         return Diagnosis("server", "warning", text)
-    return Diagnosis("server", "ok", told)
+    return Diagnosis("server", "ok", server)
 
 
 def _eviction(facts: ServerFacts) -> Diagnosis:
     if facts.policy.startswith("allkeys") and facts.maxmemory:
-        text = f"maxmemory-policy is {facts.policy}: lists would be forgotten; set noeviction"
+        text = f"maxmemory-policy is {facts.policy}: lists would be evicted; set noeviction"
         return Diagnosis("eviction", "fault", text)
     return Diagnosis(
         "eviction", "ok", f"{facts.policy}, maxmemory {facts.maxmemory or 'unlimited'}"

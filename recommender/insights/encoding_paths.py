@@ -1,4 +1,4 @@
-"""Encoding paths: the precisions in which this machine encodes text, their speed and fidelity."""
+"""Encoding paths: speed and fidelity of the precisions in which this machine encodes text."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _FOR = ("the kitchen", "kids", "the garden", "a desk", "two", "gifts", "winter",
 class Fidelity:
     """How close vectors (n, d) are to reference vectors.
 
-    `nearest_kept` is the mean share of the ten nearest texts of a text that stay among its ten.
+    `nearest_kept` is the mean share of the ten nearest texts that are the same as by the reference.
     """
 
     mean_cosine: float
@@ -36,7 +36,7 @@ class Fidelity:
 
     @classmethod
     def of(cls, vectors: FloatMatrix, reference: FloatMatrix) -> "Fidelity":
-        """Measured on rows of length one, more than ten of them."""
+        """Compare more than ten rows of length one."""
         cosines = np.einsum("nd,nd->n", vectors, reference)
         kept = [
             len(np.intersect1d(one, two)) / NEAREST
@@ -55,12 +55,12 @@ class EncodingPath:
 
     @property
     def name(self) -> str:
-        """The parameters in words."""
+        """The values of the parameters."""
         return ", ".join(map(str, self.parameters.values()))
 
 
 def possible() -> Iterator[dict[str, str]]:
-    """Parameters of the paths that this machine has, the reference first."""
+    """Parameters of the paths that this machine supports, the reference first."""
     for precision in ("fp32", "bf16") if multiplies_bf16() else ("fp32",):
         yield {"precision": precision}
 
@@ -68,8 +68,8 @@ def possible() -> Iterator[dict[str, str]]:
 def measured(choice: Choice, texts: Sequence[str], rounds: int = 3) -> list[EncodingPath]:
     """Measure every possible path of a recipe's text encoder on some texts, the reference first.
 
-    The speed is that of the fastest of the `rounds`, without the loading of the model.
-    Raises: ConfigError or MissingExtra where the model is not here.
+    The speed is that of the fastest of the `rounds`, after the model was loaded.
+    Raises: ConfigError or MissingExtra if the model is not available.
     """
     paths: list[EncodingPath] = []
     reference: FloatMatrix | None = None
@@ -88,13 +88,13 @@ def measured(choice: Choice, texts: Sequence[str], rounds: int = 3) -> list[Enco
 
 
 def proposed(paths: Sequence[EncodingPath]) -> EncodingPath:
-    """The fastest of those whose mean cosine is at least .999."""
+    """The fastest path with a mean cosine of at least .999."""
     faithful = [path for path in paths if path.fidelity.mean_cosine >= FAITHFUL]
     return max(faithful, key=lambda path: path.texts_per_s)
 
 
 def sample_texts(number: int, words: int = 9, seed: int = 0) -> list[str]:
-    """Synthetic product texts, all different, of about so many words."""
+    """Different synthetic product texts of about `words` words."""
     rng = np.random.default_rng(seed)
     texts = []
     for item in range(number):

@@ -1,5 +1,6 @@
-"""Explain: why one item stands in another's list, or why it does not."""
+"""Explain: why one item is in the related list of another, or why it is not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,6 @@ import numpy as np
 from recommender import pipeline
 from recommender.build.contents import read_interactions
 from recommender.build.job import Job
-from recommender.core.arrays import Rows
-from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.lists import Entries
@@ -20,13 +19,18 @@ from recommender.live.live_state import EffectiveLists, LiveState, RuleDeed
 from recommender.ranking.chooser import Chooser, Trail
 from recommender.ranking.evidence import EvidenceScale
 
+_KEPT_OUT = {
+    "moved": "keeps it out",
+    "barred": "would pin it, but it is excluded or out of stock",
+    "displaced": "would pin it, but another pin has its place",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How often two items shared a basket, session or user, by one kind of interaction.
+    """How often two items share a basket, session or user, by one kind of interaction.
 
-    `lift` is how many times more often than if they had nothing to do with each other, 0 where
-    they never met.
+    `lift` is the ratio to the number expected if they were independent, 0 if they share none.
     """
 
     kind: str
@@ -39,7 +43,7 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Nearness:
-    """The cosine of two items in one origin, None where one of them has no vector there.
+    """The cosine of two items in one origin, None if one of them has no vector there.
 
     `near` is the cosine that one in a hundred of random pairs exceeds.
     """
@@ -51,9 +55,9 @@ class Nearness:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The rank that a candidate source gives the other item, None where it never names it.
+    """The rank that a candidate generator gives the other item, None if it never proposes it.
 
-    `asked` is how many candidates the source was asked for and gave.
+    `asked` is the number of candidates that the generator was asked for and gave.
     """
 
     source: str
@@ -62,8 +66,8 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an entry stands in a served list."""
+class Position:
+    """The place of an entry in a served list, its score and its evidence."""
 
     rank: int
     score: float
@@ -74,7 +78,7 @@ class Standing:
 class ActedRule:
     """A merchandisers' rule that acted in the list of the item; `on_other`: on the other item.
 
-    `deed` says whether it moved something, or had its pin barred or displaced.
+    `deed` says whether it moved something, or whether its pin was barred or displaced.
     """
 
     name: str
@@ -85,12 +89,12 @@ class ActedRule:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that decided whether `other` stands in the list of `item`.
+    """Everything that decided whether `other` is in the list of `item`.
 
-    `ranked` is the rank among `candidates` and the score that the ranker gave it, None where no
-    source proposed it; `dropped_by` the rule that dropped it. `merchandised` are the merchandisers'
-    rules that acted. `standing` is its place in the served list of `entries`, `reverse` that of the
-    item in the other's list.
+    `ranked` is its rank among `candidates` and its score, None if no generator proposed it;
+    `dropped_by` is the filter that dropped it, and `dropped` counts all candidates by filter.
+    `merchandised` has the merchandisers' rules that acted. `standing` is its position among the
+    served `entries`, `reverse` the position of the item in the other's list.
     """
 
     item: str
@@ -104,26 +108,22 @@ class Explanation:
     dropped_by: str
     dropped: Mapping[str, int]
     merchandised: Sequence[ActedRule]
-    standing: Standing | None
+    standing: Position | None
     entries: int
-    reverse: Standing | None
+    reverse: Position | None
     verdict: str
 
 
 def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) -> Explanation:
-    """Retrace the choice of one list of the live build, with the job of the run that made it.
+    """Retrace how one served list of the live build was chosen, with the job of its run.
 
-    The list is explained as it is served. `rows` are those of the item whose list it is and of the
-    other item. Raises: ArtifactError where the parts of the build are gone.
+    `rows` are those of the item whose list it is and of the other item.
+    Raises: ArtifactError if parts of the build are gone.
     """
     row, other = rows
     chooser, context = pipeline.plan(job).placement(live.build.key, placement).inputs.chooser()
     lists = live.effective(placement)
-    (served, deeds), trail = lists.of(row), chooser.trail(row)
-    standing, ranked = _standing(served, other), _ranked(trail, other)
-    asked = {name: int((found != row).sum()) for name, found in trail.proposed}
-    generators = zip(chooser.placement.candidates, chooser.proposals.generators, strict=True)
-    dropped_by = trail.dropped.get(other, "")
+    traced = _Trace(row, other, chooser, chooser.trail(row), lists, *lists.of(row))
     ids = context.catalogue.ids.ids
     return Explanation(
         item=ids[row],
@@ -131,19 +131,18 @@ def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) ->
         placement=placement,
         nearness=_nearness(context, row, other),
         together=_together(read_interactions(job.artifacts, live.build), row, other),
-        proposed=[
-            Proposed(choice.use, _rank(generator, row, other, len(ids)), asked[choice.use])
-            for choice, generator in generators
+        proposed=traced.proposed(len(ids)),
+        candidates=int(traced.trail.ranked.found.sum()),
+        ranked=traced.ranked(),
+        dropped_by=traced.trail.dropped.get(other, ""),
+        dropped=dict(Counter(traced.trail.dropped.values())),
+        merchandised=[
+            ActedRule(one.name, one.rule, one.deed, other in one.about) for one in traced.deeds
         ],
-        candidates=int(trail.ranked.found.sum()),
-        ranked=ranked,
-        dropped_by=dropped_by,
-        dropped=_counted(trail.dropped),
-        merchandised=[ActedRule(one.name, one.rule, one.deed, other in one.about) for one in deeds],
-        standing=standing,
-        entries=len(served.rows),
-        reverse=_standing(lists.of(other)[0], row),
-        verdict=_verdict(chooser, trail, lists, rows),
+        standing=_position(traced.served, other),
+        entries=len(traced.served.rows),
+        reverse=_position(lists.of(other)[0], row),
+        verdict=traced.verdict(),
     )
 
 
@@ -168,137 +167,124 @@ def _together(events: Interactions, row: int, other: int) -> list[Together]:
         of_kind = events.select(events.kind == code)
         units = of_kind.units_of()
         known = units >= 0
-        asking, having = (np.unique(units[known & (of_kind.item == one)]) for one in (row, other))
-        both = np.intersect1d(asking, having)
-        total = len(np.unique(units[known]))
-        users = of_kind.user[np.isin(units, both) & (of_kind.user >= 0)]
-        expected = len(asking) * len(having)
-        found.append(
-            Together(
-                kind,
-                len(both),
-                len(np.unique(users)),
-                len(asking),
-                len(having),
-                len(both) * total / expected if expected else 0.0,
-            )
-        )
+        own, others = (np.unique(units[known & (of_kind.item == one)]) for one in (row, other))
+        both = np.intersect1d(own, others)
+        users = np.unique(of_kind.user[np.isin(units, both) & (of_kind.user >= 0)])
+        product = len(own) * len(others)
+        lift = len(both) * len(np.unique(units[known])) / product if product else 0.0
+        found.append(Together(kind, len(both), len(users), len(own), len(others), lift))
     return found
 
 
+def _position(served: Entries, row: int) -> Position | None:
+    (places,) = np.nonzero(served.rows == row)
+    if not len(places):
+        return None
+    at = int(places[0])
+    return Position(at + 1, float(served.scores[at]), EVIDENCE[served.evidence[at]])
+
+
 def _rank(generator: PreparedGenerator, row: int, other: int, n_items: int) -> int | None:
-    """The fewest candidates that a source must be asked for to name the other item.
+    """The least number of candidates to ask a generator for so that it proposes the other item.
 
-    The asking item itself, which a source may name, is not counted.
+    The item itself, which a generator may propose, is not counted.
     """
-    asking = np.array([row], dtype=np.int32)
+    query = np.array([row], dtype=np.int32)
 
-    def named(k: int) -> bool:
-        return bool((generator.propose(asking, k).rows == other).any())
+    def proposes(k: int) -> bool:
+        return bool((generator.propose(query, k).rows == other).any())
 
-    if not named(n_items):
+    if not proposes(n_items):
         return None
     low, high = 1, n_items
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if named(middle) else (middle + 1, high)
-    return low - int((generator.propose(asking, low).rows == row).any())
+        low, high = (low, middle) if proposes(middle) else (middle + 1, high)
+    return low - int((generator.propose(query, low).rows == row).any())
 
 
-def _ranked(trail: Trail, other: int) -> tuple[int, float] | None:
-    (places,) = np.nonzero(trail.ranked.rows[0] == other)
-    if not len(places):
-        return None
-    return int(places[0]) + 1, float(trail.ranked.scores[0, places[0]])
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """How the list of `row` was chosen, what is `served`, and the rules that acted in it."""
 
+    row: int
+    other: int
+    chooser: Chooser
+    trail: Trail
+    lists: EffectiveLists
+    served: Entries
+    deeds: Sequence[RuleDeed]
 
-def _standing(served: Entries, other: int) -> Standing | None:
-    (places,) = np.nonzero(served.rows == other)
-    if not len(places):
-        return None
-    at = int(places[0])
-    return Standing(at + 1, float(served.scores[at]), EVIDENCE[served.evidence[at]])
+    def proposed(self, n_items: int) -> list[Proposed]:
+        """The rank of the other item by each candidate generator."""
+        asked = {name: int((found != self.row).sum()) for name, found in self.trail.proposed}
+        chooser = self.chooser
+        names = [choice.use for choice in chooser.placement.candidates]
+        return [
+            Proposed(name, _rank(generator, self.row, self.other, n_items), asked[name])
+            for name, generator in zip(names, chooser.proposals.generators, strict=True)
+        ]
 
+    def ranked(self) -> tuple[int, float] | None:
+        """Rank and score of the other item by the ranker."""
+        (places,) = np.nonzero(self.trail.ranked.rows[0] == self.other)
+        if not len(places):
+            return None
+        return int(places[0]) + 1, float(self.trail.ranked.scores[0, places[0]])
 
-def _counted(dropped: Mapping[int, str]) -> dict[str, int]:
-    names = list(dropped.values())
-    return {name: names.count(name) for name in dict.fromkeys(names)}
+    def verdict(self) -> str:
+        """The reason in one sentence."""
+        if self.row == self.other:
+            return "an item is never in its own list"
+        about = [one for one in self.deeds if self.other in one.about]
+        position = _position(self.served, self.other)
+        if position is not None:
+            return self._listed(position, about)
+        if about:
+            acted = about[0]
+            effect = _KEPT_OUT[acted.deed]
+            return f"a merchandisers' rule {effect}: {acted.name} ({acted.rule})"
+        if self.other in self.lists.built.of(self.row).rows:
+            return "it is in the list of the build, but an overlay published later removed it"
+        return self._dropped() if self.other in self.trail.dropped else self._not_chosen()
 
+    def _listed(self, position: Position, about: Sequence[RuleDeed]) -> str:
+        shown = self.chooser.placement.shown
+        filler = ", as a best seller that fills up the list" * (position.evidence == "popular")
+        hidden = "" if position.rank <= shown else f", after the {shown} that a page shows"
+        moved = ", ".join(f"{one.name} ({one.rule})" for one in about if one.deed == "moved")
+        rule = f"; a merchandisers' rule moved it: {moved}" if moved else ""
+        return f"it is in the list, at rank {position.rank}{filler}{hidden}{rule}"
 
-def _verdict(chooser: Chooser, trail: Trail, lists: EffectiveLists, rows: tuple[int, int]) -> str:
-    """One sentence: why, or why not."""
-    row, other = rows
-    served, deeds = lists.of(row)
-    standing = _standing(served, other)
-    if row == other:
-        return "an item never stands in its own list"
-    about = [one for one in deeds if other in one.about]
-    if standing is not None:
-        return _stands(standing, chooser.placement.shown, about)
-    if about:
-        return _kept_out(about[0])
-    if other in lists.built.of(row).rows:
-        return "it stands in the list of the build, and left it for what lies over that since"
-    return _unbuilt(chooser, trail, served, rows)
+    def _not_chosen(self) -> str:
+        ranked, depth = self.ranked(), self.chooser.placement.depth
+        if ranked is None:
+            return "no candidate generator proposed it"
+        before = self.trail.ranked.rows[0, : ranked[0] - 1]
+        place = int((~np.isin(before, [*self.trail.dropped])).sum()) + 1
+        if place > depth:
+            return f"ranked {place} of those that pass the filters, the list has {depth}"
+        return "it would be in the list, but too many lists have it already (hub_share)"
 
+    def _dropped(self) -> str:
+        stage, placement = self.trail.dropped[self.other], self.chooser.placement
+        if stage == "in-stock":
+            return "out of stock"
+        if stage == "one-per-group":
+            return self._variant()
+        if stage == "min_score":
+            _, score = self.ranked() or (0, 0.0)
+            return f"its score {score:.3f} is below min_score {placement.min_score:g}"
+        chosen = next((one.parameters for one in placement.filters if one.use == stage), {})
+        parameters = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        return f"the filter {stage}{f' ({parameters})' if parameters else ''} drops it"
 
-def _stands(standing: Standing, shown: int, about: Sequence[RuleDeed]) -> str:
-    filling = " as a best seller, to fill the list up" if standing.evidence == "popular" else ""
-    behind = "" if standing.rank <= shown else f", behind the {shown} that a page shows"
-    moved = ", ".join(f"{one.name} ({one.rule})" for one in about if one.deed == "moved")
-    why = f"; a merchandisers' rule moved it: {moved}" if moved else ""
-    return f"it stands in the list, at {standing.rank}{filling}{behind}{why}"
-
-
-def _kept_out(acted: RuleDeed) -> str:
-    told = f"{acted.name} ({acted.rule})"
-    if acted.deed == "barred":
-        return f"a merchandisers' rule would pin it, but it is excluded or out of stock: {told}"
-    if acted.deed == "displaced":
-        return f"a merchandisers' rule would pin it, but another pin has its place: {told}"
-    return f"a merchandisers' rule keeps it out: {told}"
-
-
-def _unbuilt(chooser: Chooser, trail: Trail, served: Entries, rows: tuple[int, int]) -> str:
-    """Why the build did not choose it."""
-    other = rows[1]
-    ranked = _ranked(trail, other)
-    if other in trail.dropped:
-        return _dropped(chooser, trail, served, rows)
-    if ranked is None:
-        return "not among the candidates of any source"
-    place = int((~np.isin(trail.ranked.rows[0, : ranked[0] - 1], [*trail.dropped])).sum()) + 1
-    depth = chooser.placement.depth
-    if place > depth:
-        return f"ranked {place} of those that pass the rules, the list has {depth}"
-    return "it would stand in the list, but too many lists have it already (hub_share)"
-
-
-def _dropped(chooser: Chooser, trail: Trail, served: Entries, rows: tuple[int, int]) -> str:
-    row, other = rows
-    catalogue, stage = chooser.catalogue, trail.dropped[other]
-    if stage == "in-stock":
-        return "out of stock"
-    if stage == "one-per-group":
-        return _variant(catalogue, served.rows, row, other)
-    if stage == "min_score":
-        ranked = _ranked(trail, other)
-        score = ranked[1] if ranked else 0.0
-        return f"its score {score:.3f} is below min_score {chooser.placement.min_score:g}"
-    parameters = next(
-        (rule.parameters for rule in chooser.placement.filters if rule.use == stage), {}
-    )
-    told = ", ".join(f"{name} = {value}" for name, value in parameters.items())
-    return f"the rule {stage}{f' ({told})' if told else ''} drops it"
-
-
-def _variant(catalogue: Catalogue, listed: Rows, row: int, other: int) -> str:
-    codes = catalogue.group_codes
-    if codes[row] == codes[other]:
-        return "a variant of the item itself"
-    known = listed[listed < len(catalogue)]
-    kin = [one for one in known.tolist() if codes[one] == codes[other]]
-    if not kin:
+    def _variant(self) -> str:
+        catalogue = self.chooser.catalogue
+        codes = catalogue.group_codes
+        if codes[self.row] == codes[self.other]:
+            return "a variant of the item itself"
+        for place, listed in enumerate(self.served.rows.tolist(), 1):
+            if listed < len(catalogue) and codes[listed] == codes[self.other]:
+                return f"a variant of {catalogue.ids.ids[listed]}, which is at rank {place}"
         return "another variant of its product is preferred"
-    place = listed.tolist().index(kin[0]) + 1
-    return f"a variant of {catalogue.ids.ids[kin[0]]}, which stands at {place}"

@@ -1,10 +1,10 @@
-"""Tidying: which artifacts are still needed, and removing the others.
+"""Garbage collection: removes the artifacts and run records that no run needs any more.
 
-Needed is what these runs are made of: those whose generation Redis still has, those that are
-running or held and can still go live (their number is above that of what is live, so no clock is
-asked), those that are pinned, and the last few. While a run may be at work, or one of the last
-failed, text shards stay: its texts may be paid for. While a run has not written down yet what it is
-made of, everything stays. A run that begins meanwhile ends the tidying.
+Kept are the artifacts of runs whose generation is in Redis, of runs that are running or held and
+can still go live (their number is above that of the live generation; no clock is involved), of
+pinned runs, and of the last few runs. Text shards are also kept while a run may be at work or one
+of the last runs failed, because its texts may be paid for. Everything is kept until each running
+run has recorded its artifacts. Collection stops if a new run begins.
 """
 
 import re
@@ -28,7 +28,7 @@ STEPS = (
     *("interactions", "content", "text", *TEXTS, RULE_BOOK[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
-"""What nobody has written to for so long, while no run is at work, a killed writer left."""
+"""Unfinished artifacts without a write for so long, while no run is at work, are removed."""
 
 Key = tuple[str, str]
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -36,10 +36,10 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What was, or would be, removed: artifacts by step, run records, and bytes.
+    """The removed artifacts by step, run records and bytes; in a dry run, those to remove.
 
-    `at_work` are the runs that may be at work; `complete` is false where one of them made the
-    tidying stop, or not begin.
+    `at_work` are the runs that may be at work; `complete` is false if a run prevented or stopped
+    the collection.
     """
 
     artifacts: Mapping[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Removal:
     complete: bool = True
 
 
-def tidy(
+def collect_garbage(
     store: ArtifactStore,
     publisher: Publisher,
     *,
@@ -57,11 +57,13 @@ def tidy(
     pinned: Sequence[int] = (),
     dry_run: bool,
 ) -> Removal:
-    """Remove what no run needs any more. Raises: ArtifactError, StoreUnavailable."""
+    """Remove the artifacts and run records that no run needs.
+
+    Raises: ArtifactError, StoreUnavailable.
+    """
     newest, runs = store.highest_run(), all_runs(store)
     published = {found.id: found.lists_key for found in publisher.generations()}
-    live = publisher.live()
-    floor = live.id if live else 0
+    floor = live.id if (live := publisher.live()) else 0
     needed = [
         run
         for place, run in enumerate(runs)
@@ -96,7 +98,7 @@ def tidy(
 
 
 def _kept(store: ArtifactStore, needed: Iterable[Run], builds: Iterable[str]) -> set[Key]:
-    """Folders and keys of all that these runs and published builds are made of."""
+    """Folders and keys of all artifacts of these runs and published builds."""
     kept = {(str(step), str(key)) for run in needed for step, key in run.artifacts}
     for key in {*builds, *(run.build for run in needed)} - {""}:
         kept |= _of_build(store, key)
@@ -108,7 +110,7 @@ def _kept(store: ArtifactStore, needed: Iterable[Run], builds: Iterable[str]) ->
 
 
 def _of_build(store: ArtifactStore, key: str) -> set[Key]:
-    """What lists can be shown, compared and published again from, also those of an overlay."""
+    """The artifacts to show, compare and publish the lists of a build or an overlay again."""
     build = store.find(BUILD[0], key)
     if build is None:
         return {(OVERLAY[0], key)}
@@ -120,7 +122,7 @@ def _of_build(store: ArtifactStore, key: str) -> set[Key]:
 
 
 def _found(store: ArtifactStore, *, shards: bool) -> Iterator[Key]:
-    """All artifacts that there are; those of texts only where they may go."""
+    """All artifacts, text shards only if asked for."""
     for step in STEPS:
         if step in TEXTS and not shards:
             continue
@@ -130,16 +132,15 @@ def _found(store: ArtifactStore, *, shards: bool) -> Iterator[Key]:
 
 
 def _discard(store: ArtifactStore, step: str, key: str) -> None:
-    """Remove an artifact, and the ledger that goes with it."""
+    """Remove an artifact and its ledger."""
     store.discard(step, key)
-    ledgers = {PLAN[0]: spending_ledger, SHARD[0]: parts_ledger}
-    ledger = ledgers[step](key) if step in ledgers else ""
-    if ledger and store.entry(ledger, 0) is not None:
-        store.forget_ledger(ledger)
+    ledger_of = {PLAN[0]: spending_ledger, SHARD[0]: parts_ledger}.get(step)
+    if ledger_of and store.entry(ledger_of(key), 0) is not None:
+        store.forget_ledger(ledger_of(key))
 
 
 def _size(store: ArtifactStore, step: str, key: str) -> int:
-    """The bytes of an artifact's files, 0 where it is damaged: that may go all the same."""
+    """The bytes of an artifact's files, 0 if it is damaged, which is removed as well."""
     try:
         artifact = store.find(step, key)
     except ArtifactError:
@@ -148,7 +149,7 @@ def _size(store: ArtifactStore, step: str, key: str) -> int:
 
 
 def _remove_unfinished(store: ArtifactStore) -> int:
-    """Remove what killed writers left on a local disk, and copies of what lies elsewhere."""
+    """Remove what killed writers left on a local disk, and local copies of remote artifacts."""
     if not isinstance(store.storage, LocalStorage):
         copies = LocalStorage(store.cache)
         return sum(copies.remove(name) for name in copies.names("."))
@@ -157,9 +158,8 @@ def _remove_unfinished(store: ArtifactStore) -> int:
         folder = f"{store.shop}/{step}"
         for name in store.storage.names(folder):
             place = store.storage.root / folder / name
-            if (
-                name.startswith(TEMPORARY)
-                and time.time() - place.stat().st_mtime > UNFINISHED_FOR_S
-            ):
+            if not name.startswith(TEMPORARY):
+                continue
+            if time.time() - place.stat().st_mtime > UNFINISHED_FOR_S:
                 removed += store.storage.remove(f"{folder}/{name}")
     return removed

@@ -1,4 +1,4 @@
-"""Lint: what should be fixed in a catalogue, and what looks wrong in its lists."""
+"""Lint: findings that should be fixed in a catalogue, and problems in its lists."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from recommender.insights.near_duplicates import DuplicatePairs
 NEAR = 10
 EXACT_UP_TO = 20_000
 CELLS, PROBES, RECALL = 2.0, 8, 0.01
-"""Above, 2 √n cells and the fewest probes: duplicates are in the same cell or a nearby one."""
+"""For more items, 2 √n cells and few probes: duplicates are in the same cell or a nearby one."""
 BLOCK = 8192
 
 
@@ -37,7 +37,7 @@ BLOCK = 8192
 class Report:
     """All findings of a shop, by kind in the order of `KINDS`, best sellers first.
 
-    `placements` are those whose lists were checked, none if nothing was built.
+    `placements` names those whose lists were checked, none without a build.
     """
 
     catalogue: Catalogue
@@ -52,8 +52,8 @@ class Report:
 def lint(job: Job, build: Artifact | None) -> Report:
     """Check the files of a shop, and the lists of a build if there is one.
 
-    Files that were read before are not read again, and texts that have a vector are not encoded.
-    Raises: as reading does; ArtifactError if parts of the build are gone.
+    Files and texts that an earlier run read and encoded are not processed again.
+    Raises: what reading raises; ArtifactError if parts of the build are gone.
     """
     job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
@@ -71,7 +71,7 @@ def lint(job: Job, build: Artifact | None) -> Report:
 def catalogue_findings(
     catalogue: Catalogue, events: Interactions, content: Embeddings
 ) -> Iterator[Finding]:
-    """What can be checked without lists: titles, duplicates, prices, items without events."""
+    """The findings without lists: titles, duplicates, prices, items without events."""
     words = [title_words(title) for title in catalogue.title]
     duplicates = DuplicatePairs.of(catalogue, words, near_texts(content.matrix))
     yield from title_findings(catalogue, words)
@@ -85,13 +85,12 @@ def near_texts(matrix: FloatMatrix) -> Neighbours:
     near = {"cells": int(CELLS * np.sqrt(len(matrix))), "probes_min": PROBES, "recall": RECALL}
     choice = Choice("exact") if len(matrix) <= EXACT_UP_TO else Choice("ivf", near)
     index = registry.index_builder(choice).build(matrix)
-    parts: list[Neighbours] = []
+    parts = []
     for block in blocks(len(matrix), BLOCK):
         found = index.search(matrix[block], NEAR + 1)
         itself = np.arange(block.start, block.stop, dtype=np.int32)[:, None]
         parts.append(found.keep(found.rows != itself, NEAR))
-    rows, scores = ([getattr(part, name) for part in parts] for name in ("rows", "scores"))
-    return Neighbours(np.vstack(rows), np.vstack(scores))
+    return Neighbours.joined(parts)
 
 
 def _of_lists(store: ArtifactStore, build: Artifact, catalogue: Catalogue) -> Sequence[Finding]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from recommender.core.arrays import FloatVector, Rows, text_codes
 from recommender.core.catalogue import Catalogue
@@ -23,11 +25,11 @@ SHARED_WORDS, FRAMES, SPELLED, LISTED = 2, 3, 5, 8
 
 @dataclass(frozen=True, slots=True)
 class CosineThresholds:
-    """Text cosines above which pairs are worth a look in this catalogue.
+    """Text cosines above which pairs are candidates in this catalogue.
 
-    They are quantiles of the pairs of titles that differ in one word: half of these are nearer
-    than `variant`, and one in twenty is nearer than `duplicate`. If there are hardly any such
-    pairs, all near pairs are used.
+    They are quantiles of the pairs of titles that differ in one word: half of these are above
+    `variant`, and one in twenty is above `duplicate`. If there are too few such pairs, all near
+    pairs are used.
     """
 
     variant: float
@@ -42,15 +44,9 @@ class CosineThresholds:
             return cls(1.0, 1.0)
         drawn = np.random.default_rng(seed).permutation(len(pairs))[:SAMPLED_PAIRS]
         near = cosines[drawn]
+        words = ((sets[one], sets[other]) for one, other in pairs[drawn].tolist())
         one_word = np.array(
-            [
-                len(sets[one])
-                == len(sets[other])
-                == len(sets[one] & sets[other]) + 1
-                > SHARED_WORDS
-                for one, other in pairs[drawn].tolist()
-            ],
-            dtype=bool,
+            [len(a) == len(b) == len(a & b) + 1 > SHARED_WORDS for a, b in words], dtype=bool
         )
         measured = near[one_word] if one_word.sum() >= FEWEST_PAIRS else near
         variant, duplicate = np.quantile(measured, (VARIANT_QUANTILE, DUPLICATE_QUANTILE)).tolist()
@@ -84,7 +80,7 @@ class DuplicatePairs:
         pairs, cosines = _near_pairs(near, text_codes(titles)[0], grouped)
         scale = CosineThresholds.measured(sets, pairs, cosines)
         close = cosines >= scale.variant
-        apart = {
+        differing = {
             (one, other): (sets[one] - sets[other], sets[other] - sets[one], cosine)
             for (one, other), cosine in zip(
                 pairs[close].tolist(), cosines[close].tolist(), strict=True
@@ -93,11 +89,13 @@ class DuplicatePairs:
         }
         rare = _occurring_once(sets)
         nearly = {
-            pair: reason for pair, found in apart.items() if (reason := _reason(found, scale, rare))
+            pair: reason
+            for pair, found in differing.items()
+            if (reason := _reason(found, scale, rare))
         }
         swaps = {
             pair: (one, other)
-            for pair, (one, other, _) in apart.items()
+            for pair, (one, other, _) in differing.items()
             if len(one) == len(other) == 1 and pair not in nearly
         }
         axes = _axes(sets, swaps)
@@ -111,8 +109,7 @@ class DuplicatePairs:
     def findings(self, words: Sequence[Words]) -> Iterator[Finding]:
         """Each item at most once for each kind, with the first item that it belongs to."""
         for members in _joined(self.same):
-            for row in members:
-                other = members[1] if row == members[0] else members[0]
+            for row, other in _with_first(members):
                 yield Finding("same-title", row, f"{len(members)} ids have it", other)
         reported: set[int] = set()
         for (one, other), reason in self.nearly.items():
@@ -122,13 +119,20 @@ class DuplicatePairs:
                     yield Finding("near-duplicate", row, reason, partner)
         for members in _joined(self.variants):
             shared = set.intersection(*(set(words[row]) for row in members))
-            apart = list({word: 0 for row in members for word in words[row] if word not in shared})
-            listed = ", ".join(apart[:LISTED]) + (", ..." if len(apart) > LISTED else "")
-            for row in members:
-                other = members[1] if row == members[0] else members[0]
-                yield Finding(
-                    "ungrouped-variant", row, f"one of {len(members)}, by {listed}", other
-                )
+            differing = list(
+                {word: 0 for row in members for word in words[row] if word not in shared}
+            )
+            listed = ", ".join(differing[:LISTED]) + (", ..." if len(differing) > LISTED else "")
+            for row, other in _with_first(members):
+                detail = f"one of {len(members)}, by {listed}"
+                yield Finding("ungrouped-variant", row, detail, other)
+
+
+def _with_first(members: Sequence[int]) -> Iterator[Pair]:
+    """Each row with the first other row of its set."""
+    first, second, *_ = members
+    for row in members:
+        yield row, second if row == first else first
 
 
 def _same(titles: Sequence[str]) -> Iterator[Pair]:
@@ -146,9 +150,9 @@ def _near_pairs(
 
     Pairs with the same title, or with a group each, are left out.
     """
-    asking, places = np.nonzero(near.found)
-    found = near.rows[asking, places].astype(np.int64)
-    places = np.minimum(asking, found) * len(titles) + np.maximum(asking, found)
+    queries, places = np.nonzero(near.found)
+    found = near.rows[queries, places].astype(np.int64)
+    places = np.minimum(queries, found) * len(titles) + np.maximum(queries, found)
     places, first = np.unique(places, return_index=True)
     pairs = np.stack(np.divmod(places, len(titles)), axis=1).astype(np.int32)
     differ = titles[pairs[:, 0]] != titles[pairs[:, 1]]
@@ -202,17 +206,12 @@ def _is_mark(word: str) -> bool:
 
 def _joined(pairs: Sequence[Pair]) -> Iterator[list[int]]:
     """The connected sets of rows, each in row order."""
-    root: dict[int, int] = {}
-
-    def find(row: int) -> int:
-        while (above := root.setdefault(row, row)) != row:
-            root[row] = row = root[above]
-        return row
-
-    for one, other in pairs:
-        low, high = sorted((find(one), find(other)))
-        root[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in sorted(root):
-        members[find(row)].append(row)
-    yield from members.values()
+    if not pairs:
+        return
+    rows, codes = np.unique(pairs, return_inverse=True)
+    one, other = codes.reshape(-1, 2).T
+    links = sp.coo_array((np.ones(len(pairs)), (one, other)), shape=(len(rows), len(rows)))
+    _, labels = connected_components(links, directed=False)
+    ordered = rows[np.argsort(labels, kind="stable")]
+    for members in np.split(ordered, np.cumsum(np.bincount(labels))[:-1]):
+        yield members.tolist()

@@ -1,10 +1,15 @@
-"""Search: from a few words to the items that fit them, by words and by meaning."""
+"""Search: the items that fit a few words, by BM25 and by the meaning of the words."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender import registry
@@ -19,20 +24,116 @@ from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, ConfigError
-from recommender.insights.word_index import WordIndex
 
 MAX_QUERY = 200
 WORDS_SHARE = 0.6
 NEAR_QUANTILE = 0.99
+FORM_WEIGHT, FORM_LETTERS = 0.8, 2
+SIMILAR_LEAST, SIMILAR_WORDS = 0.55, 3
+LEAST_LETTERS = 3
+
+_WORD = re.compile(r"\w+")
 
 Fit = Literal["words", "meaning", "both"]
 
 
+def tokens(text: str) -> list[str]:
+    """The words and numbers of a text, without case and accents."""
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class WordIndex:
+    """BM25 of n documents by word, with corrections of misspelt words.
+
+    A word of a query also matches its longer and shorter forms (light, lights), with less weight. A
+    word that is in no document matches the most similar words by pairs of letters.
+
+    Source: Robertson, Zaragoza 2009, "The probabilistic relevance framework"; by bm25s (Lù 2024).
+    """
+
+    words: tuple[str, ...]
+    scorer: Any
+    grams: sp.csr_array
+    vectorizer: Any
+
+    @classmethod
+    def of(cls, documents: Sequence[str]) -> "WordIndex | None":
+        """Index the documents; None if they have no words."""
+        import bm25s
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
+        split = [tokens(document) for document in documents]
+        vocabulary = sorted({word for words in split for word in words})
+        if not vocabulary:
+            return None
+        scorer = bm25s.BM25(method="lucene", k1=1.2, b=0.5)
+        scorer.index(split, show_progress=False)
+        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 2), use_idf=False)
+        grams = sp.csr_array(vectorizer.fit_transform(vocabulary), dtype=np.float32)
+        return cls(tuple(vocabulary), scorer, grams, vectorizer)
+
+    def score(self, query: str) -> FloatVector:
+        """The score of each document (n,) for a query, 0 if it has none of its words."""
+        total: FloatVector = np.zeros(self.scorer.scores["num_docs"], dtype=np.float32)
+        for word in dict.fromkeys(tokens(query)):
+            forms = self.meant(word)
+            if forms:
+                scored = [weight * self.scorer.get_scores([form]) for form, weight in forms.items()]
+                total += np.max(scored, axis=0)
+        return total
+
+    def understood(self, query: str) -> str:
+        """The query with every unknown word replaced by the most similar one."""
+        return " ".join(
+            word if self._knows(word) else max(meant, key=meant.__getitem__, default=word)
+            for word, meant in ((word, self.meant(word)) for word in tokens(query))
+        )
+
+    def meant(self, word: str) -> dict[str, float]:
+        """The words of the documents that a word of a query matches, with weights up to 1."""
+        if self._knows(word):
+            return {word: 1.0} | self._forms(word)
+        return self._forms(word) or self._most_similar(word)
+
+    def _forms(self, word: str) -> dict[str, float]:
+        """Words with the same beginning that differ by at most two letters at the end."""
+        if len(word) < LEAST_LETTERS or word.isdigit():
+            return {}
+        shorter = [word[:-cut] for cut in range(1, FORM_LETTERS + 1)]
+        first, last = bisect_left(self.words, word), bisect_right(self.words, f"{word}\U0010ffff")
+        found = [form for form in shorter if len(form) >= LEAST_LETTERS and self._knows(form)]
+        found += [
+            form for form in self.words[first:last] if 0 < len(form) - len(word) <= FORM_LETTERS
+        ]
+        return dict.fromkeys(found, FORM_WEIGHT)
+
+    def _knows(self, word: str) -> bool:
+        place = bisect_left(self.words, word)
+        return place < len(self.words) and self.words[place] == word
+
+    def _most_similar(self, word: str) -> dict[str, float]:
+        """The words with the most similar pairs of letters, by cosine."""
+        if len(word) < LEAST_LETTERS:
+            return {}
+        similarity = (self.grams @ self.vectorizer.transform([word]).T).toarray()[:, 0]
+        best = np.argsort(-similarity, kind="stable")[:SIMILAR_WORDS]
+        return {
+            self.words[place]: float(similarity[place])
+            for place in best.tolist()
+            if similarity[place] >= SIMILAR_LEAST
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which items may be found: of a category (a path or its beginning), in stock, not dearer.
+    """Restricts the items to a category (a path or its beginning), to stock, and to a price.
 
-    An item of unknown price is not below any price. `hidden` ids are never found.
+    Items of unknown price are excluded by any price. `hidden` ids are never found.
     """
 
     category: str = ""
@@ -60,7 +161,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found item; `score` is in (0, 1], `fit` says whether words, meaning or both brought it."""
+    """An item found by its words, its meaning or both (`fit`), with a `score` in (0, 1]."""
 
     item: str
     title: str
@@ -82,11 +183,11 @@ class Searcher:
     encode: Callable[[str], FloatVector]
 
     def find(self, query: str, n: int, filters: Filters | None = None) -> list[Hit]:
-        """The best n items, best first; one per group of variants, an item named by its id first.
+        """The best n items, best first, one per group of variants; an item whose id it is first.
 
-        The score is a mean of BM25, as a share of the best, and of the cosine of text vectors.
-        What has none of the words is found where it is nearer than 99 % of the items. Nothing is
-        found for a blank query.
+        The score is a weighted mean of BM25, as a share of the best, and of the cosine of text
+        vectors. Items without any of the words are found if they are nearer than 99 % of the items.
+        A blank query finds nothing.
 
         Raises: ConfigError for a query of more than 200 characters, or n below 1.
         """
@@ -114,7 +215,7 @@ class Searcher:
         return scored / np.float32(best) if best > 0 else scored
 
     def _meaning(self, text: str) -> FloatVector:
-        """Cosine (n,) of the query as it is understood."""
+        """Cosine (n,) with the query after corrections."""
         understood = text if self.word_index is None else self.word_index.understood(text)
         nearness: FloatVector = self.matrix @ self.encode(understood or text)
         return nearness
@@ -134,7 +235,7 @@ class Searcher:
 
 
 def checked(query: str) -> str:
-    """The query. Raises: ConfigError where it is longer than 200 characters."""
+    """The query. Raises: ConfigError if it is longer than 200 characters."""
     if len(query) > MAX_QUERY:
         raise ConfigError(f"query: {len(query)} characters; at most {MAX_QUERY} are searched")
     return query
@@ -149,21 +250,19 @@ def searcher(
 ) -> Searcher:
     """Make a catalogue with its text embeddings searchable, by the encoder that made them."""
     encoder = registry.text_encoder(choice, api)
-
-    def encode(query: str) -> FloatVector:
-        vector: FloatVector = encoder.encode([query], silent)[0]
-        return vector
-
-    return Searcher(generation, catalogue, text.matrix, WordIndex.of(documents(catalogue)), encode)
+    words = WordIndex.of(documents(catalogue))
+    return Searcher(
+        generation, catalogue, text.matrix, words, lambda query: encoder.encode([query], silent)[0]
+    )
 
 
 def searcher_of(store: ArtifactStore, number: int, api: TextApi | None = None) -> Searcher:
-    """The searcher of a generation, from the artifacts of its run; the encoder is warmed up.
+    """The searcher of a generation, from the artifacts of its run, with a warm encoder.
 
-    Where the text encoder asks a provider, each query is asked through `api`.
+    A text encoder of a provider encodes each query through `api`.
 
-    Raises: ArtifactError where they are no longer there; ConfigError where this machine's text
-    model is not the one that made its vectors.
+    Raises: ArtifactError if an artifact is gone; ConfigError if the text model of this machine is
+    not the one that made the vectors.
     """
     run = find_run(store, number)
     if run is None:
@@ -183,19 +282,17 @@ def searcher_of(store: ArtifactStore, number: int, api: TextApi | None = None) -
 
 
 def _text_choice(build: Artifact, run: Run) -> tuple[str, Choice]:
-    """Name and choice of the text encoder by which is searched: the first of the recipe."""
+    """Name and choice of the text encoder that encodes queries: the first of the recipe."""
     if "content" not in run.pins:
         raise ArtifactError(f"run {run.id} was made by an earlier version; run reindex")
-    tables: Mapping[str, Mapping[str, Any]] = build.summary["recipe"]["content"]
-    for name, table in tables.items():
+    for name, table in build.summary["recipe"]["content"].items():
         if table["use"] in registry.TEXT_ENCODERS:
-            parameters = {key: value for key, value in table.items() if key != "use"}
-            return name, Choice(table["use"], parameters)
+            return name, Choice.from_plain(table)
     raise ConfigError("recipe.content has no text encoder to search with")
 
 
 def _text(store: ArtifactStore, run: Run) -> Artifact:
-    keys: Sequence[str] = [key for folder, key in run.artifacts if folder == "text"]
+    keys = [key for folder, key in run.artifacts if folder == "text"]
     if not keys:
         raise ArtifactError(f"run {run.id} names no text vectors; run reindex")
     return store.require("text", keys[0])

@@ -50,13 +50,13 @@ class EncoderSubprocess:
     def compare_with(self, reference: ReferenceVectors) -> None:
         """Let the process compare its model with reference vectors; does not wait.
 
-        Raises: RecommenderError where the process ended.
+        Raises: RecommenderError if the process ended.
         """
         with _connected():
             self.connection.send(reference)
 
     def request(self, texts: Sequence[str]) -> None:
-        """Request the vectors of some texts. Raises: RecommenderError where the process ended."""
+        """Request the vectors of some texts. Raises: RecommenderError if the process ended."""
         with _connected():
             self.connection.send(list(texts))
 
@@ -67,7 +67,7 @@ class EncoderSubprocess:
     def result(self) -> FloatMatrix:
         """Vectors (n, d) of the texts of the oldest request.
 
-        Raises: what the encoder raises; RecommenderError where the process ended.
+        Raises: what the encoder raises; RecommenderError if the process ended.
         """
         with _connected():
             result: FloatMatrix | RecommenderError = self.connection.recv()
@@ -106,10 +106,14 @@ def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
     """Load the encoder, then encode what is requested until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that its resources are released
-    encode: Encode = partial(_encode, choice, api)
+
+    def encode_by_recipe(texts: Sequence[str]) -> FloatMatrix:
+        return registry.text_encoder(choice, api).encode(texts, silent)
+
+    encode: Encode = encode_by_recipe
     plain = _PlainModel.of(choice, api)
     if plain is None:
-        _load(encode)
+        _vectors_or_error(encode, [])  # loads; the first request reports errors
     while True:
         try:
             message: ReferenceVectors | list[str] = connection.recv()
@@ -121,17 +125,8 @@ def _serve(connection: Connection, choice: Choice, api: TextApi | None) -> None:
             if plain.agrees(message):
                 encode = plain.encode
             else:
-                _load(encode)
+                _vectors_or_error(encode, [])  # loads; the first request reports errors
             plain = None
-
-
-def _encode(choice: Choice, api: TextApi | None, texts: Sequence[str]) -> FloatMatrix:
-    return registry.text_encoder(choice, api).encode(texts, silent)
-
-
-def _load(encode: Encode) -> None:
-    with suppress(RecommenderError):  # the first request reports it
-        encode([])
 
 
 def _vectors_or_error(encode: Encode, texts: Sequence[str]) -> FloatMatrix | RecommenderError:
@@ -143,14 +138,14 @@ def _vectors_or_error(encode: Encode, texts: Sequence[str]) -> FloatMatrix | Rec
 
 @dataclass(frozen=True, slots=True)
 class _PlainModel:
-    """A model that was read without sentence-transformers, and its least cosine to be trusted."""
+    """A model read without sentence-transformers, and the least cosine at which it is trusted."""
 
     encode: Encode
     least: float
 
     @classmethod
     def of(cls, choice: Choice, api: TextApi | None) -> "_PlainModel | None":
-        """The model of an encoder, None where its folder is not plain."""
+        """The model of an encoder, None if its folder is not plain."""
         with suppress(RecommenderError):  # the first request reports it
             encoder = registry.text_encoder(choice, api)
             if isinstance(encoder, SentenceTransformerEncoder) and (model := encoder.read()):
@@ -159,15 +154,12 @@ class _PlainModel:
         return None
 
     def agrees(self, reference: ReferenceVectors) -> bool:
-        """Whether its vectors are the reference vectors; False where there are none."""
-        made = _vectors_or_error(self.encode, reference.texts)
+        """Whether its vectors are the reference vectors; False if there are none."""
         nearest = 0.0
-        if (
-            not isinstance(made, RecommenderError)
-            and made.shape == reference.vectors.shape
-            and len(made)
-        ):
-            nearest = float((made * reference.vectors).sum(axis=1).min())
+        with suppress(RecommenderError):
+            made = self.encode(reference.texts)
+            if made.shape == reference.vectors.shape and len(made):
+                nearest = float((made * reference.vectors).sum(axis=1).min())
         if not nearest >= self.least:
             _log.warning("plain_model=refused cosine=%.5f: the encoder loads its own", nearest)
         return nearest >= self.least

@@ -1,4 +1,4 @@
-"""List deltas: what refreshed items change in the lists of one placement, and their result."""
+"""List deltas: the changes that refreshed items make in the lists of one placement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,13 +25,25 @@ from recommender.errors import DataError
 PROVISIONAL_SHARE = 0.25
 _POPULAR = EVIDENCE.index("popular")
 _GIVEN, _SETTLED, _INSERTED = 0, 1, 2
-_PARTS = {"own": "own", "inserted": "entering"}
-"""The entries of a delta, and what their columns are called in an artifact."""
+_MARKS = ("sold_out", "provisional", "given")
+_OWN, _INSERTED_ENTRIES = "own", "entering"
+"""The prefixes of the columns of both kinds of entries in an artifact."""
+
+
+def prefixed(prefix: str, columns: Columns) -> Columns:
+    """The columns with `prefix.` before their names."""
+    return {f"{prefix}.{name}": array for name, array in columns.items()}
+
+
+def with_prefix(prefix: str, columns: Columns) -> Columns:
+    """The columns that `prefixed` made, under their own names."""
+    start = f"{prefix}."
+    return {n.removeprefix(start): array for n, array in columns.items() if n.startswith(start)}
 
 
 @dataclass(frozen=True, slots=True)
 class NamedEntries:
-    """Entries (e,) by id: in whose list they are, which items they list, and all other columns."""
+    """Entries (e,) by id: the owners of their lists, the items, and all other columns."""
 
     holders: tuple[str, ...]
     items: tuple[str, ...]
@@ -66,7 +78,7 @@ class NamedEntries:
         )
 
     def joined(self, others: "NamedEntries") -> "NamedEntries":
-        """These, then those."""
+        """These entries, then the others."""
         return NamedEntries(
             (*self.holders, *others.holders),
             (*self.items, *others.items),
@@ -74,7 +86,7 @@ class NamedEntries:
         )
 
     def precedence(self) -> NDArray[np.int64]:
-        """Who comes first (e,): by score, then by id, whatever the order of the entries."""
+        """The rank (e,) of each entry by score, then by id, whatever their order."""
         scores = self.values["scores"].tolist()
         first = sorted(range(len(self)), key=lambda at: (-scores[at], self.items[at]))
         place = np.empty(len(self), dtype=np.int64)
@@ -93,19 +105,19 @@ class NamedEntries:
 
 
 def _values(columns: Columns) -> Columns:
-    """The columns of entries that mean the same in every build, which rows do not."""
+    """The columns of entries except rows, whose meaning depends on the build."""
     return {name: columns[name] for name in PADDING if name != "rows"}
 
 
 @dataclass(frozen=True, slots=True)
 class ListDelta:
-    """What the refreshed `items` (k,) change in a placement whose lists have `shown` and `depth`.
+    """The changes by refreshed `items` (k,) in a placement with `shown` and `depth`.
 
-    The items leave all lists; where one that is not `sold_out` (k,) fills lists up, it still does.
-
-    `own` are the entries of their own lists, best first; `inserted` are their entries in other
-    lists. Of these, `provisional` (e,) are of items without interactions; `given` (e,) have the
-    place `shown` even where they score below it, so that a new product is seen by somebody.
+    The items are removed from all lists, except where one that is not `sold_out` (k,) fills up a
+    list as a best seller. `own` has the entries of their own lists, best first, and `inserted`
+    their entries in other lists. Of the latter, `provisional` (e,) belong to items without
+    interactions, and `given` (e,) get the place `shown` even if they score below it, so that
+    somebody sees a new product.
     """
 
     placement: str
@@ -119,11 +131,11 @@ class ListDelta:
     given: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        for name in ("sold_out", "provisional", "given"):
+        for name in _MARKS:
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def joined(self, later: "ListDelta") -> "ListDelta":
-        """Both deltas; whatever the earlier one says of the items of the later one is gone."""
+        """Both deltas; the later one replaces all changes by its items."""
         fresh = frozenset(later.items)
         own, inserted = (
             [fresh.isdisjoint(pair) for pair in zip(part.holders, part.items, strict=True)]
@@ -146,30 +158,22 @@ class ListDelta:
 
     def columns(self) -> Columns:
         """The delta as arrays."""
-        columns: Columns = pack_texts("refreshed", self.items)
-        for part, prefix in _PARTS.items():
-            entries: NamedEntries = getattr(self, part)
-            columns |= {f"{prefix}.{name}": array for name, array in entries.columns().items()}
-        return columns | {
-            name: getattr(self, name) for name in ("sold_out", "provisional", "given")
-        }
+        return (
+            pack_texts("refreshed", self.items)
+            | prefixed(_OWN, self.own.columns())
+            | prefixed(_INSERTED_ENTRIES, self.inserted.columns())
+            | {name: getattr(self, name) for name in _MARKS}
+        )
 
     @classmethod
     def from_columns(cls, plain: Mapping[str, Any], columns: Columns) -> "ListDelta":
         """Undo `plain` and `columns`."""
-
-        def entries(prefix: str) -> NamedEntries:
-            names = [name for name in columns if name.startswith(f"{prefix}.")]
-            return NamedEntries.from_columns(
-                {name.removeprefix(f"{prefix}."): columns[name] for name in names}
-            )
-
         return cls(
             **plain,
             items=unpack_texts("refreshed", columns),
+            own=NamedEntries.from_columns(with_prefix(_OWN, columns)),
+            inserted=NamedEntries.from_columns(with_prefix(_INSERTED_ENTRIES, columns)),
             sold_out=columns["sold_out"],
-            own=entries(_PARTS["own"]),
-            inserted=entries(_PARTS["inserted"]),
             provisional=columns["provisional"],
             given=columns["given"],
         )
@@ -178,9 +182,10 @@ class ListDelta:
 def apply_delta(base: NamedLists, ids: ItemIds, delta: ListDelta | None) -> RelatedLists:
     """The lists of all `ids`, which begin with those of the build, changed by a delta.
 
-    Refreshed items leave every list and get their own; then they enter others by their scores, or
-    at the place that is given to them. At most a quarter of a list is provisional, and none is
-    longer than the placement's depth. Best sellers that fill a list up stay behind.
+    Refreshed items are removed from all lists and get their own. Then they are inserted into other
+    lists by their scores, or at the place given to them. At most a quarter of a list is
+    provisional, and no list is longer than the depth of the placement. Best sellers that fill up a
+    list stay at its end.
     """
     lists = base.lists
     sizes = np.concatenate([lists.sizes, np.zeros(len(ids) - len(base.ids), dtype=np.int64)])
@@ -209,7 +214,7 @@ def apply_delta(base: NamedLists, ids: ItemIds, delta: ListDelta | None) -> Rela
 
 
 def _inserted(delta: ListDelta, ids: ItemIds, settled: "_Table") -> "_Table":
-    """The inserted entries at their places; of the provisional ones the first quarter."""
+    """The inserted entries at their places; provisional ones up to a quarter of a list."""
     kind = np.where(delta.given, _GIVEN, _INSERTED)
     inserted = _Table.of(delta.inserted, ids, kind, delta.inserted.precedence())
     inserted = inserted.placed(settled, delta.shown)
@@ -223,7 +228,7 @@ def _inserted(delta: ListDelta, ids: ItemIds, settled: "_Table") -> "_Table":
 def _replaced(
     lists: RelatedLists, sizes: NDArray[np.int64], touched: NDArray[np.bool_], merged: "_Table"
 ) -> RelatedLists:
-    """The lists with those that were touched taken from a table, which is in order."""
+    """The lists, with the touched ones taken from a table that is in order."""
     offsets = offsets_of(sizes)
     stays = np.flatnonzero(~touched[: len(lists)])
     entries = Entries.padded(int(offsets[-1]))
@@ -234,7 +239,7 @@ def _replaced(
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Entries (e,) of some lists by rows; `order` says which is first among equals."""
+    """Entries (e,) of some lists by rows; `order` ranks entries of equal score."""
 
     owners: Rows
     entries: Entries
@@ -255,7 +260,7 @@ class _Table:
         return _Table(self.owners[kept], self.entries[kept], self.kind[kept], self.order[kept])
 
     def joined(self, other: "_Table") -> "_Table":
-        """These and those."""
+        """These entries and the others."""
         return _Table(
             np.concatenate([self.owners, other.owners]),
             Entries.concatenated([self.entries, other.entries]),
@@ -278,7 +283,7 @@ class _Table:
         return rank
 
     def placed(self, settled: "_Table", shown: int) -> "_Table":
-        """The entries, those with a given place with at least the score of the entry there."""
+        """The entries; a given place gets at least the score of the entry at that place."""
         own = settled.select(settled.entries.evidence != _POPULAR)
         last = own.select(own.rank_in_list() == shown - 1)
         bars = dict(zip(last.owners.tolist(), last.entries.scores.tolist(), strict=True))

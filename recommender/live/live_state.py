@@ -1,4 +1,4 @@
-"""Live state: the build that is live, what is laid over it, and the lists that follow from both."""
+"""Live state: the live build and its overlay, and the lists that they serve together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +31,12 @@ from recommender.publishing.publisher import Publisher
 from recommender.serving.codec import Pointer
 
 Deed = Literal["moved", "barred", "displaced"]
-"""A rule acted; its pin was out of stock or excluded; another pin had its place."""
+"""A rule acted; its pin was out of stock or excluded; or another pin had its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDeed:
-    """What a merchandisers' rule did in one list, and the rows that it was about there."""
+    """The act of a merchandisers' rule in one list, and the rows that it concerned."""
 
     name: str
     rule: str
@@ -48,7 +48,7 @@ class RuleDeed:
 class EffectiveLists:
     """The lists of a placement as they are served.
 
-    `built` are those of the build alone, `lists` those with refreshed items too, before rules.
+    `built` are those of the build, `lists` the same with refreshed items; both before rules.
     """
 
     placement: Placement
@@ -71,26 +71,26 @@ class EffectiveLists:
         if self._merchandiser is None:
             return self.lists.of(row), ()
         (made,) = self._merchandiser.apply_to(self.lists, range(row, row + 1))
-        deeds: dict[Deed, Acts] = {
+        acts: dict[Deed, Acts] = {
             "moved": made.acted,
             "barred": made.barred,
             "displaced": made.displaced,
         }
-        acted = [
-            _deed(self._merchandiser.rules, int(number), deed, row)
-            for deed, acts in deeds.items()
-            for number in acts[:, 1]
+        rules = {matched.number: matched for matched in self._merchandiser.rules}
+        deeds = [
+            _deed(rules[number], deed, row)
+            for deed, found in acts.items()
+            for number in found[:, 1].tolist()
         ]
-        return made.entries[made.entries.found], acted
+        return made.entries[made.entries.found], deeds
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """What is live in a shop: a full generation, and the `record` of what is laid over it.
+    """The full generation that is live in a shop, and the `record` of its overlay.
 
-    `seen` is the pointer, None where the store cannot be asked. Without `overlay_known` something
-    may be laid over the build that `record` does not hold. All else is read from artifacts when it
-    is first needed.
+    `seen` is the pointer, None if the store is unavailable. If not `overlay_known`, there may be an
+    overlay that is not in `record`. All else is read from artifacts when it is first needed.
     """
 
     artifacts: ArtifactStore
@@ -106,24 +106,24 @@ class LiveState:
 
     @property
     def pointer(self) -> Pointer:
-        """The live pointer. Raises: StoreUnavailable where the store cannot be asked."""
+        """The live pointer. Raises: StoreUnavailable if it was not read."""
         if self.seen is None:
-            raise StoreUnavailable(f"shop {self.artifacts.shop}: the store cannot be asked")
+            raise StoreUnavailable(f"shop {self.artifacts.shop}: the store is unavailable")
         return self.seen
 
     @property
     def has_build(self) -> bool:
-        """Whether the artifact of the build is still there."""
+        """Whether the artifact of the build exists."""
         return self.artifacts.find(BUILD[0], self.generation.lists_key) is not None
 
     @cached_property
     def build(self) -> Artifact:
-        """The build of the full generation. Raises: ArtifactError where it is gone."""
+        """The build of the full generation. Raises: ArtifactError if it is gone."""
         return find_build(self.artifacts, self.generation.lists_key)
 
     @cached_property
     def run(self) -> Run:
-        """The run that made the build. Raises: ArtifactError where it is not recorded here."""
+        """The run that made the build. Raises: ArtifactError if it is not recorded here."""
         run = find_run(self.artifacts, self.number)
         if run is None or run.build != self.generation.lists_key:
             raise ArtifactError(
@@ -134,7 +134,7 @@ class LiveState:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The items of the build and those that were refreshed. Raises: ArtifactError."""
+        """The items of the build and the refreshed ones. Raises: ArtifactError."""
         return combined_catalogue(read_catalogue(self.artifacts, self.build), self.record)
 
     @cached_property
@@ -144,13 +144,13 @@ class LiveState:
         return {one["name"]: Placement.from_plain(one) for one in plain}
 
     def application(self, rules: RuleSet) -> RuleApplication:
-        """Rules over these items. Raises: ArtifactError."""
+        """The rules over the live items. Raises: ArtifactError."""
         events = read_interactions(self.artifacts, self.build)
         return RuleApplication.of(rules, self.catalogue, events)
 
     @cached_property
     def rules(self) -> RuleApplication | None:
-        """The rules in force, None where there are none. Raises: ArtifactError."""
+        """The rules in force, None without any. Raises: ArtifactError."""
         rules = rules_in_force(self.build, self.record.rules)
         return self.application(rules) if rules.rules else None
 
@@ -170,9 +170,9 @@ class LiveState:
 
 
 def live_state(artifacts: ArtifactStore, publisher: Publisher) -> LiveState:
-    """What the store says is live.
+    """The live state according to the store.
 
-    Raises: DataError where nothing is; ArtifactError where the record of the overlay cannot be
+    Raises: DataError if nothing is live; ArtifactError if the record of the overlay cannot be
     read; StoreUnavailable.
     """
     seen, layers = publisher.layers()
@@ -180,9 +180,9 @@ def live_state(artifacts: ArtifactStore, publisher: Publisher) -> LiveState:
 
 
 def readable_state(artifacts: ArtifactStore, publisher: Publisher) -> LiveState:
-    """The same, but without an overlay whose record cannot be read.
+    """The live state, without its overlay if the record of that cannot be read.
 
-    Raises: DataError where nothing is live; StoreUnavailable.
+    Raises: DataError if nothing is live; StoreUnavailable.
     """
     try:
         return live_state(artifacts, publisher)
@@ -193,7 +193,7 @@ def readable_state(artifacts: ArtifactStore, publisher: Publisher) -> LiveState:
 
 
 def last_published(artifacts: ArtifactStore) -> LiveState:
-    """What was published last, by the run records alone. Raises: DataError where nothing was."""
+    """The generation published last, by run records. Raises: DataError if there is none."""
     for run in all_runs(artifacts):
         if run.state == "published":
             full = replace(Generation(**run.generation), id=run.number, lists_key=run.build)
@@ -202,8 +202,7 @@ def last_published(artifacts: ArtifactStore) -> LiveState:
     raise DataError("nothing is published yet")
 
 
-def _deed(rules: Sequence[Matched], number: int, deed: Deed, row: int) -> RuleDeed:
-    matched = next(one for one in rules if one.number == number)
+def _deed(matched: Matched, deed: Deed, row: int) -> RuleDeed:
     of_row = matched.pairs[matched.pairs[:, 0] == row, 1]
     about = {*matched.targets.tolist(), *of_row.tolist(), matched.substitute} - {-1}
     return RuleDeed(matched.rule.name, str(matched.rule), deed, frozenset(about))

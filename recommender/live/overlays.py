@@ -1,13 +1,13 @@
-"""Overlays: what is laid over a full generation until the next reindex folds it in.
+"""Overlays: changes to a full generation that are published between two reindexes.
 
-The record of an overlay is an artifact, and the overlay's generation names its key. It names the
-build below, and holds what was laid over that: refreshed items with their own lists and the lists
-that they enter, and a snapshot of the merchandisers' rules in force. What is published is always
-composed of these three anew, so that a change to one of them keeps the others.
+The record of an overlay is an artifact whose key is kept with the overlay's generation. It names
+the build below, the refreshed items with their list deltas, and a snapshot of the merchandisers'
+rules in force. Published lists are always composed of these three, so that a change to one of them
+keeps the others.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
@@ -24,24 +24,23 @@ from recommender.core.ids import ItemIds
 from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError
-from recommender.live.list_deltas import ListDelta, apply_delta
+from recommender.live.list_deltas import ListDelta, apply_delta, prefixed, with_prefix
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import SomeLists
 from recommender.serving.codec import LEVELS, Pointer
 
 OVERLAY = ("overlay", 1)
-_ITEMS, _CONTENT, _PROVISIONAL = "items.", "content.", "provisional"
+_ITEMS, _CONTENT, _PROVISIONAL = "items", "content", "provisional"
 
 Rewrite = Callable[[NamedLists], NamedLists]
-"""The merchandisers' rules of a snapshot: the lists of one placement before and after them."""
+"""Applies the merchandisers' rules of a snapshot to the lists of one placement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """Items that were refreshed since the build: what is known of them, and what they change.
+    """Items (k,) refreshed since the build, with their content by origin, and their list deltas.
 
-    `items` and `content`, by origin, are theirs; `provisional` (k,) marks those of which no
-    interaction is known yet; `deltas` holds one for each placement.
+    `provisional` (k,) marks items without interactions; `deltas` has one delta per placement.
     """
 
     items: Catalogue
@@ -50,7 +49,7 @@ class Refreshed:
     deltas: tuple[ListDelta, ...]
 
     def joined(self, later: "Refreshed") -> "Refreshed":
-        """These and what was refreshed later; of an item in both, the later counts."""
+        """These items and those refreshed later; the later state of an item counts."""
         stays = np.array([item not in later.items.ids for item in self.items.ids], dtype=bool)
         behind = np.arange(len(self.items), len(self.items) + len(later.items))
         ours = {delta.placement: delta for delta in self.deltas}
@@ -73,68 +72,66 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class OverlayRecord:
-    """What is laid over the build `base`: refreshed items, and rules as plain JSON."""
+    """The changes to the build `base`: refreshed items, and rules as plain JSON."""
 
     base: str
     refreshed: Refreshed | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def with_refreshed(self, later: Refreshed) -> "OverlayRecord":
-        """The record with further items refreshed; rules stay."""
+        """The record with further refreshed items and the same rules."""
         return replace(
             self, refreshed=later if self.refreshed is None else self.refreshed.joined(later)
         )
 
     def with_rules(self, rules: Mapping[str, Any]) -> "OverlayRecord":
-        """The record with other rules; refreshed items stay."""
+        """The record with other rules and the same refreshed items."""
         return replace(self, rules=dict(rules))
 
     def delta(self, placement: str) -> ListDelta | None:
-        """What refreshed items change in a placement, None where nothing is known to change."""
+        """The delta of a placement, None if there is none."""
         deltas = () if self.refreshed is None else self.refreshed.deltas
         return next((one for one in deltas if one.placement == placement), None)
 
     @property
     def provisional(self) -> frozenset[str]:
-        """The items of which no interaction was known when they were refreshed."""
+        """The items that had no interactions when they were refreshed."""
         if self.refreshed is None:
             return frozenset()
         return frozenset(compress(self.refreshed.items.ids, self.refreshed.provisional.tolist()))
 
     def write(self, store: ArtifactStore) -> Artifact:
-        """Write the record as an artifact, whose key covers all of it. Raises: ArtifactError."""
+        """Write the record as an artifact whose key covers all of it. Raises: ArtifactError."""
         columns: Columns = {}
-        if self.refreshed is not None:
-            made = self.refreshed
-            columns |= {f"{_ITEMS}{name}": array for name, array in made.items.columns().items()}
+        made = self.refreshed
+        if made is not None:
+            columns |= prefixed(_ITEMS, made.items.columns())
             for origin, embeddings in made.content.items():
-                prefix = f"{_CONTENT}{origin}."
-                columns |= {f"{prefix}{name}": each for name, each in embeddings.columns().items()}
+                columns |= prefixed(f"{_CONTENT}.{origin}", embeddings.columns())
             columns[_PROVISIONAL] = made.provisional
             for number, delta in enumerate(made.deltas):
-                columns |= {f"{number}.{name}": array for name, array in delta.columns().items()}
-        deltas = [] if self.refreshed is None else self.refreshed.deltas
+                columns |= prefixed(str(number), delta.columns())
         summary = {
             "base": self.base,
             "rules": dict(self.rules),
-            "patches": [delta.plain() for delta in deltas],
+            "patches": [delta.plain() for delta in made.deltas] if made else [],
         }
         key = artifact_key(*OVERLAY, summary, {"columns": _digest(columns)})
         return store.write(OVERLAY[0], key, columns, summary)
 
     @classmethod
     def read(cls, store: ArtifactStore, key: str) -> "OverlayRecord":
-        """Undo `write`. Raises: ArtifactError where the record is no longer there."""
+        """Undo `write`. Raises: ArtifactError if the record is gone."""
         found = store.require(OVERLAY[0], key)
         summary, columns = found.summary, found.columns()
         refreshed = None
         if _PROVISIONAL in columns:
             refreshed = Refreshed(
-                items=Catalogue.from_columns(_part(columns, _ITEMS)),
+                items=Catalogue.from_columns(with_prefix(_ITEMS, columns)),
                 content=_content(columns),
                 provisional=columns[_PROVISIONAL],
                 deltas=tuple(
-                    ListDelta.from_columns(plain, _part(columns, f"{number}."))
+                    ListDelta.from_columns(plain, with_prefix(str(number), columns))
                     for number, plain in enumerate(summary["patches"])
                 ),
             )
@@ -142,10 +139,9 @@ class OverlayRecord:
 
 
 def live_record(store: ArtifactStore, layers: Sequence[Generation]) -> OverlayRecord:
-    """The record of the layers that are live; an empty one where only a full generation is.
+    """The record of the live layers; an empty one if only a full generation is live.
 
-    Raises: ArtifactError where the record is no longer there, or the overlay was laid by something
-    that wrote none.
+    Raises: ArtifactError if the record is gone, or the overlay was published without one.
     """
     *overlays, full = layers
     if not overlays:
@@ -153,7 +149,7 @@ def live_record(store: ArtifactStore, layers: Sequence[Generation]) -> OverlayRe
     if not overlays[0].lists_key:
         raise ArtifactError(
             f"overlay {overlays[0].id} was published without a record; recommender rollback "
-            f"{full.id} takes it away"
+            f"{full.id} removes it"
         )
     return OverlayRecord.read(store, overlays[0].lists_key)
 
@@ -165,16 +161,8 @@ def base_lists(store: ArtifactStore, record: OverlayRecord) -> list[NamedLists]:
     return [NamedLists(ids, lists) for lists in chosen_lists(store, build)]
 
 
-def combined_ids(base: ItemIds, record: OverlayRecord) -> ItemIds:
-    """The items of the build, then those that were refreshed and are new."""
-    if record.refreshed is None:
-        return base
-    new = (item for item in record.refreshed.items.ids if item not in base)
-    return ItemIds((*base.ids, *new))
-
-
 def combined_catalogue(base: Catalogue, record: OverlayRecord) -> Catalogue:
-    """What is known of all items, in the order of `combined_ids`; a refreshed item's row is new."""
+    """The items of the build, as last refreshed, then the new refreshed items."""
     if record.refreshed is None:
         return base
     return base.overlaid(record.refreshed.items)
@@ -183,31 +171,30 @@ def combined_catalogue(base: Catalogue, record: OverlayRecord) -> Catalogue:
 def composed(
     base: Sequence[NamedLists], record: OverlayRecord, rewrite: Rewrite | None = None
 ) -> list[NamedLists]:
-    """The lists of all items, by placement: of the build, then what was refreshed, then rules.
+    """The lists of all items by placement: the chosen lists `base`, then deltas, then rules.
 
-    `base` holds the lists of the build as they were chosen. Pure: equal arguments, equal lists,
-    whatever lay over the build before.
+    Equal arguments give equal lists, whatever overlay was published before.
     """
     made = list(base)
     if record.refreshed is not None:
-        deltas = {delta.placement: delta for delta in record.refreshed.deltas}
-        ids = combined_ids(base[0].ids, record)
+        known, refreshed = base[0].ids, record.refreshed.items.ids
+        ids = ItemIds((*known.ids, *(item for item in refreshed if item not in known)))
         made = [
-            NamedLists(ids, apply_delta(lists, ids, deltas.get(lists.lists.placement)))
+            NamedLists(ids, apply_delta(lists, ids, record.delta(lists.lists.placement)))
             for lists in base
         ]
     return made if rewrite is None else [rewrite(lists) for lists in made]
 
 
 def changed(base: NamedLists, made: NamedLists) -> SomeLists:
-    """The lists that are not those of the build, which are what an overlay holds."""
+    """The lists that differ from those of the build; an overlay has these."""
     was, now = base.lists.best_sellers, made.lists.best_sellers
     return SomeLists(
         made.ids, made.lists, _differing(base.lists, made.lists), not np.array_equal(was, now)
     )
 
 
-def lay(
+def publish_overlay(
     store: ArtifactStore,
     publisher: Publisher,
     record: OverlayRecord,
@@ -216,15 +203,14 @@ def lay(
     seen: Pointer,
     rewrite: Rewrite | None = None,
 ) -> tuple[Generation, list[NamedLists]]:
-    """Publish what a record holds over the full generation that `seen` points to.
+    """Publish the lists of a record over the full generation that the pointer `seen` names.
 
-    `base` are the lists that were chosen for that, as `base_lists` reads them. Only what differs
-    from what it was published with is laid over it. Where nothing does, an overlay that is there
-    is removed. Returns the overlay or, without one, the full generation, and the lists of all
-    items.
+    `base` are the lists that were chosen for that generation, as `base_lists` reads them. Only the
+    lists that differ from its published ones are written; if none differs, the live overlay is
+    removed. Returns the overlay or, without one, the full generation, and the lists of all items.
 
-    Raises: ArtifactError where the record cannot be written; StoreUnavailable, also where the
-    pointer was moved since it was seen: what was live stays live.
+    Raises: ArtifactError if the record cannot be written; StoreUnavailable, also if the pointer
+    has moved since. On an error the live lists do not change.
     """
     made = composed(base, record, rewrite)
     below = _published(store, find_build(store, record.base), base)
@@ -241,7 +227,7 @@ def lay(
 def _published(
     store: ArtifactStore, build: Artifact, chosen: Sequence[NamedLists]
 ) -> Sequence[NamedLists]:
-    """What the build was published with: the chosen lists, or what its rules made of them."""
+    """The lists with which the build was published: the chosen lists, or those after its rules."""
     if not folded(build):
         return chosen
     ids = chosen[0].ids
@@ -249,7 +235,7 @@ def _published(
 
 
 def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
-    """The rows (r,) whose lists differ as they are published, and those only the second has."""
+    """The rows (r,) whose published lists differ, and the rows that only the second has."""
     differs = np.ones(len(made), dtype=bool)
     differs[: len(base)] = base.sizes != made.sizes[: len(base)]
     alike = np.flatnonzero(~differs)
@@ -263,11 +249,11 @@ def _differing(base: RelatedLists, made: RelatedLists) -> Rows:
 
 
 def _content(columns: Columns) -> dict[str, Embeddings]:
-    """The embeddings of refreshed items by origin; until 0.1 there was only the text's."""
-    found = _part(columns, _CONTENT)
+    """The embeddings of refreshed items by origin; until 0.1 the only one was `text`."""
+    found = with_prefix(_CONTENT, columns)
     names = dict.fromkeys(name.partition(".")[0] for name in found)
-    content = {name: Embeddings.from_columns(_part(found, f"{name}.")) for name in names}
-    return content or {"text": Embeddings.from_columns(_part(columns, "text."))}
+    content = {name: Embeddings.from_columns(with_prefix(name, found)) for name in names}
+    return content or {"text": Embeddings.from_columns(with_prefix("text", columns))}
 
 
 def _digest(columns: Columns) -> str:
@@ -277,8 +263,3 @@ def _digest(columns: Columns) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _part(columns: Mapping[str, NDArray[Any]], prefix: str) -> Columns:
-    names: Iterable[str] = (name for name in columns if name.startswith(prefix))
-    return {name.removeprefix(prefix): columns[name] for name in names}

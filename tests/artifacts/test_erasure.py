@@ -16,7 +16,7 @@ from recommender.build.gates import Gates
 from recommender.build.job import Job
 from recommender.cli.main import run
 from recommender.errors import ConfigError
-from recommender.insights.gc import tidy
+from recommender.insights.gc import collect_garbage
 from recommender.pipeline import reindex
 from recommender.publishing.publisher import Publisher
 from recommender.readers.interactions import user_hash
@@ -91,7 +91,7 @@ def test_the_next_build_holds_nothing_of_a_forgotten_user(
     publisher.collect()
     again = reindex(job(folder), publisher, Gates(overlap_min=0), force=True)
     assert again.published
-    tidy(store, publisher, keep_runs=0, dry_run=False)
+    collect_garbage(store, publisher, keep_runs=0, dry_run=False)
     assert holding(folder, BO)
     assert not holding(folder, ADA)
 

@@ -84,8 +84,10 @@ def test_an_input_of_two_steps_is_made_once(line: Line) -> None:
     read = line.single("read")
     goal = line.single("goal", line.single("left", read), line.single("right", read))
     assert ready(goal) == [Task("read", 0)]
-    complete(goal, Stopwatch())
+    stopwatch = Stopwatch()
+    complete(goal, stopwatch)
     assert [task.step for task in line.made] == ["read", "left", "right", "goal"]
+    assert [cost.stage for cost in stopwatch.costs] == ["do read", "do left", "do right", "do goal"]
     assert [step.name for step in steps_of(goal)] == ["read", "left", "right", "goal"]
 
 

@@ -55,7 +55,8 @@ def test_a_later_generation_overtakes_what_is_held(
     assert run(["reindex", *held, "--force"]) == 0
     capsys.readouterr()
     assert run(["approve", "2", *held]) == 3
-    assert "run 2 is not held and newer than what is live; waiting: none" in capsys.readouterr().err
+    refused = "run 2 is not held and newer than the live generation; waiting: none"
+    assert refused in capsys.readouterr().err
     assert generation(held, capsys) == 3
 
 

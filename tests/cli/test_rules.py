@@ -144,7 +144,7 @@ def test_preview_in_the_terminal_and_as_a_page(
     assert "launch-jug" in one
     assert one.count("before") == 1
     told = said(["rules", "preview", str(EXAMPLE), *small_shop, "--item", "221466"], capsys, 3)
-    assert "item '221466' is not in what is live" in told
+    assert "item '221466' is not in the live lists" in told
     told = said(["rules", "preview", str(EXAMPLE), *small_shop, "--placement", "x"], capsys, 3)
     assert "placement 'x' is not live; there are related" in told
 

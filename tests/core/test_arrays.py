@@ -11,8 +11,8 @@ from recommender.core.arrays import (
     blocks,
     first_of_each,
     frozen,
-    let_go,
     pack_texts,
+    release_pages,
     require_finite,
     row_lengths,
     text_codes,
@@ -72,13 +72,13 @@ def test_what_is_not_finite_is_named() -> None:
         require_finite(np.array([[1.0], [np.nan]]), "factors")
 
 
-def test_what_is_let_go_is_read_again(tmp_path: Path) -> None:
+def test_released_pages_are_read_again(tmp_path: Path) -> None:
     made = np.arange(1_000_000, dtype=np.float32)
     np.save(tmp_path / "made.npy", made)
     held = frozen(np.load(tmp_path / "made.npy", mmap_mode="r"))
     assert held.sum() == made.sum()
     before = resident_bytes()
-    let_go(held, made)
+    release_pages(held, made)
     assert before - resident_bytes() >= 3_000_000
     assert (held == made).all()
 

@@ -42,7 +42,7 @@ def test_things_are_grouped_and_named() -> None:
     require_honest_names(clusters, TITLES)
 
 
-def test_what_stands_everywhere_names_nothing() -> None:
+def test_a_word_of_all_texts_names_no_group() -> None:
     clusters = Clustering(k=4).fit(TITLES, embedded(TITLES))
     assert all("the" not in group.words for group in clusters.groups)
 

@@ -71,7 +71,7 @@ def test_a_held_run_goes_live_once(held: Job, publisher: Publisher) -> None:
     assert live is not None
     assert generation.id == live.id == 2
     assert require_run(held.artifacts, 2).state == "published"
-    with pytest.raises(ConfigError, match="no run held and newer than what is live; waiting: none"):
+    with pytest.raises(ConfigError, match="newer than the live generation; waiting: none"):
         approve(held.artifacts, publisher)
 
 

@@ -12,12 +12,12 @@ from recommender.errors import ConfigError
 from recommender.insights.doctor import (
     Diagnosis,
     examine_artifacts,
-    examine_encoder,
     examine_encoding,
     examine_folder,
     examine_inputs,
     examine_kernels,
     examine_lists,
+    examine_origin,
     examine_parts,
     examine_servers,
     examine_store,
@@ -39,18 +39,18 @@ def test_a_server_that_is_well() -> None:
 
 @pytest.mark.fault("S5", "S6")
 @pytest.mark.parametrize(
-    ("facts", "verdict", "told"),
+    ("facts", "verdict", "reported"),
     [
         (replace(WELL, version=(6, 2, 14)), "warning", "cannot swap at full memory"),
         (replace(WELL, version=(8, 2, 1)), "warning", "CVE-2025-49844"),
         (replace(WELL, version=(7, 2, 4)), "warning", "CVE-2025-49844"),
-        (replace(WELL, policy="allkeys-lru"), "fault", "lists would be forgotten"),
+        (replace(WELL, policy="allkeys-lru"), "fault", "lists would be evicted"),
         (replace(WELL, addresses=("*",), open_to_all=True), "warning", "needs no password"),
         (replace(WELL, addresses=("10.0.0.5",), unprotected=True), "warning", "protected-mode no"),
     ],
 )
-def test_servers_that_are_not(facts: ServerFacts, verdict: str, told: str) -> None:
-    assert told in worst(examine_store(facts))[verdict]
+def test_servers_that_are_not(facts: ServerFacts, verdict: str, reported: str) -> None:
+    assert reported in worst(examine_store(facts))[verdict]
 
 
 IN_CLUSTER = replace(WELL, in_cluster=True, all_or_nothing=False)
@@ -64,21 +64,21 @@ def test_a_cluster_that_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("servers", "uncovered", "verdict", "told"),
+    ("servers", "uncovered", "verdict", "reported"),
     [
         ({"a:1": IN_CLUSTER}, "0-99", "fault", "no node has slots 0-99"),
         ({"a:1": IN_CLUSTER, "b:1": "refused"}, "", "fault", "refused"),
         ({"a:1": replace(IN_CLUSTER, version=(6, 2))}, "", "fault", "of version 7 or newer"),
-        ({"a:1": replace(IN_CLUSTER, policy="allkeys-lru")}, "", "fault", "would be forgotten"),
+        ({"a:1": replace(IN_CLUSTER, policy="allkeys-lru")}, "", "fault", "would be evicted"),
         ({"a:1": replace(IN_CLUSTER, all_or_nothing=True)}, "", "warning", "full-coverage yes"),
         ({"": IN_CLUSTER}, None, "fault", "store.url as redis+cluster://"),
         ({"": "refused"}, None, "fault", "refused"),
     ],
 )
 def test_clusters_that_are_not(
-    servers: dict[str, ServerFacts | str], uncovered: str | None, verdict: str, told: str
+    servers: dict[str, ServerFacts | str], uncovered: str | None, verdict: str, reported: str
 ) -> None:
-    assert told in worst(examine_servers(servers, uncovered))[verdict]
+    assert reported in worst(examine_servers(servers, uncovered))[verdict]
 
 
 def test_folders_and_inputs(tmp_path: Path) -> None:
@@ -104,13 +104,15 @@ def test_a_text_model_that_cannot_be_made_is_a_fault() -> None:
     def missing() -> TextEncoder:
         raise ConfigError("no such model")
 
-    assert examine_encoder(missing) == [Diagnosis("text model", "fault", "no such model")]
-    (found,) = examine_encoder(HashingEncoder)
+    assert examine_origin("text model", missing) == [
+        Diagnosis("text model", "fault", "no such model")
+    ]
+    (found,) = examine_origin("text model", HashingEncoder)
     assert (found.verdict, found.detail) == ("ok", HashingEncoder().fingerprint())
 
 
 @pytest.mark.parametrize(
-    ("precision", "bf16", "verdict", "told"),
+    ("precision", "bf16", "verdict", "reported"),
     [
         ("bf16", False, "warning", "text.precision to fp32"),
         ("fp32", True, "ok", "bf16, which is faster"),
@@ -119,11 +121,11 @@ def test_a_text_model_that_cannot_be_made_is_a_fault() -> None:
     ],
 )
 def test_a_precision_suits_the_processor_or_not(
-    precision: str | None, bf16: bool, verdict: str, told: str
+    precision: str | None, bf16: bool, verdict: str, reported: str
 ) -> None:
     found = examine_encoding("text", {"precision": precision} if precision else {}, bf16=bf16)
     assert found.verdict == verdict
-    assert told in found.detail
+    assert reported in found.detail
 
 
 @pytest.mark.parametrize(
@@ -146,14 +148,14 @@ def test_artifacts_are_written_and_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("audit", "verdict", "told"),
+    ("audit", "verdict", "reported"),
     [
         (None, "ok", "nothing is published yet"),
         (Audit(3, published=9, found=9), "ok", "all 9 of generation 3"),
-        (Audit(3, published=9, found=8), "fault", "of 9 lists of generation 3 8 are there"),
+        (Audit(3, published=9, found=8), "fault", "generation 3 has 8 of its 9 lists left"),
     ],
 )
-def test_lists_that_somebody_deleted(audit: Audit | None, verdict: str, told: str) -> None:
+def test_lists_that_somebody_deleted(audit: Audit | None, verdict: str, reported: str) -> None:
     found = examine_lists(audit)
     assert found.verdict == verdict
-    assert told in found.detail
+    assert reported in found.detail

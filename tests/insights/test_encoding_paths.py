@@ -47,7 +47,7 @@ def test_fidelity_tells_mean_least_and_kept() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """An encoder whose vectors are a little beside the reference's."""
+    """An encoder whose vectors are slightly different from the reference's."""
 
     by: float
 
@@ -87,7 +87,7 @@ def test_possible_paths_begin_with_the_reference(
 
 
 @pytest.mark.parametrize(
-    ("precision", "bf16", "verdict", "told"),
+    ("precision", "bf16", "verdict", "reported"),
     [
         ("bf16", False, "warning", "lacks"),
         ("fp32", True, "ok", "doctor --speed"),
@@ -96,11 +96,11 @@ def test_possible_paths_begin_with_the_reference(
     ],
 )
 def test_doctor_says_whether_the_precision_suits_the_processor(
-    precision: str, bf16: bool, verdict: str, told: str
+    precision: str, bf16: bool, verdict: str, reported: str
 ) -> None:
     finding = examine_encoding("text", {"precision": precision}, bf16=bf16)
     assert finding.verdict == verdict
-    assert told in finding.detail
+    assert reported in finding.detail
 
 
 def test_sample_texts_are_no_two_alike_and_as_long_as_asked() -> None:

@@ -1,4 +1,4 @@
-"""Why an item stands in a list, and why not, where the answer is known."""
+"""Why an item is in a list, and why not, where the answer is known."""
 
 import csv
 import json
@@ -79,8 +79,8 @@ def test_every_entry_is_explained_at_its_place(asked: Asked) -> None:
         standing = found["standing"]
         assert isinstance(standing, dict)
         assert standing["rank"] == rank
-        assert str(found["verdict"]).startswith(f"it stands in the list, at {rank}")
-        assert ("behind the 3" in str(found["verdict"])) == (rank > 3)
+        assert str(found["verdict"]).startswith(f"it is in the list, at rank {rank}")
+        assert ("after the 3" in str(found["verdict"])) == (rank > 3)
         assert found["generation"] == 1
 
 
@@ -89,18 +89,20 @@ def test_why_not(asked: Asked, config: Path) -> None:
     live, _ = live_lists(settings)
     assert live is not None
     catalogue = read_catalogue(settings.artifact_store(), live.build)
-    told: dict[str, dict[str, object]] = {}
+    found_by_reason: dict[str, dict[str, object]] = {}
     for other in catalogue.ids.ids:
-        if {"out", "ranked", "not"} <= set(told):
+        if {"out", "ranked", "no"} <= set(found_by_reason):
             break
         found = asked("20000", other)
         if found["standing"] is None:
-            told[str(found["verdict"]).partition(" ")[0]] = found
-    assert told["out"]["dropped_by"] == "in-stock"
-    assert not catalogue.in_stock[catalogue.ids.row(str(told["out"]["other"]))]
-    assert str(told["ranked"]["verdict"]).endswith("of those that pass the rules, the list has 6")
-    assert told["not"]["ranked"] is None
-    assert asked("20000", "20000")["verdict"] == "an item never stands in its own list"
+            found_by_reason[str(found["verdict"]).partition(" ")[0]] = found
+    assert found_by_reason["out"]["dropped_by"] == "in-stock"
+    assert not catalogue.in_stock[catalogue.ids.row(str(found_by_reason["out"]["other"]))]
+    assert str(found_by_reason["ranked"]["verdict"]).endswith(
+        "of those that pass the filters, the list has 6"
+    )
+    assert found_by_reason["no"]["ranked"] is None
+    assert asked("20000", "20000")["verdict"] == "an item is never in its own list"
 
 
 def test_a_variant_of_the_item_itself(asked: Asked) -> None:
@@ -174,7 +176,7 @@ def test_wrong_questions(
 
 @pytest.fixture(scope="module")
 def ruled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop with rules laid over its lists: the third of a list is excluded, the sixth pinned."""
+    """A shop with rules applied to its lists: the third of a list is excluded, the sixth pinned."""
     path = write_small_shop(tmp_path_factory.mktemp("ruled"))
     own = shutil.copy(SMALL_SHOP / "catalogue.csv", path.parent)
     settings = path.read_text().partition("[recipe]")[0] + RECIPE
@@ -183,7 +185,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_rules_of_merchandisers_are_told(
+def test_rules_of_merchandisers_are_reported(
     ruled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = Asked(ruled, capsys)
@@ -208,15 +210,15 @@ def test_rules_of_merchandisers_are_told(
         ("this first", "moved", False),
         ("nor this", "barred", True),
     }
-    assert "at 1; a merchandisers' rule moved it: this first (pin" in str(pinned["verdict"])
+    assert "at rank 1; a merchandisers' rule moved it: this first (pin" in str(pinned["verdict"])
     capsys.readouterr()
     assert run(["explain", "20000", third, "--config", str(ruled)]) == 0
     said = capsys.readouterr().out
-    assert "with 3 merchandisers' rules laid over them" in said
+    assert "with an overlay of 3 merchandisers' rules" in said
     assert max(map(len, said.splitlines())) <= 100
 
 
-def test_what_was_refreshed_is_told_where_it_stands(
+def test_a_refreshed_item_that_left_the_list_is_explained(
     ruled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = Asked(ruled, capsys)
@@ -234,6 +236,6 @@ def test_what_was_refreshed_is_told_where_it_stands(
     assert run(["refresh", other, "--config", str(ruled)]) == 0
     found = asked("20000", other)
     assert found["standing"] is None
-    assert "left it for what lies over that since" in str(found["verdict"])
+    assert "an overlay published later removed it" in str(found["verdict"])
     for rank, entry in enumerate(asked.listed("20000", 6), 1):
         assert cast("dict[str, int]", asked("20000", entry)["standing"])["rank"] == rank

@@ -1,4 +1,4 @@
-"""What tidying keeps and what it removes, beside runs at work."""
+"""What garbage collection keeps and what it removes, also while runs are at work."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from recommender.cli.main import run
 from recommender.core.api_budget import Budget
 from recommender.core.telemetry import Stopwatch
 from recommender.errors import GateHeld, ProviderFailed
-from recommender.insights.gc import Removal, tidy
+from recommender.insights.gc import Removal, collect_garbage
 from recommender.pipeline import begin, reindex
 from recommender.publishing.publisher import Publisher
 from recommender.settings.loading import load
@@ -46,8 +46,8 @@ def published(folder: Path, publisher: Publisher, *more: tuple[str, ...]) -> int
     return reindex(job(folder), publisher, Gates(overlap_min=0)).generation.id
 
 
-def tidied(folder: Path, publisher: Publisher, *, keep_runs: int = 1) -> Removal:
-    return tidy(job(folder).artifacts, publisher, keep_runs=keep_runs, dry_run=False)
+def collected(folder: Path, publisher: Publisher, *, keep_runs: int = 1) -> Removal:
+    return collect_garbage(job(folder).artifacts, publisher, keep_runs=keep_runs, dry_run=False)
 
 
 def whole(folder: Path, publisher: Publisher, key: str) -> None:
@@ -65,20 +65,20 @@ def test_live_and_previous_stay_and_older_ones_go(folder: Path, publisher: Publi
         live = publisher.live()
         assert live is not None
         keys.append(live.lists_key)
-    would = tidy(store, publisher, keep_runs=1, dry_run=True)
+    would = collect_garbage(store, publisher, keep_runs=1, dry_run=True)
     assert store.find("build", keys[0])
-    removal = tidied(folder, publisher)
+    removal = collected(folder, publisher)
     assert removal.artifacts == would.artifacts
     assert (removal.runs, removal.artifacts["build"]) == (2, 2)
     assert removal.n_bytes > 10_000
     assert [store.find("build", key) is not None for key in keys] == [False, False, True, True]
     for key in keys[2:]:
         whole(folder, publisher, key)
-    assert tidied(folder, publisher).artifacts == {}
+    assert collected(folder, publisher).artifacts == {}
     again = job(folder)
     assert not reindex(again, publisher, Gates()).published
     publisher.rollback()
-    assert tidied(folder, publisher).artifacts == {}
+    assert collected(folder, publisher).artifacts == {}
 
 
 def test_shards_of_texts_that_are_gone_go_and_live_ones_stay(
@@ -90,7 +90,7 @@ def test_shards_of_texts_that_are_gone_go_and_live_ones_stay(
     published(folder, publisher, ("a", "d"))
     before = set(shards(folder))
     assert len(before) == 5
-    removal = tidied(folder, publisher)
+    removal = collected(folder, publisher)
     assert removal.artifacts["text-shard"] == 2
     made = job(folder, "recipe.interactions.behaviour.dimensions=4")
     reindex(made, publisher, Gates())
@@ -109,11 +109,11 @@ def test_what_is_held_stays_until_it_is_overtaken(folder: Path, publisher: Publi
         reindex(job(folder), publisher, Gates())
     store = job(folder).artifacts
     key = store.run("acme.2")["build"]  # type: ignore[index]
-    assert set(tidied(folder, publisher, keep_runs=0).artifacts) == {"text-plan"}
+    assert set(collected(folder, publisher, keep_runs=0).artifacts) == {"text-plan"}
     whole(folder, publisher, key)
     for more in ("c", "d"):
         published(folder, publisher, ("a", more))
-    tidied(folder, publisher, keep_runs=0)
+    collected(folder, publisher, keep_runs=0)
     assert store.find("build", key) is None
     assert store.run("acme.2") is None
 
@@ -124,14 +124,14 @@ def test_a_run_at_work_loses_nothing(folder: Path, publisher: Publisher) -> None
     sold(folder, ("new", "a"))
     working = pinned(job(folder))
     begun = begin(working, publisher)
-    assert tidied(folder, publisher, keep_runs=0) == Removal(at_work=(4,), complete=False)
+    assert collected(folder, publisher, keep_runs=0) == Removal(at_work=(4,), complete=False)
     complete(pipeline.plan(working).goal, Stopwatch())
     planned = pipeline.plan(working)
     goal = planned.goal
     begun.save(working.artifacts, artifacts=planned.artifacts(), build=goal.key)
     for step in goal.needs[0].needs:
         complete(step, Stopwatch())
-        removal = tidied(folder, publisher, keep_runs=0)
+        removal = collected(folder, publisher, keep_runs=0)
         assert removal.at_work == (4,)
         assert "text-shard" not in removal.artifacts
     stopwatch = Stopwatch()
@@ -148,7 +148,7 @@ def test_a_run_that_begins_meanwhile_ends_it(
     numbers = iter([3, 3, 4])
     store = job(folder).artifacts
     monkeypatch.setattr(type(store), "highest_run", lambda _: next(numbers))
-    removal = tidy(store, publisher, keep_runs=0, dry_run=False)
+    removal = collect_garbage(store, publisher, keep_runs=0, dry_run=False)
     assert not removal.complete
     assert sum(removal.artifacts.values()) == 1
 
@@ -159,7 +159,7 @@ def test_pinned_runs_stay(folder: Path, publisher: Publisher) -> None:
     key = store.run(f"acme.{first}")["build"]  # type: ignore[index]
     for more in ("c", "d", "e"):
         published(folder, publisher, ("a", more))
-    tidy(store, publisher, keep_runs=0, pinned=[first], dry_run=False)
+    collect_garbage(store, publisher, keep_runs=0, pinned=[first], dry_run=False)
     whole(folder, publisher, key)
 
 
@@ -168,10 +168,10 @@ def test_what_a_killed_writer_left_goes_after_a_day(folder: Path, publisher: Pub
     place = Path(job(folder).artifacts.root, "acme", "text", ".tmp-left")
     place.mkdir()
     (place / "matrix.npy").write_bytes(b"half")
-    tidied(folder, publisher)
+    collected(folder, publisher)
     assert place.exists()
     os.utime(place, (time.time() - 90_000,) * 2)
-    tidied(folder, publisher)
+    collected(folder, publisher)
     assert not place.exists()
 
 
@@ -197,7 +197,7 @@ def test_a_clock_that_jumps_changes_no_order_and_removes_nothing(
     for count, jump_s in enumerate((0, 86_400, -86_400, 3_600), 1):
         monkeypatch.setattr(time, "time", lambda jump_s=jump_s: honest() + jump_s)
         numbers.append(published(folder, publisher, *[("a", "d")] * count))
-        tidy(job(folder).artifacts, publisher, keep_runs=1, dry_run=False)
+        collect_garbage(job(folder).artifacts, publisher, keep_runs=1, dry_run=False)
         live = publisher.live()
         assert live is not None
         assert live.id == numbers[-1]
@@ -224,7 +224,7 @@ def test_what_a_failed_run_paid_for_stays_until_a_later_one_is_live(
         )
         with pytest.raises(ProviderFailed, match="calls_max = 3"):
             reindex(paying, publisher, Gates(overlap_min=0))
-        assert tidied(folder, publisher).artifacts == {}
+        assert collected(folder, publisher).artifacts == {}
         more = replace(paying, text_api=replace(paying.text_api, budget=Budget()))
         reindex(more, publisher, Gates(overlap_min=0))
         assert server.sent_twice == []
@@ -232,5 +232,5 @@ def test_what_a_failed_run_paid_for_stays_until_a_later_one_is_live(
         published(folder, publisher)
         reindex(job(folder), publisher, Gates(overlap_min=0), force=True)
     ledgers = job(folder).artifacts.storage.names("acme/ledgers")
-    assert tidied(folder, publisher).artifacts["text-plan"] >= 2
+    assert collected(folder, publisher).artifacts["text-plan"] >= 2
     assert len(job(folder).artifacts.storage.names("acme/ledgers")) < len(ledgers)

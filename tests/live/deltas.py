@@ -90,7 +90,7 @@ def refreshed(made: ListDelta) -> Refreshed:
     return Refreshed(items, {"text": Embeddings(matrix, support)}, marks, (made,))
 
 
-def laid(base: NamedLists, *deltas: ListDelta) -> ByItem:
+def composed_lists(base: NamedLists, *deltas: ListDelta) -> ByItem:
     record = OverlayRecord("base")
     for made in deltas:
         record = record.with_refreshed(refreshed(made))

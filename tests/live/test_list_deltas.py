@@ -19,15 +19,15 @@ from tests.live.deltas import (
     SHOP,
     TEXT,
     ByItem,
+    composed_lists,
     delta,
-    laid,
     lists_of,
     plain,
 )
 
 
 def test_a_new_item_has_its_list_and_enters_others_by_its_score() -> None:
-    made = laid(
+    made = composed_lists(
         SHOP, delta({"new": [("a", 0.9, TEXT)]}, {"new": [("a", 0.75, TEXT), ("c", 0.1, TEXT)]})
     )
     assert made["new"] == [("a", 0.9, TEXT)]
@@ -36,7 +36,7 @@ def test_a_new_item_has_its_list_and_enters_others_by_its_score() -> None:
 
 
 def test_best_sellers_stay_behind_what_enters() -> None:
-    made = laid(SHOP, delta({"new": []}, {"new": [("b", 0.05, TEXT)]}))
+    made = composed_lists(SHOP, delta({"new": []}, {"new": [("b", 0.05, TEXT)]}))
     assert made["b"] == [
         ("a", 0.9, TEXT),
         ("new", 0.05, TEXT),
@@ -46,7 +46,7 @@ def test_best_sellers_stay_behind_what_enters() -> None:
 
 
 def test_a_given_place_is_the_last_one_shown() -> None:
-    made = laid(
+    made = composed_lists(
         SHOP, delta({"new": []}, {"new": [("a", 0.01, TEXT), ("c", 0.95, TEXT)]}, given_place=True)
     )
     assert [item for item, _, _ in made["a"]] == ["b", "c", "new", "d", "e"]
@@ -55,7 +55,7 @@ def test_a_given_place_is_the_last_one_shown() -> None:
 
 
 def test_a_refreshed_item_leaves_the_lists_that_it_does_not_enter_again() -> None:
-    made = laid(SHOP, delta({"d": [("a", 0.3, TEXT)]}, {"d": [("a", 0.95, TEXT)]}))
+    made = composed_lists(SHOP, delta({"d": [("a", 0.3, TEXT)]}, {"d": [("a", 0.95, TEXT)]}))
     assert [item for item, _, _ in made["a"]] == ["d", "b", "c", "e"]
     assert made["c"] == [(item, 0.5, TEXT) for item in "abef"]
     assert made["d"] == [("a", 0.3, TEXT)]
@@ -63,7 +63,7 @@ def test_a_refreshed_item_leaves_the_lists_that_it_does_not_enter_again() -> Non
 
 def test_at_most_a_quarter_of_a_list_is_provisional() -> None:
     names = [f"new{number}" for number in range(4)]
-    made = laid(
+    made = composed_lists(
         SHOP,
         delta({name: [] for name in names}, {name: [("a", 0.85, TEXT)] for name in names}),
     )
@@ -72,11 +72,11 @@ def test_at_most_a_quarter_of_a_list_is_provisional() -> None:
 
 def test_a_best_seller_that_is_refreshed_fills_lists_still_unless_it_is_sold_out() -> None:
     made = delta({"c": []}, {})
-    assert laid(SHOP, made)["b"] == plain(SHOP)["b"]
+    assert composed_lists(SHOP, made)["b"] == plain(SHOP)["b"]
     gone = replace(made, sold_out=np.ones(1, dtype=bool))
-    assert laid(SHOP, gone)["b"] == [("a", 0.9, TEXT), ("d", 0.1, POPULAR)]
+    assert composed_lists(SHOP, gone)["b"] == [("a", 0.9, TEXT), ("d", 0.1, POPULAR)]
     enters = delta({"c": []}, {"c": [("b", 0.3, TEXT)]})
-    assert laid(SHOP, enters)["b"][1:] == [("c", 0.3, TEXT), ("d", 0.1, POPULAR)]
+    assert composed_lists(SHOP, enters)["b"][1:] == [("c", 0.3, TEXT), ("d", 0.1, POPULAR)]
 
 
 def test_what_a_later_refresh_says_of_an_item_counts() -> None:
@@ -84,7 +84,7 @@ def test_what_a_later_refresh_says_of_an_item_counts() -> None:
         {"new": [("a", 0.9, TEXT)], "also": [("new", 0.4, TEXT)]}, {"new": [("a", 0.9, TEXT)]}
     )
     second = delta({"new": [("c", 0.8, TEXT)]}, {"new": [("c", 0.9, TEXT)]})
-    made = laid(SHOP, first, second)
+    made = composed_lists(SHOP, first, second)
     assert made["new"] == [("c", 0.8, TEXT)]
     assert made["also"] == []
     assert made["a"] == plain(SHOP)["a"]
@@ -141,7 +141,7 @@ def test_no_list_holds_its_own_item_or_one_twice_or_is_too_long(
     shop: NamedLists, made: ListDelta
 ) -> None:
     before = plain(shop)
-    for item, found in laid(shop, made).items():
+    for item, found in composed_lists(shop, made).items():
         names = [name for name, _, _ in found]
         assert item not in names
         assert len(set(names)) == len(names) <= DEPTH
@@ -167,7 +167,7 @@ def _stays(entry: tuple[str, float, int], refreshed: Sequence[str], entered: set
 @settings(max_examples=75, deadline=None)
 @given(shops(), DELTAS)
 def test_laying_the_same_twice_changes_nothing(shop: NamedLists, made: ListDelta) -> None:
-    assert laid(shop, made, made) == laid(shop, made)
+    assert composed_lists(shop, made, made) == composed_lists(shop, made)
 
 
 @settings(max_examples=75, deadline=None)
@@ -175,13 +175,13 @@ def test_laying_the_same_twice_changes_nothing(shop: NamedLists, made: ListDelta
 def test_the_order_of_refreshes_of_other_items_does_not_matter(
     shop: NamedLists, one: ListDelta, other: ListDelta
 ) -> None:
-    assert laid(shop, one, other) == laid(shop, other, one)
+    assert composed_lists(shop, one, other) == composed_lists(shop, other, one)
 
 
 @settings(max_examples=50, deadline=None)
 @given(shops(), DELTAS)
 def test_lists_that_a_delta_does_not_touch_stay(shop: NamedLists, made: ListDelta) -> None:
-    before, after = plain(shop), laid(shop, made)
+    before, after = plain(shop), composed_lists(shop, made)
     named = {*made.items, *made.inserted.holders}
     for item, found in before.items():
         if item not in named and not {name for name, _, _ in found} & set(made.items):

@@ -66,5 +66,5 @@ def test_the_run_records_say_what_was_published_last(store: ArtifactStore) -> No
     live = last_published(store)
     assert (live.number, live.record) == (5, OverlayRecord("build 5"))
     assert (live.overlay_known, live.run.number) == (False, 5)
-    with pytest.raises(StoreUnavailable, match="the store cannot be asked"):
+    with pytest.raises(StoreUnavailable, match="the store is unavailable"):
         _ = live.pointer

@@ -20,12 +20,12 @@ from recommender.cli.session import publisher as publisher_of
 from recommender.core.related import RelatedList
 from recommender.core.telemetry import silent
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from recommender.insights.gc import tidy
+from recommender.insights.gc import collect_garbage
 from recommender.live.encoder_subprocess import EncoderSubprocess, ReferenceVectors
 from recommender.live.live_state import live_state
 from recommender.live.overlays import base_lists, changed, composed, live_record
 from recommender.live.refresh import Refreshment, checked, refresh
-from recommender.live.rule_changes import apply_rules
+from recommender.live.rules import apply_rules
 from recommender.merchandising.rule_file import parsed
 from recommender.publishing.hidden import Hidden
 from recommender.readers.shop import read_catalogue
@@ -129,7 +129,7 @@ def row_of(item: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("placement", "shown", "depth"), [("related", 12, 36), ("learned", 4, 12)])
-def test_a_new_product_has_its_list_and_stands_in_its_neighbours(
+def test_a_new_product_has_its_list_and_enters_those_of_its_neighbours(
     shop: Shop, placement: str, shown: int, depth: int
 ) -> None:
     shop.write(NEW)
@@ -277,12 +277,12 @@ def test_a_hidden_item_stays_hidden(shop: Shop) -> None:
     assert "99001" not in shop.lists(PHONE)[0].ids
 
 
-def test_tidying_keeps_what_lies_over_the_build(shop: Shop) -> None:
+def test_garbage_collection_keeps_the_overlay(shop: Shop) -> None:
     shop.write(NEW)
     shop.refresh("99001")
     store = shop.settings.artifact_store()
     with publisher_of(shop.settings) as publisher:
-        tidy(store, publisher, keep_runs=0, dry_run=False)
+        collect_garbage(store, publisher, keep_runs=0, dry_run=False)
         assert live_state(store, publisher).record.provisional == {"99001"}
     shop.refresh("99001")
 
@@ -320,7 +320,7 @@ def test_ids_to_refresh() -> None:
         checked(["a\tb"])
 
 
-def test_an_unknown_item_is_told_with_the_file(shop: Shop) -> None:
+def test_an_unknown_item_is_reported_with_the_file(shop: Shop) -> None:
     before = shop.everything()
     with pytest.raises(DataError, match=r"item '99001' and 1 more: not in .*catalogue.csv"):
         shop.refresh("99001", PHONE, "99002")
@@ -415,7 +415,7 @@ def test_a_refresh_keeps_the_rules_and_rules_keep_what_was_refreshed(shop: Shop)
     assert PHONE in shop.lists("20037")[0].ids
 
 
-def test_what_is_refreshed_over_a_build_with_rules_obeys_them(shop: Shop) -> None:
+def test_refreshed_items_obey_the_rules_of_the_build(shop: Shop) -> None:
     folded = copy(shop)
     rules = shop.config.parent / "rules.yaml"
     rules.write_text("rules:\n- {name: first, pin: '21924', position: 1}\n")

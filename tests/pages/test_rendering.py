@@ -6,15 +6,14 @@ import pytest
 from jinja2 import UndefinedError
 
 from recommender.insights import diff
-from recommender.live import rule_changes
 from recommender.merchandising.rule_set import MerchandisingRule, Selection
 from recommender.pages.rendering import render
 from tests.pages.html import HOSTILE, read
 
 
 def test_a_diff_shows_hostile_texts_as_texts() -> None:
-    entry = diff.Entry(HOSTILE, HOSTILE, stays=False)
-    changed = diff.ChangedList(HOSTILE, HOSTILE, 0.5, (entry,), (entry,))
+    entry = diff.Entry(HOSTILE, HOSTILE, "text", stays=False)
+    changed = diff.ChangedList(HOSTILE, HOSTILE, (entry,), (entry,))
     jump = diff.Jump(HOSTILE, HOSTILE, 1, 9)
     orphaned = ((HOSTILE, HOSTILE),) * 60
     found = diff.Difference(HOSTILE, 1, 1, 1, 1, 1, 0.5, orphaned, (changed,), (jump,))
@@ -28,10 +27,10 @@ def test_a_diff_shows_hostile_texts_as_texts() -> None:
 
 
 def test_a_rule_preview_shows_hostile_texts_as_texts() -> None:
-    entry = rule_changes.PreviewedEntry(HOSTILE, HOSTILE, "rule", stays=False)
-    changed = rule_changes.PreviewedList(HOSTILE, HOSTILE, 1, (entry,), (entry,), (HOSTILE,))
+    entry = diff.Entry(HOSTILE, HOSTILE, "rule", stays=False)
+    changed = diff.ChangedList(HOSTILE, HOSTILE, (entry,), (entry,), (HOSTILE,))
     rule = MerchandisingRule(HOSTILE, "exclude", Selection(brands=(HOSTILE,)))
-    found = rule_changes.Preview("related", 12, 1, 1, (changed,))
+    found = diff.Preview("related", 12, 1, 1, (changed,))
     page = render("rule_preview.html", title=HOSTILE, rules=(rule,), preview=found)
     parsed = read(page)
     assert parsed.scripts == []

@@ -1,4 +1,4 @@
-"""Rule check: what a reviewer should know of a rule set before it is applied."""
+"""Rules over the live lists: checking a rule set, and applying it without a reindex."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.catalogue import Catalogue
+from recommender.core.generation import Generation
 from recommender.core.lists import RelatedLists
 from recommender.core.recipe import Placement
+from recommender.errors import DataError
 from recommender.live.live_state import LiveState
-from recommender.merchandising.application import MerchandisedLists, RuleApplication
+from recommender.live.overlays import base_lists, publish_overlay
+from recommender.merchandising.application import MerchandisedLists, RuleApplication, snapshot
 from recommender.merchandising.conflicts import conflicts
 from recommender.merchandising.matching import Shelves, Unknown, nearest
 from recommender.merchandising.rule_set import Fault, MerchandisingRule, RuleSet, Season
 from recommender.merchandising.working_lists import Acts
+from recommender.publishing.publisher import Publisher
 
 Level = Literal["error", "warning"]
 Kind = Literal[
@@ -26,7 +30,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """Something that a reviewer should see, in which line and rule."""
+    """A finding for the reviewer of a rule set, with its line and rule."""
 
     level: Level
     kind: Kind
@@ -37,7 +41,7 @@ class RuleFinding:
 
 @dataclass(frozen=True, slots=True)
 class RuleReport:
-    """One well-formed rule: its season, and in how many lists it acts, by placement."""
+    """One well-formed rule: its season, and the number of lists in which it acts, by placement."""
 
     rule: MerchandisingRule
     season: Season
@@ -45,13 +49,13 @@ class RuleReport:
 
     @property
     def n_lists(self) -> int:
-        """In how many lists of all placements it acts."""
+        """The number of lists of all placements in which it acts."""
         return sum(self.lists.values())
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementReport:
-    """One placement: lists, those in which a rule acts, those then shorter than `shown`."""
+    """Counts of one placement: lists, those in which rules act, those then below `shown`."""
 
     placement: str
     shown: int
@@ -62,7 +66,7 @@ class PlacementReport:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found in a rule set; without `placements` there are no lists yet to look at."""
+    """The findings of a rule set; `placements` is empty if nothing is live."""
 
     today: date
     rules: tuple[RuleReport, ...]
@@ -71,13 +75,13 @@ class Check:
 
     @property
     def errors(self) -> tuple[RuleFinding, ...]:
-        """What keeps the rules from being applied."""
+        """The findings that prevent the rules from being applied."""
         return tuple(finding for finding in self.findings if finding.level == "error")
 
 
 def check(rules: RuleSet, faults: Sequence[Fault], today: date, live: LiveState) -> Check:
-    """Look at rules over what is live. Raises: ArtifactError."""
-    valid = RuleSet(tuple(rule for rule in rules.rules if rule.season(today) == "valid"))
+    """Check rules against the live lists. Raises: ArtifactError."""
+    valid = rules.on(today)
     application = live.application(valid)
     findings = _of_file(rules, faults, today, application.shelves, live.placements)
     acted: dict[str, NDArray[np.int64]] = {}
@@ -105,28 +109,54 @@ def check_names(
     catalogue: Catalogue,
     placements: Iterable[str],
 ) -> Check:
-    """Look at rules over a catalogue alone, where nothing is live."""
+    """Check rules against a catalogue alone, if nothing is live."""
     findings = _of_file(rules, faults, today, Shelves(catalogue), placements)
     return Check(today, _reports(rules, RuleSet(), today, {}), (), _sorted(findings))
 
 
-def unknown_names(
-    rules: RuleSet, catalogue: Catalogue, placements: Iterable[str]
-) -> Iterator[tuple[MerchandisingRule, Unknown]]:
-    """The names in rules that neither the catalogue nor the recipe has."""
-    shelves, names = Shelves(catalogue), list(placements)
-    for rule in rules.rules:
-        for unknown in _unknown(rule, shelves, names):
-            yield rule, unknown
+def require_known(rules: RuleSet, live: LiveState, *, skip_unknown: bool) -> int:
+    """The number of unknown names in rules. Raises: DataError if there are any and none may be."""
+    unknown = list(_unknown(rules, Shelves(live.catalogue), live.placements))
+    if unknown and not skip_unknown:
+        (rule, name), more = unknown[0], len(unknown) - 1
+        raise DataError(
+            f"line {rule.line}: rule {rule.name!r:.60}: {name}"
+            f"{f' (and {more} more)' if more else ''}; see recommender rules check, or leave out "
+            "what such names mean with --skip-unknown"
+        )
+    return len(unknown)
+
+
+def apply_rules(live: LiveState, publisher: Publisher, rules: RuleSet) -> Generation:
+    """Publish the lists that rules change as an overlay; refreshed items are kept.
+
+    `rules` are those valid on the day. Returns the overlay, or the full generation if no list
+    differs from its lists. Raises: ArtifactError; StoreUnavailable, also if something else went
+    live since the state was read.
+    """
+    record = live.record.with_rules(snapshot(rules))
+    generation, _ = publish_overlay(
+        live.artifacts,
+        publisher,
+        record,
+        base=base_lists(live.artifacts, record),
+        seen=live.pointer,
+        rewrite=live.application(rules).rewrite(live.placements),
+    )
+    return generation
 
 
 def _unknown(
-    rule: MerchandisingRule, shelves: Shelves, placements: Sequence[str]
-) -> Iterator[Unknown]:
-    yield from shelves.unknown(rule)
-    for name in rule.placements:
-        if name not in placements:
-            yield Unknown("placement", name, nearest(name, placements))
+    rules: RuleSet, shelves: Shelves, placements: Iterable[str]
+) -> Iterator[tuple[MerchandisingRule, Unknown]]:
+    """The names in rules that neither the catalogue nor the recipe has."""
+    names = list(placements)
+    for rule in rules.rules:
+        for unknown in shelves.unknown(rule):
+            yield rule, unknown
+        for name in rule.placements:
+            if name not in names:
+                yield rule, Unknown("placement", name, nearest(name, names))
 
 
 def _of_file(
@@ -136,21 +166,21 @@ def _of_file(
     shelves: Shelves,
     placements: Iterable[str],
 ) -> list[RuleFinding]:
-    """What the file and the names in it say, whatever the lists are."""
+    """The findings that do not depend on lists: malformed rules, seasons and unknown names."""
     found = [RuleFinding("error", "malformed", f.line, f.rule, f.message) for f in faults]
-    names = list(placements)
+    current = []
     for rule in rules.rules:
         season = rule.season(today)
         if season == "expired":
-            found.append(_of_rule(rule, "expired", f"was valid until {rule.last}"))
-            continue
+            found.append(_warning(rule, season, f"was valid until {rule.last}"))
+        else:
+            current.append(rule)
         if season == "not yet valid":
-            found.append(_of_rule(rule, season, f"will be valid from {rule.first}"))
-        found += [
-            RuleFinding("error", "unknown", rule.line, rule.name, str(unknown))
-            for unknown in _unknown(rule, shelves, names)
-        ]
-    return found
+            found.append(_warning(rule, season, f"will be valid from {rule.first}"))
+    return found + [
+        RuleFinding("error", "unknown", rule.line, rule.name, str(unknown))
+        for rule, unknown in _unknown(RuleSet(tuple(current)), shelves, placements)
+    ]
 
 
 def _placed(
@@ -169,13 +199,13 @@ def _placed(
 def _short(
     report: PlacementReport, short: NDArray[np.int64], acted: Acts, valid: RuleSet
 ) -> Iterator[RuleFinding]:
-    """For each rule that takes something away, how many lists fall short where it acts."""
+    """For each rule that removes items, the number of lists in which it acts that fall short."""
     counts = _by_rule(acted[np.isin(acted[:, 0], short)], valid)
     for rule, n_lists in zip(valid.rules, counts.tolist(), strict=True):
         if n_lists and rule.action in {"exclude", "replace"}:
             where = f"{_lists(n_lists)} of {report.placement} in which it acts "
             fall = "falls" if n_lists == 1 else "fall"
-            yield _of_rule(rule, "short", f"{where}{fall} short of {report.shown}")
+            yield _warning(rule, "short", f"{where}{fall} short of {report.shown}")
 
 
 def _conflicts(
@@ -185,7 +215,7 @@ def _conflicts(
     for conflict in conflicts(sound):
         rule, other = valid.rules[conflict.number], valid.rules[conflict.other]
         message = f"{conflict.message} {other.name!r:.60} (line {other.line})"
-        yield _of_rule(rule, "conflict", message)
+        yield _warning(rule, "conflict", message)
 
 
 def _idle(
@@ -194,17 +224,17 @@ def _idle(
     barred: NDArray[np.int64],
     findings: Sequence[RuleFinding],
 ) -> Iterator[RuleFinding]:
-    """Rules that do nothing, where there is no other finding, and pins out of stock."""
+    """Rules without other findings that act nowhere, and pins that are out of stock."""
     reported = {finding.rule for finding in findings}
     counts = np.zeros(len(valid.rules), dtype=np.int64) + acted
     for number, rule in enumerate(valid.rules):
         if rule.name in reported:
             continue
         if barred[number]:
-            message = f"pins what is out of stock, in {_lists(int(barred[number]))}"
-            yield _of_rule(rule, "barred", message)
+            message = f"pins an item that is out of stock, in {_lists(int(barred[number]))}"
+            yield _warning(rule, "barred", message)
         elif not counts[number]:
-            yield _of_rule(rule, "dead", "acts in no list")
+            yield _warning(rule, "dead", "acts in no list")
 
 
 def _reports(
@@ -226,11 +256,11 @@ def _reports(
 
 
 def _by_rule(acts: Acts, valid: RuleSet) -> NDArray[np.int64]:
-    """In how many of the lists of acts each rule is."""
+    """The number of acts of each rule."""
     return np.bincount(acts[:, 1], minlength=len(valid.rules))
 
 
-def _of_rule(rule: MerchandisingRule, kind: Kind, message: str) -> RuleFinding:
+def _warning(rule: MerchandisingRule, kind: Kind, message: str) -> RuleFinding:
     return RuleFinding("warning", kind, rule.line, rule.name, message)
 
 
