@@ -35,7 +35,7 @@ from recommender.build.list_steps import (
     hub_step,
     learn_step,
     merchandise_step,
-    rule_book_step,
+    rule_set_step,
     temporal_split,
 )
 from recommender.build.steps import (
@@ -76,7 +76,7 @@ def plan(job: Job) -> Plan:
     n_items = found["report"]["n_items"]
     content = content_steps(job, read, found["documents"])
     near = near_step(job, content)
-    rules = rule_book_step(job, read) if pins_of(job).rules else None
+    rules = rule_set_step(job, read) if pins_of(job).rules else None
     placements = []
     for inputs in _placement_inputs(job, read, content, near):
         placement = inputs.placement

@@ -171,9 +171,9 @@ def _valid_rules(job: Job) -> tuple[str, str]:
     """The digest of the merchandisers' rules, and the day on which they are looked at."""
     if job.rule_file is None:
         return "", ""
-    book = required_rules(job.rule_file)
-    today = today_of(book, job.today)
-    return book.on(today).digest, today.isoformat()
+    rule_set = required_rules(job.rule_file)
+    today = today_of(rule_set, job.today)
+    return rule_set.on(today).digest, today.isoformat()
 
 
 def _check_kinds(job: Job) -> None:
