@@ -4,7 +4,7 @@
          -> merchandisers' rules, where there are some -> gates -> publish
 
 Each stage but the last two is a step that writes artifacts, whose keys cover everything that
-decides their bytes. `plan` looks at what was read and returns all steps of a run; it makes nothing.
+decides their bytes. `plan` reads the facts and returns all steps of a run; it makes nothing.
 `reindex` performs the steps that have no artifact yet, and workers perform them shard by shard. So
 an unchanged run does nothing, a run that was killed resumes when it is started again, and a fleet
 makes the same artifacts as one process.
@@ -35,7 +35,7 @@ from recommender.build.list_steps import (
     hub_step,
     learn_step,
     merchandise_step,
-    rule_book_step,
+    rule_set_step,
     temporal_split,
 )
 from recommender.build.steps import (
@@ -76,7 +76,7 @@ def plan(job: Job) -> Plan:
     n_items = found["report"]["n_items"]
     content = content_steps(job, read, found["documents"])
     near = near_step(job, content)
-    rules = rule_book_step(job, read) if pins_of(job).rules else None
+    rules = rule_set_step(job, read) if pins_of(job).rules else None
     placements = []
     for inputs in _placement_inputs(job, read, content, near):
         placement = inputs.placement
@@ -93,7 +93,7 @@ def plan(job: Job) -> Plan:
 def _placement_inputs(
     job: Job, read: Step, content: Mapping[str, Step], near: Step
 ) -> list[PlacementInputs]:
-    """What the lists of each placement are chosen from; placements share what has the same key."""
+    """The inputs of each placement's lists; placements share steps of the same key."""
     shared: dict[str, Step] = {}
     baskets = job.recipe.trust.user_baskets
     split = cache(lambda kinds: temporal_split(job, Events(read, kinds, baskets), content, near))
@@ -207,7 +207,7 @@ def read_and_planned(job: Job) -> Plan:
 
 
 def measured(job: Job, run: Run, judge: Judge | None = None) -> Run:
-    """The run with what was counted of its build, and judged if there is a judge."""
+    """The run with the measures of its build, and its offline metric if there is a judge."""
     build = find_build(job.artifacts, run.build)
     measures = dict(build.summary["measures"])
     if judge is not None:
@@ -245,7 +245,7 @@ def publish(
 
 
 def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
-    """Read a job's files, or what was read of them: the artifact, catalogue and interactions."""
+    """Read the files of a job: the artifact, which may exist already, catalogue, interactions."""
     job = pinned(job)
     step = read_step(job)
     complete(step, job.stopwatch)
@@ -254,7 +254,7 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
 
 
 def content_embeddings(job: Job, read: Artifact) -> dict[str, Embeddings]:
-    """The embeddings of what was read by content origin, made where they do not exist yet."""
+    """The embeddings of each content origin, computed if they do not exist yet."""
     job = with_content_pinned(job)
     steps = content_steps(job, already_read(job, read), read.summary["documents"])
     for step in steps.values():

@@ -130,7 +130,7 @@ def text_choices(recipe: Recipe) -> dict[str, Choice]:
 
 
 def text_choice(recipe: Recipe) -> tuple[str, Choice]:
-    """Name and choice of the first text encoder of a recipe, for those who need a single one."""
+    """Name and choice of the first text encoder of a recipe, for callers that need a single one."""
     for name, choice in text_choices(recipe).items():
         return name, choice
     raise ConfigError("recipe.content has no text encoder, and this needs one")

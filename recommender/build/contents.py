@@ -31,7 +31,7 @@ from recommender.ranking.hubness import bounded, most_lists
 READ = ("read", 3)
 LISTS = ("lists", 4)
 BUILD = ("build", 3)
-RULE_BOOK = ("rule-book", 1)
+RULE_SET = ("rule-book", 1)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
 Count = TypeVar("Count", int, float)

@@ -1,4 +1,4 @@
-"""A job: a shop's input, recipe and places, and what is pinned when a run of it begins."""
+"""A job: the input, recipe and folders of a shop, and the facts fixed when a run begins."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -30,11 +30,12 @@ Kinds = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What is fixed when a run begins, so that all who work on it mean the same artifacts.
+    """The facts that are fixed when a run begins, so that all workers make the same artifacts.
 
-    The checksums of its files; by content origin, the fingerprint, and of a text encoder how many
-    entries of its ledger count as known; how many entries count in the ledger of forgotten users;
-    the digest of the merchandisers' rules that are valid on the day `rules_on`, "" without any.
+    `inputs` are checksums of the files; `content` has the fingerprint of each content origin, and
+    `ledger_ends` the number of entries of a text encoder's ledger that count; `forgotten_end` is
+    the same for the ledger of forgotten users. `rules` is the digest of the merchandising rules
+    that are valid on the day `rules_on`, "" without rules.
     """
 
     inputs: Mapping[str, str]
@@ -112,7 +113,7 @@ def pinned(job: Job) -> Job:
 
 
 def resumed(job: Job, run: Run) -> Job:
-    """The job of a run that was begun, whoever goes on with it."""
+    """The job of a run that was begun, for any process that continues it."""
     pins = dict(run.pins)
     if "encoder" in pins:  # written before 0.2, which had one text encoder; to be removed in 0.3
         (name,) = job.recipe.content
@@ -171,9 +172,9 @@ def _valid_rules(job: Job) -> tuple[str, str]:
     """The digest of the merchandisers' rules, and the day on which they are looked at."""
     if job.rule_file is None:
         return "", ""
-    book = required_rules(job.rule_file)
-    today = today_of(book, job.today)
-    return book.on(today).digest, today.isoformat()
+    rule_set = required_rules(job.rule_file)
+    today = today_of(rule_set, job.today)
+    return rule_set.on(today).digest, today.isoformat()
 
 
 def _check_kinds(job: Job) -> None:

@@ -11,7 +11,7 @@ from recommender.artifacts.store import artifact_key
 from recommender.build.contents import (
     BUILD,
     LISTS,
-    RULE_BOOK,
+    RULE_SET,
     bounded_columns,
     catalogue_of,
     counted,
@@ -137,29 +137,29 @@ def choose_step(job: Job, inputs: PlacementInputs, n_items: int) -> Step:
     return Step(job.artifacts, name, label, kind[0], tuple(needs.values()), lambda: keys, make)
 
 
-def rule_book_step(job: Job, read: Step) -> Step:
+def rule_set_step(job: Job, read: Step) -> Step:
     """The merchandisers' rules that are valid, and how many of their names are unknown."""
     pins = pins_of(job)
-    key = artifact_key(*RULE_BOOK, {"rules": pins.rules}, {"read": read.key})
+    key = artifact_key(*RULE_SET, {"rules": pins.rules}, {"read": read.key})
 
     def make() -> Made:
         if job.rule_file is None:
             raise ArtifactError("the rules of this run are not set on this machine")
-        book = required_rules(job.rule_file).on(date.fromisoformat(pins.rules_on))
-        if book.digest != pins.rules:
+        rule_set = required_rules(job.rule_file).on(date.fromisoformat(pins.rules_on))
+        if rule_set.digest != pins.rules:
             raise DataError(f"{job.rule_file} was replaced since the run began; run again")
         shelves = Shelves(catalogue_of(read.artifact()))
-        unknown = sum(1 for rule in book.rules for _ in shelves.unknown(rule))
-        return {}, {**snapshot(book), "unknown": unknown}
+        unknown = sum(1 for rule in rule_set.rules for _ in shelves.unknown(rule))
+        return {}, {**snapshot(rule_set), "unknown": unknown}
 
-    place = (job.artifacts, RULE_BOOK[0], key)
-    return Step.single(place, (RULE_BOOK[0], "read rules"), (read,), make)
+    place = (job.artifacts, RULE_SET[0], key)
+    return Step.single(place, (RULE_SET[0], "read rules"), (read,), make)
 
 
 def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placement) -> Step:
     """The lists of a placement after the merchandisers' rules, in the shards of the chosen."""
-    read, book, chosen = needs
-    inputs = {"read": read.key, "rules": book.key}
+    read, rule_set, chosen = needs
+    inputs = {"read": read.key, "rules": rule_set.key}
     keys = tuple(
         artifact_key(*MERCHANDISED, {"placement": placement.plain()}, inputs | {"chosen": key})
         for key in chosen.keys() or ()
@@ -169,7 +169,7 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
         catalogue = catalogue_of(read.artifact())
         application = RuleApplication.of(
-            rules_of(book.artifact().summary), catalogue, interactions_of(read.artifact())
+            rules_of(rule_set.artifact().summary), catalogue, interactions_of(read.artifact())
         )
         merchandiser, parts = application.merchandiser(placement), chosen.parts()
         with job.progress(label, len(shards)) as advance:
@@ -257,11 +257,11 @@ def build_step(
         found = read.artifact().summary
         report, before_rules = found["report"] | _without_vector(placements), {}
         if rules is not None:
-            book = rules.artifact().summary
-            counts = {"rules": len(book["rules"]), "unknown": book["unknown"]}
+            rule_set = rules.artifact().summary
+            counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
             report = report | {"merchandising": counts}
             chosen = {plan.name: list(plan.chosen.keys() or ()) for plan in placements}
-            before_rules = {"merchandising": book, "chosen": chosen}
+            before_rules = {"merchandising": rule_set, "chosen": chosen}
         lists = {plan.name: plan.lists.parts() for plan in placements}
         return {}, {
             "read": read.key,

@@ -1,4 +1,4 @@
-"""Catalogue: the items of a build and what is known of them."""
+"""Catalogue: the items of a build and their properties."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ from recommender.core.vectors import ItemVectors, Origins
 
 @dataclass(frozen=True, slots=True)
 class CoOccurrenceCounts:
-    """Co-occurrence of interactions, counted once for all who ask for the same."""
+    """Co-occurrence of interactions; equal requests are counted once."""
 
     rates: Callable[[Unit, float], CoOccurrence]
 

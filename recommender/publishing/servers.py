@@ -15,7 +15,7 @@ from recommender.errors import StoreUnavailable
 from recommender.serving.connection import Store
 
 WAIT_MS = 5000
-"""How long a replica may take to have what was written."""
+"""How long a replica may take to receive the writes."""
 
 Command = tuple[str | bytes | int, ...]
 Key = TypeVar("Key", str, bytes, str | bytes)

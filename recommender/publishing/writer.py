@@ -144,7 +144,7 @@ class GenerationWriter:
     def put_live(
         self, generation: Generation, staging: Staging, move: Move, progress: Progress
     ) -> None:
-        """Stage a generation and make it live; an error takes back what was staged."""
+        """Stage a generation and make it live; on an error, remove the staged keys."""
         try:
             self.put_down(generation, staging)
             self._write(staging, progress)
@@ -166,7 +166,7 @@ class GenerationWriter:
         return len(values)
 
     def activate(self, staging: Staging, move: Move) -> None:
-        """Verify what was staged, declare it complete and move the pointer."""
+        """Verify the staged keys, declare the generation complete, and move the pointer."""
         self._verify(staging)
         self._complete(staging.generation)
         failpoints.hit("publish.before_swap")

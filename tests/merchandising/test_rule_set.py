@@ -38,7 +38,7 @@ def test_a_digest_covers_what_the_rules_do_and_not_their_lines_or_days() -> None
 
 
 @st.composite
-def books(draw: st.DrawFn) -> RuleSet:
+def rule_sets(draw: st.DrawFn) -> RuleSet:
     names = st.text(min_size=1, max_size=5)
     some = st.lists(names, max_size=3).map(tuple)
     selections = st.builds(Selection, some, some, some)
@@ -58,7 +58,7 @@ def books(draw: st.DrawFn) -> RuleSet:
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(books())
+@given(rule_sets())
 def test_a_rule_set_and_its_json_are_the_same(rules: RuleSet) -> None:
     assert RuleSet.from_plain(rules.plain()) == rules
 

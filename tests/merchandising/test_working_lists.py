@@ -37,13 +37,14 @@ def listed_rows(entries: Entries) -> list[list[int]]:
 # Lists
 
 
-def test_a_list_has_room_and_is_a_copy() -> None:
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_list_has_room_and_is_a_copy(width: int) -> None:
     lists = listed([[3, 4], [5]], 2)
-    working = WorkingLists.of(OWNERS, lists, 4)
+    working = WorkingLists.of(OWNERS, lists, width)
     working.flat.rows[:] = 9
-    assert working.entries.rows.tolist() == [[9] * 4] * 2
+    assert working.entries.rows.tolist() == [[9] * width] * 2
     assert listed_rows(lists) == [[3, 4], [5]]
-    assert working.weights[1].tolist() == pytest.approx([0.9, *[LOWEST_SCORE] * 3])
+    assert working.weights[1].tolist() == pytest.approx([0.9, *[LOWEST_SCORE] * (width - 1)])
 
 
 def test_untouched_lists_keep_their_order_although_scores_are_equal() -> None:
