@@ -82,8 +82,14 @@ class AsyncConnections:
         return connection
 
     async def connect(self) -> None:
-        """Connect for polls, unless that was done. Raises: as `connected`."""
-        self._control = self._control or await self.connected()
+        """Connect for polls, unless that was done. Raises: as `connected`; StoreUnavailable."""
+        if self._control is not None:
+            return
+        connection = await self.connected()
+        if self._closed:
+            abort(connection)
+            raise StoreUnavailable("the connections were closed meanwhile")
+        self._control = connection
 
     async def poll(self, command: Command) -> Reply:
         """Ask over the connection for polls, which is closed if that fails.

@@ -46,6 +46,19 @@ def test_only_topping_up_connects_and_only_once(server_url: str, store: Redis) -
     asyncio.run(ask())
 
 
+def test_a_connection_that_is_made_while_all_are_closed_is_closed_too(server_url: str) -> None:
+    async def ask() -> None:
+        async with connections(server_url) as made:
+            connecting = asyncio.create_task(made.connect())
+            await asyncio.sleep(0)
+            made.close()
+            with pytest.raises(StoreUnavailable, match="closed meanwhile"):
+                await connecting
+            assert made._control is None
+
+    asyncio.run(ask())
+
+
 def test_a_request_waits_for_a_connection_and_gives_up_at_the_deadline(server_url: str) -> None:
     async def ask() -> None:
         async with connections(server_url) as made:
