@@ -5,17 +5,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.core.arrays import Columns, FloatMatrix, Rows, inner_products
+from recommender.core.arrays import FloatMatrix, Rows, inner_products
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
-from recommender.ranking.rankers.identity import LOWEST_SCORE
+from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
 from recommender.vectors.behaviour.affinity import CoPurchaseAffinity
 
 
 @dataclass(frozen=True, slots=True)
-class Complements:
+class Complements(UnlearnedRanker):
     """Ranks by how likely a candidate is bought when the item is: a phone leads to its case.
 
     The score is the co-purchase affinity of the candidate given the item, from events of the kind
@@ -29,7 +28,6 @@ class Complements:
     Source: P-Companion, Hao et al. 2020: bought together less viewed together.
     """
 
-    learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = False
 
     bought: str = "purchase"
@@ -44,18 +42,6 @@ class Complements:
         for name in ("direction", "lift"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"complements: {name} = {getattr(self, name)} is below 0")
-
-    def fit(self, training_set: TrainingSet | None) -> "Complements":
-        """Return itself: it counts anew in every build."""
-        return self
-
-    def load(self, columns: Columns) -> "Complements":
-        """Return itself."""
-        return self
-
-    def columns(self) -> Columns:
-        """Return nothing: it learns nothing."""
-        return {}
 
     def prepare(self, context: RankingContext) -> "ComplementsScorer":
         """Count the pairs bought together, and those viewed together."""
@@ -125,7 +111,7 @@ def require_counting(
 
 
 @dataclass(frozen=True, slots=True)
-class Substitutes:
+class Substitutes(UnlearnedRanker):
     """Ranks by how likely a candidate is considered instead of the item.
 
     With kinds of event other than `bought`, the score is the affinity of items viewed together,
@@ -134,7 +120,6 @@ class Substitutes:
     `elsewhere` in another category, divided by 1 plus the logarithm to base 2 of the lift.
     """
 
-    learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = False
 
     bought: str = "purchase"
@@ -150,18 +135,6 @@ class Substitutes:
             raise ConfigError(f"substitutes: text_nearness = {self.text_nearness} is not above 0")
         if not 0 <= self.elsewhere <= 1:
             raise ConfigError(f"substitutes: elsewhere = {self.elsewhere} is not in 0..1")
-
-    def fit(self, training_set: TrainingSet | None) -> "Substitutes":
-        """Return itself: it counts anew in every build."""
-        return self
-
-    def load(self, columns: Columns) -> "Substitutes":
-        """Return itself."""
-        return self
-
-    def columns(self) -> Columns:
-        """Return nothing: it learns nothing."""
-        return {}
 
     def prepare(self, context: RankingContext) -> "SubstitutesScorer":
         """Count the pairs bought together, and those viewed together."""

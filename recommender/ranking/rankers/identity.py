@@ -1,7 +1,7 @@
 """Candidates in the order of their scores."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -13,24 +13,31 @@ from recommender.core.protocols import TrainingSet
 LOWEST_SCORE = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Leaves candidates in the order of their inner products."""
+class UnlearnedRanker:
+    """The part of a ranker that learns nothing: what it needs, it counts anew in every build."""
+
+    __slots__ = ()
 
     learns: ClassVar[bool] = False
-    by_popularity: ClassVar[bool] = False
 
-    def fit(self, training_set: TrainingSet | None) -> "Identity":
+    def fit(self, training_set: TrainingSet | None) -> Self:
         """Return itself."""
         return self
 
-    def load(self, columns: Columns) -> "Identity":
+    def load(self, columns: Columns) -> Self:
         """Return itself."""
         return self
 
     def columns(self) -> Columns:
         """Return nothing: it learns nothing."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(UnlearnedRanker):
+    """Leaves candidates in the order of their inner products."""
+
+    by_popularity: ClassVar[bool] = False
 
     def prepare(self, context: RankingContext) -> "InnerProductScorer":
         """Scores are divided by the largest possible inner product."""

@@ -5,24 +5,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.core.arrays import Columns, FloatVector, Rows
+from recommender.core.arrays import FloatVector, Rows
 from recommender.core.catalogue import category_codes
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
 from recommender.core.popularity import growth
-from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
-from recommender.ranking.rankers.identity import LOWEST_SCORE
+from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
 
 
 @dataclass(frozen=True, slots=True)
-class TrendingRanker:
+class TrendingRanker(UnlearnedRanker):
     """Ranks growing items of the query item's category first, then growing items of the shop.
 
     The former have scores above 0.5. Age counts from the newest event, not from the clock.
     """
 
-    learns: ClassVar[bool] = False
     by_popularity: ClassVar[bool] = True
 
     half_life_days: float = 7.0
@@ -30,18 +28,6 @@ class TrendingRanker:
     def __post_init__(self) -> None:
         if not 0 < self.half_life_days < np.inf:
             raise ConfigError(f"trending: half_life_days = {self.half_life_days} is not above 0")
-
-    def fit(self, training_set: TrainingSet | None) -> "TrendingRanker":
-        """Return itself."""
-        return self
-
-    def load(self, columns: Columns) -> "TrendingRanker":
-        """Return itself."""
-        return self
-
-    def columns(self) -> Columns:
-        """Return nothing: it learns nothing."""
-        return {}
 
     def prepare(self, context: RankingContext) -> "GrowthScorer":
         """Measure the growth of every item."""
