@@ -45,7 +45,7 @@ def test_first_build_and_like_sized_builds_pass() -> None:
         ({"n_events": 4499}, "4,499 interactions, the live generation has 9,000"),
         ({"n_entries": 17_500}, "17.5 entries a list, the live generation has 36.0"),
         ({"filled_share": 0.49}, "only 49% of the lists have an entry"),
-        ({"coverage": 0.39}, "39% of the items stand in a list"),
+        ({"coverage": 0.39}, "39% of the items are in a list"),
     ],
 )
 def test_each_figure_holds(change: dict[str, float], said: str) -> None:
