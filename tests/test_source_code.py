@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,12 @@ def test_every_test_file_of_a_room_has_its_module() -> None:
     }
     assert strays - ACROSS == set()
     assert ACROSS - strays == set(), "these have a module, or are gone: remove the entries"
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    folders = {path.parent for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    left_out = pytestconfig.getini("norecursedirs")
+    assert [folder for folder in folders for name in left_out if fnmatch(folder.name, name)] == []
 
 
 def test_no_module_is_too_long() -> None:
