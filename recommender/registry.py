@@ -10,8 +10,8 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from recommender.core.api_budget import TextApi
 from recommender.core.recipe import Choice, Recipe
@@ -204,6 +204,9 @@ def _make(where: str, names: Names, choice: Choice) -> object:
 
 def _expected(hint: object, value: object) -> str | None:
     """What a parameter should have been, None where `value` is that."""
+    if get_origin(hint) in (Union, UnionType):
+        expected = [_expected(one, value) for one in get_args(hint)]
+        return None if None in expected else " or ".join(filter(None, expected))
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         return None if value in choices else f"one of {', '.join(map(repr, choices))}"

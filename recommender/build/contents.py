@@ -25,8 +25,8 @@ from recommender.core.lists import (
     ranks_of,
 )
 from recommender.core.recipe import Placement, Recipe
-from recommender.ranking.chooser import WIDER, Chosen, stages_of
-from recommender.ranking.hubness import bounded, most_lists
+from recommender.ranking.chooser import Chosen, depth_before_bounding, stages_of
+from recommender.ranking.hubness import arranged
 
 READ = ("read", 3)
 LISTS = ("lists", 4)
@@ -255,34 +255,31 @@ def entry_columns(blocks: Iterable[Entries]) -> Columns:
     return {"sizes": sizes, **entries.columns()}
 
 
-def bounded_columns(wide: Sequence[Columns], depth: int, hub_share: float) -> Iterator[Columns]:
-    """The columns of all shards of lists twice as deep, cut to `depth` and to the hub share."""
-    sizes, own, rows = (
-        np.concatenate([part[name] for part in wide]) for name in ("sizes", "own", "rows")
-    )
-    stays = bounded(sizes, own, rows, depth, most_lists(hub_share, len(sizes)))
-    place = 0
+def bounded_columns(wide: Sequence[Columns], placement: Placement) -> Iterator[Columns]:
+    """The columns of all shards of lists twice as deep, cut to the depth and to the hub share."""
+    sizes, own = (np.concatenate([part[name] for part in wide]) for name in ("sizes", "own"))
+    entries = Entries.concatenated([Entries.from_columns(part) for part in wide])
+    places, owners, scores = arranged(sizes, own, entries, placement)
+    is_own = ranks_of(sizes)[places] < own[owners]
+    entries = dataclasses.replace(entries[places], scores=scores)
+    start, first = 0, 0
     for part in wide:
-        kept = stays[place : place + len(part["rows"])]
-        place += len(kept)
-        yield _bounded(part, kept, depth)
-
-
-def _bounded(part: Columns, kept: NDArray[np.bool_], depth: int) -> Columns:
-    n_lists = len(part["sizes"])
-    owners = np.repeat(np.arange(n_lists), part["sizes"])
-    behind = ranks_of(part["sizes"]) >= part["own"][owners]
-    own = np.bincount(owners[kept & ~behind], minlength=n_lists)
-    dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
-    dropped[part["own"] < WIDER * depth] = part["dropped"]
-    dropped[:, -1] = part["own"] - own
-    return {
-        "sizes": np.bincount(owners[kept], minlength=n_lists),
-        **Entries.from_columns(part)[kept].columns(),
-        "own": own,
-        "dropped": dropped[own < depth],
-        "best_sellers": part["best_sellers"],
-    }
+        n_lists = len(part["sizes"])
+        end = first + int(np.searchsorted(owners[first:], start + n_lists))
+        kept = slice(first, end)
+        owner = owners[kept] - start
+        own_kept = np.bincount(owner[is_own[kept]], minlength=n_lists)
+        dropped = np.zeros((n_lists, part["dropped"].shape[1]), dtype=np.int32)
+        dropped[part["own"] < depth_before_bounding(placement)] = part["dropped"]
+        dropped[:, -1] = part["own"] - own_kept
+        yield {
+            "sizes": np.bincount(owner, minlength=n_lists),
+            **entries[kept].columns(),
+            "own": own_kept,
+            "dropped": dropped[own_kept < placement.depth],
+            "best_sellers": part["best_sellers"],
+        }
+        start, first = start + n_lists, end
 
 
 def _part(read: Artifact, prefix: str) -> Columns:

@@ -190,12 +190,16 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
 def hub_step(job: Job, chosen: Step, placement: Placement) -> Step:
     """Cut lists twice as deep, all of them seen at once, so that shards make no difference."""
     inputs = {str(shard): key for shard, key in enumerate(chosen.keys() or ())}
-    parameters = {"depth": placement.depth, "hub_share": placement.hub_share}
+    parameters = {
+        "shown": placement.shown,
+        "depth": placement.depth,
+        "hub_share": placement.hub_share,
+    }
     keys = tuple(artifact_key(*LISTS, parameters | {"shard": shard}, inputs) for shard in inputs)
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:
         wide = [part.columns() for part in chosen.parts()]
-        bounded = bounded_columns(wide, placement.depth, placement.hub_share)
+        bounded = bounded_columns(wide, placement)
         for shard, columns in enumerate(bounded):
             if shard in shards:
                 yield shard, (columns, {"entries": len(columns["rows"])})

@@ -38,9 +38,10 @@ def add_evaluate(parser: Parser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=("basket", "next-item"),
+        choices=("basket", "next-item", "leave-one-out"),
         default="basket",
-        help="predict the rest of a basket from an item (default), or the next item of a history",
+        help="predict the rest of a basket from an item (default), the next item of a history, or "
+        "the last event of each user",
     )
     parser.add_argument(
         "--placement",

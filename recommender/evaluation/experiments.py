@@ -114,7 +114,7 @@ def heading(evaluation: Evaluation) -> str:
     harness, protocol = evaluation.harness, evaluation.protocol
     n_queries, task = len(harness.queries), harness.task
     if isinstance(task, NextItemTask):
-        name = "Next-item"
+        name = str(protocol["name"]).capitalize()
         asked = f"{n_queries:,} users (left out: {task.left_out:,} without a history or a new item)"
     else:
         name = "Basket"

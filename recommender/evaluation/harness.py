@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from recommender.build.job import Job
 from recommender.core.arrays import Rows
-from recommender.core.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue, category_codes
 from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
+from recommender.evaluation.metrics import FIRST, Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
     K,
     NextItemTask,
@@ -31,6 +31,7 @@ from recommender.evaluation.protocols import (
     Window,
     cold_folds,
     draw_queries,
+    leave_one_out,
     next_item_task,
     window,
 )
@@ -50,7 +51,7 @@ from recommender.settings.tables import EvaluationSettings
 
 _logger = logging.getLogger(__name__)
 
-ProtocolName = Literal["basket", "next-item"]
+ProtocolName = Literal["basket", "next-item", "leave-one-out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class EvaluationPlan:
     def __post_init__(self) -> None:
         if self.test and self.back:
             raise ConfigError("the test period cannot be moved back: leave out one of the two")
+        if self.back and self.protocol == "leave-one-out":
+            raise ConfigError("the leave-one-out protocol has no period that could be moved back")
 
     def period(self, newest: int) -> tuple[int, int]:
         """End in epoch seconds and length in days, for a shop whose newest event is at `newest`."""
@@ -136,8 +139,13 @@ class Harness:
     @property
     def beyond(self) -> BeyondAccuracy:
         """What describes lists as a whole."""
+        seen = self.window.train.matrix()
+        seen.data = np.ones_like(seen.data)
         return BeyondAccuracy(
-            support(self.window.train.matrix()), joined_content(self.content).matrix
+            support(seen),
+            joined_content(self.content).matrix,
+            seen,
+            category_codes(self.catalogue, level=1),
         )
 
     def evaluate(self, recipe: Recipe, placement: str = "") -> SystemResult:
@@ -176,7 +184,8 @@ class Harness:
         for fold in self.folds:
             built = (in_folds or builder)(fold.train)
             for name, scores in found.items():
-                scores.append(score_queries(fold.queries, built[name].rows))
+                sold = support(fold.train.matrix())
+                scores.append(score_queries(fold.queries, built[name].rows, support=sold))
         return {
             name: one.with_cold(self.cold_slices, QueryScores.joined(found[name]))
             for name, one in results.items()
@@ -184,12 +193,16 @@ class Harness:
 
     def evaluate_lists(self, name: str, lists: Neighbours) -> SystemResult:
         """Evaluate lists (n, depth) of all items, by row of the catalogue, on no cold fold."""
-        return self.evaluate_shown(name, self.task.shown(lists))
+        return self.evaluate_shown(name, self.task.shown(lists), lists.keep_first(FIRST).rows)
 
-    def evaluate_shown(self, name: str, top: Rows) -> SystemResult:
-        """Evaluate what each item or user that may ask is shown (n, 10)."""
-        scores = score_queries(self.queries, top)
-        return SystemResult.of(name, self.slices, self.beyond, top, scores)
+    def evaluate_shown(self, name: str, top: Rows, lists: Rows | None = None) -> SystemResult:
+        """Evaluate what each item or user that may ask is shown (n, 10).
+
+        `lists` (n, 12) holds the first entries of the lists of all items, where it comes from such.
+        """
+        beyond = self.beyond
+        scores = score_queries(self.queries, top, support=beyond.support)
+        return SystemResult.of(name, self.slices, beyond, top, scores, lists)
 
     def differences(self, ours: SystemResult, theirs: SystemResult) -> dict[str, Interval]:
         """Ours minus theirs in NDCG, query by query, on every slice that both have."""
@@ -215,10 +228,15 @@ class Harness:
 def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
     """Prepare a harness from a shop's files; without a catalogue, titles are from before the test.
 
+    The leave-one-out protocol has no time before which titles could be from.
+
     Raises: DataError where there are no baskets with times on both sides of the cut, or, for the
-    next-item protocol, where no user has a history and a new item.
+    protocols of users, where no user has a history and a new item.
     """
     read, catalogue, interactions = read_shop_columns(job)
+    if plan.protocol == "leave-one-out":
+        chosen, task = leave_one_out(interactions, test=plan.test)
+        return _of_users(catalogue, chosen, task, content_embeddings(job, read), plan, job.progress)
     until, days = plan.period(interactions.newest)
     chosen = window(interactions, until=until, days=days)
     if not job.source.catalogue.path:
@@ -237,9 +255,7 @@ def harness_of(
 ) -> Harness:
     """Prepare a harness for a window."""
     if plan.protocol == "next-item":
-        task = next_item_task(chosen)
-        slices = QuerySlices(by_history(task), Resamples.of(task.queries.basket, plan.seed))
-        return Harness(catalogue, chosen, task, slices, (), None, content, plan, progress)
+        return _of_users(catalogue, chosen, next_item_task(chosen), content, plan, progress)
     queries = draw_queries(chosen.baskets, plan.seed)
     sold = support(chosen.train.matrix())
     names = by_support(queries, sold) | by_category(queries, catalogue.category)
@@ -248,6 +264,19 @@ def harness_of(
     cold = _cold_slices(folds, plan.seed) if folds else None
     basket_task = BasketTask(queries)
     return Harness(catalogue, chosen, basket_task, slices, folds, cold, content, plan, progress)
+
+
+def _of_users(
+    catalogue: Catalogue,
+    chosen: Window,
+    task: NextItemTask,
+    content: Mapping[str, Embeddings],
+    plan: EvaluationPlan,
+    progress: Progress,
+) -> Harness:
+    """A harness of users who ask with their histories."""
+    slices = QuerySlices(by_history(task), Resamples.of(task.queries.basket, plan.seed))
+    return Harness(catalogue, chosen, task, slices, (), None, content, plan, progress)
 
 
 def judge_of(evaluation: EvaluationSettings) -> Judge:

@@ -1,19 +1,27 @@
 """Metrics: how well lists answer queries, what lists are like as a whole, and 95 % intervals.
 
 Definitions follow Järvelin, Kekäläinen 2002 (NDCG) with binary relevance and the ideal list of
-min(k, relevant) items. Recall, hit rate and reciprocal rank are cut at k as well.
+min(k, relevant) items. Recall, hit rate and reciprocal rank are cut at k as well. Debiased NDCG
+weighs each relevant item by support^-.5, because popular items are in many baskets whatever is
+asked (Steck 2011, "Item popularity and recommendation accuracy"; Yang et al. 2018, "Unbiased
+offline recommender evaluation for missing-not-at-random implicit feedback").
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows, blocks
+from recommender.core.co_occurrence import values_at
 from recommender.evaluation.protocols import K, Queries
 
-METRICS = ("hit_rate", "ndcg", "mrr", "recall")
+METRICS = ("hit_rate", "ndcg", "mrr", "recall", "debiased_ndcg")
+FIRST = 12
+"""How many entries of a list count for the share of hubs."""
+PROPENSITY = 0.5
 RESAMPLES = 1000
 QUANTILES = (0.025, 0.975)
 
@@ -26,9 +34,10 @@ class QueryScores:
     ndcg: NDArray[np.float64]
     mrr: NDArray[np.float64]
     recall: NDArray[np.float64]
+    debiased_ndcg: NDArray[np.float64]
 
     def columns(self) -> NDArray[np.float64]:
-        """The scores side by side (q, 4), in the order of `METRICS`."""
+        """The scores side by side (q, 5), in the order of `METRICS`."""
         return np.column_stack([getattr(self, name) for name in METRICS])
 
     @classmethod
@@ -37,8 +46,12 @@ class QueryScores:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in METRICS))
 
 
-def score_queries(queries: Queries, top: Rows, k: int = K) -> QueryScores:
+def score_queries(
+    queries: Queries, top: Rows, k: int = K, support: NDArray[np.float32] | None = None
+) -> QueryScores:
     """Score the lists (n, at least k) of all items or users, padded with -1, at the queries.
+
+    `support` (n,) of the items debiases NDCG; without it all items weigh the same.
 
     >>> import numpy as np
     >>> one = Queries(np.array([0]), np.array([0]), np.array([0, 2]), np.array([2, 3]))
@@ -57,7 +70,61 @@ def score_queries(queries: Queries, top: Rows, k: int = K) -> QueryScores:
         ndcg=(hits @ discounts) / ideal[np.minimum(n_relevant, k)],
         mrr=1 / first,
         recall=hits.sum(axis=1) / n_relevant,
+        debiased_ndcg=_debiased(queries, top[queries.row, :k], hits, support),
     )
+
+
+def _debiased(
+    queries: Queries, shown: Rows, hits: NDArray[np.bool_], support: NDArray[np.float32] | None
+) -> NDArray[np.float64]:
+    """NDCG (q,) of lists `shown` (q, k) with relevant items weighed by support^-.5."""
+    n_items = 1 + max(int(shown.max(initial=0)), int(queries.relevant.max(initial=0)))
+    sold = np.ones(n_items) if support is None else np.maximum(support.astype(np.float64), 1)
+    weight = sold**-PROPENSITY
+    discounts = 1 / np.log2(np.arange(2, shown.shape[1] + 2))
+    gained = (hits * weight[shown]) @ discounts
+    owners = np.repeat(np.arange(len(queries)), queries.n_relevant)
+    worth = weight[queries.relevant]
+    order = np.lexsort((-worth, owners))
+    rank = np.arange(len(order)) - np.repeat(queries.offsets[:-1], queries.n_relevant)
+    ideal = np.where(rank < shown.shape[1], worth[order] / np.log2(rank + 2), 0)
+    best: NDArray[np.float64] = gained / np.bincount(owners, ideal, minlength=len(queries))
+    return best
+
+
+def hub_share(lists: Rows, k: int = FIRST) -> float:
+    """The largest share of n lists (n, at least k) whose first k hold one item."""
+    return float(shown_times(lists, len(lists), k).max(initial=0) / max(len(lists), 1))
+
+
+def same_label_share(lists: Rows, codes: Rows, k: int = FIRST) -> float:
+    """Share of entries with the label of the list's item, where both have one.
+
+    `codes` (n,) numbers the labels of the items, -1 without one.
+    """
+    shown = lists[:, :k]
+    own = codes[: len(lists), None]
+    known = (shown >= 0) & (own >= 0) & (codes[shown] >= 0)
+    return float((codes[shown] == own)[known].mean()) if known.any() else 0.0
+
+
+def chance_share(lists: Rows, seen: sp.csr_array, k: int = FIRST) -> float:
+    """Share of entries that share no more units with the list's item than by chance (lift <= 1).
+
+    `seen` (u, n) holds ones where a unit has an item; pairs of items without events do not count.
+    """
+    support = np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.float64)
+    by_item, below, pairs = seen.T.tocsr(), 0, 0
+    for block in blocks(len(lists), 1024):
+        shown = lists[block, :k]
+        rows = np.arange(block.start, block.start + len(shown))
+        known = (shown >= 0) & (support[rows] > 0)[:, None] & (support[shown] > 0)
+        at, items = np.nonzero(known)[0].astype(np.int32), shown[known]
+        counts = values_at((by_item[rows] @ seen).tocsr(), at, items)
+        chance = support[rows[at]] * support[items] / seen.shape[0]
+        below += int((counts <= chance).sum())
+        pairs += len(items)
+    return below / pairs if pairs else 0.0
 
 
 def coverage(top: Rows, n_items: int, k: int = K) -> float:

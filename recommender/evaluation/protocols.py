@@ -1,7 +1,7 @@
-"""The two evaluation protocols: what is learned from, what is asked, and what should be found.
+"""The evaluation protocols: what is learned from, what is asked, and what should be found.
 
-Both cut the interactions at a time: everything before it is learned from, the test period after it
-is asked about.
+Two of them cut the interactions at a time: everything before it is learned from, the test period
+after it is asked about.
 
 Basket protocol: a query is one item of a test basket; the other items of the basket are relevant.
 
@@ -11,6 +11,10 @@ new to the user. A moment is one event, or all lines of one basket. Where events
 this is leave-last-out. Shops without users are evaluated on sessions. Related lists answer with the
 sum of the lists of the user's last items, where each moment further back weighs `DECAY` times as
 much. Items of the history are never shown.
+
+Leave-one-out protocol: as the next-item protocol, but without a cut. A query is one user with at
+least three events; relevant is the last event (in validation the last but one), the history is
+everything before it, and the last two events of each user are not learned from.
 """
 
 from collections.abc import Sequence
@@ -29,6 +33,7 @@ LARGEST_BASKET = 100
 QUERIES_PER_BASKET = 5
 WARM, EVERY = 20, 10
 DECAY, LAST_ITEMS = 0.8, 50
+LEAST_EVENTS = 3
 BLOCK = 1024
 K = 10
 """How many entries of a list are shown and count in the metrics."""
@@ -205,14 +210,42 @@ def next_item_task(window: Window) -> NextItemTask:
     last_of_all = _last_moments(events, inside)
     history = events.select(events.moment < last_of_all[events.user])
     answer = events.select(inside & (events.moment == last_of_all[events.user]))
-    n_items = window.train.n_items
+    asked = int((last_of_all >= 0).sum())
+    return _task(history, answer, window.train.n_items, asked)
+
+
+def leave_one_out(interactions: Interactions, *, test: bool) -> tuple[Window, NextItemTask]:
+    """Ask each user for the last event, or for the last but one where it is no `test`.
+
+    Events are in order of time, equal times in order of the input. Users with fewer than three
+    events are learned from and not asked.
+
+    Raises: DataError where no user has three events, or none a new last item.
+    """
+    user, item, moment, place = _with_moments(interactions)
+    order = np.lexsort((moment, user))
+    user, item, place = user[order], item[order], place[order]
+    sizes = np.bincount(user)[user] if len(user) else user
+    back = np.searchsorted(user, user, side="right") - 1 - np.arange(len(user))
+    events = UserEvents(user, item, np.arange(len(user)))
+    asked = sizes >= LEAST_EVENTS
+    held = np.zeros(len(interactions), dtype=bool)
+    held[place[asked & (back < LEAST_EVENTS - 1)]] = True
+    at = 0 if test else 1
+    answer, history = events.select(asked & (back == at)), events.select(asked & (back > at))
+    task = _task(history, answer, interactions.n_items, len(np.unique(user[asked])))
+    train, later = interactions.select(~held), interactions.select(held)
+    return Window(train, later, (), 0, 0, interactions.newest + 1), task
+
+
+def _task(history: UserEvents, answer: UserEvents, n_items: int, asked: int) -> NextItemTask:
+    """The task of answers that are new to their users, of whom `asked` might have had one."""
     answer = answer.select(~np.isin(answer.pairs(n_items), history.pairs(n_items)))
     users = np.intersect1d(history.user, answer.user)
-    asked = int((last_of_all >= 0).sum())
     if not len(users):
         raise DataError(
-            f"next item: of {asked:,} users in the test period none has both a history and a new "
-            "item; users or sessions with times are needed"
+            f"next item: of {asked:,} users that could be asked none has both a history and a new "
+            "item; users or sessions with times are needed, or the basket protocol"
         )
     history, answer = history.numbered(users), answer.numbered(users)
     user, item = np.divmod(np.unique(answer.pairs(n_items)), n_items)
@@ -246,22 +279,27 @@ def _offsets(sizes: NDArray[np.integer]) -> NDArray[np.int64]:
 
 def _user_events(window: Window) -> tuple[UserEvents, NDArray[np.bool_]]:
     """All events up to the window's end in order of time, and which are in the test period (m,)."""
-    parts = [_with_moments(window.train), _with_moments(window.later)]
+    parts = [_with_moments(window.train)[:3], _with_moments(window.later)[:3]]
     user, item, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     inside = np.arange(len(user)) >= len(parts[0][0])
     order = np.argsort(moment, kind="stable")
     return UserEvents(user, item, moment).select(order), inside[order]
 
 
-def _with_moments(events: Interactions) -> tuple[Rows, Rows, NDArray[np.int64]]:
-    """User or session, item and moment of the events that count; a basket has its first time."""
+def _with_moments(
+    events: Interactions,
+) -> tuple[Rows, Rows, NDArray[np.int64], NDArray[np.intp]]:
+    """User or session, item, moment and place of the events that count.
+
+    All events of a basket have its first time as their moment.
+    """
     user = events.user if (events.user >= 0).any() else events.session
     in_basket = events.basket >= 0
     starts = np.full(int(events.basket.max(initial=0)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(starts, events.basket[in_basket], events.time[in_basket])
     moment = np.where(in_basket, starts[events.basket], events.time)
     kept = (user >= 0) & (np.asarray(events.weights)[events.kind] > 0)
-    return user[kept], events.item[kept], moment[kept]
+    return user[kept], events.item[kept], moment[kept], np.flatnonzero(kept)
 
 
 def _last_moments(events: UserEvents, inside: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -5,20 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.core.catalogue import PATH_SEPARATOR
 from recommender.evaluation.metrics import (
+    FIRST,
     METRICS,
     Interval,
     QueryScores,
     Resamples,
+    chance_share,
     coverage,
     coverage_curve,
     gini,
+    hub_share,
     intra_list_similarity,
     novelty,
+    same_label_share,
 )
 from recommender.evaluation.protocols import NextItemTask, Queries
 
@@ -95,9 +100,11 @@ class QuerySlices:
             for name, chosen in self.slices.items()
         }
 
-    def differences(self, ours: QueryScores, theirs: QueryScores) -> dict[str, Interval]:
-        """Ours minus theirs in NDCG on the same queries, slice by slice."""
-        values = (ours.ndcg - theirs.ndcg)[:, None]
+    def differences(
+        self, ours: QueryScores, theirs: QueryScores, metric: str = "ndcg"
+    ) -> dict[str, Interval]:
+        """Ours minus theirs in a metric on the same queries, slice by slice."""
+        values = (getattr(ours, metric) - getattr(theirs, metric))[:, None]
         return {
             name: self.resamples.intervals(values, chosen)[0]
             for name, chosen in self.slices.items()
@@ -106,15 +113,32 @@ class QuerySlices:
 
 @dataclass(frozen=True, slots=True)
 class BeyondAccuracy:
-    """What describes lists as a whole: the support (n,) and text vectors (n, d) of the items."""
+    """What describes lists as a whole.
+
+    The support (n,) and text vectors (n, d) of the items, ones where a unit has an item (u, n), and
+    the top category of the items (n,), -1 without one.
+    """
 
     support: NDArray[np.float32]
     text: FloatMatrix
+    seen: sp.csr_array
+    category: Rows
 
-    def measure(self, top: Rows) -> dict[str, float]:
-        """Coverage, Gini index, novelty and similarity of lists (any number, k)."""
+    def measure(self, top: Rows, lists: Rows | None = None) -> dict[str, float]:
+        """Coverage, Gini index, novelty and similarity of what is shown (any number, k).
+
+        Of the `lists` (n, at least 12) of all items also what their first twelve are like.
+        """
         n_items = len(self.support)
-        return {
+        first = {}
+        if lists is not None:
+            first = {
+                "hub_share": hub_share(lists),
+                "coverage_12": coverage(lists, n_items, FIRST),
+                "own_category": same_label_share(lists, self.category),
+                "by_chance": chance_share(lists, self.seen),
+            }
+        return first | {
             "coverage": coverage(top, n_items),
             "gini": gini(top, n_items),
             "novelty": novelty(top, self.support),
@@ -148,10 +172,11 @@ class SystemResult:
         beyond: BeyondAccuracy,
         top: Rows,
         scores: QueryScores,
+        lists: Rows | None = None,
     ) -> "SystemResult":
-        """Summarise the lists (any number, k) and scores of a system."""
+        """Summarise what a system shows (any number, k), its scores, and the lists behind it."""
         curve = tuple(coverage_curve(top, len(beyond.support)))
-        return cls(name, slices.summary(scores), beyond.measure(top), curve, scores, top)
+        return cls(name, slices.summary(scores), beyond.measure(top, lists), curve, scores, top)
 
     def with_cold(self, slices: QuerySlices, scores: QueryScores) -> "SystemResult":
         """The same with the slices of the simulated cold queries."""

@@ -5,6 +5,7 @@ Baselines work on blocks of rows, so that no matrix of items by items is held ex
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -15,13 +16,14 @@ from recommender.core.arrays import blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, support
+from recommender.core.lists import Entries, ranks_of
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.popularity import most_popular
-from recommender.core.recipe import Recipe
+from recommender.core.recipe import Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
-from recommender.ranking.hubness import bounded, most_lists
+from recommender.ranking.hubness import arranged
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
 
 DEPTH = 36
@@ -79,11 +81,20 @@ def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     lists = Neighbours.joined(parts)
     if not placement.hub_share:
         return lists
+    return bounded_lists(lists, placement)
+
+
+def bounded_lists(lists: Neighbours, placement: Placement) -> Neighbours:
+    """The lists (n, depth) with the hubs of a placement bounded."""
     sizes = lists.found.sum(axis=1)
-    kept = lists.found.copy()
-    most = most_lists(placement.hub_share, n_items)
-    kept[kept] = bounded(sizes, sizes, lists.rows[lists.found], placement.depth, most)
-    return lists.keep(kept, placement.depth)
+    flat = Entries.padded(int(sizes.sum()))
+    flat = replace(flat, rows=lists.rows[lists.found], scores=lists.scores[lists.found])
+    places, owners, scores = arranged(sizes, sizes, flat, placement)
+    rank = ranks_of(np.bincount(owners, minlength=len(sizes)))
+    rows = np.full((len(sizes), placement.depth), NONE, dtype=np.int32)
+    best = np.full(rows.shape, -np.inf, dtype=np.float32)
+    rows[owners, rank], best[owners, rank] = flat.rows[places], scores
+    return Neighbours(rows, best)
 
 
 def best_sellers(interactions: Interactions, depth: int) -> Neighbours:

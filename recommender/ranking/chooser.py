@@ -87,6 +87,12 @@ class Trail:
     dropped: Mapping[int, str]
 
 
+def depth_before_bounding(placement: Placement) -> int:
+    """How many entries a list of the placement has before hubs are bounded."""
+    reserve = WIDER * placement.shown if placement.hub_share else 0
+    return max(placement.depth, reserve)
+
+
 def stages_of(placement: Placement) -> tuple[str, ...]:
     """What may shorten a list: the filters by name, then the lowest score and the hub share."""
     return (*(choice.use for choice in placement.filters), "min_score", "hub_share")
@@ -96,8 +102,8 @@ def stages_of(placement: Placement) -> tuple[str, ...]:
 class Chooser:
     """Makes the neighbours of blocks of items for one placement.
 
-    Where the placement bounds hubs, lists are twice as deep as is published: which entries stay
-    is decided when the lists of all items are known.
+    Where the placement bounds hubs, which entries are shown is decided when the lists of all items
+    are known, and lists are at least twice as deep as is shown.
     """
 
     placement: Placement
@@ -111,7 +117,7 @@ class Chooser:
     @property
     def depth(self) -> int:
         """How many entries a list has before hubs are bounded."""
-        return self.placement.depth * (WIDER if self.placement.hub_share else 1)
+        return depth_before_bounding(self.placement)
 
     def choose(self, rows: Rows) -> Neighbours:
         """The own entries of the list of each of the b rows (b, depth), scores in (0, 1]."""

@@ -1,10 +1,37 @@
-"""Hubness: no item is in more than a share of a placement's lists."""
+"""Hubness: no item is among the first entries of more than a share of a placement's lists."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows
-from recommender.core.lists import ranks_of
+from recommender.core.arrays import FloatVector, Rows
+from recommender.core.lists import Entries, ranks_of
+from recommender.core.recipe import Placement
+
+FAIR = 3
+"""How many times as often as on average an item may be shown, where that is more."""
+
+
+def arranged(
+    sizes: NDArray[np.int64], own: NDArray[np.int64], entries: Entries, placement: Placement
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatVector]:
+    """Arrange n lists so that no item is among the `shown` first of too many of them.
+
+    The lists are as in `bounded`. Entries that `bounded` refuses follow the shown ones, with at most
+    the lowest score of these; where a list has too few others they are left out. Returns the places (e,) of the entries that stay, at most `depth` of each
+    list, their lists (e,) and their scores (e,).
+    """
+    most = most_lists(placement, len(sizes))
+    accepted = bounded(sizes, own, entries.rows, placement.shown, most)
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    full = np.bincount(owners[accepted], minlength=len(sizes)) >= placement.shown
+    lowest = np.full(len(sizes), np.inf, dtype=np.float32)
+    np.minimum.at(lowest, owners[accepted], entries.scores[accepted])
+    scores = np.where(accepted, entries.scores, np.minimum(entries.scores, lowest[owners]))
+    places = np.flatnonzero(accepted | full[owners])
+    places = places[np.lexsort((~accepted[places], owners[places]))]
+    kept = ranks_of(np.bincount(owners[places], minlength=len(sizes))) < placement.depth
+    places = places[kept]
+    return places, owners[places], scores[places]
 
 
 def bounded(
@@ -37,9 +64,14 @@ def bounded(
         open_entries[by_item[refused]] = False
 
 
-def most_lists(hub_share: float, n_items: int) -> int:
-    """In how many of n lists an item may be, at least one."""
-    return max(1, int(hub_share * n_items + 1e-9))
+def most_lists(placement: Placement, n_items: int) -> int:
+    """In how many of n lists an item may be shown.
+
+    At least one, and three times as many as if all items were shown equally often: a small
+    catalogue could not fill its lists otherwise.
+    """
+    share = max(placement.hub_share, FAIR * placement.shown / max(n_items, 1))
+    return max(1, int(share * n_items + 1e-9))
 
 
 def _counted(chosen: NDArray[np.bool_], groups: Rows) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """Learning: the earlier time of a shop from which its rankers learn."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,10 +19,12 @@ from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, Origins
 from recommender.ranking.chooser import OVERDRAW, propose
 
-LATER_DAYS, LATER_SHARE = 30, 0.2
+LATER_SHARE, LATER_EVENTS, LATER_DAYS = 0.2, 100_000, 14
 FORGOTTEN_SHARE = 0.2
 KIN = 30
 SEED = 0
+
+_logger = logging.getLogger(__name__)
 
 
 def near_by_content(index: Choice, content: Embeddings) -> Neighbours:
@@ -72,7 +75,7 @@ class TemporalSplit:
         near: Callable[[], Neighbours],
         progress: Progress,
     ) -> "TemporalSplit | None":
-        """Go back by 30 days, at most by a fifth of the units; None where nothing is left there."""
+        """Go back as far as a ranker needs; None where nothing is left there."""
         late = _late(interactions)
         known, later = interactions.select(~late), interactions.select(late)
         if not len(known) or not len(later):
@@ -135,18 +138,27 @@ def fit_ranker(placement: Placement, past: Callable[[], "TemporalSplit | None"])
 
 
 def _late(interactions: Interactions) -> NDArray[np.bool_]:
-    """Which events (m,) belong to units that began in the last 30 days, or last fifth.
+    """Which events (m,) belong to units that began after the split.
 
-    Events without a unit finer than their user count one by one; without times, a seeded fifth
-    of the units is taken.
+    The split leaves the newest 100,000 events for later, or those of two weeks where that is more,
+    but at most a fifth of all: a sparse shop needs a long time to learn from, and a busy one should
+    learn from what is recent. Events without a unit finer than their user count one by one; without
+    times, a seeded fifth of the units is taken.
     """
     began = interactions.began()
     if began.min(initial=0) == began.max(initial=0):
         distinct, numbers = np.unique(interactions.units_of(), return_inverse=True)
         drawn = np.random.default_rng(SEED).permutation(len(distinct))
         return np.asarray(drawn[numbers] < LATER_SHARE * len(drawn))
-    newest = interactions.newest - LATER_DAYS * DAY_S
-    return np.asarray(began >= max(newest, np.quantile(began, 1 - LATER_SHARE)))
+    enough = np.quantile(began, max(1 - LATER_EVENTS / len(began), 0))
+    long_enough = interactions.newest - LATER_DAYS * DAY_S
+    split = max(min(enough, long_enough), np.quantile(began, 1 - LATER_SHARE))
+    _logger.info(
+        "ranker: learns from the last %.0f days of %.0f",
+        (interactions.newest - split) / DAY_S,
+        (interactions.newest - began.min()) / DAY_S,
+    )
+    return np.asarray(began >= split)
 
 
 def _without(origin: Embeddings, gone: NDArray[np.bool_]) -> Embeddings:

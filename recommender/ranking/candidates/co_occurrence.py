@@ -6,6 +6,7 @@ from typing import ClassVar
 from recommender.core.arrays import Rows
 from recommender.core.co_occurrence import CoOccurrence, strongest
 from recommender.core.context import RankingContext
+from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
@@ -24,13 +25,10 @@ class CoOccurrenceGenerator:
     near_by_content: ClassVar[bool] = False
 
     unit: Unit = "auto"
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
 
     def __post_init__(self) -> None:
-        if not self.half_life_days > 0:
-            raise ConfigError(
-                f"co-occurrence: half_life_days = {self.half_life_days} is not above 0"
-            )
+        require_half_life(self.half_life_days, "co-occurrence")
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "CoOccurrenceCandidates":
         """Weigh the units."""
@@ -62,14 +60,11 @@ class TextBackOffGenerator:
     near_by_content: ClassVar[bool] = True
 
     unit: Unit = "auto"
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
     width: int = 20
 
     def __post_init__(self) -> None:
-        if not self.half_life_days > 0:
-            raise ConfigError(
-                f"text-back-off: half_life_days = {self.half_life_days} is not above 0"
-            )
+        require_half_life(self.half_life_days, "text-back-off")
         if self.width < 1:
             raise ConfigError(f"text-back-off: width = {self.width} is below 1")
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from recommender.core.arrays import Rows
 from recommender.core.context import RankingContext
+from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.popularity import growth, most_popular
 from recommender.core.protocols import VectorIndex
@@ -21,15 +22,12 @@ class BestSellersGenerator:
     near_by_content: ClassVar[bool] = False
 
     size: int = 30
-    half_life_days: float = 20.0
+    half_life_days: HalfLife = "auto"
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ConfigError(f"best-sellers: size = {self.size} is below 1")
-        if not self.half_life_days > 0:
-            raise ConfigError(
-                f"best-sellers: half_life_days = {self.half_life_days} is not above 0"
-            )
+        require_half_life(self.half_life_days, "best-sellers")
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "BestSellersCandidates":
         """Order the items by what they sold."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from recommender.core.arrays import FloatMatrix, Rows, inner_products
 from recommender.core.context import RankingContext
+from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
@@ -23,7 +24,7 @@ class Complements(UnlearnedRanker):
     Where the candidate's category leads to the item's rather than the reverse, the score is
     multiplied by the ratio of the two rates to the power of `direction`; it is also multiplied by
     the lift to the power of `lift`. Events count half for every `half_life_days` of age (0: no
-    decay).
+    decay; auto: learned).
 
     Source: P-Companion, Hao et al. 2020: bought together less viewed together.
     """
@@ -31,7 +32,7 @@ class Complements(UnlearnedRanker):
     by_popularity: ClassVar[bool] = False
 
     bought: str = "purchase"
-    half_life_days: float = 180.0
+    half_life_days: HalfLife = "auto"
     trusted_at: float = 20.0
     nearness: float = 0.2
     direction: float = 1.0
@@ -73,7 +74,7 @@ class ComplementsScorer:
 
 
 def affinities(
-    context: RankingContext, bought: str, half_life_days: float
+    context: RankingContext, bought: str, half_life_days: HalfLife
 ) -> tuple[CoPurchaseAffinity, CoPurchaseAffinity | None]:
     """The affinities of items bought together, and viewed together (None without views)."""
     events = context.interactions
@@ -100,11 +101,10 @@ def ranked(candidates: Neighbours, scores: FloatMatrix) -> Neighbours:
 
 
 def require_counting(
-    ranker: str, half_life_days: float, trusted_at: float, nearness: float
+    ranker: str, half_life_days: HalfLife, trusted_at: float, nearness: float
 ) -> None:
     """Refuse parameters out of range. Raises: ConfigError."""
-    if not 0 <= half_life_days < np.inf:
-        raise ConfigError(f"{ranker}: half_life_days = {half_life_days} is below 0")
+    require_half_life(half_life_days, ranker)
     for name, value in (("trusted_at", trusted_at), ("nearness", nearness)):
         if not 0 < value < np.inf:
             raise ConfigError(f"{ranker}: {name} = {value} is not above 0")
@@ -123,7 +123,7 @@ class Substitutes(UnlearnedRanker):
     by_popularity: ClassVar[bool] = False
 
     bought: str = "purchase"
-    half_life_days: float = 180.0
+    half_life_days: HalfLife = "auto"
     trusted_at: float = 20.0
     nearness: float = 1.0
     text_nearness: float = 0.1

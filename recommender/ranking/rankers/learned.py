@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +13,50 @@ from numpy.typing import NDArray
 from recommender.core.arrays import Columns, Rows, blocks
 from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import TrainingQueries, TrainingSet
+from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError, MissingExtra
+from recommender.ranking.rankers.calibration import Calibration
+from recommender.ranking.rankers.examples import Examples
 from recommender.ranking.rankers.identity import InnerProductScorer
-from recommender.ranking.rankers.learning_data import SHOWN, Features, Relevance
-
-if TYPE_CHECKING:
-    import lightgbm
+from recommender.ranking.rankers.pair_features import SIMPLE, Features
+from recommender.ranking.rankers.questions import Objective, Questions
 
 BLOCK = 1024
-GRADES = 30
 HELD_OUT, PATIENCE = 0.2, 20
+SURE = 1.96
+"""Standard errors by which trees must beat every simple order."""
+NOT_CALIBRATED = Calibration(np.zeros((1, 2)))
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedRanker:
-    """Gradient-boosted trees over features of behaviour, text and catalogue.
+    """Gradient-boosted trees over features of behaviour, content and catalogue.
 
-    They learn from an earlier time of the shop which candidates were bought or viewed with an item
-    afterwards. Some items are treated as if they had no events, so that training includes new
-    items. If the history is too short to learn from, candidates keep the order of the item
-    vectors.
+    They learn from an earlier time of the shop what was bought or viewed `together` with an item
+    afterwards, or what its users took `next`. A user's next item is explained by one of the last
+    items: P(j | user) is the mean of P(j | i) over these, by weight, and P(j | i) is a softmax over
+    the candidates of i. So lists can be summed over several seeds. Some items are treated as if
+    they had no events, so that training includes new items.
 
-    Source: LambdaMART, Burges 2010, "From RankNet to LambdaRank to LambdaMART: an overview".
+    With `debias` b an answer counts support^-b, so that popular items, which are in many baskets
+    whatever is asked, do not crowd out the others.
+
+    On held-out questions the trees must beat each of the simple orders among the features (item
+    vectors, counts, cosine, content, popularity), else the best of these ranks. Scores are
+    probabilities, calibrated on the same questions. If the history is too short to learn from,
+    candidates keep the order of the item vectors.
+
+    Source: mixture of softmaxes fitted as in Jordan, Jacobs 1994, "Hierarchical mixtures of experts
+    and the EM algorithm", by boosting (Friedman 2001); propensity after Yang et al. 2018, "Unbiased
+    offline recommender evaluation for missing-not-at-random implicit feedback".
     """
 
     learns: ClassVar[bool] = True
     by_popularity: ClassVar[bool] = False
 
-    trees: int = 200
+    objective: Objective = "together"
+    debias: float = 0.0
+    trees: int = 300
     leaves: int = 31
     learning_rate: float = 0.05
     seeds_max: int = 4_000
@@ -52,6 +67,7 @@ class LearnedRanker:
             ("trees", 1, 5_000),
             ("leaves", 2, 1_024),
             ("seeds_max", 10, 10**6),
+            ("debias", 0, 1),
         ):
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(
@@ -60,78 +76,80 @@ class LearnedRanker:
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learned: learning_rate = {self.learning_rate} is not in (0, 1]")
 
-    def fit(self, training_set: TrainingSet | None) -> "FittedTrees":
+    def fit(self, training_set: TrainingSet | None) -> "FittedOrder":
         """Grow the trees. Deterministic for a seed, whatever the number of threads."""
         if training_set is None:
-            return FittedTrees("")
-        relevance = Relevance.of(training_set.later)
-        parts = [self._examples(queries, relevance) for queries in training_set.queries]
-        found = [part for part in parts if part is not None]
-        if not found:
-            return FittedTrees("")
-        examples = Examples.joined(found)
-        held_out = np.random.default_rng(self.seed).random(len(examples.sizes)) < HELD_OUT
+            return FittedOrder()
+        together = self.objective == "together"
+        known = training_set.queries[0].context.interactions
+        later = training_set.later
+        asked = Questions.together(later) if together else Questions.next(known, later)
+        parts: list[Examples] = []
+        for queries in training_set.queries:
+            drawn = asked.drawn(queries.rows, self.seeds_max, self.seed)
+            part = Examples.of(queries, drawn, self.debias, together)
+            if part is not None:
+                parts.append(part.numbered_from(sum(one.n_questions for one in parts)))
+        if not parts:
+            return FittedOrder()
+        examples = Examples.joined(parts)
+        held_out = np.random.default_rng(self.seed).random(examples.n_questions) < HELD_OUT
         if not held_out.any() or held_out.all():
-            return FittedTrees("")
-        return FittedTrees(self.grown(examples.select(~held_out), examples.select(held_out)))
+            return FittedOrder()
+        return self.grown(examples.select(~held_out), examples.select(held_out))
 
-    def load(self, columns: Columns) -> "FittedTrees":
-        """Undo `columns` of fitted trees."""
-        return FittedTrees(columns["trees"].tobytes().decode())
+    def load(self, columns: Columns) -> "FittedOrder":
+        """Undo `columns` of a fitted order."""
+        return FittedOrder(
+            columns["trees"].tobytes().decode(),
+            float(columns["base"]),
+            columns["order"].tobytes().decode(),
+            bool(columns["together"]),
+            Calibration(columns["knots"]),
+        )
 
-    def _examples(self, queries: TrainingQueries, relevance: Relevance) -> "Examples | None":
-        """Features, grades and weights of the candidates of items that sold after."""
-        rows = relevance.drawn(queries.rows, self.seeds_max, self.seed)
-        features = Features.of(queries.context)
-        parts = []
-        for block in blocks(len(rows), BLOCK):
-            candidates = queries.propose(rows[block])
-            grades = relevance.grades(rows[block], candidates)
-            graded = (grades > 0).any(axis=1)
-            asked = Neighbours(candidates.rows[graded], candidates.scores[graded])
-            if not graded.any():
-                continue
-            names, table = features.table(rows[block][graded], asked)
-            parts.append(
-                Examples(
-                    names,
-                    table,
-                    grades[graded][asked.found],
-                    asked.found.sum(axis=1),
-                    relevance.times_asked[rows[block][graded]],
-                )
-            )
-        return Examples.joined(parts) if parts else None
-
-    def grown(self, examples: "Examples", held_out: "Examples") -> str:
-        """Trees until the held-out seeds gain no more; none where they never gain."""
+    def grown(self, examples: Examples, held_out: Examples) -> "FittedOrder":
+        """Trees until the held-out questions gain no more, or the best simple order."""
         lightgbm = _lightgbm()
+        base = examples.base
+        sets = [
+            lightgbm.Dataset(
+                part.table,
+                label=part.targets,
+                init_score=np.full(len(part.table), base),
+                params={"verbose": -1},
+            )
+            for part in (examples, held_out)
+        ]
         booster = lightgbm.train(
-            self._parameters(),
-            examples.dataset(),
+            self._parameters(examples),
+            sets[0],
             self.trees,
-            valid_sets=[held_out.dataset()],
+            valid_sets=sets[1:],
+            feval=lambda predicted, _: ("loss", held_out.loss(predicted), False),
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
-        learned = np.asarray(booster.predict(held_out.table))
-        if held_out.gain(learned) <= held_out.gain(held_out.table[:, 0]):
-            return ""
-        trees: str = booster.model_to_string(num_iteration=booster.best_iteration)
-        return trees
+        together = self.objective == "together"
+        strength = held_out.strength(np.asarray(booster.predict(held_out.table)) + base)
+        gains = {name: held_out.gain(held_out.column(name)) for name in SIMPLE}
+        best = max(gains, key=lambda name: float(gains[name].mean()))
+        won = held_out.gain(strength) - gains[best]
+        if won.mean() > SURE * won.std() / np.sqrt(len(won)):
+            trees = booster.model_to_string(num_iteration=booster.best_iteration)
+            return FittedOrder(trees, base, "", together, held_out.calibrated(strength))
+        simple = held_out.column(best)
+        return FittedOrder("", 0.0, best, together, held_out.calibrated(simple))
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, examples: Examples) -> dict[str, Any]:
         return {
-            "objective": "lambdarank",
-            "label_gain": list(range(GRADES + 1)),
-            "metric": "ndcg",
-            "eval_at": [10],
+            "objective": lambda predicted, _: examples.gradients(predicted),
+            "metric": "none",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": 200,
+            "min_sum_hessian_in_leaf": 1e-2,
             "lambda_l2": 5.0,
             "feature_fraction": 0.7,
-            "bagging_fraction": 0.7,
-            "bagging_freq": 1,
             "seed": self.seed,
             "deterministic": True,
             "force_row_wise": True,
@@ -140,91 +158,64 @@ class LearnedRanker:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Features (m, f) and grades (m,) of candidates; group sizes and times asked (g,) of seeds.
+class FittedOrder:
+    """The trees in LightGBM's own text, whose values rise from `base`; else a simple order's name.
 
-    The first feature is the inner product of the item vectors.
+    Both are empty where there was nothing to learn from.
     """
 
-    names: tuple[str, ...]
-    table: NDArray[np.float32]
-    grades: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    asked: NDArray[np.float64]
-
-    @classmethod
-    def joined(cls, parts: list["Examples"]) -> "Examples":
-        """All parts as one."""
-        columns = ("table", "grades", "sizes", "asked")
-        return cls(
-            parts[0].names,
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
-        )
-
-    def select(self, seeds: NDArray[np.bool_]) -> "Examples":
-        """The examples of the seeds (g,) that are chosen."""
-        rows = np.repeat(seeds, self.sizes)
-        return Examples(
-            self.names, self.table[rows], self.grades[rows], self.sizes[seeds], self.asked[seeds]
-        )
-
-    def dataset(self) -> "lightgbm.Dataset":
-        """The examples as LightGBM knows them, grades in whole steps."""
-        made: lightgbm.Dataset = _lightgbm().Dataset(
-            self.table,
-            label=np.minimum(np.rint(self.grades * GRADES), GRADES).astype(np.int32),
-            group=self.sizes,
-            weight=np.repeat(np.sqrt(self.asked), self.sizes),
-            feature_name=[name.replace(" ", "_").replace(",", "") for name in self.names],
-            params={"verbose": -1},
-        )
-        return made
-
-    def gain(self, scores: NDArray[np.floating[Any]]) -> float:
-        """Mean discounted gain of the first ten by `scores` (m,), seeds weighed as in training."""
-        seeds = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        order = np.lexsort((-scores, seeds))
-        place = np.arange(len(order)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
-        discounts = np.where(place < SHOWN, 1 / np.log2(place + 2), 0)
-        gains = np.bincount(seeds, weights=self.grades[order] * discounts)
-        return float(np.average(gains, weights=np.sqrt(self.asked)))
-
-
-@dataclass(frozen=True, slots=True)
-class FittedTrees:
-    """The trees in LightGBM's own text; empty where there was nothing to learn from."""
-
-    trees: str
+    trees: str = ""
+    base: float = 0.0
+    order: str = ""
+    together: bool = True
+    calibration: Calibration = NOT_CALIBRATED
 
     def columns(self) -> Columns:
-        """The text as bytes."""
-        return {"trees": np.frombuffer(self.trees.encode(), dtype=np.uint8)}
+        """The texts as bytes, the base and the knots of the calibration."""
+        return {
+            "trees": np.frombuffer(self.trees.encode(), dtype=np.uint8),
+            "base": np.array(self.base),
+            "order": np.frombuffer(self.order.encode(), dtype=np.uint8),
+            "together": np.array(self.together),
+            "knots": self.calibration.knots,
+        }
 
-    def prepare(self, context: RankingContext) -> "TreeScorer | InnerProductScorer":
+    def prepare(self, context: RankingContext) -> "LearnedScorer | InnerProductScorer":
         """Make ready for one build."""
-        if not self.trees:
+        if not (self.trees or self.order):
             return InnerProductScorer(context.vectors.bound)
-        return TreeScorer(_lightgbm().Booster(model_str=self.trees), Features.of(context))
+        booster = _lightgbm().Booster(model_str=self.trees) if self.trees else None
+        return LearnedScorer(self, booster, Features.of(context))
 
 
 @dataclass(frozen=True, slots=True)
-class TreeScorer:
-    """The trees, and the features of one build."""
+class LearnedScorer:
+    """The order, and the features of one build."""
 
-    booster: "lightgbm.Booster"
+    fitted: FittedOrder
+    booster: Any
     features: Features
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """Candidates by what the trees say of them; scores are its logistic, in (0, 1)."""
-        scores = np.full(candidates.rows.shape, -np.inf, dtype=np.float32)
+        """Candidates by what was learned; scores are calibrated probabilities in (0, 1)."""
+        strength = np.full(candidates.rows.shape, -np.inf, dtype=np.float32)
         for block in blocks(len(rows), BLOCK):
             part = Neighbours(candidates.rows[block], candidates.scores[block])
-            if not part.found.any():
-                continue
-            _, table = self.features.table(rows[block], part)
-            said = np.asarray(self.booster.predict(table))
-            scores[block][part.found] = 1 / (1 + np.exp(-said))
-        return Neighbours.ordered(candidates.rows, scores)
+            if part.found.any():
+                strength[block][part.found] = self._strength(rows[block], part)
+        ranked = Neighbours.ordered(candidates.rows, strength)
+        scores = self.fitted.calibration.scores(np.maximum(ranked.scores, 0))
+        return Neighbours(ranked.rows, np.where(ranked.found, scores, np.float32(-np.inf)))
+
+    def _strength(self, rows: Rows, part: Neighbours) -> NDArray[np.float64]:
+        names, table = self.features.table(rows, part)
+        if self.booster is None:
+            return np.nan_to_num(table[:, names.index(self.fitted.order)].astype(np.float64))
+        predicted = np.asarray(self.booster.predict(table)) + self.fitted.base
+        asking = np.nonzero(part.found)[0]
+        mass = self.features.others[rows[asking]] if self.fitted.together else 1.0
+        strength: NDArray[np.float64] = np.exp(predicted) * mass
+        return strength
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks, text
 from recommender.core.catalogue import Catalogue, brand_codes
 from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.context import RankingContext
+from recommender.core.half_life import HalfLife, days_in
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
 
@@ -80,10 +81,10 @@ class CoPurchaseAffinity:
 
     @classmethod
     def of(
-        cls, context: RankingContext, events: Interactions, half_life_days: float
+        cls, context: RankingContext, events: Interactions, half_life_days: HalfLife
     ) -> "CoPurchaseAffinity":
-        """Count the pairs of some events; counts halve every `half_life_days` (0: no decay)."""
-        counted = CoOccurrence.of(events, half_life_days=half_life_days or np.inf)
+        """Count the pairs of some events; counts halve every `half_life_days`."""
+        counted = CoOccurrence.of(events, half_life_days=days_in(half_life_days, events))
         category, brand = _numbered(context.catalogue)
         content = context.origins.joined().matrix
         members = _membership(category)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recommender.core.arrays import FloatMatrix, FloatVector, blocks, unit_rows
 from recommender.core.co_occurrence import WeightedUnits, popularity_lengths
 from recommender.core.cpu import blas_threads
+from recommender.core.half_life import HalfLife, days_in, require_half_life
 from recommender.core.interactions import Interactions, Unit, support
 from recommender.core.telemetry import Advance, Progress
 from recommender.core.vectors import Embeddings
@@ -41,7 +42,7 @@ class CoOccurrenceSVD:
 
     unit: Unit = "auto"
     dimensions: int = 256
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
     size_power: float = 0.5
     shrinkage: float = 5.0
     popularity: float = 0.2
@@ -56,14 +57,16 @@ class CoOccurrenceSVD:
             )
         if self.iterations < 1:
             raise ConfigError(f"co-occurrence-svd: iterations = {self.iterations} is below 1")
-        for name in ("half_life_days", "size_power", "shrinkage", "popularity", "histories"):
+        require_half_life(self.half_life_days, "co-occurrence-svd")
+        for name in ("size_power", "shrinkage", "popularity", "histories"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0):
                 raise ConfigError(f"co-occurrence-svd: {name} = {value} is below 0")
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, at most dimensions); zero rows for items that are never with another."""
-        units = WeightedUnits.of(interactions, self.unit, self.half_life_days, self.size_power)
+        days = days_in(self.half_life_days, interactions, self.unit)
+        units = WeightedUnits.of(interactions, self.unit, days, self.size_power)
         parts = self._parts(interactions, units)
         with progress("fit co-occurrence", self.iterations + 1) as advance:
             rows = unit_rows(self._vectors(parts, advance))
@@ -79,7 +82,7 @@ class CoOccurrenceSVD:
         named = (interactions.basket >= 0) | (interactions.session >= 0)
         if not self.histories or self.unit == "user" or not named.any():
             return parts
-        users = WeightedUnits.of(interactions, "user", 0, self.size_power)
+        users = WeightedUnits.of(interactions, "user", np.inf, self.size_power)
         if users.pair_mass == 0:
             return parts
         share = self.histories * units.pair_mass / users.pair_mass

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows, unit_rows
 from recommender.core.co_occurrence import WeightedUnits, popularity_lengths
+from recommender.core.half_life import HalfLife, days_in, require_half_life
 from recommender.core.interactions import Interactions, Unit, support
 from recommender.core.telemetry import Advance, Progress
 from recommender.core.vectors import Embeddings
@@ -41,7 +42,7 @@ class Item2Vec:
     dimensions: int = 128
     iterations: int = 12
     negatives: int = 128
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
     popularity: float = 0.2
     seed: int = 0
 
@@ -50,13 +51,14 @@ class Item2Vec:
             value = getattr(self, name)
             if not 1 <= value <= most:
                 raise ConfigError(f"item2vec: {name} = {value} is not in 1..{most}")
-        for name in ("half_life_days", "popularity"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ConfigError(f"item2vec: {name} = {getattr(self, name)} is below 0")
+        require_half_life(self.half_life_days, "item2vec")
+        if not 0 <= self.popularity < np.inf:
+            raise ConfigError(f"item2vec: popularity = {self.popularity} is below 0")
 
     def fit(self, interactions: Interactions, progress: Progress) -> Embeddings:
         """Embeddings (n, dimensions); zero rows for items that are never with another."""
-        units = WeightedUnits.of(interactions, self.unit, self.half_life_days, 0)
+        days = days_in(self.half_life_days, interactions, self.unit)
+        units = WeightedUnits.of(interactions, self.unit, days, 0)
         known = support(interactions.matrix(self.unit))
         together = np.bincount(units.seen.indices, minlength=len(known)) > 0
         if not together.any():

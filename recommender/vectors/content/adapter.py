@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, unit_rows
 from recommender.core.co_occurrence import WeightedUnits
 from recommender.core.cpu import one_torch_thread
+from recommender.core.half_life import HalfLife, days_in
 from recommender.core.interactions import Interactions
 from recommender.errors import ConfigError, DataError
 
@@ -87,7 +88,7 @@ class AdapterTraining:
     temperature: float = 0.3
     popularity: float = 0.5
     dropout: float = 0.3
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -182,7 +183,8 @@ class TrainingBaskets:
         """Weigh the baskets. Raises: DataError where none has two items with text."""
         known = np.asarray(matrix.any(axis=1))
         events = interactions.select(known[interactions.item])
-        units = WeightedUnits.of(events, "auto", training.half_life_days, SIZE_POWER)
+        days = days_in(training.half_life_days, events)
+        units = WeightedUnits.of(events, "auto", days, SIZE_POWER)
         seen = units.seen.copy()
         if not seen.nnz:
             raise DataError("no two items with text were bought together: nothing to learn from")

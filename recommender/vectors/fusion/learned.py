@@ -6,6 +6,7 @@ import numpy as np
 
 from recommender.core.arrays import Columns
 from recommender.core.catalogue import Catalogue
+from recommender.core.half_life import HalfLife, days_in, require_half_life
 from recommender.core.interactions import Interactions
 from recommender.core.vectors import ItemVectors, Origins
 from recommender.errors import ConfigError
@@ -43,15 +44,14 @@ class Learned:
     """
 
     behaviour: str = ""
-    half_life_days: float = 60.0
+    half_life_days: HalfLife = "auto"
     hidden: int = 256
     cold_share: float = 0.25
     steps: int = 160
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.half_life_days >= 0:
-            raise ConfigError(f"learned: half_life_days = {self.half_life_days} is below 0")
+        require_half_life(self.half_life_days, "learned")
         if not 1 <= self.hidden <= 4096:
             raise ConfigError(f"learned: hidden = {self.hidden} is not in 1..4096")
         if not 0 <= self.cold_share < 1:
@@ -74,7 +74,7 @@ class Learned:
         )
         shortest = shortest_target(behaviour)
         untaught = FittedTowers(name, first, price_scale(catalogue), shortest)
-        counts = Counts.of(interactions, self.half_life_days)
+        counts = Counts.of(interactions, days_in(self.half_life_days, interactions))
         if np.count_nonzero(counts.total) < 2:
             return untaught
         training = Training(self.steps, self.cold_share, self.seed)

@@ -1,4 +1,4 @@
-"""What a learned ranker learns from: the features of a pair, and how relevant a candidate was."""
+"""Features of pairs of items, from which a ranker learns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,25 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import Catalogue, brand_codes, category_codes
-from recommender.core.co_occurrence import LARGEST_UNIT, CoOccurrence, values_at
+from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.vectors import Embeddings
 
-HALF_LIVES = {"ever": np.inf, "season": 60.0, "month": 20.0}
+PART_OF_SPAN = 0.25
+LATEST = 1 / 3
 WIDE, NARROW = 20, 5
+POWERS = 0.5, 0.1
+OTHERS_PRIOR = 5.0
+SIMPLE = (
+    "inner product",
+    "rate, ever",
+    "cosine, ever",
+    "weak cosine, ever",
+    "popularity, ever of the candidate",
+)
+"""Features that order candidates well by themselves; a learned order has to beat each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +43,24 @@ class Features:
     of_users: CoOccurrence | None
     items: Mapping[str, FloatVector]
     labels: Mapping[str, Rows]
+    others: FloatVector
 
     @classmethod
     def of(cls, context: RankingContext) -> "Features":
         """Count what is counted once."""
         events = context.interactions
-        rates = {name: context.rates(half_life_days=days) for name, days in HALF_LIVES.items()}
+        rates = {
+            name: context.rates(half_life_days=days) for name, days in half_lives(context).items()
+        }
         of_users = context.rates("user") if _beside_users(events) else None
-        return cls(context, rates, of_users, _items(events, rates), _labels(context.catalogue))
+        return cls(
+            context,
+            rates,
+            of_users,
+            _items(events, rates),
+            _labels(context.catalogue),
+            _others(rates["ever"].units),
+        )
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
         """Names (f,) and values (m, f) of the m candidates found, row by row."""
@@ -54,6 +75,8 @@ class Features:
         for name, values in self.items.items():
             columns[f"{name} of the candidate"] = values[items]
         columns["support of the item"] = self.items["support"][pairs.seeds]
+        ages = self.items["mean age"]
+        columns["mean age, difference"] = ages[pairs.seeds] - ages[pairs.items]
         columns |= self._of_catalogue(pairs)
         return tuple(columns), np.stack(list(columns.values()), axis=1).astype(np.float32)
 
@@ -62,12 +85,13 @@ class Features:
         for name, counted in self.rates.items():
             rates = counted.rates(pairs.rows)
             columns[f"rate, {name}"] = values_at(rates, pairs.asking, pairs.items)
-        season = self.rates["season"]
+        recent = self.rates["recent"]
         near = self.context.near_by_content()
         for width in (WIDE, NARROW):
-            borrowed = season.borrowed(near, pairs.rows, width)
+            borrowed = recent.borrowed(near, pairs.rows, width)
             columns[f"borrowed rate, {width}"] = values_at(borrowed, pairs.asking, pairs.items)
-        columns["cosine of units"] = _cosine(season, columns["rate, season"], pairs)
+        columns["cosine, recent"] = _cosine(recent, columns["rate, recent"], pairs)
+        columns |= _of_counts(self.rates["ever"], columns["rate, ever"], pairs)
         if self.of_users is not None:
             rates = self.of_users.rates(pairs.rows)
             columns["rate of users"] = values_at(rates, pairs.asking, pairs.items)
@@ -102,6 +126,19 @@ class _Pairs:
     items: Rows
 
 
+def half_lives(context: RankingContext) -> dict[str, float]:
+    """None, the shop's own (a quarter of its history where nothing grows old), and a third of it.
+
+    In days; inf for none.
+    """
+    times = context.interactions.time[context.interactions.time > 0]
+    span = float(np.ptp(times)) / DAY_S if len(times) else 0.0
+    recent = context.days("auto")
+    if np.isinf(recent):
+        recent = max(PART_OF_SPAN * span, 1.0)
+    return {"ever": np.inf, "recent": recent, "latest": LATEST * recent}
+
+
 def _beside_users(events: Interactions) -> bool:
     """Whether there are users, and units finer than they."""
     return bool((events.user >= 0).any() and ((events.basket >= 0) | (events.session >= 0)).any())
@@ -117,10 +154,25 @@ def _items(events: Interactions, rates: Mapping[str, CoOccurrence]) -> dict[str,
     np.minimum.at(first, events.item, times)
     last = np.full(events.n_items, -np.inf)
     np.maximum.at(last, events.item, times)
-    for name, sold in (("first sold", first), ("last sold", last)):
+    counts = np.bincount(events.item, minlength=events.n_items)
+    total = np.bincount(events.item, times, minlength=events.n_items)
+    mean = np.divide(total, counts, out=np.full(events.n_items, np.nan), where=counts > 0)
+    for name, sold in (("first sold", first), ("last sold", last), ("mean age", mean)):
         days = (events.newest - sold) / DAY_S
         columns[name] = np.where(np.isfinite(days), days, np.nan).astype(np.float32)
     return columns
+
+
+def _others(units: sp.csr_array) -> FloatVector:
+    """How many other items are in a unit with each item (n,), shrunk towards the shop's mean."""
+    sizes = np.diff(units.indptr)
+    mean = float((sizes * (sizes - 1.0)).sum() / max(sizes.sum(), 1))
+    held = np.bincount(units.indices, minlength=units.shape[1])
+    others = np.bincount(units.indices, np.repeat(sizes - 1.0, sizes), minlength=units.shape[1])
+    shrunk: FloatVector = ((others + OTHERS_PRIOR * mean) / (held + OTHERS_PRIOR)).astype(
+        np.float32
+    )
+    return shrunk
 
 
 def _labels(catalogue: Catalogue) -> dict[str, Rows]:
@@ -128,6 +180,21 @@ def _labels(catalogue: Catalogue) -> dict[str, Rows]:
         "category": category_codes(catalogue),
         "top category": category_codes(catalogue, level=1),
         "brand": brand_codes(catalogue),
+    }
+
+
+def _of_counts(counted: CoOccurrence, rate: FloatVector, pairs: _Pairs) -> dict[str, FloatVector]:
+    """What counts without decay say of pairs, more and less relative to how often both sell."""
+    seeds, items = counted.strength[pairs.seeds], counted.strength[pairs.items]
+    prior = np.float32(counted.prior)
+    shared = rate * (seeds + prior)
+    chance = seeds * items / max(float(counted.strength.sum()), 1e-9)
+    powers = seeds ** POWERS[0] * items ** POWERS[1]
+    return {
+        "cosine, ever": _cosine(counted, rate, pairs),
+        "weak cosine, ever": np.divide(shared, powers, out=np.zeros_like(shared), where=powers > 0),
+        "rate back, ever": shared / (items + prior),
+        "lift, ever": np.log((shared + prior) / (chance + prior)),
     }
 
 
@@ -149,51 +216,3 @@ def _inner(origin: Embeddings, pairs: _Pairs) -> FloatVector:
         np.einsum("md,md->m", origin.matrix[seeds[part]], targets[items[part]], out=products[part])
     values[known] = products
     return values
-
-
-ASKED_PER_UNIT = 5
-SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Relevance:
-    """The gain that each item brings to the list of a query item (n, n), sparse.
-
-    Each unit of s items queries with each of them, at most `ASKED_PER_UNIT` times in all. Each of
-    its other items gains an equal part of the ideal list's discounted gain, so a large unit weighs
-    no more than a small one. Ranking by the mean gain maximises the average.
-    """
-
-    gains: sp.csr_array
-    times_asked: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, later: Interactions) -> "Relevance":
-        """Count the units of 2 to 100 items."""
-        units = later.matrix()
-        sizes = np.diff(units.indptr)
-        units = units[np.flatnonzero((sizes >= 2) & (sizes <= LARGEST_UNIT))]
-        units.data = np.ones_like(units.data)
-        sizes = np.diff(units.indptr)
-        asks = np.minimum(1, ASKED_PER_UNIT / np.maximum(sizes, 1))
-        discounts = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(2, SHOWN + 2)))])
-        ideal = discounts[np.minimum(np.maximum(sizes - 1, 1), SHOWN)]
-        gains = (units.T @ sp.diags_array(asks / ideal) @ units).tocsr()
-        gains.sort_indices()
-        return cls(gains, np.asarray(units.T @ asks))
-
-    def drawn(self, rows: Rows, size: int, seed: int) -> Rows:
-        """Draw at most `size` of the rows that query at all, frequent ones with a higher chance."""
-        asking = rows[self.times_asked[rows] > 0]
-        if len(asking) <= size:
-            return asking
-        weights = np.sqrt(self.times_asked[asking])
-        rng = np.random.default_rng(seed)
-        return np.sort(rng.choice(asking, size, replace=False, p=weights / weights.sum()))
-
-    def grades(self, rows: Rows, candidates: Neighbours) -> NDArray[np.float64]:
-        """The mean gain (b, k) of each candidate when its row queries."""
-        asking = np.repeat(np.arange(len(rows), dtype=np.int32), candidates.rows.shape[1])
-        gains = values_at(self.gains[rows], asking, candidates.rows.ravel())
-        grades = gains.reshape(candidates.rows.shape) / self.times_asked[rows][:, None]
-        return np.where(candidates.rows == NONE, 0, grades)

@@ -1,0 +1,216 @@
+"""Training examples: features of candidates, and how well an order of them answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.core.arrays import FloatMatrix, Rows, blocks
+from recommender.core.co_occurrence import values_at
+from recommender.core.lists import offsets_of, places, ranks_of
+from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import TrainingQueries
+from recommender.ranking.rankers.calibration import Calibration
+from recommender.ranking.rankers.pair_features import Features
+from recommender.ranking.rankers.questions import SHOWN, Questions
+
+BLOCK = 1024
+STEEPEST = 30.0
+SELF_NORMALISING = 0.1
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Candidates of lists, one list after another, and what they are worth to the question.
+
+    `table` (m, f) holds the features `names` (f,), `targets` (m,) what each candidate is worth and
+    `observed` (m,) how often it was the answer. Lists have `sizes` (L,) candidates, and answer
+    `question` (L,) by a share of `weight` (L,). `importance` (L,) weighs the question in training,
+    `frequency` (L,) says how often it is asked, and `mass` (L,) how many items its seed is expected
+    to be with. `items` (m,) are the candidates.
+    """
+
+    names: tuple[str, ...]
+    table: FloatMatrix
+    items: Rows
+    targets: Doubles
+    observed: Doubles
+    sizes: NDArray[np.int64]
+    question: NDArray[np.int64]
+    weight: Doubles
+    importance: Doubles
+    frequency: Doubles
+    mass: Doubles
+
+    @classmethod
+    def of(
+        cls, queries: TrainingQueries, asked: Questions, debias: float, together: bool
+    ) -> "Examples | None":
+        """Build the lists that hold an answer of their question; None where there is none."""
+        features = Features.of(queries.context)
+        support = np.maximum(features.items["support"].astype(np.float64), 1)
+        parts = []
+        for lists, rows, candidates in _proposed(queries, asked):
+            found = candidates.found
+            sizes = found.sum(axis=1)
+            seed_of = np.searchsorted(rows, asked.seeds[lists])
+            at = places(offsets_of(sizes), seed_of)
+            owner = np.repeat(np.arange(len(lists), dtype=np.int32), sizes[seed_of])
+            items = candidates.rows[found][at]
+            question = asked.question[lists]
+            worth = values_at(asked.answers[question], owner, items).astype(np.float64)
+            kept = values_at(asked.seen[question], owner, items) == 0
+            kept &= (np.bincount(owner, worth * kept, len(lists)) > 0)[owner]
+            if not kept.any():
+                continue
+            observed = values_at(asked.observed[question], owner, items)
+            names, table = features.table(rows, candidates)
+            there = np.unique(owner[kept])
+            seeds = asked.seeds[lists][there]
+            parts.append(
+                cls(
+                    names,
+                    table[at[kept]],
+                    items[kept],
+                    (worth * support[items] ** -debias)[kept],
+                    observed[kept].astype(np.float64),
+                    np.bincount(owner[kept])[there],
+                    question[there].astype(np.int64),
+                    asked.weight[lists][there],
+                    asked.importance[question][there],
+                    asked.frequency[question][there],
+                    features.others[seeds] if together else np.ones(len(seeds)),
+                )
+            )
+        return cls.joined(parts) if parts else None
+
+    @classmethod
+    def joined(cls, parts: list["Examples"]) -> "Examples":
+        """All parts as one; questions of different parts are different ones if renumbered."""
+        columns = [name for name in cls.__dataclass_fields__ if name != "names"]
+        return cls(
+            parts[0].names,
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
+        )
+
+    def numbered_from(self, first: int) -> "Examples":
+        """The same with questions numbered from `first` on."""
+        return replace(self, question=self.question + first)
+
+    @property
+    def n_questions(self) -> int:
+        """The number behind the last question."""
+        return int(self.question.max(initial=-1)) + 1
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """The list of each candidate (m,)."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @property
+    def base(self) -> float:
+        """The value at which the candidates of a list of mean size have a sum of 1."""
+        return -float(np.log(self.sizes.mean()))
+
+    def select(self, questions: NDArray[np.bool_]) -> "Examples":
+        """The lists of the questions (q,) that are chosen."""
+        lists = questions[self.question]
+        rows = np.repeat(lists, self.sizes)
+        of_rows = ("table", "items", "targets", "observed")
+        of_lists = ("sizes", "question", "weight", "importance", "frequency", "mass")
+        return replace(
+            self,
+            **{name: getattr(self, name)[rows] for name in of_rows},
+            **{name: getattr(self, name)[lists] for name in of_lists},
+        )
+
+    def column(self, name: str) -> Doubles:
+        """One feature as a strength (m,), at least 0; 0 where it is not known."""
+        values = np.nan_to_num(self.table[:, self.names.index(name)].astype(np.float64))
+        return np.maximum(values, 0)
+
+    def strength(self, values: Doubles) -> Doubles:
+        """How often each candidate (m,) is expected with its seed, for logarithms of chances."""
+        strength: Doubles = np.exp(np.clip(values, -STEEPEST, STEEPEST)) * self.mass[self.owner]
+        return strength
+
+    def loss(self, values: Doubles) -> float:
+        """Cross-entropy of the answers under the mixture of each question's lists."""
+        total, number, _, _ = self._explained(self._chances(values)[0])
+        worth, importance = self._worth()
+        one_each = np.unique(number, return_index=True)[1]
+        logs = np.log(np.maximum(total, 1e-12))
+        return -float((importance * worth * logs)[one_each].sum() / len(self.sizes))
+
+    def gradients(self, values: Doubles) -> tuple[Doubles, Doubles]:
+        """First and second derivative (m,) of the loss, and of what keeps sums of chances near 1.
+
+        Source of the latter: Andreas, Klein 2015, "When and why are log-linear models
+        self-normalizing?".
+        """
+        chances, log_sum = self._chances(values)
+        total, _, mass, at = self._explained(chances)
+        worth, importance = self._worth()
+        target = importance * worth * mass / np.maximum(total, 1e-300)
+        owner = self.owner
+        of_list = np.bincount(owner[at], target, len(self.sizes))
+        pull = 2 * SELF_NORMALISING * of_list * log_sum
+        gradient = (of_list + pull)[owner] * chances
+        gradient[at] -= target
+        stiff = of_list[owner] * chances * (1 - chances + 2 * SELF_NORMALISING * chances)
+        return gradient, np.maximum(stiff, 1e-9)
+
+    def gain(self, strength: Doubles) -> Doubles:
+        """Discounted worth of the first ten by `strength` (m,) in each list (L,), weighed."""
+        owner = self.owner
+        order = np.lexsort((-strength, owner))
+        discounts = np.where(ranks_of(self.sizes) < SHOWN, 1 / np.log2(ranks_of(self.sizes) + 2), 0)
+        gains = np.bincount(owner, self.targets[order] * discounts, len(self.sizes))
+        gained: Doubles = gains * self.weight * self.importance
+        return gained
+
+    def calibrated(self, strength: Doubles) -> Calibration:
+        """The calibration of strengths (m,) by what was observed."""
+        weight = (self.weight * self.frequency)[self.owner]
+        return Calibration.of(strength, self.observed, weight)
+
+    def _chances(self, values: Doubles) -> tuple[Doubles, Doubles]:
+        """The softmax (m,) of each list, and the logarithm (L,) of the sum it divides by."""
+        raised = np.exp(np.clip(values, -STEEPEST, STEEPEST))
+        sums = np.bincount(self.owner, raised, len(self.sizes))
+        return raised / sums[self.owner], np.log(sums)
+
+    def _explained(
+        self, chances: Doubles
+    ) -> tuple[Doubles, NDArray[np.intp], Doubles, NDArray[np.intp]]:
+        """For the a candidates that are answers: the chance of the answer in the mixture (a,).
+
+        Also the number of the answer (a,), the part of it that the candidate's list explains, and
+        where the candidates are.
+        """
+        at = np.flatnonzero(self.targets > 0)
+        lists = self.owner[at]
+        width = int(self.items.max(initial=0)) + 1
+        key = self.question[lists] * width + self.items[at]
+        number = np.unique(key, return_inverse=True)[1]
+        mass = self.weight[lists] * chances[at]
+        total = np.bincount(number, mass).astype(np.float64)[number]
+        return total, number, mass, at
+
+    def _worth(self) -> tuple[Doubles, Doubles]:
+        at = np.flatnonzero(self.targets > 0)
+        return self.targets[at], self.importance[self.owner[at]]
+
+
+def _proposed(
+    queries: TrainingQueries, asked: Questions
+) -> Iterator[tuple[Rows, Rows, Neighbours]]:
+    """Lists, their distinct seeds and the candidates of these, for blocks of seeds."""
+    seeds = np.unique(asked.seeds)
+    for block in blocks(len(seeds), BLOCK):
+        rows = seeds[block]
+        lists = np.flatnonzero((asked.seeds >= rows[0]) & (asked.seeds <= rows[-1]))
+        yield lists.astype(np.int32), rows, queries.propose(rows)

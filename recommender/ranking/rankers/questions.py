@@ -1,0 +1,171 @@
+"""What a learned ranker is asked in training: which seeds ask, and which items were the answer."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommender.core.arrays import Rows
+from recommender.core.co_occurrence import LARGEST_UNIT
+from recommender.core.interactions import Interactions
+
+Objective = Literal["together", "next"]
+"""What a list should hold: what shares a unit with its seed, or what its users take next."""
+
+ASKED_PER_UNIT = 5
+SHOWN = 10
+DECAY, LAST_ITEMS = 0.8, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """q questions, and the L lists that answer them.
+
+    List l is that of item `seeds[l]` and answers question `question[l]`, where it counts
+    `weight[l]` (L,); the seeds of one question are items of one user's history. Row i of `answers`
+    (q, n) says how much each item is worth to question i, row i of `observed` how often it was the
+    answer (a share), and row i of `seen` what may not be the answer. `importance` (q,) weighs
+    questions in training, and `frequency` (q,) says how often they are asked.
+    """
+
+    seeds: Rows
+    question: Rows
+    weight: NDArray[np.float64]
+    answers: sp.csr_array
+    observed: sp.csr_array
+    seen: sp.csr_array
+    importance: NDArray[np.float64]
+    frequency: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.importance)
+
+    @classmethod
+    def together(cls, later: Interactions) -> "Questions":
+        """Each item asks what shares its later units (of 2 to 100 items).
+
+        Each unit of s items queries with each of them, at most `ASKED_PER_UNIT` times in all. Each
+        of its other items is worth an equal part of the ideal list's discounted gain, so a large
+        unit weighs no more than a small one. Ranking by the mean worth maximises NDCG.
+        """
+        units = later.matrix()
+        sizes = np.diff(units.indptr)
+        units = units[np.flatnonzero((sizes >= 2) & (sizes <= LARGEST_UNIT))]
+        units.data = np.ones_like(units.data)
+        sizes = np.diff(units.indptr)
+        asks = np.minimum(1, ASKED_PER_UNIT / np.maximum(sizes, 1))
+        discounts = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(2, SHOWN + 2)))])
+        ideal = discounts[np.minimum(np.maximum(sizes - 1, 1), SHOWN)]
+        times_asked = np.asarray(units.T @ asks, dtype=np.float64)
+        seeds = np.flatnonzero(times_asked > 0).astype(np.int32)
+        by_seed: sp.csr_array = units.T.tocsr()[seeds]
+        often = times_asked[seeds]
+        answers = _scaled(by_seed @ sp.diags_array(asks / ideal) @ units, 1 / often)
+        return cls(
+            seeds=seeds,
+            question=np.arange(len(seeds), dtype=np.int32),
+            weight=np.ones(len(seeds)),
+            answers=answers,
+            observed=_scaled(by_seed @ sp.diags_array(asks) @ units, 1 / often),
+            seen=_scaled(answers, np.zeros(len(seeds))),
+            importance=np.sqrt(often),
+            frequency=often,
+        )
+
+    @classmethod
+    def next(cls, known: Interactions, later: Interactions) -> "Questions":
+        """Each user asks, at each later moment, with the `LAST_ITEMS` distinct items before it.
+
+        A moment is one event, or all events of one basket. The answers are its items that are new
+        to the user; together they are worth 1. Each item back weighs `DECAY` times as much. Where
+        there are no users, sessions ask.
+        """
+        user, item, moment, is_later = _histories(known, later)
+        n_items = known.n_items
+        pairs = user.astype(np.int64) * n_items + item
+        first = np.zeros(len(pairs), dtype=bool)
+        first[np.unique(pairs, return_index=True)[1]] = True
+        user, item, moment, is_later = user[first], item[first], moment[first], is_later[first]
+        start = np.searchsorted(user, user)
+        begins = np.concatenate([[True], (user[1:] != user[:-1]) | (moment[1:] != moment[:-1])])
+        of_moment = np.cumsum(begins) - 1
+        at = np.flatnonzero(begins)
+        asking = np.flatnonzero(is_later[at] & (at > start[at]))
+        number = np.full(len(at), -1, dtype=np.int64)
+        number[asking] = np.arange(len(asking))
+        question = number[of_moment]
+        answer = np.flatnonzero(question >= 0)
+        sizes = np.bincount(question[answer], minlength=len(asking))
+        shape = (len(asking), n_items)
+        worth = (1 / sizes)[question[answer]].astype(np.float32)
+        answers = sp.csr_array((worth, (question[answer], item[answer])), shape=shape)
+        places = at[asking][:, None] - 1 - np.arange(LAST_ITEMS)
+        kept = places >= start[at[asking]][:, None]
+        asked, back = np.nonzero(kept)
+        history = np.concatenate(
+            [np.zeros(0, np.int64), *map(np.arange, start[at[asking]], at[asking])]
+        )
+        owners = np.repeat(np.arange(len(asking)), at[asking] - start[at[asking]])
+        ones = np.ones(len(history), dtype=np.float32)
+        observed = answers.copy()
+        observed.data[:] = 1
+        return cls(
+            seeds=item[places[kept]].astype(np.int32),
+            question=asked.astype(np.int32),
+            weight=np.power(DECAY, back).astype(np.float64),
+            answers=answers,
+            observed=observed,
+            seen=sp.csr_array((ones, (owners, item[history])), shape=shape),
+            importance=np.ones(len(asking)),
+            frequency=np.ones(len(asking)),
+        )
+
+    def drawn(self, rows: Rows, size: int, seed: int) -> "Questions":
+        """At most `size` questions that some of the `rows` ask, important ones more likely.
+
+        Lists of other seeds are left out.
+        """
+        wanted = np.isin(self.seeds, rows)
+        asking = np.unique(self.question[wanted])
+        frequency = self.frequency
+        if len(asking) > size:
+            chance = self.importance[asking] / self.importance[asking].sum()
+            rng = np.random.default_rng(seed)
+            asking = np.sort(rng.choice(asking, size, replace=False, p=chance))
+            frequency = frequency / self.importance
+        kept = wanted & np.isin(self.question, asking)
+        return Questions(
+            seeds=self.seeds[kept],
+            question=np.searchsorted(asking, self.question[kept]).astype(np.int32),
+            weight=self.weight[kept],
+            answers=self.answers[asking],
+            observed=self.observed[asking],
+            seen=self.seen[asking],
+            importance=self.importance[asking],
+            frequency=frequency[asking],
+        )
+
+
+def _scaled(matrix: sp.csr_array, factors: NDArray[np.float64]) -> sp.csr_array:
+    scaled: sp.csr_array = (sp.diags_array(factors) @ matrix).tocsr().astype(np.float32)
+    scaled.sort_indices()
+    return scaled
+
+
+def _histories(
+    known: Interactions, later: Interactions
+) -> tuple[Rows, Rows, NDArray[np.int64], NDArray[np.bool_]]:
+    """User, item, moment and whether it is later of all events (m,), by user and time."""
+    by_session = not ((known.user >= 0).any() or (later.user >= 0).any())
+    parts = []
+    for events in (known, later):
+        user = events.session if by_session else events.user
+        counts = (user >= 0) & (np.asarray(events.weights)[events.kind] > 0)
+        moment = np.where(events.basket >= 0, events.began(), events.time)
+        parts.append((user[counts], events.item[counts], moment[counts]))
+    user, item, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    is_later = np.arange(len(user)) >= len(parts[0][0])
+    order = np.lexsort((moment, user))
+    return user[order], item[order], moment[order], is_later[order]
