@@ -22,9 +22,10 @@ from recommender.errors import ArtifactError, MissingExtra
 
 @dataclass(frozen=True, slots=True)
 class ObjectStorage:
-    """An fsspec URL such as `s3://bucket/prefix`; files that are read are kept in `cache`.
+    """An fsspec URL such as `s3://bucket/prefix`, used like `storage.LocalStorage`.
 
-    The endpoint and credentials come from the environment (AWS_ENDPOINT_URL, ...).
+    Files that are read are kept in `cache`. The endpoint and credentials come from the environment
+    (AWS_ENDPOINT_URL, ...).
     """
 
     url: str

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from recommender.core import failpoints
 from recommender.errors import ArtifactError
@@ -24,34 +23,12 @@ Fill = Callable[[Path], bytes]
 """Writes the files of a folder into an empty one and returns the manifest."""
 
 
-class Storage(Protocol):
-    """Where bytes lie; paths are relative and use slashes. Raises: ArtifactError everywhere."""
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        """A small file, None where there is none."""
-
-    def file(self, path: str, size: int, sha256: str) -> Path:
-        """A file on this machine whose size and checksum hold."""
-
-    def write(self, folder: str, fill: Fill) -> None:
-        """Write a folder whole or not at all; a complete folder stays as it is."""
-
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a small file where there is none yet; False where there is one."""
-
-    def replace(self, path: str, content: bytes) -> None:
-        """Write a small file, whatever was there."""
-
-    def names(self, folder: str) -> list[str]:
-        """The names in a folder, for garbage collection only, since a listing may be outdated."""
-
-    def remove(self, path: str) -> int:
-        """Delete a file, or a folder with its manifest first; return the bytes that it took."""
-
-
 @dataclass(frozen=True, slots=True)
 class LocalStorage:
-    """A folder of this machine."""
+    """A folder of this machine; paths are relative and use slashes.
+
+    Raises: ArtifactError everywhere.
+    """
 
     root: Path
 
