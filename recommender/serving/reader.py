@@ -21,10 +21,9 @@ from recommender.serving.fallbacks import Snapshot
 from recommender.serving.keys import Keys
 from recommender.serving.network import Network
 from recommender.serving.state import MAX_SHOWN, NO_ITEMS, ListRequest, PolledState, Query, poll
-from recommender.serving.transport import Connections
+from recommender.serving.transport import PROBE_INTERVAL_S, Connections
 
 POLL_INTERVAL_S = 0.5
-PROBE_INTERVAL_S = 1.0
 
 log = logging.getLogger(__name__)
 

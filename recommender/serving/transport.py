@@ -16,7 +16,7 @@ from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, connection_pool
 from recommender.serving.fallbacks import Breaker
 from recommender.serving.network import NONE_IDLE, Link, Network
-from recommender.serving.protocol import ErrorReply, ReplyReader, array_reader, packed
+from recommender.serving.protocol import ReplyReader, array_reader, packed
 from recommender.serving.state import Command, Reply
 
 MAX_CONNECTIONS = 128
@@ -255,14 +255,10 @@ class Node:
 
     async def _probe(self) -> None:
         link = await self.connections.connected()
-        reader = ReplyReader(1, self.address)
         asked_at = time.monotonic()
         try:
-            link.send(packed(("PING", "probe")), asked_at + POLL_TIMEOUT_S)
-            await link.receive(reader, asked_at + POLL_TIMEOUT_S)
+            await link.ask(("PING", "probe"))
         finally:
             link.close()
-        if isinstance(reader.values[0], ErrorReply):
-            raise StoreUnavailable(reader.values[0].reason)
         if time.monotonic() - asked_at <= self._deadline_s:
             self.breaker.close()
