@@ -127,25 +127,30 @@ def _publishers_pool(url: str) -> ConnectionPool:
 
 
 def cluster_url(url: str) -> ClusterUrl | None:
-    """The parts of a Cluster's URL, None for a URL that names one server.
-
-    Raises: ConfigError for a malformed one and for a database other than 0.
-    """
-    scheme, _, _ = url.partition("://")
-    if scheme not in SCHEMES:
-        return None
+    """The parts of a Cluster's URL, None for a URL that names one server. Raises: ConfigError."""
     try:
-        parts = urlsplit(url)
-        login, at, hosts = parts.netloc.rpartition("@")
-        options = f"?{parts.query}" if parts.query else ""
-        asked = parse_url(f"redis://h{parts.path}{options}")  # type: ignore[no-untyped-call]
-        if asked.get("db", 0) or parts.path not in ("", "/", "/0"):
-            raise ValueError("a Cluster has database 0 alone")
-        seeds = tuple(_seed(text) for text in hosts.split(","))
+        return _read_cluster_url(url)
     except ValueError as error:
         raise ConfigError(
             f"store url {redacted(url)!r}: {error}; write redis+cluster://host:port,host:port"
         ) from error
+
+
+def _read_cluster_url(url: str) -> ClusterUrl | None:
+    """The parts of a Cluster's URL, None for a URL that names one server.
+
+    Raises: ValueError, without the URL, for a malformed one and for a database other than 0.
+    """
+    scheme, _, _ = url.partition("://")
+    if scheme not in SCHEMES:
+        return None
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    options = f"?{parts.query}" if parts.query else ""
+    asked = parse_url(f"redis://h{parts.path}{options}")  # type: ignore[no-untyped-call]
+    if asked.get("db", 0) or parts.path not in ("", "/", "/0"):
+        raise ValueError("a Cluster has database 0 alone")
+    seeds = tuple(_seed(text) for text in hosts.split(","))
     return ClusterUrl(SCHEMES[scheme], login + at, seeds, options)
 
 
