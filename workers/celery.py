@@ -134,7 +134,7 @@ def configuration(shops: Shops) -> dict[str, Any]:
             }
             for shop in shops.files
         },
-        "worker_consumer": "workers.messages:ScreenedConsumer",
+        "worker_consumer": "workers.tasks:ScreenedConsumer",
         "worker_enable_remote_control": False,
         "worker_hijack_root_logger": False,
         "worker_prefetch_multiplier": 1,
@@ -162,7 +162,7 @@ def _transport(scheme: str) -> dict[str, Any]:
             "broker_use_ssl": tls if scheme == "amqps" else None,
         }
     return {
-        "broker_transport": "workers.messages:Transport",
+        "broker_transport": "workers.tasks:Transport",
         "broker_transport_options": {
             "global_keyprefix": "recommender:",
             "health_check_interval": 30,

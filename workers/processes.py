@@ -49,11 +49,6 @@ def request_shutdown() -> None:
     _shutdown[0] = 1
 
 
-def cancel_shutdown() -> None:
-    """Withdraw the request."""
-    _shutdown[0] = 0
-
-
 def shutting_down() -> bool:
     """Whether a shutdown was requested."""
     return _shutdown[0] == 1

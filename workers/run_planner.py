@@ -260,6 +260,6 @@ def begin_forked(shop: str) -> str:
 def _live_fence(publisher: Publisher) -> int:
     with publisher.errors("reading"):
         try:
-            return publisher.seen().fence
+            return publisher.stored.seen().fence
         except DataError:  # nothing is live
             return 0

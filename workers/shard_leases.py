@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from recommender.build.steps import Task
 from recommender.publishing.publisher import Publisher
-from recommender.publishing.scripts import Scripts
+from recommender.publishing.scripts import RELEASE_LEASE, Scripts
 
 KEPT_S = 7 * 24 * 3600
 """How long Redis keeps the records of a run."""
@@ -51,12 +51,6 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('UNLINK', KEYS[1])
-end
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class ShardLeases:
@@ -87,7 +81,7 @@ class ShardLeases:
 
     def release(self, name: str, owner: str) -> None:
         """End a lease."""
-        self._run(RELEASE, [self._lease(name)], [owner])
+        self._run(RELEASE_LEASE, [self._lease(name)], [owner])
 
     def reset_attempts(self, task: Task) -> None:
         """Count the attempts at a task from 0 again."""

@@ -15,16 +15,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recommender.artifacts.storage import MANIFEST, TEMPORARY, Fill, digest, remedy, writing
+from recommender.artifacts.storage import (
+    MANIFEST,
+    TEMPORARY,
+    Fill,
+    damaged,
+    digest,
+    holds,
+    temporary,
+    writing,
+)
 from recommender.core import failpoints
 from recommender.errors import ArtifactError, MissingExtra
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectStorage:
-    """An fsspec URL such as `s3://bucket/prefix`; files that are read are kept in `cache`.
+    """An fsspec URL such as `s3://bucket/prefix`, used like `storage.LocalStorage`.
 
-    The endpoint and credentials come from the environment (AWS_ENDPOINT_URL, ...).
+    Files that are read are kept in `cache`. The endpoint and credentials come from the environment
+    (AWS_ENDPOINT_URL, ...).
     """
 
     url: str
@@ -32,10 +42,9 @@ class ObjectStorage:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """A small file, None where there is none."""
-        system, root = self._opened()
-        with _remote(f"{self.url}/{path}"):
+        with self._at(path) as (system, place):
             try:
-                content: bytes = system.cat_file(f"{root}/{path}", start=0, end=limit + 1)
+                content: bytes = system.cat_file(place, start=0, end=limit + 1)
             except FileNotFoundError:
                 return None
         if len(content) > limit:
@@ -44,78 +53,74 @@ class ObjectStorage:
 
     def file(self, path: str, size: int, sha256: str) -> Path:
         """A copy on this machine whose size and checksum hold, under the name of its checksum."""
-        kept = self._kept(sha256)
-        if kept.is_file() and kept.stat().st_size == size and digest(kept) == sha256:
+        kept = self.cache / sha256
+        if kept.is_file() and holds(kept, size, sha256):
             return kept
-        system, root = self._opened()
         with writing(kept):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=kept.parent)
-            os.close(handle)
+            staged = temporary(kept.parent)
         try:
-            with _remote(f"{self.url}/{path}"):
+            with self._at(path) as (system, place):
                 try:
-                    system.get_file(_named(f"{root}/{path}", sha256), name)
+                    system.get_file(_named(place, sha256), str(staged))
                 except FileNotFoundError as error:
-                    raise ArtifactError(
-                        f"artifact file {self.url}/{path} is missing; {remedy(path)}"
-                    ) from error
-            if Path(name).stat().st_size != size or digest(Path(name)) != sha256:
-                raise ArtifactError(
-                    f"artifact file {self.url}/{path} was changed or cut; {remedy(path)}"
-                )
-            Path(name).replace(kept)
+                    raise damaged(f"{self.url}/{path}", path, "is missing") from error
+            if not holds(staged, size, sha256):
+                raise damaged(f"{self.url}/{path}", path, "was changed or cut")
+            staged.replace(kept)
         finally:
-            Path(name).unlink(missing_ok=True)
+            staged.unlink(missing_ok=True)
         return kept
 
     def write(self, folder: str, fill: Fill) -> None:
         """Put the files, then create the manifest; leftovers of a killed writer are overwritten."""
-        system, root = self._opened()
-        place = f"{self.url}/{folder}"
         with writing(self.cache):
             self.cache.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.cache))
         try:
-            with writing(place):
+            with writing(f"{self.url}/{folder}"):
                 manifest = fill(staging)
-            with _remote(place):
+            with self._at(folder) as (system, place):
                 checksums = {file: digest(file) for file in sorted(staging.iterdir())}
                 for file, checksum in checksums.items():
-                    system.put_file(str(file), _named(f"{root}/{folder}/{file.name}", checksum))
+                    system.put_file(str(file), _named(f"{place}/{file.name}", checksum))
                 failpoints.hit("artifact.before_manifest")
-                self._create(f"{folder}/{MANIFEST}", manifest)
+                self.create(f"{folder}/{MANIFEST}", manifest)
             for file, checksum in checksums.items():
-                file.replace(self._kept(checksum))
+                file.replace(self.cache / checksum)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
     def create(self, path: str, content: bytes) -> bool:
         """Write a small file where there is none yet; False where there is one."""
-        with _remote(f"{self.url}/{path}"):
-            return self._create(path, content)
+        with self._at(path) as (system, place):
+            try:
+                system.pipe_file(place, content, mode="create")
+            except FileExistsError:
+                return False
+            except NotImplementedError:
+                # A store without conditions: the same key has the same content, whoever was first.
+                if system.exists(place):
+                    return False
+                system.pipe_file(place, content)
+        return True
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a small file, whatever was there."""
-        system, root = self._opened()
-        with _remote(f"{self.url}/{path}"):
-            system.pipe_file(f"{root}/{path}", content)
+        with self._at(path) as (system, place):
+            system.pipe_file(place, content)
 
     def names(self, folder: str) -> list[str]:
         """The names in a folder."""
-        system, root = self._opened()
-        with _remote(f"{self.url}/{folder}"):
+        with self._at(folder) as (system, place):
             try:
-                found = system.ls(f"{root}/{folder}", detail=False, refresh=True)
+                found = system.ls(place, detail=False, refresh=True)
             except FileNotFoundError:
                 return []
         return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
 
     def remove(self, path: str) -> int:
         """Delete a file, or a folder with its manifest first; return the bytes that it took."""
-        system, root = self._opened()
-        place = f"{root}/{path}"
-        with _remote(f"{self.url}/{path}"):
+        with self._at(path) as (system, place):
             size = int(system.du(place))
             if system.exists(f"{place}/{MANIFEST}"):
                 system.rm_file(f"{place}/{MANIFEST}")
@@ -123,25 +128,18 @@ class ObjectStorage:
                 system.rm(place, recursive=True)
         return size
 
-    def _create(self, path: str, content: bytes) -> bool:
-        system, root = self._opened()
-        place = f"{root}/{path}"
+    @contextmanager
+    def _at(self, path: str) -> Iterator[tuple[Any, str]]:
+        """The file system and a place in it; its errors become an ArtifactError that names it."""
+        system, root = _file_system(self.url, os.getpid())
         try:
-            system.pipe_file(place, content, mode="create")
-        except FileExistsError:
-            return False
-        except NotImplementedError:
-            # A store without conditions: the same key has the same content, whoever was first.
-            if system.exists(place):
-                return False
-            system.pipe_file(place, content)
-        return True
-
-    def _opened(self) -> tuple[Any, str]:
-        return _file_system(self.url, os.getpid())
-
-    def _kept(self, sha256: str) -> Path:
-        return self.cache / sha256
+            yield system, f"{root}/{path}"
+        except (ArtifactError, FileExistsError, NotImplementedError):
+            raise
+        except Exception as error:  # every store has errors of its own
+            reason = " ".join(str(error).split())
+            place = f"{self.url}/{path}"
+            raise ArtifactError(f"{place}: {type(error).__name__}: {reason:.300}") from error
 
 
 @lru_cache(maxsize=8)
@@ -163,15 +161,3 @@ def _file_system(url: str, _process: int) -> tuple[Any, str]:
 def _named(path: str, sha256: str) -> str:
     """A path that includes the content, so that two writers of a key never overwrite each other."""
     return f"{path}.{sha256[:32]}"
-
-
-@contextmanager
-def _remote(place: str) -> Iterator[None]:
-    """Turn the errors of any store into an ArtifactError that names the place."""
-    try:
-        yield
-    except (ArtifactError, FileExistsError, NotImplementedError):
-        raise
-    except Exception as error:  # every store has errors of its own
-        reason = " ".join(str(error).split())
-        raise ArtifactError(f"{place}: {type(error).__name__}: {reason:.300}") from error

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from recommender.core import failpoints
 from recommender.errors import ArtifactError
@@ -24,34 +23,12 @@ Fill = Callable[[Path], bytes]
 """Writes the files of a folder into an empty one and returns the manifest."""
 
 
-class Storage(Protocol):
-    """Where bytes lie; paths are relative and use slashes. Raises: ArtifactError everywhere."""
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        """A small file, None where there is none."""
-
-    def file(self, path: str, size: int, sha256: str) -> Path:
-        """A file on this machine whose size and checksum hold."""
-
-    def write(self, folder: str, fill: Fill) -> None:
-        """Write a folder whole or not at all; a complete folder stays as it is."""
-
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a small file where there is none yet; False where there is one."""
-
-    def replace(self, path: str, content: bytes) -> None:
-        """Write a small file, whatever was there."""
-
-    def names(self, folder: str) -> list[str]:
-        """The names in a folder, for garbage collection only, since a listing may be outdated."""
-
-    def remove(self, path: str) -> int:
-        """Delete a file, or a folder with its manifest first; return the bytes that it took."""
-
-
 @dataclass(frozen=True, slots=True)
 class LocalStorage:
-    """A folder of this machine."""
+    """A folder of this machine; paths are relative and use slashes.
+
+    Raises: ArtifactError everywhere.
+    """
 
     root: Path
 
@@ -71,9 +48,9 @@ class LocalStorage:
         """The file itself, once its size and checksum hold."""
         place = self.root / path
         if place.is_symlink() or not place.is_file():
-            raise ArtifactError(f"artifact file {place} is missing or a link; {remedy(path)}")
-        if place.stat().st_size != size or digest(place) != sha256:
-            raise ArtifactError(f"artifact file {place} was changed or cut; {remedy(path)}")
+            raise damaged(place, path, "is missing or a link")
+        if not holds(place, size, sha256):
+            raise damaged(place, path, "was changed or cut")
         return place
 
     def write(self, folder: str, fill: Fill) -> None:
@@ -88,7 +65,12 @@ class LocalStorage:
                 _write(staging / MANIFEST, manifest)
                 _sync(staging)
                 failpoints.hit("artifact.before_rename")
-                self._place(staging, place)
+                try:
+                    staging.rename(place)
+                except OSError:
+                    if not (place / MANIFEST).exists():
+                        raise
+                _sync(place.parent)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
 
@@ -129,20 +111,9 @@ class LocalStorage:
         shutil.rmtree(place)
         return size
 
-    def _place(self, staging: Path, place: Path) -> None:
-        try:
-            staging.rename(place)
-        except OSError:
-            if not (place / MANIFEST).exists():
-                raise
-        _sync(place.parent)
-
     @contextmanager
     def _staged(self, place: Path, content: bytes) -> Iterator[Path]:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
-        os.close(handle)
-        staged = Path(name)
+        staged = temporary(place.parent)
         try:
             _write(staged, content)
             yield staged
@@ -156,9 +127,23 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def remedy(path: str) -> str:
-    """What to do about a damaged file, for an error message."""
-    return f"remove the folder {path.rpartition('/')[0]} and run again"
+def holds(path: Path, size: int, sha256: str) -> bool:
+    """Whether a file has a size and a checksum."""
+    return path.stat().st_size == size and digest(path) == sha256
+
+
+def damaged(file: Path | str, path: str, fault: str) -> ArtifactError:
+    """The error of a file, with what to do about it."""
+    folder = path.rpartition("/")[0]
+    return ArtifactError(f"artifact file {file} {fault}; remove the folder {folder} and run again")
+
+
+def temporary(folder: Path) -> Path:
+    """Make an empty file in a folder, and the folder if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+    os.close(handle)
+    return Path(name)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from recommender.artifacts.object_storage import ObjectStorage
-from recommender.artifacts.storage import MANIFEST, LocalStorage, Storage, digest
+from recommender.artifacts.storage import MANIFEST, LocalStorage, digest
 from recommender.core import failpoints
 from recommender.core.arrays import Columns
 from recommender.errors import ArtifactError
@@ -32,6 +32,7 @@ FORMAT = 2
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 RUNS = "runs"
 AT_ONCE = 2
+Storage = LocalStorage | ObjectStorage
 _HEADERS = Lock()
 """numpy reads headers by `ast.literal_eval`, of which CPython 3.11 counts the depth of all threads
 in one number: a SystemError where garbage collection lets another thread in (see gh-106905)."""

@@ -12,7 +12,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedRandom
@@ -152,14 +152,10 @@ class Embedded:
         except OSError as error:
             raise StoreUnavailable(f"{self._store}: {error.strerror}; use another state") from error
         with lock:
-            deadline = time.monotonic() + self.patience_s
-            while not _lock(lock):
-                if time.monotonic() > deadline:
-                    raise StoreUnavailable(
-                        f"{self._store}: for {self.patience_s:g} s another command has been "
-                        "starting or ending the server; see whether it hangs"
-                    )
-                time.sleep(POLL_S)
+            busy = (
+                f"for {self.patience_s:g} s another command has been starting or ending the server"
+            )
+            self._wait_until(lambda: _lock(lock), f"{busy}; see whether it hangs")
             yield
 
     def _running(self) -> _Record:
@@ -211,18 +207,16 @@ class Embedded:
         return process.pid
 
     def _ready(self, record: _Record) -> bool:
-        deadline = time.monotonic() + self.patience_s
         with self._client(record, timeout_s=1.0) as client:
-            while self._alive():
+
+            def settled() -> bool:
                 with suppress(RedisError):
-                    return bool(client.ping())
-                if time.monotonic() > deadline:
-                    raise StoreUnavailable(
-                        f"{self._store}: the server (pid {record.pid}) does not answer; "
-                        "end it and run again"
-                    )
-                time.sleep(POLL_S)
-        return False
+                    return not self._alive() or bool(client.ping())
+                return False
+
+            silent = f"the server (pid {record.pid}) does not answer; end it and run again"
+            self._wait_until(settled, silent)
+        return self._alive()
 
     def _end(self, record: _Record) -> None:
         with (
@@ -230,14 +224,16 @@ class Embedded:
             self._client(record, timeout_s=self.patience_s) as client,
         ):
             client.shutdown(save=True)
-        deadline = time.monotonic() + self.patience_s
-        while self._alive():
-            if time.monotonic() > deadline:
-                raise StoreUnavailable(
-                    f"{self._store}: the server (pid {record.pid}) saved but does not end"
-                )
-            time.sleep(POLL_S)
+        stays = f"the server (pid {record.pid}) saved but does not end"
+        self._wait_until(lambda: not self._alive(), stays)
         _clear(record)
+
+    def _wait_until(self, done: Callable[[], bool], fault: str) -> None:
+        deadline = time.monotonic() + self.patience_s
+        while not done():
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"{self._store}: {fault}")
+            time.sleep(POLL_S)
 
     def _alive(self) -> bool:
         with self._open("server.lock") as lock:

@@ -11,10 +11,12 @@ from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.lists import RelatedLists
 from recommender.errors import StoreUnavailable
-from recommender.publishing.publisher import Publisher, full_move
+from recommender.publishing.generations import Move
+from recommender.publishing.publisher import Publisher
 from recommender.publishing.scripts import RELEASE_LEASE, TAKE_LEASE, Scripts
 from recommender.publishing.staging import SomeLists, Staging
 from recommender.publishing.writer import GenerationWriter, Lease
+from recommender.serving.codec import Pointer, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,7 @@ class Publication:
             staging = Staging(publisher.keys, self.number, [some])
             return sum(writer.write(values) for values in staging.batches(publisher.batch))
 
-    def activate(
-        self, ids: ItemIds, lists: Sequence[RelatedLists], canary_share: float = 0.0
-    ) -> Generation:
+    def activate(self, ids: ItemIds, lists: Sequence[RelatedLists]) -> Generation:
         """See that every list is there, then move the pointer and give the lease back."""
         publisher = self.publisher
         with publisher.errors("publishing"):
@@ -80,19 +80,12 @@ class Publication:
                 raise StoreUnavailable(f"generation {self.number} was not begun, or collected")
             writer = self._held(scripts)
             staging = Staging.full(publisher.keys, self.number, ids, lists)
-            seen = publisher.seen() if canary_share else None
-            writer.activate(staging, full_move(self.number, staging, seen, canary_share))
+            writer.activate(
+                staging, Move(Pointer(self.number, View((self.number,), staging.placements)))
+            )
             self._release(scripts)
         publisher.collect_replaced()
-        return replace(generation, state="complete", role="canary" if canary_share else "live")
-
-    def abandon(self) -> None:
-        """Remove the staged keys and release the lease; do nothing if the generation is live."""
-        publisher = self.publisher
-        with publisher.errors("taking back"):
-            scripts = Scripts.on(publisher.store)
-            GenerationWriter(publisher.stored, self._lease(scripts)).take_back(self.number)
-            self._release(scripts)
+        return replace(generation, state="complete", role="live")
 
     def _taken(self, scripts: Scripts) -> GenerationWriter:
         lease = self._lease(scripts)

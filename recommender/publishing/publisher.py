@@ -73,11 +73,14 @@ class Publisher:
         _check_share(canary_share)
         staging = Staging.full(self.keys, 0, ids, lists)
         with self._at_work() as writer:
-            seen = self.seen() if canary_share else None
+            seen = self.stored.seen() if canary_share else None
             generation = writer.drawn_up(
                 staging, lists_key, recipe_digest, number=number, floor=fence_floor
             )
-            move = full_move(generation.id, staging, seen, canary_share)
+            view = View((generation.id,), staging.placements)
+            move = Move(Pointer(generation.id, view))
+            if seen:
+                move = Move(Pointer(generation.id, seen.live, view, canary_share), seen)
             staging = replace(staging, generation=generation.id)
             writer.put_live(generation, staging, move, progress)
         self.collect_replaced()
@@ -112,7 +115,7 @@ class Publisher:
         Raises: DataError where nothing is live; StoreUnavailable.
         """
         with self.errors("reading"):
-            seen = self.seen()
+            seen = self.stored.seen()
             found = [self.stored.described(number) for number in seen.live.layers]
             full = self.stored.full(seen)
         return seen, (*(overlay for overlay in found[:-1] if overlay), full)
@@ -134,7 +137,7 @@ class Publisher:
         _check_share(share)
         if share:
             with self.errors("reading"):
-                self.seen()
+                self.stored.seen()
 
     def promote(self) -> Generation:
         """Make the canary live for all requests; what was live becomes the previous one.
@@ -198,10 +201,6 @@ class Publisher:
         log.info("event=rolled_back shop=%s generation=%d", self.shop, generation.id)
         return generation
 
-    def seen(self) -> Pointer:
-        """The live pointer. Raises: DataError where nothing is live."""
-        return self.stored.seen()
-
     @contextmanager
     def _at_work(self) -> Iterator[GenerationWriter]:
         """Hold the lease, with the room free that abandoned generations took."""
@@ -213,7 +212,7 @@ class Publisher:
 
     def _bared(self, scripts: Scripts, seen: Pointer) -> Generation:
         """The full generation, without the overlay that lay over it."""
-        if len(seen.live.layers) > 1 or self.seen() != seen:
+        if len(seen.live.layers) > 1 or self.stored.seen() != seen:
             bare = replace(seen.live, layers=seen.live.layers[-1:])
             pointer = replace(seen, fence=self.stored.next_fence(scripts), live=bare)
             self.stored.swap(scripts, Move(pointer, seen))
@@ -257,11 +256,3 @@ class Publisher:
 def _check_share(share: float) -> None:
     if not 0 <= share < 1:
         raise ConfigError(f"canary share {share}: use a number above 0 and below 1")
-
-
-def full_move(number: int, staging: Staging, seen: Pointer | None, canary_share: float) -> Move:
-    """What makes a full generation live or, where a live pointer was seen, tries it on a share."""
-    view = View((number,), staging.placements)
-    if seen is None:
-        return Move(Pointer(number, view))
-    return Move(Pointer(number, seen.live, view, canary_share), seen)

@@ -7,9 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from recommender.core.related import RelatedList
-from recommender.serving.aio_transport import AsyncConnections
-from recommender.serving.cluster import AsyncCluster
-from recommender.serving.connection import cluster_url
+from recommender.serving.network import Loop
 from recommender.serving.reader import (
     LookupSettings,
     Reader,
@@ -98,7 +96,7 @@ class AsyncRelatedItems:
         """End the task and its connections; later calls are answered without Redis."""
         await self._polling.aclose()
 
-    def _reader(self) -> Reader[asyncio.Event]:
+    def _reader(self) -> Reader:
         if not self._polling.belongs_to(asyncio.get_running_loop()):
             self._polling = PollingTask(self._settings)
         self._polling.start()
@@ -109,14 +107,7 @@ class PollingTask:
     """The reader of one event loop, and the task that polls for it."""
 
     def __init__(self, settings: LookupSettings) -> None:
-        core = settings.core()
-        cluster = cluster_url(settings.url)
-        connections: AsyncConnections | AsyncCluster
-        if cluster is None:
-            connections = AsyncConnections(settings.url, client_name=settings.client_name)
-        else:
-            connections = AsyncCluster(cluster, settings, core)
-        self.reader = Reader(core, connections, deadline_s=settings.deadline_s)
+        self.reader = Reader(settings, Loop())
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None

@@ -1,22 +1,16 @@
 """Reading from a Redis Cluster: one round trip to each node that has some of the keys, all at once.
 
-Lookups of threads run the same code on an event loop of their own (`lookup.BlockingCluster`).
+Threads and asyncio share this module; the `Network` is what differs.
 """
 
-import asyncio
 import random
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.aio_transport import (
-    AsyncConnections,
-    AsyncNode,
-    abort,
-    wait_async,
-)
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, ClusterUrl
-from recommender.serving.core import Core
+from recommender.serving.network import Link, Network
 from recommender.serving.protocol import (
     ClusterRead,
     NodeBatch,
@@ -25,50 +19,59 @@ from recommender.serving.protocol import (
     packed,
     read_topology,
 )
-from recommender.serving.reader import LookupSettings
 from recommender.serving.state import Command, Reply
+from recommender.serving.transport import Connections, FailureReport, Node
 
 REFRESH_INTERVAL_S = 0.5
 """The topology is read at most once in this time."""
 BEST_SELLERS_S = 0.25
 """How long a poll waits for lists, so that one silent node does not make the pointer old."""
+ARRIVED_S = 0.01
+"""After the deadline, what a node may take whose reply has arrived while another was awaited."""
 
 
-class AsyncCluster:
-    """The connections of one event loop to a Cluster, as `reader.Connections`.
+class Cluster:
+    """The connections of one process, or event loop, to a Cluster, like `Connections`.
 
-    Tasks of their own keep the topology and the connections of each node, so that no request
-    waits for them. Raises: ConfigError for the url.
+    Threads, or tasks, of their own keep the topology and the connections of each node, so that no
+    request waits for them. Raises: ConfigError for the url.
     """
 
-    event = asyncio.Event
-    wait = staticmethod(wait_async)
-
-    def __init__(self, url: ClusterUrl, settings: LookupSettings, core: Core) -> None:
-        self.wanted = asyncio.Event()
+    def __init__(
+        self,
+        url: ClusterUrl,
+        network: Network,
+        live_key: str,
+        *,
+        client_name: str,
+        deadline_s: float,
+        report: FailureReport,
+    ) -> None:
+        self.wanted = network.event()
         self._url = url
-        self._settings = settings
-        self._live_key = core.keys.live
-        self._tag = self._live_key[: self._live_key.index("}") + 1]
-        self._report = core.report
+        self._network = network
+        self._live_key = live_key
+        self._tag = live_key[: live_key.index("}") + 1]
+        self._client_name = client_name
+        self._deadline_s = deadline_s
+        self._report = report
         self._connections_to(url.seeds[0])
-        self._pointing: AsyncNode | None = None
+        self._pointing: Node | None = None
         self._topology: Topology | None = None
-        self._nodes: dict[Address, AsyncNode] = {}
-        self._tried = asyncio.Event()
-        self._outdated = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._nodes: dict[Address, Node] = {}
+        self._tried = network.event()
+        self._outdated = network.event()
+        self._ended = network.event()
+        self._cancel: Callable[[], object] | None = None
 
     async def top_up(self) -> None:
-        """Connect to the node that has the pointer; the tasks of the nodes connect for requests.
+        """Connect to the node that has the pointer; others connect for requests.
 
         Raises: StoreUnavailable; what connecting raises.
         """
-        if self._task is None or self._task.done():
+        if self._cancel is None:
             self._outdated.set()
-            self._task = asyncio.get_running_loop().create_task(
-                self._run(), name="recommender-lookup-topology"
-            )
+            self._cancel = self._network.start(self._run, "recommender-lookup-topology")
         try:
             self._pointing = await self._node_of_pointer()
             await self._pointing.connections.connect()
@@ -79,7 +82,7 @@ class AsyncCluster:
     async def poll(self, command: Command) -> Reply:
         """Read control keys from the node of the pointer, and lists from theirs.
 
-        Raises: as `AsyncConnections.poll`.
+        Raises: as `Connections.poll`.
         """
         if not command[1].startswith(self._tag):
             return await self.read(command, time.monotonic() + BEST_SELLERS_S)
@@ -94,11 +97,6 @@ class AsyncCluster:
     async def read(self, command: Command, until: float) -> Reply:
         """Read the keys of an MGET, each from its node; values not read by then are `UNREAD`."""
         read = ClusterRead(command[1:])
-        await self.fill(read, until)
-        return read.values
-
-    async def fill(self, read: ClusterRead, until: float) -> None:
-        """Fill in the values of a read, as their nodes reply before `until`."""
         topology = self._topology
         if topology is not None:
             await self._round(read, read.batches(topology), until)
@@ -106,6 +104,7 @@ class AsyncCluster:
                 await self._round(read, redirected, until)
         if read.outdated:
             self._outdated.set()
+        return read.values
 
     def counts(self) -> Mapping[str, int]:
         """The numbers of open connections, of nodes, and of nodes whose breaker is open."""
@@ -117,35 +116,46 @@ class AsyncCluster:
         }
 
     def close(self) -> None:
-        """End the tasks and close all connections, those in use when they come back."""
-        if self._task is not None:
-            self._task.cancel()
-        for node in self._nodes.values():
-            node.stop()
-        self._nodes = {}
+        """Close all connections, those in use when they come back."""
+        self._ended.set()
+        self._outdated.set()
+        if self._cancel is not None:
+            self._cancel()
+        self._stop_nodes()
 
     async def _round(self, read: ClusterRead, batches: Iterable[NodeBatch], until: float) -> None:
+        """Send each node its batch, then take the replies that come before the deadline."""
         asked = [
-            (node, batch)
+            (node, batch, node.connections.take_idle())
             for batch in batches
             if (node := self._nodes.get(batch.address)) and not node.breaker.open
         ]
-        if len(asked) == 1:
-            await self._ask(read, *asked[0], until)
-            return
-        async with asyncio.TaskGroup() as tasks:
-            for node, batch in asked:
-                tasks.create_task(self._ask(read, node, batch, until))
-
-    async def _ask(
-        self, read: ClusterRead, node: AsyncNode, batch: NodeBatch, until: float
-    ) -> None:
-        """Take the replies of one node before the deadline; raises only if cancelled."""
-        reader = ReplyReader(batch.n_replies, batch.address)
-        message = b"".join(map(packed, batch.commands()))
+        asked.sort(key=lambda one: one[2] is None)  # so that a busy node does not delay the others
+        sent: list[tuple[Node, NodeBatch, Link]] = []
         try:
-            async with asyncio.timeout(until - time.monotonic()):
-                await node.connections.exchange(message, reader)
+            for node, batch, idle in asked:
+                message = b"".join(map(packed, batch.commands()))
+                try:
+                    link = idle or await node.connections.awaited(until)
+                    node.connections.send(link, message, until)
+                except Exception as error:
+                    node.failed("read_failures", error)
+                else:
+                    sent.append((node, batch, link))
+            while sent:
+                await self._take(read, *sent.pop(), until)
+        finally:
+            for node, _, link in sent:
+                node.connections.drop(link)
+
+    async def _take(
+        self, read: ClusterRead, node: Node, batch: NodeBatch, link: Link, until: float
+    ) -> None:
+        """Take the replies of one node; raises only if cancelled."""
+        reader = ReplyReader(batch.n_replies, batch.address)
+        try:
+            last = max(until, time.monotonic() + ARRIVED_S)
+            await node.connections.finish(link, reader, last)
         except Exception as error:
             node.failed("read_failures", error)
             return
@@ -154,9 +164,9 @@ class AsyncCluster:
         if error_reply is not None and error_reply.redirect is None:
             self._report("read_failures", StoreUnavailable(error_reply.reason))
 
-    async def _node_of_pointer(self) -> AsyncNode:
+    async def _node_of_pointer(self) -> Node:
         """The node that has the pointer. Raises: StoreUnavailable."""
-        await wait_async(self._tried, time.monotonic() + POLL_TIMEOUT_S)
+        await self._tried.wait_until(time.monotonic() + POLL_TIMEOUT_S)
         topology = self._topology
         address = topology.node_of(self._live_key) if topology else None
         node = self._nodes.get(address) if address else None
@@ -166,8 +176,9 @@ class AsyncCluster:
 
     async def _run(self) -> None:
         """Read the topology whenever it is outdated."""
-        while True:
-            await self._outdated.wait()
+        while not self._ended.is_set():
+            if not await self._outdated.wait_until(time.monotonic() + threading.TIMEOUT_MAX / 2):
+                continue
             self._outdated.clear()
             try:
                 self._adopt(await self._read_topology())
@@ -175,7 +186,8 @@ class AsyncCluster:
                 self._report("topology_failures", error)
                 self._outdated.set()
             self._tried.set()
-            await asyncio.sleep(REFRESH_INTERVAL_S * random.uniform(1, 1.5))
+            pause_s = REFRESH_INTERVAL_S * random.uniform(1, 1.5)
+            await self._ended.wait_until(time.monotonic() + pause_s)
 
     async def _read_topology(self) -> Topology:
         """The topology according to the first node that replies. Raises: StoreUnavailable."""
@@ -191,15 +203,11 @@ class AsyncCluster:
         raise StoreUnavailable(f"no node returned the slots of the Cluster: {'; '.join(reasons)}")
 
     async def _topology_of(self, address: Address) -> Topology:
-        connection = await self._connections_to(address).connected()
+        link = await self._connections_to(address).connected()
         try:
-            async with asyncio.timeout(POLL_TIMEOUT_S):
-                command = packed(("CLUSTER", "SLOTS"))
-                await connection.send_packed_command([command], check_health=False)
-                reply = await connection.read_response(disable_decoding=True)
+            return read_topology(await link.ask(("CLUSTER", "SLOTS")), address)
         finally:
-            abort(connection)
-        return read_topology(reply, address)
+            link.close()
 
     def _adopt(self, topology: Topology) -> None:
         before = self._nodes
@@ -210,14 +218,25 @@ class AsyncCluster:
         for address, node in before.items():
             if address not in self._nodes:
                 node.stop()
+        if self._ended.is_set():
+            self._stop_nodes()
 
-    def _node(self, address: Address) -> AsyncNode:
-        connections = self._connections_to(address)
-        deadline_s = self._settings.deadline_s
-        return AsyncNode(address, connections, deadline_s=deadline_s, report=self._report_node)
+    def _stop_nodes(self) -> None:
+        for node in self._nodes.values():
+            node.stop()
+        self._nodes = {}
 
-    def _connections_to(self, address: Address) -> AsyncConnections:
-        return AsyncConnections(self._url.node(address), client_name=self._settings.client_name)
+    def _node(self, address: Address) -> Node:
+        return Node(
+            address,
+            self._connections_to(address),
+            self._network,
+            deadline_s=self._deadline_s,
+            report=self._report_node,
+        )
+
+    def _connections_to(self, address: Address) -> Connections:
+        return Connections(self._url.node(address), self._network, client_name=self._client_name)
 
     def _report_node(self, event: str, error: BaseException) -> None:
         self._outdated.set()

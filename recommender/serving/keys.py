@@ -10,14 +10,17 @@ NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
 def check_shop(name: str) -> None:
     """Refuse a malformed name of a shop. Raises: ConfigError."""
-    if not NAME.fullmatch(name):
-        raise ConfigError(f"shop {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
+    _check("shop", name)
 
 
 def check_placement(name: str) -> None:
     """Refuse a malformed name of a placement. Raises: ConfigError."""
+    _check("placement", name)
+
+
+def _check(kind: str, name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ConfigError(f"placement {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
+        raise ConfigError(f"{kind} {name!r:.60}: use 1 to 40 of a-z, 0-9, _ and -")
 
 
 def list_name(placement: str, item_id: str) -> str:

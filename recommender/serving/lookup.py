@@ -1,38 +1,25 @@
 """The lookup of a storefront: related items from Redis, and never an exception on a bad day."""
 
-import asyncio
-import concurrent.futures
 import os
-import selectors
 import threading
-import time
 import weakref
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from recommender.core.related import RelatedList
-from recommender.errors import StoreUnavailable
-from recommender.serving.cluster import AsyncCluster
-from recommender.serving.connection import POLL_TIMEOUT_S, cluster_url
-from recommender.serving.protocol import ClusterRead
+from recommender.serving.connection import POLL_TIMEOUT_S
+from recommender.serving.network import Threads, completed
 from recommender.serving.reader import (
     LookupSettings,
     Reader,
     checked_item,
     checked_items,
     checked_query,
-    completed,
 )
-from recommender.serving.state import Command, Reply
-from recommender.serving.transport import Connections, wait_blocking
 
 INHERITED: list["PollingReader"] = []
 """The readers of parent processes: a forked child must not close their connections."""
-
-Result = TypeVar("Result")
 
 
 class RelatedItems:
@@ -133,7 +120,7 @@ class RelatedItems:
         self._closed = True
         self._polling_reader().close()
 
-    def _reader(self) -> Reader[threading.Event]:
+    def _reader(self) -> Reader:
         return self._polling_reader().reader
 
     def _polling_reader(self) -> "PollingReader":
@@ -156,14 +143,7 @@ class PollingReader:
     """The reader of one process, and the thread that polls for it."""
 
     def __init__(self, settings: LookupSettings) -> None:
-        core = settings.core()
-        cluster = cluster_url(settings.url)
-        connections: Connections | BlockingCluster
-        if cluster is None:
-            connections = Connections(settings.url, client_name=settings.client_name)
-        else:
-            connections = BlockingCluster(AsyncCluster(cluster, settings, core))
-        self.reader = Reader(core, connections, deadline_s=settings.deadline_s)
+        self.reader = Reader(settings, Threads())
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="recommender-lookup", daemon=True)
 
@@ -186,108 +166,3 @@ class PollingReader:
 
     def _run(self) -> None:
         completed(self.reader.run())
-
-
-class BlockingCluster:
-    """A Cluster for threads: an `AsyncCluster` on an event loop in a daemon thread.
-
-    The coroutines block until the loop has replied, or until their deadline, and never suspend.
-    """
-
-    event = threading.Event
-    wait = staticmethod(wait_blocking)
-
-    def __init__(self, cluster: AsyncCluster) -> None:
-        self.wanted = threading.Event()
-        self._cluster = cluster
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended = asyncio.Event()
-
-    async def top_up(self) -> None:
-        """`AsyncCluster.top_up`; the first call starts the loop."""
-        self._loop = self._loop or self._started_loop()
-        self._result(self._cluster.top_up)
-
-    async def poll(self, command: Command) -> Reply:
-        """`AsyncCluster.poll`."""
-        return self._result(self._cluster.poll, command)
-
-    async def read(self, command: Command, until: float) -> Reply:
-        """`AsyncCluster.read`; at the deadline, the values that have arrived."""
-        read = ClusterRead(command[1:])
-        filled = self._submitted(self._cluster.fill, read, until)
-        with suppress(TimeoutError, concurrent.futures.CancelledError):
-            filled.result(until - time.monotonic())
-        return list(read.values)
-
-    def counts(self) -> Mapping[str, int]:
-        """`AsyncCluster.counts`."""
-        return self._cluster.counts()
-
-    def close(self) -> None:
-        """Close all connections, and end the loop and its thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ended.set)
-
-    def _result(self, call: Callable[..., Coroutine[Any, Any, Result]], *args: object) -> Result:
-        """The result of a call on the loop, which has timeouts of its own."""
-        submitted = self._submitted(call, *args)
-        try:
-            return submitted.result(3 * POLL_TIMEOUT_S)
-        finally:
-            submitted.cancel()
-
-    def _submitted(
-        self, call: Callable[..., Coroutine[Any, Any, Result]], *args: object
-    ) -> "concurrent.futures.Future[Result]":
-        if self._loop is None or self._loop.is_closed():
-            raise StoreUnavailable("the Cluster is not connected")
-        return asyncio.run_coroutine_threadsafe(call(*args), self._loop)
-
-    def _started_loop(self) -> asyncio.AbstractEventLoop:
-        """Start the thread and its loop. Raises: RuntimeError where the system refuses a thread.
-
-        The loop uses poll, because a forked child would share the state of epoll with its parent.
-        It resolves names in daemon threads, so that a resolver that hangs does not delay the exit.
-        """
-        loop = asyncio.SelectorEventLoop(selectors.PollSelector())
-        loop.run_in_executor = partial(_in_daemon_thread, loop)  # type: ignore[assignment, method-assign]
-        name = "recommender-lookup-cluster"
-        thread = threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            loop.close()
-            raise
-        return loop
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            loop.run_until_complete(self._until_ended())
-        finally:
-            loop.close()
-
-    async def _until_ended(self) -> None:
-        await self._ended.wait()
-        self._cluster.close()
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # aborted transports close in the next iteration
-
-
-def _in_daemon_thread(
-    loop: asyncio.AbstractEventLoop, _executor: object, call: Callable[..., Result], *args: object
-) -> "asyncio.Future[Result]":
-    future: concurrent.futures.Future[Result] = concurrent.futures.Future()
-    future.set_running_or_notify_cancel()
-
-    def work() -> None:
-        try:
-            future.set_result(call(*args))
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="recommender-lookup-resolver", daemon=True).start()
-    return asyncio.wrap_future(future, loop=loop)

@@ -1,52 +1,31 @@
 """The reader of a lookup: it polls in the background, and reads lists within one deadline.
 
-It is written once, as coroutines. `AsyncRelatedItems` awaits them. `RelatedItems` gives them
-connections whose methods block instead of suspending, and runs them with `completed`.
+It is written once, as coroutines. `AsyncRelatedItems` awaits them; `RelatedItems` runs them on the
+network of threads, with `completed`.
 """
 
-import asyncio
 import logging
 import math
 import random
 import re
-import threading
 import time
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
 
 from recommender.errors import ConfigError, StoreUnavailable
+from recommender.serving.cluster import Cluster
+from recommender.serving.connection import cluster_url
 from recommender.serving.core import Core
 from recommender.serving.fallbacks import Snapshot
 from recommender.serving.keys import Keys
-from recommender.serving.state import (
-    MAX_SHOWN,
-    NO_ITEMS,
-    Command,
-    ListRequest,
-    PolledState,
-    Query,
-    Reply,
-    poll,
-)
+from recommender.serving.network import Network
+from recommender.serving.state import MAX_SHOWN, NO_ITEMS, ListRequest, PolledState, Query, poll
+from recommender.serving.transport import PROBE_INTERVAL_S, Connections
 
 POLL_INTERVAL_S = 0.5
-PROBE_INTERVAL_S = 1.0
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-
-def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that never suspends, without an event loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        result: Result = done.value
-        return result
-    raise RuntimeError(f"{coroutine} suspended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,48 +92,28 @@ def checked_items(items: Collection[str]) -> list[str]:
     return [checked_item(item) for item in items]
 
 
-Event = TypeVar("Event", threading.Event, asyncio.Event)
+class Reader:
+    """Answers queries about one shop, in one process or event loop. Raises: ConfigError."""
 
-
-class Connections(Protocol[Event]):
-    """Connections to a server or to a Cluster, for threads or for an event loop.
-
-    `wanted` is set when a request finds no idle connection. `top_up`, `poll` and `read` raise the
-    errors of connecting and of exchanging.
-    """
-
-    wanted: Event
-
-    def event(self) -> Event:
-        """Make an event."""
-
-    async def wait(self, event: Event, until: float) -> bool:
-        """Wait until an event is set; False where it is not set by `until`."""
-
-    async def top_up(self) -> None:
-        """Connect for polls, and while requests wait or too few connections are ready."""
-
-    async def poll(self, command: Command) -> Reply:
-        """Exchange a command of a poll and its reply; after an error, `top_up` connects anew."""
-
-    async def read(self, command: Command, until: float) -> Reply:
-        """Exchange the command of a request and its reply before `until`, a monotonic time."""
-
-    def counts(self) -> Mapping[str, int]:
-        """Numbers for `stats`."""
-
-    def close(self) -> None:
-        """Close all connections, those in use when they come back."""
-
-
-class Reader(Generic[Event]):
-    """Answers queries about one shop, in one process or event loop."""
-
-    def __init__(self, core: Core, connections: Connections[Event], *, deadline_s: float) -> None:
+    def __init__(self, settings: LookupSettings, network: Network) -> None:
+        core, client_name = settings.core(), settings.client_name
+        cluster = cluster_url(settings.url)
         self.core = core
-        self._deadline_s = deadline_s
-        self._connections: Connections[Event] = connections
-        self._polled: Event = connections.event()
+        self._deadline_s = settings.deadline_s
+        self._network = network
+        self._connections: Connections | Cluster
+        if cluster is None:
+            self._connections = Connections(settings.url, network, client_name=client_name)
+        else:
+            self._connections = Cluster(
+                cluster,
+                network,
+                core.keys.live,
+                client_name=client_name,
+                deadline_s=settings.deadline_s,
+                report=core.report,
+            )
+        self._polled = network.event()
         self._stopped = False
 
     async def wait_ready(self, timeout_s: float) -> bool:
@@ -164,7 +123,7 @@ class Reader(Generic[Event]):
             polled = self._polled
             if self.core.fresh:
                 return True
-            if not await self._connections.wait(polled, until):
+            if not await polled.wait_until(until):
                 return False
         return False
 
@@ -213,7 +172,7 @@ class Reader(Generic[Event]):
         if self.core.fresh:
             return
         self._connections.wanted.set()
-        if not await self._connections.wait(polled, until):
+        if not await polled.wait_until(until):
             self.core.failed("read_failures", StoreUnavailable("no poll before the deadline"))
 
     async def _rest(self) -> None:
@@ -225,7 +184,7 @@ class Reader(Generic[Event]):
         probing = core.breaker.open
         pause_s = PROBE_INTERVAL_S * random.uniform(0.8, 1.2) if probing else POLL_INTERVAL_S
         until = time.monotonic() + pause_s
-        while not self._stopped and await self._connections.wait(wanted, until):
+        while not self._stopped and await wanted.wait_until(until):
             wanted.clear()
             if core.breaker.open:
                 continue
@@ -250,7 +209,7 @@ class Reader(Generic[Event]):
             if core.breaker.open and took_s <= self._deadline_s:
                 core.breaker.close()
         finally:
-            polled, self._polled = self._polled, connections.event()
+            polled, self._polled = self._polled, self._network.event()
             polled.set()
 
     async def _read_state(self) -> tuple[PolledState, float]:

@@ -108,14 +108,6 @@ def test_a_publication_whose_lease_was_lost_writes_nothing_that_is_read(
     assert not list(store.scan_iter(match=f"rec:{shop}:1:*"))
 
 
-def test_abandoned_it_leaves_nothing_behind(publisher: Publisher, store: Redis, shop: str) -> None:
-    publication = begun(publisher, 1)
-    publication.stage(IDS, *shard(1, 0, N))
-    publication.abandon()
-    assert not list(store.scan_iter(match=f"rec:{shop}:1:*"))
-    assert not store.exists(Keys(shop).lease)
-
-
 def test_who_reserved_later_wins(publisher: Publisher, server_url: str, shop: str) -> None:
     early, late = publisher.reserve(), publisher.reserve()
     lists = [builds.related_lists(N, build=2)]

@@ -1,98 +1,180 @@
-"""Connections that are kept ready, and one deadline for a whole exchange."""
+"""Connections that are kept ready, for threads and for an event loop; nodes of a Cluster."""
 
-import threading
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from redis import Redis
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.reader import completed
-from recommender.serving.transport import READY, Connections, left, wait_blocking
+from recommender.serving.fallbacks import FAILURES
+from recommender.serving.network import Loop, Network
+from recommender.serving.transport import READY, Connections, Node
+from tests.serving.test_network import Run, both, soon
 
 
-@pytest.fixture
-def connections(server_url: str, store: Redis) -> Iterator[Connections]:
+@asynccontextmanager
+async def connections(url: str, network: Network) -> AsyncIterator[Connections]:
+    made = Connections(url, network, client_name="transport")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def opened(store: Redis) -> list[str]:
+    """The ids of the connections of that name on the server."""
+    return [client["id"] for client in store.client_list() if client["name"] == "transport"]
+
+
+@both
+def test_only_topping_up_connects_and_only_once(
+    network: Network, run: Run, server_url: str, store: Redis
+) -> None:
     store.set("k", "v")
-    with closing(Connections(server_url, client_name="transport")) as connections:
-        yield connections
 
-
-def opened(store: Redis) -> int:
-    """How many connections of that name the server has."""
-    return sum(client["name"] == "transport" for client in store.client_list())
-
-
-def soon() -> float:
-    return time.monotonic() + 20
-
-
-def test_only_topping_up_connects_and_only_once(connections: Connections, store: Redis) -> None:
     async def ask() -> None:
-        with pytest.raises(StoreUnavailable, match="not connected"):
-            await connections.poll(("MGET", "k"))
-        assert connections.counts() == {"connections": 0}
-        for _ in range(3):
-            await connections.top_up()
-            assert connections.counts() == {"connections": READY}
-        assert await connections.poll(("MGET", "k", "none")) == [b"v", None]
-        for _ in range(2 * READY):
-            assert await connections.read(("MGET", "k"), soon()) == [b"v"]
-        assert connections.counts() == {"connections": READY}
+        async with connections(server_url, network) as made:
+            with pytest.raises(StoreUnavailable, match="not connected"):
+                await made.poll(("MGET", "k"))
+            assert made.counts() == {"connections": 0}
+            for _ in range(3):
+                await made.top_up()
+                assert made.counts() == {"connections": READY}
+            assert await made.poll(("MGET", "k", "none")) == [b"v", None]
+            for _ in range(2 * READY):
+                assert await made.read(("MGET", "k"), soon()) == [b"v"]
+            assert made.counts() == {"connections": READY}
+            assert len(opened(store)) == READY + 1
+        assert made.counts() == {"connections": 0}
 
-    completed(ask())
-    assert opened(store) == READY + 1
+    run(ask())
 
 
+@both
 def test_without_a_free_connection_a_request_asks_for_one_and_gives_up(
-    connections: Connections,
+    network: Network, run: Run, server_url: str
 ) -> None:
-    with pytest.raises(StoreUnavailable, match="no connection was free before the deadline"):
-        completed(connections.read(("MGET", "k"), time.monotonic() + 0.05))
-    assert connections.wanted.is_set()
+    async def ask() -> None:
+        async with connections(server_url, network) as made:
+            with pytest.raises(StoreUnavailable, match="no connection was free before"):
+                await made.read(("MGET", "k"), time.monotonic() + 0.05)
+            assert made.wanted.is_set()
+
+    run(ask())
 
 
-def test_a_deadline_that_passed_sends_nothing(connections: Connections, store: Redis) -> None:
-    completed(connections.top_up())
-    with pytest.raises(StoreUnavailable, match="deadline passed"):
-        completed(connections.read(("MGET", "k"), time.monotonic() - 1))
-    assert "cmdstat_mget" not in store.info("commandstats")
-    assert connections.counts() == {"connections": READY - 1}
+@both
+def test_a_deadline_that_passed_drops_the_connection(
+    network: Network, run: Run, server_url: str
+) -> None:
+    async def ask() -> None:
+        async with connections(server_url, network) as made:
+            await made.top_up()
+            with pytest.raises(StoreUnavailable, match="deadline passed"):
+                await made.read(("MGET", "k"), time.monotonic() - 1)
+            assert made.counts() == {"connections": READY - 1}
+
+    run(ask())
 
 
+@both
 def test_connections_that_the_server_ended_are_replaced(
-    connections: Connections, store: Redis
+    network: Network, run: Run, server_url: str, store: Redis
 ) -> None:
-    completed(connections.top_up())
-    for client in store.client_list():
-        if client["name"] == "transport":
-            store.client_kill_filter(_id=client["id"])
-    completed(connections.top_up())
-    assert connections.counts() == {"connections": READY}
-    assert completed(connections.read(("MGET", "k"), soon())) == [b"v"]
+    async def ask() -> None:
+        async with connections(server_url, network) as made:
+            await made.top_up()
+            before = opened(store)
+            for client in before:
+                store.client_kill_filter(_id=client)
+            while before[0] in opened(store) or not set(opened(store)) - set(before):
+                await network.event().wait_until(time.monotonic() + 0.01)
+                await made.top_up()
+            assert made.counts() == {"connections": READY}
+            assert await made.read(("MGET", "k"), soon()) == [None]
+
+    run(ask())
 
 
+@both
 def test_a_connection_in_use_is_closed_when_it_comes_back(
-    connections: Connections, store: Redis
+    network: Network, run: Run, server_url: str
 ) -> None:
-    completed(connections.top_up())
-    taken = connections._taken(soon())
-    connections.close()
-    assert connections.counts() == {"connections": 1}
-    connections._give(taken)
-    assert connections.counts() == {"connections": 0}
+    async def ask() -> None:
+        async with connections(server_url, network) as made:
+            await made.top_up()
+            taken = made.take_idle()
+            assert taken is not None
+            made.close()
+            assert made.counts() == {"connections": 1}
+            made.give(taken)
+            assert made.counts() == {"connections": 0}
+
+    run(ask())
 
 
-def test_waiting_ends_with_the_event_or_the_time() -> None:
-    event = threading.Event()
-    assert not completed(wait_blocking(event, time.monotonic() + 0.01))
-    event.set()
-    assert completed(wait_blocking(event, time.monotonic()))
+def test_a_connection_that_is_made_while_all_are_closed_is_closed_too(server_url: str) -> None:
+    async def ask() -> None:
+        async with connections(server_url, Loop()) as made:
+            connecting = asyncio.create_task(made.connect())
+            await asyncio.sleep(0)
+            made.close()
+            with pytest.raises(StoreUnavailable, match="closed meanwhile"):
+                await connecting
+            assert made._control is None
+
+    asyncio.run(ask())
 
 
-def test_what_is_left_of_a_deadline() -> None:
-    assert 0 < left(soon()) <= 20
-    with pytest.raises(StoreUnavailable, match="deadline passed"):
-        left(time.monotonic())
+def test_a_request_that_waits_gets_the_next_connection(server_url: str) -> None:
+    async def ask() -> None:
+        async with connections(server_url, Loop()) as made:
+            waiting = asyncio.create_task(made.read(("MGET", "none"), soon()))
+            await asyncio.sleep(0)
+            await made.top_up()
+            assert await waiting == [None]
+
+    asyncio.run(ask())
+
+
+def test_a_connection_of_a_cancelled_request_goes_to_the_next(server_url: str) -> None:
+    async def ask() -> None:
+        async with connections(server_url, Loop()) as made:
+            first = asyncio.create_task(made.read(("MGET", "one"), soon()))
+            await asyncio.sleep(0)
+            connection = await made.connected()
+            made._open += 1
+            made.give(connection)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert await made.read(("MGET", "two"), soon()) == [None]
+            assert made.counts() == {"connections": 1}
+
+    asyncio.run(ask())
+
+
+@both
+def test_the_breaker_of_a_node_opens_with_its_failures_and_names_it(
+    network: Network, run: Run, refused_port: int
+) -> None:
+    reports: list[str] = []
+
+    async def ask() -> None:
+        node = Node(
+            ("127.0.0.1", refused_port),
+            Connections(f"redis://127.0.0.1:{refused_port}", network, client_name="node"),
+            network,
+            deadline_s=0.1,
+            report=lambda event, error: reports.append(f"{event}: {error}"),
+        )
+        for _ in range(FAILURES):
+            node.failed("read_failures", ValueError("refused"))
+        assert node.breaker.open
+        node.stop()
+
+    run(ask())
+    assert f"read_failures: node 127.0.0.1:{refused_port}: refused" in reports

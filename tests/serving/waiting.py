@@ -4,30 +4,31 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from recommender.serving.lookup import RelatedItems
+from recommender.serving.network import BlockingEvent
 
 
 @contextmanager
 def waits_of(lookup: RelatedItems) -> Iterator[list[str]]:
     """Yield a list that grows by "read" or "wait" whenever this thread waits for the store."""
     connections: Any = lookup._reader()._connections
+    read, wait_until = connections.read, BlockingEvent.wait_until
     caller = threading.get_ident()
     waits: list[str] = []
 
-    def counted(name: str) -> None:
-        original = getattr(connections, name)
+    async def counted_read(*arguments: object) -> object:
+        waits.append("read")
+        return await read(*arguments)
 
-        async def counting(*arguments: object) -> object:
-            if threading.get_ident() == caller:
-                waits.append(name)
-            return await original(*arguments)
+    async def counted_wait(event: BlockingEvent, until: float) -> bool:
+        if threading.get_ident() == caller:
+            waits.append("wait")
+        return await wait_until(event, until)
 
-        setattr(connections, name, counting)
-
-    counted("read")
-    counted("wait")
-    try:
+    with (
+        patch.object(connections, "read", counted_read),
+        patch.object(BlockingEvent, "wait_until", counted_wait),
+    ):
         yield waits
-    finally:
-        del connections.read, connections.wait

@@ -602,7 +602,8 @@ def test_threads_and_topology_end_with_the_lookup(site: Cluster) -> None:
 
     with reading(site) as lookup:
         servers.until(lambda: lookup.stats()["connections"] == 6)
-        assert ours() == {"recommender-lookup", "recommender-lookup-cluster"}
+        nodes = {f"recommender-lookup-127.0.0.1:{port}" for port in site.ports}
+        assert ours() == {"recommender-lookup", "recommender-lookup-topology", *nodes}
     servers.until(lambda: ours() == set())
     assert lookup.stats()["connections"] == 0
     assert lookup.get("item-0").status == "degraded"

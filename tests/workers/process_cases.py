@@ -12,13 +12,13 @@ import pytest
 
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from tests.serving.servers import until
+from workers import processes
 from workers.processes import (
     ONE_THREAD,
     SHUT_DOWN,
     Ended,
     ForkedProcess,
     ReportEvent,
-    cancel_shutdown,
     request_shutdown,
 )
 
@@ -99,7 +99,7 @@ def shutdown_requested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("workers.processes.GRACE_S", 0.3)
     request_shutdown()
     yield
-    cancel_shutdown()
+    processes._shutdown[0] = 0
 
 
 @pytest.mark.usefixtures("shutdown_requested")

@@ -107,7 +107,7 @@ def test_every_scheme_leads_to_a_connection(scheme: str, *, tls: bool) -> None:
 @pytest.mark.fault(26)
 def test_the_app_is_light(config: Path) -> None:
     code = (
-        "import sys, workers.celery, workers.tasks, workers.messages\n"
+        "import sys, workers.celery, workers.tasks\n"
         "workers.celery.app.conf.broker_url\n"
         "print({'torch', 'faiss', 'implicit', 'lightgbm', 'sklearn', 'sentence_transformers'} "
         "& set(sys.modules))"

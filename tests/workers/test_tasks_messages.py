@@ -10,7 +10,7 @@ from tests.workers.fleet import call, headers, server
 from tests.workers.test_celery import celery_app
 from workers import tasks
 from workers.celery import app
-from workers.messages import fault
+from workers.tasks import fault
 
 
 def message(
