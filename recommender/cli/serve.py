@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from recommender.cli.arguments import Parser
+from recommender.cli.arguments import argument, command, flag, number
 from recommender.cli.session import require_live, store_url
 from recommender.errors import ConfigError
 from recommender.publishing.hidden import Hidden
@@ -30,25 +30,16 @@ GRACE_S = 5
 """How long open requests may take after the command is asked to end."""
 
 
-def add_serve(parser: Parser) -> None:
-    """Declare `recommender serve`."""
-    parser.description = (
-        "Serve related items over HTTP, for the shop of --config or for all shops whose settings "
-        "files $RECOMMENDER_CONFIG names, separated by colons."
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
-    )
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default 8080)")
-    parser.add_argument(
-        "--api-keys", metavar="FILE", help="accept only requests with a key of FILE, one per line"
-    )
-    parser.add_argument("--search", action="store_true", help="also serve text search")
-    parser.runs(serve)
-
-
-def serve(options: argparse.Namespace) -> int:
-    """Serve every shop whose settings are given until SIGTERM or SIGINT."""
+@command(
+    "serve",
+    "Serve related items over HTTP, for the shop of --config or for all shops whose settings files "
+    "$RECOMMENDER_CONFIG names, separated by colons.",
+    argument("--host", "address to listen on (default 127.0.0.1)", default="127.0.0.1"),
+    number("--port", 8080, "port to listen on", metavar=None),
+    argument("--api-keys", "accept only requests with a key of FILE, one per line", metavar="FILE"),
+    flag("--search", "also serve text search"),
+)
+def _serve(options: argparse.Namespace) -> int:
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
         found = _settings(options)
