@@ -23,7 +23,7 @@ from recommender.evaluation.external_lists import ExternalLists, published_lists
 from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
-from recommender.pages.evaluation_report import page
+from recommender.pages.charts import evaluation_page
 from recommender.settings.model import Settings
 
 NARROW = 24
@@ -85,7 +85,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         job = replace(job, recipe=job.recipe.only(options.placement))
     evaluation = evaluate(job, plan, external)
     if options.html:
-        write("--html", options.html, page(settings.shop, evaluation))
+        write("--html", options.html, evaluation_page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:

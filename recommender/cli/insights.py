@@ -1,7 +1,6 @@
 """`recommender explain` and `lint`."""
 
 import argparse
-import csv
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from recommender.build.job import resumed
 from recommender.cli.arguments import JSON, PLACEMENT, argument, command, file
 from recommender.cli.lookup import unknown_item
 from recommender.cli.session import live_lists, settings_of
-from recommender.cli.terminal import console, print_json, progress, right, table, written
+from recommender.cli.terminal import console, print_json, progress, right, table, write_csv
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
@@ -160,7 +159,7 @@ def _lint(options: argparse.Namespace) -> int:
     live, description = live_lists(settings)
     report = lint(settings.job(progress), live.build if live else None)
     if options.csv is not None:
-        _write_findings(options.csv, report)
+        write_csv("--csv", options.csv, [COLUMNS, *_rows(report)])
     if options.json:
         print_json(_plain(settings.shop, report, live.number if live else None))
     else:
@@ -168,11 +167,11 @@ def _lint(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(report: Report) -> Iterator[dict[str, str]]:
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     ids, titles = report.catalogue.ids.ids, report.catalogue.title
     for finding in report.findings:
         other = finding.other != NONE
-        values = (
+        yield (
             ids[finding.row],
             finding.kind,
             finding.detail,
@@ -180,14 +179,6 @@ def _rows(report: Report) -> Iterator[dict[str, str]]:
             titles[finding.row],
             titles[finding.other] if other else "",
         )
-        yield dict(zip(COLUMNS, values, strict=True))
-
-
-def _write_findings(path: Path, report: Report) -> None:
-    with written("--csv", path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(_rows(report))
 
 
 def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
@@ -196,7 +187,7 @@ def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
         "items": len(report.catalogue),
         "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
-        "findings": list(_rows(report)),
+        "findings": [dict(zip(COLUMNS, row, strict=True)) for row in _rows(report)],
     }
 
 

@@ -53,7 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "train-words": ("modelling", "Train word vectors on the texts of the shop"),
     },
     "Run and maintain": {
-        "serve": ("serve", "Serve related items over HTTP"),
+        "serve": ("maintenance", "Serve related items over HTTP"),
         "store": ("maintenance", "Start or stop the embedded store"),
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),

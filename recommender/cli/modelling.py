@@ -1,17 +1,15 @@
 """`recommender tune`, `finetune`, `train-words` and `cluster`."""
 
 import argparse
-import csv
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import tomli_w
 
 from recommender.build.job import Job
 from recommender.cli.arguments import argument, command, file, number, repeated
 from recommender.cli.session import settings_of
-from recommender.cli.terminal import console, cut, progress, right, table, write, written
+from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
 from recommender.core.recipe import Recipe
@@ -23,7 +21,7 @@ from recommender.evaluation.report import COLD
 from recommender.evaluation.tuning import Trial, tune
 from recommender.evaluation.word_vectors import WordTraining, train_words
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
-from recommender.pages.cluster_map import page
+from recommender.pages.charts import cluster_page
 from recommender.pipeline import content_embeddings, read_shop_columns
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
@@ -169,14 +167,15 @@ def _cluster(options: argparse.Namespace) -> int:
     titles = [clean(title) for title in catalogue.title]
     clusters = clustering.fit(titles, text.matrix)
     if options.csv is not None:
-        _write_groups(options.csv, catalogue, titles, clusters)
+        write_csv("--csv", options.csv, _members(catalogue, titles, clusters))
     if options.html is not None:
         rows = drawn_for_map(clusters.label)
         with progress("draw the map", 1) as advance:
             places = projected(text.matrix[rows])
             advance(1)
         name = options.table.name if options.table else settings.shop
-        made = page(name, [catalogue.ids.ids[row] for row in rows], titles, clusters, rows, places)
+        drawn = [catalogue.ids.ids[row] for row in rows]
+        made = cluster_page(name, drawn, titles, clusters, rows, places)
         write("--html", options.html, made)
     _print_groups(clusters, titles)
     return 0
@@ -237,14 +236,12 @@ def _examples(rows: Sequence[int], titles: Sequence[str]) -> str:
     return cut("; ".join(list(distinct)[:EXAMPLES]), EXAMPLE_WIDTH)
 
 
-def _write_groups(
-    path: Path, catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
-) -> None:
+def _members(
+    catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
+) -> Iterator[tuple[object, ...]]:
+    """The rows of the CSV file: each item with its group, if it is in one."""
     names = [group.name for group in clusters.groups]
     labels = clusters.label.tolist()
-    with written("--csv", path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["item", "cluster", "name", "title"])
-        for item, number, title in zip(catalogue.ids.ids, labels, titles, strict=True):
-            group = (number, names[number]) if number >= 0 else ("", "")
-            writer.writerow([item, *group, title])
+    yield "item", "cluster", "name", "title"
+    for item, label, title in zip(catalogue.ids.ids, labels, titles, strict=True):
+        yield item, *((label, names[label]) if label >= 0 else ("", "")), title

@@ -1,9 +1,10 @@
 """Output of commands: tables, JSON and files; progress and the state of a run on stderr."""
 
+import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,6 +111,12 @@ def write(option: str, path: Path, text: str) -> None:
     """Write a text file that an option names. Raises: ConfigError."""
     with written(option, path):
         path.write_text(text, encoding="utf-8")
+
+
+def write_csv(option: str, path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file that an option names, its columns first. Raises: ConfigError."""
+    with written(option, path), path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 @contextmanager
