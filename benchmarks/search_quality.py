@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.machine import machine
 from recommender import registry
 from recommender.cli.session import settings_of
-from recommender.cli.terminal import console, progress, table
+from recommender.cli.terminal import console, progress, right, table
 from recommender.core.documents import clean
 from recommender.insights.search import Searcher, searcher
 from recommender.pipeline import content_embeddings, read_shop_columns
@@ -52,9 +52,8 @@ def main() -> None:
         for name, find in ways(made).items()
     ]
     shown = console()
-    headings = [("search", "left"), ("queries", "left"), ("first ten", "right"), ("first", "right")]
     shown.print(f"{len(asked)} queries of {len(catalogue):,} items, seed {options.seed}")
-    shown.print(table(headings, rows))
+    shown.print(table(["search", "queries", *right("first ten", "first")], rows))
     fresh = searcher(0, catalogue, content_embeddings(job, read)[name], choice)
     median, late, busy = times_ms(fresh, asked)
     about = machine()

@@ -1,15 +1,83 @@
-"""The parser of the command line, and the arguments that several commands share."""
+"""The parser of the command line, how a command is declared, and arguments that several share."""
 
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
-
-from recommender.errors import DataError
+from typing import Any, NoReturn
 
 USAGE = 2
+
+Argument = tuple[str, Mapping[str, Any]]
+"""The name of an argument, and how `argparse` declares it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: the function that it runs, or else its `actions`, and what its help shows."""
+
+    name: str
+    description: str = ""
+    arguments: tuple[Argument, ...] = ()
+    run: Callable[[argparse.Namespace], int] | None = None
+    actions: tuple["Command", ...] = ()
+
+
+def command(
+    name: str, description: str = "", *arguments: Argument
+) -> Callable[[Callable[[argparse.Namespace], int]], Command]:
+    """Declare a command with the function that it runs."""
+    return lambda run: Command(name, description, arguments, run)
+
+
+def argument(name: str, text: str, **options: Any) -> Argument:  # noqa: ANN401 - as argparse has them
+    """An argument, with the text that help shows."""
+    return name, {"help": text, **options}
+
+
+def flag(name: str, text: str) -> Argument:
+    """An option without a value."""
+    return argument(name, text, action="store_true")
+
+
+def number(name: str, default: float, text: str, metavar: str | None = "N") -> Argument:
+    """An option of the type of its default, which help shows."""
+    text = f"{text} (default {default:g})"
+    return argument(name, text, type=type(default), default=default, metavar=metavar)
+
+
+def repeated(name: str, metavar: str, text: str) -> Argument:
+    """An option that can be given several times."""
+    return argument(name, text, action="append", default=[], metavar=metavar)
+
+
+def file(name: str, text: str, *, metavar: str = "FILE", required: bool = False) -> Argument:
+    """An option that names a file or folder."""
+    return argument(name, text, type=Path, required=required, metavar=metavar)
+
+
+def ids(name: str, metavar: str, text: str) -> tuple[Argument, Argument]:
+    """Ids as arguments, and `--file` for a file of them."""
+    of_file = file("--file", "read ids from FILE, one per line")
+    return argument(name, text, nargs="*", metavar=metavar), of_file
+
+
+JSON = flag("--json", "print JSON instead of a table")
+COUNT = number("-n", 12, "number of items")
+PLACEMENT = argument(
+    "--placement", "placement (default: the recipe's first)", default="", metavar="NAME"
+)
+ITEMS = ids("items", "ITEM", "item ids, as in the catalogue")
+_CONFIG = "settings file of the shop (default: $RECOMMENDER_CONFIG, then recommender.toml)"
+_SET = "override a setting, such as store.url=redis://localhost (repeatable)"
+COMMON = (
+    argument("--config", _CONFIG, metavar="FILE"),
+    argument("--set", _SET, action="append", default=[], dest="assignments", metavar="NAME=VALUE"),
+    flag("--debug", "show the traceback when the command fails"),
+)
+"""The options that every command has."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,73 +95,19 @@ class Parser(argparse.ArgumentParser):
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             self.error(f"there is no {value!r}{hint}; there are {', '.join(names)}")
 
-    def runs(self, command: Callable[[argparse.Namespace], int]) -> None:
-        """Add the options that every command has, and the function that the command runs."""
-        common = self.add_argument_group("common options")
-        common.add_argument(
-            "--config",
-            metavar="FILE",
-            help="settings file of the shop (default: $RECOMMENDER_CONFIG, then recommender.toml)",
+    def declare(self, command: Command) -> None:
+        """Add the arguments of a command and the options of all, or else the command's actions."""
+        for name, options in command.arguments:
+            self.add_argument(name, **options)
+        if command.run is not None:
+            common = self.add_argument_group("common options")
+            for name, options in COMMON:
+                common.add_argument(name, **options)
+            self.set_defaults(command=command.run)
+            return
+        actions = self.add_subparsers(
+            metavar="ACTION", required=True, dest="action", title="actions"
         )
-        common.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            dest="assignments",
-            metavar="NAME=VALUE",
-            help="override a setting, such as store.url=redis://localhost (repeatable)",
-        )
-        common.add_argument(
-            "--debug", action="store_true", help="show the traceback when the command fails"
-        )
-        self.set_defaults(command=command)
-
-
-def add_json(parser: Parser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-
-
-def add_file(parser: Parser, option: str, help_text: str, *, required: bool = False) -> None:
-    """Add an option that names a file to write."""
-    parser.add_argument(option, type=Path, required=required, metavar="FILE", help=help_text)
-
-
-def add_count(parser: Parser) -> None:
-    """Add `-n`, the number of items to show."""
-    parser.add_argument(
-        "-n", type=int, default=12, metavar="N", help="number of items (default 12)"
-    )
-
-
-def add_placement(parser: Parser) -> None:
-    """Add `--placement`, one placement of the recipe."""
-    parser.add_argument(
-        "--placement", default="", metavar="NAME", help="placement (default: the recipe's first)"
-    )
-
-
-def add_ids(parser: Parser, name: str, metavar: str, help_text: str) -> None:
-    """Add ids as arguments, and `--file` for a file of them."""
-    parser.add_argument(name, nargs="*", metavar=metavar, help=help_text)
-    parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="read ids from FILE, one per line"
-    )
-
-
-def ids_in(path: Path | None) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file that are not empty, with their numbers; none without a file.
-
-    Raises: DataError naming the file.
-    """
-    if path is None:
-        return
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
-    for number, line in enumerate(lines, 1):
-        if line:
-            yield number, line
+        for action in command.actions:
+            text = action.description
+            actions.add_parser(action.name, help=text, description=f"{text}.").declare(action)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from recommender.artifacts.runs import require_run
 from recommender.build.contents import find_build
-from recommender.cli.arguments import Parser, add_file, add_json
+from recommender.cli.arguments import JSON, argument, command, file, flag, number, repeated
 from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import console, cut, progress, table, write
+from recommender.cli.terminal import console, cut, progress, right, table, write
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.experiments import (
     Evaluation,
@@ -23,66 +23,49 @@ from recommender.evaluation.external_lists import ExternalLists, published_lists
 from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
-from recommender.pages.evaluation_report import page
+from recommender.pages.charts import evaluation_page
 from recommender.settings.model import Settings
 
 NARROW = 24
 MOST_SLICES = 6
 
 
-def add_evaluate(parser: Parser) -> None:
-    """Declare `recommender evaluate`."""
-    parser.description = (
-        "Evaluate the recipe on held-out events against baselines, with 95 % intervals. The "
-        "validation window is used unless --test is given."
-    )
-    parser.add_argument(
+@command(
+    "evaluate",
+    "Evaluate the recipe on held-out events against baselines, with 95 % intervals. The "
+    "validation window is used unless --test is given.",
+    argument(
         "--protocol",
+        "predict the rest of a basket from an item (default), the next item of a history, or the "
+        "last event of each user",
         choices=("basket", "next-item", "leave-one-out"),
         default="basket",
-        help="predict the rest of a basket from an item (default), the next item of a history, or "
-        "the last event of each user",
-    )
-    parser.add_argument(
+    ),
+    repeated(
         "--placement",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="evaluate this placement (repeatable; default: all placements of the recipe)",
-    )
-    parser.add_argument("--test", action="store_true", help="use the test period")
-    parser.add_argument(
-        "--back", type=int, default=0, metavar="N", help="move the validation window back N times"
-    )
-    parser.add_argument(
-        "--folds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="folds of simulated cold items (default 3)",
-    )
-    parser.add_argument(
+        "NAME",
+        "evaluate this placement (repeatable; default: all placements of the recipe)",
+    ),
+    flag("--test", "use the test period"),
+    argument("--back", "move the validation window back N times", type=int, default=0, metavar="N"),
+    number("--folds", 3, "folds of simulated cold items"),
+    repeated(
         "--lists",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="also evaluate lists of another system: CSV or Parquet with item, related, and score "
-        "or rank (repeatable)",
-    )
-    parser.add_argument(
+        "NAME=FILE",
+        "also evaluate lists of another system: CSV or Parquet with item, related, and score or "
+        "rank (repeatable)",
+    ),
+    argument(
         "--generation",
+        "also evaluate a published generation (default: the live one)",
         nargs="?",
         const="live",
         metavar="NUMBER",
-        help="also evaluate a published generation (default: the live one)",
-    )
-    add_json(parser)
-    add_file(parser, "--html", "also write a page with charts")
-    parser.runs(evaluate_recipe)
-
-
-def evaluate_recipe(options: argparse.Namespace) -> int:
-    """Evaluate the recipe of a shop against the baselines, and print the figures."""
+    ),
+    JSON,
+    file("--html", "also write a page with charts"),
+)
+def _evaluate(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     for name in ("folds", "back"):
         if getattr(options, name) < 0:
@@ -103,7 +86,7 @@ def evaluate_recipe(options: argparse.Namespace) -> int:
         job = replace(job, recipe=job.recipe.only(options.placement))
     evaluation = evaluate(job, plan, external)
     if options.html:
-        write("--html", options.html, page(settings.shop, evaluation))
+        write("--html", options.html, evaluation_page(settings.shop, evaluation))
     if options.json:
         sys.stdout.write(json.dumps(evaluation.plain(), indent=1) + "\n")
     else:
@@ -141,7 +124,7 @@ def _generation(settings: Settings, wanted: str | None, placement: str) -> Itera
 def show(evaluation: Evaluation) -> None:
     """Print the tables of an evaluation, at most 100 columns wide."""
     shown = console()
-    shown.print(heading(evaluation), markup=False)
+    shown.print(heading(evaluation))
     shown.print()
     shown.print(_overall(evaluation.results))
     shown.print()
@@ -153,12 +136,12 @@ def show(evaluation: Evaluation) -> None:
         shown.print(_categories(evaluation))
     shown.print()
     ours = evaluation.results[0].name
-    shown.print(f"NDCG@10 of {ours} minus theirs, with 95 % interval", style="bold", markup=False)
+    shown.print(f"NDCG@10 of {ours} minus theirs, with 95 % interval", style="bold")
     shown.print(_differences(evaluation))
     shown.print()
-    shown.print(verdict(evaluation), markup=False)
+    shown.print(verdict(evaluation))
     for note in evaluation.notes:
-        shown.print(f"Note: {note}.", markup=False)
+        shown.print(f"Note: {note}.")
 
 
 def _overall(results: tuple[SystemResult, ...]) -> object:
@@ -177,19 +160,19 @@ def _overall(results: tuple[SystemResult, ...]) -> object:
             )
         )
     names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "ILS")
-    return table([("system", "left"), *((name, "right") for name in names)], rows)
+    return table(["system", *right(*names)], rows)
 
 
 def _slices(evaluation: Evaluation) -> object:
     sizes = evaluation.sizes
     names = [name for name in sizes if name != ALL and not name.startswith(CATEGORY)]
     names = names[:MOST_SLICES]
-    rows = [("queries", *(f"{sizes[name]:,}" for name in names))]
+    rows: list[tuple[str | int, ...]] = [("queries", *(sizes[name] for name in names))]
     for one in evaluation.results:
         parts = [one.slices.get(name) for name in names]
         cells = [_figure(part.metrics["ndcg"].value) if part and part.n else "-" for part in parts]
         rows.append((cut(one.name, NARROW), *cells))
-    return table([("system", "left"), *((name, "right") for name in names)], rows)
+    return table(["system", *right(*names)], rows)
 
 
 def _categories(evaluation: Evaluation) -> object:
@@ -203,22 +186,15 @@ def _categories(evaluation: Evaluation) -> object:
         rows.append(
             (
                 cut(name.removeprefix(CATEGORY), NARROW),
-                f"{n:,}",
+                n,
                 _figure(mean.value),
                 _range(mean),
                 cut(best.name, NARROW),
                 _figure(best.ndcg(name).value),
             )
         )
-    headings = [
-        ("category", "left"),
-        ("queries", "right"),
-        (cut(ours.name, NARROW), "right"),
-        ("95 %", "right"),
-        ("best of the others", "left"),
-        ("NDCG", "right"),
-    ]
-    return table(headings, rows)
+    figures = right("queries", cut(ours.name, NARROW), "95 %")
+    return table(["category", *figures, "best of the others", *right("NDCG")], rows)
 
 
 def _differences(evaluation: Evaluation) -> object:
@@ -234,13 +210,7 @@ def _differences(evaluation: Evaluation) -> object:
                 _signed(cold) if cold else "",
             )
         )
-    headings = [
-        ("against", "left"),
-        ("all", "left"),
-        ("worst slice", "left"),
-        (COLD, "left"),
-    ]
-    return table(headings, rows)
+    return table(["against", "all", "worst slice", COLD], rows)
 
 
 def _figure(value: float) -> str:

@@ -1,7 +1,6 @@
 """`recommender explain` and `lint`."""
 
 import argparse
-import csv
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,10 +9,10 @@ from rich.console import Console
 
 from recommender.build.contents import placements, read_catalogue
 from recommender.build.job import resumed
-from recommender.cli.arguments import Parser, add_file, add_json, add_placement
+from recommender.cli.arguments import JSON, PLACEMENT, argument, command, file
 from recommender.cli.lookup import unknown_item
 from recommender.cli.session import live_lists, settings_of
-from recommender.cli.terminal import console, print_json, progress, table, written
+from recommender.cli.terminal import console, print_json, progress, right, table, write_csv
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
@@ -35,30 +34,15 @@ _EFFECTS = {
 }
 
 
-def add_explain(parser: Parser) -> None:
-    """Declare `recommender explain`."""
-    parser.description = (
-        "Explain why the item OTHER is in the related list of ITEM, or why not: their similarity, "
-        "how often they were bought together, and what each stage of the pipeline made of the pair."
-    )
-    parser.add_argument("item", metavar="ITEM", help="id of the item whose list it is")
-    parser.add_argument("other", metavar="OTHER", help="id of the item to look for in the list")
-    add_placement(parser)
-    add_json(parser)
-    parser.runs(_explain)
-
-
-def add_lint(parser: Parser) -> None:
-    """Declare `recommender lint`."""
-    parser.description = (
-        "Find problems in the catalogue, such as duplicate titles or missing prices, and in the "
-        "live lists. The exit code is 0 whatever is found."
-    )
-    add_file(parser, "--csv", "write all findings to a CSV file")
-    add_json(parser)
-    parser.runs(_lint)
-
-
+@command(
+    "explain",
+    "Explain why the item OTHER is in the related list of ITEM, or why not: their similarity, "
+    "how often they were bought together, and what each stage of the pipeline made of the pair.",
+    argument("item", "id of the item whose list it is", metavar="ITEM"),
+    argument("other", "id of the item to look for in the list", metavar="OTHER"),
+    PLACEMENT,
+    JSON,
+)
 def _explain(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     live, description = live_lists(settings)
@@ -92,13 +76,13 @@ def _print_explanation(
     shown.print(f"Is {found.other} in the {found.placement} list of {found.item}?")
     shown.print(
         table(
-            [("", "left"), ("", "left"), ("", "fold")],
+            ["", "", ("", "fold")],
             [("  list of", found.item, titles[0]), ("  looked for", found.other, titles[1])],
         )
     )
     answer = "Yes" if found.standing else "No"
-    shown.print(f"\n{answer}: {found.verdict}.", style="bold", markup=False)
-    shown.print(f"({description})\n", markup=False)
+    shown.print(f"\n{answer}: {found.verdict}.", style="bold")
+    shown.print(f"({description})\n")
     shown.print("What is known about the two", style="bold")
     _print_pair(shown, found)
     shown.print("\nWhat the stages of the pipeline did", style="bold")
@@ -129,7 +113,7 @@ def _print_pair(shown: Console, found: Explanation) -> None:
         if one.units:
             counts += f", by {one.users:,} known users; {one.lift:,.1f} times chance"
         rows.append((f"  {one.kind} together", f"{one.units:,} times", counts))
-    shown.print(table([("", "left"), ("", "right"), ("", "left")], rows))
+    shown.print(table(["", *right(""), ""], rows))
 
 
 def _print_stages(shown: Console, found: Explanation) -> None:
@@ -154,7 +138,7 @@ def _print_stages(shown: Console, found: Explanation) -> None:
         rows.append(("  merchandisers' rule", effect, f"{acted.name}: {acted.rule}"))
     rows.append(("  list", *_position(found.standing, f"of {found.entries:,}")))
     rows.append(("  the other way round", *_position(found.reverse, "in the other's list")))
-    shown.print(table([("", "left"), ("", "left"), ("", "fold")], rows))
+    shown.print(table(["", "", ("", "fold")], rows))
 
 
 def _position(position: Position | None, of: str) -> tuple[str, str]:
@@ -163,12 +147,19 @@ def _position(position: Position | None, of: str) -> tuple[str, str]:
     return f"rank {position.rank}", f"{of}, score {position.score:.3f}, {position.evidence}"
 
 
+@command(
+    "lint",
+    "Find problems in the catalogue, such as duplicate titles or missing prices, and in the live "
+    "lists. The exit code is 0 whatever is found.",
+    file("--csv", "write all findings to a CSV file"),
+    JSON,
+)
 def _lint(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     live, description = live_lists(settings)
     report = lint(settings.job(progress), live.build if live else None)
     if options.csv is not None:
-        _write_findings(options.csv, report)
+        write_csv("--csv", options.csv, [COLUMNS, *_rows(report)])
     if options.json:
         print_json(_plain(settings.shop, report, live.number if live else None))
     else:
@@ -176,11 +167,11 @@ def _lint(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(report: Report) -> Iterator[dict[str, str]]:
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     ids, titles = report.catalogue.ids.ids, report.catalogue.title
     for finding in report.findings:
         other = finding.other != NONE
-        values = (
+        yield (
             ids[finding.row],
             finding.kind,
             finding.detail,
@@ -188,14 +179,6 @@ def _rows(report: Report) -> Iterator[dict[str, str]]:
             titles[finding.row],
             titles[finding.other] if other else "",
         )
-        yield dict(zip(COLUMNS, values, strict=True))
-
-
-def _write_findings(path: Path, report: Report) -> None:
-    with written("--csv", path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(_rows(report))
 
 
 def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
@@ -204,7 +187,7 @@ def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
         "items": len(report.catalogue),
         "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
-        "findings": list(_rows(report)),
+        "findings": [dict(zip(COLUMNS, row, strict=True)) for row in _rows(report)],
     }
 
 
@@ -212,23 +195,22 @@ def _print_report(
     shown: Console, shop: str, report: Report, description: str, path: Path | None
 ) -> None:
     n_items = len(report.catalogue)
-    shown.print(f"Shop {shop}: {n_items:,} items; {description}.\n", markup=False)
+    shown.print(f"Shop {shop}: {n_items:,} items; {description}.\n")
     found = {kind: report.of_kind(kind) for kind in KINDS}
     counts = {kind: len({finding.row for finding in findings}) for kind, findings in found.items()}
     rows = [
-        (kind, f"{counts[kind]:,}", f"{counts[kind] / n_items:.1%}", meaning)
+        (kind, counts[kind], f"{counts[kind] / n_items:.1%}", meaning)
         for kind, meaning in KINDS.items()
         if counts[kind]
     ]
     if not rows:
         shown.print("Nothing found.")
         return
-    headings = [("finding", "left"), ("items", "right"), ("share", "right"), ("meaning", "left")]
-    shown.print(table(headings, rows))
+    shown.print(table(["finding", *right("items", "share"), "meaning"], rows))
     for kind, findings in found.items():
         _print_examples(shown, report, kind, findings)
     where = f"All findings are in {path}." if path else "Use --csv FILE to list all findings."
-    shown.print(f"\n{where}", markup=False)
+    shown.print(f"\n{where}")
 
 
 def _examples(findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -248,11 +230,11 @@ def _examples(findings: Sequence[Finding]) -> Iterator[Finding]:
 def _print_examples(shown: Console, report: Report, kind: str, findings: list[Finding]) -> None:
     if not findings:
         return
-    shown.print(f"\n{kind}", style="bold", markup=False)
+    shown.print(f"\n{kind}", style="bold")
     ids, titles = report.catalogue.ids.ids, report.catalogue.title
     rows: list[tuple[str, str, str]] = []
     for finding in _examples(findings):
         rows.append((f"  {ids[finding.row]}", titles[finding.row], finding.detail))
         if finding.other != NONE:
             rows.append((f"  ~ {ids[finding.other]}", titles[finding.other], ""))
-    shown.print(table([("", "left"), ("", "fold"), ("", "left")], rows))
+    shown.print(table(["", ("", "fold"), ""], rows))

@@ -5,11 +5,10 @@ import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from recommender.build.contents import find_build, read_catalogue
-from recommender.cli.arguments import Parser, add_count, add_ids, add_json, add_placement, ids_in
+from recommender.cli.arguments import COUNT, ITEMS, JSON, PLACEMENT, argument, command, flag
 from recommender.cli.session import (
     connection,
     require_live,
@@ -17,7 +16,7 @@ from recommender.cli.session import (
     settings_of,
     store_url,
 )
-from recommender.cli.terminal import console, print_json, table
+from recommender.cli.terminal import console, print_json, right, table
 from recommender.core import item_id
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
@@ -32,55 +31,17 @@ from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 
 DEADLINE_S = 10.0
-RANKED = [("#", "right"), ("item", "left"), ("title", "left"), ("score", "right")]
+RANKED = [*right("#"), "item", "title", *right("score")]
 
 
-def add_related(parser: Parser) -> None:
-    """Declare `recommender related`."""
-    parser.description = "Show the related items of an item, as a storefront gets them."
-    parser.add_argument("item", metavar="ITEM", help="item id, exactly as in the catalogue")
-    add_count(parser)
-    add_placement(parser)
-    add_json(parser)
-    parser.runs(_related)
-
-
-def add_search(parser: Parser) -> None:
-    """Declare `recommender search`."""
-    parser.description = "Find items of the live generation whose texts fit a few words."
-    parser.add_argument("query", nargs="+", metavar="WORD", help="words to search for")
-    add_count(parser)
-    parser.add_argument(
-        "--category", default="", metavar="PATH", help="only items of this category"
-    )
-    parser.add_argument("--in-stock", action="store_true", help="only items that are in stock")
-    parser.add_argument(
-        "--price-max",
-        type=float,
-        default=float("inf"),
-        metavar="PRICE",
-        help="only items up to this price",
-    )
-    add_json(parser)
-    parser.runs(_search)
-
-
-def add_hide(parser: Parser) -> None:
-    """Declare `recommender hide`."""
-    parser.description = (
-        "Remove items from all lists immediately, without a reindex. They stay hidden in later "
-        "generations until recommender unhide shows them again."
-    )
-    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
-    parser.runs(partial(_change_hidden, change=Hidden.hide, done="hidden"))
-
-
-def add_unhide(parser: Parser) -> None:
-    """Declare `recommender unhide`."""
-    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
-    parser.runs(partial(_change_hidden, change=Hidden.unhide, done="shown again"))
-
-
+@command(
+    "related",
+    "Show the related items of an item, as a storefront gets them.",
+    argument("item", "item id, exactly as in the catalogue", metavar="ITEM"),
+    COUNT,
+    PLACEMENT,
+    JSON,
+)
 def _related(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     placement = _placement(settings, options.placement)
@@ -200,7 +161,7 @@ def _print_related(
     shown = console()
     title = titles.get(answer.item, "")
     mark = "  (provisional)" if answer.item in provisional else ""
-    shown.print(f"{answer.placement}: {answer.item}  {title}{mark}", markup=False, soft_wrap=False)
+    shown.print(f"{answer.placement}: {answer.item}  {title}{mark}", soft_wrap=False)
     rows = [
         (
             str(rank),
@@ -211,11 +172,27 @@ def _print_related(
         )
         for rank, entry in enumerate(answer.items, 1)
     ]
-    shown.print(table([*RANKED, ("evidence", "left")], rows))
+    shown.print(table([*RANKED, "evidence"], rows))
     if not rows:
         shown.print("No related items.")
 
 
+@command(
+    "search",
+    "Find items of the live generation whose texts fit a few words.",
+    argument("query", "words to search for", nargs="+", metavar="WORD"),
+    COUNT,
+    argument("--category", "only items of this category", default="", metavar="PATH"),
+    flag("--in-stock", "only items that are in stock"),
+    argument(
+        "--price-max",
+        "only items up to this price",
+        type=float,
+        default=float("inf"),
+        metavar="PRICE",
+    ),
+    JSON,
+)
 def _search(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     query = checked(" ".join(options.query))
@@ -241,17 +218,32 @@ def _search(options: argparse.Namespace) -> int:
 
 def _print_hits(query: str, hits: Sequence[Hit]) -> None:
     if not hits:
-        console().print(f"Nothing fits {query!r}.", markup=False)
+        console().print(f"Nothing fits {query!r}.")
         return
     rows = [
         (str(rank), hit.item, hit.title, f"{hit.score:.3f}", hit.fit)
         for rank, hit in enumerate(hits, 1)
     ]
-    console().print(table([*RANKED, ("by", "left")], rows))
+    console().print(table([*RANKED, "by"], rows))
+
+
+@command(
+    "hide",
+    "Remove items from all lists immediately, without a reindex. They stay hidden in later "
+    "generations until recommender unhide shows them again.",
+    *ITEMS,
+)
+def _hide(options: argparse.Namespace) -> int:
+    return _change_hidden(options, Hidden.hide, "hidden")
+
+
+@command("unhide", "", *ITEMS)
+def _unhide(options: argparse.Namespace) -> int:
+    return _change_hidden(options, Hidden.unhide, "shown again")
 
 
 def _change_hidden(
-    options: argparse.Namespace, *, change: Callable[[Hidden, Sequence[str]], int], done: str
+    options: argparse.Namespace, change: Callable[[Hidden, Sequence[str]], int], done: str
 ) -> int:
     settings = settings_of(options)
     ids = [*options.items, *item_ids(options.file)]
@@ -267,6 +259,24 @@ def _change_hidden(
         f"{n_hidden:,} items of shop {settings.shop} are hidden.\n"
     )
     return 0
+
+
+def ids_in(path: Path | None) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file that are not empty, with their numbers; none without a file.
+
+    Raises: DataError naming the file.
+    """
+    if path is None:
+        return
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
+    for number, line in enumerate(lines, 1):
+        if line:
+            yield number, line
 
 
 def item_ids(path: Path | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
-from recommender.cli.arguments import Parser
+from recommender.cli.arguments import Command, Parser
 from recommender.errors import EXTRAS, RecommenderError
 
 INTERNAL, CONFIGURATION = 1, 3
@@ -53,7 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "train-words": ("modelling", "Train word vectors on the texts of the shop"),
     },
     "Run and maintain": {
-        "serve": ("serve", "Serve related items over HTTP"),
+        "serve": ("maintenance", "Serve related items over HTTP"),
         "store": ("maintenance", "Start or stop the embedded store"),
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),
@@ -108,7 +108,7 @@ def run(arguments: Sequence[str]) -> int:
 def build_parser(arguments: Sequence[str]) -> Parser:
     """The parser of the command line, with the arguments of the command that it names.
 
-    A module `recommender.cli.X` declares the arguments of its command `a-b` in `add_a_b(parser)`.
+    A module under `recommender.cli` declares its commands as objects of the type `Command`.
     """
     parser = Parser(
         prog="recommender",
@@ -125,11 +125,18 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     )
     for section in SECTIONS.values():
         for name, (module, summary) in section.items():
-            command = commands.add_parser(name, description=f"{summary}.")
+            made = commands.add_parser(name, description=f"{summary}.")
             if arguments[:1] == [name]:
-                group = import_module(f"recommender.cli.{module}")
-                getattr(group, f"add_{name.replace('-', '_')}")(command)
+                command = _declared(module, name)
+                made.description = command.description or made.description
+                made.declare(command)
     return parser
+
+
+def _declared(module: str, name: str) -> Command:
+    """The command that a module declares under a name."""
+    group = vars(import_module(f"recommender.cli.{module}"))
+    return next(each for each in group.values() if isinstance(each, Command) and each.name == name)
 
 
 def _overview() -> str:

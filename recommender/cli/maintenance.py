@@ -1,223 +1,213 @@
-"""`recommender store`, `doctor`, `config`, `gc` and `forget-user`."""
+"""`recommender serve`, `store`, `doctor`, `config`, `gc` and `forget-user`."""
 
 import argparse
-import os
+import signal
+import socket
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import tomli_w
 
-from recommender import registry
-from recommender.cli.arguments import Parser, add_ids, ids_in
-from recommender.cli.session import connection, embedded, publisher, settings_of
-from recommender.cli.terminal import console, table
-from recommender.core.cpu import multiplies_bf16, openblas_core
-from recommender.core.recipe import Choice
-from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.insights import encoding_paths
-from recommender.insights.doctor import (
-    Diagnosis,
-    examine_artifacts,
-    examine_encoding,
-    examine_folder,
-    examine_inputs,
-    examine_kernels,
-    examine_lists,
-    examine_origin,
-    examine_parts,
-    examine_servers,
+from recommender.cli.arguments import Command, argument, command, flag, ids, number
+from recommender.cli.lookup import ids_in
+from recommender.cli.session import (
+    connection,
+    embedded,
+    publisher,
+    require_live,
+    settings_of,
+    store_url,
 )
+from recommender.cli.terminal import console, right, table
+from recommender.errors import ConfigError, StoreUnavailable
+from recommender.insights.doctor import diagnose
 from recommender.insights.gc import Removal, collect_garbage
 from recommender.publishing.embedded import Embedded
-from recommender.publishing.inspection import audit, inspect_servers, uncovered_slots
-from recommender.readers.sources import paths
-from recommender.serving.connection import Store
-from recommender.settings.loading import shipped
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
+from recommender.serving.aio import AsyncRelatedItems
+from recommender.serving.connection import Store, open_store
+from recommender.settings.loading import find_file, find_files, load, shipped
 from recommender.settings.model import Settings
 from recommender.settings.tables import EMBEDDED
 
+if TYPE_CHECKING:
+    from recommender.service.live_search import LiveSearch
+
+GRACE_S = 5
+"""How long open requests may take after `serve` is asked to end."""
 MEBIBYTE = 1024 * 1024
-SAMPLE = 1000
 
 
-def add_store(parser: Parser) -> None:
-    """Declare `recommender store` with its actions."""
-    parser.description = (
-        "Start or stop the embedded store. Commands start it when they need it; start it for a "
-        "storefront that runs next to them."
-    )
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", title="actions")
-    for name, summary, action in (
-        ("start", "Start the embedded store and print its URL", _start_store),
-        ("stop", "Save and stop the embedded store", _stop_store),
-        ("url", "Print the URL of the running embedded store", _print_url),
-    ):
-        made = actions.add_parser(name, help=summary, description=f"{summary}.")
-        made.runs(partial(_with_store, action=action))
+@command(
+    "serve",
+    "Serve related items over HTTP, for the shop of --config or for all shops whose settings files "
+    "$RECOMMENDER_CONFIG names, separated by colons.",
+    argument("--host", "address to listen on (default 127.0.0.1)", default="127.0.0.1"),
+    number("--port", 8080, "port to listen on", metavar=None),
+    argument("--api-keys", "accept only requests with a key of FILE, one per line", metavar="FILE"),
+    flag("--search", "also serve text search"),
+)
+def _serve(options: argparse.Namespace) -> int:
+    import uvicorn
+
+    from recommender.service.app import create_app
+
+    api_keys = _api_keys(options.api_keys)
+    with ExitStack() as stores, listening(options.host, options.port) as listener:
+        found = _settings(options)
+        urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
+        shops = {shop: AsyncRelatedItems(url, shop) for shop, url in urls.items()}
+        searches = {
+            each.shop: live_search(each, stores.enter_context(open_store(urls[each.shop])))
+            for each in (found if options.search else ())
+        }
+        config = uvicorn.Config(
+            create_app(shops, api_keys, searches),
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        # uvicorn raises the signal again when it ends: the stores must be closed even then.
+        signal.signal(signal.SIGTERM, _end)
+        _print_urls(shops, searches, listener)
+        uvicorn.Server(config).run(sockets=[listener])
+    return 0
 
 
-def add_doctor(parser: Parser) -> None:
-    """Declare `recommender doctor`."""
-    parser.description = (
-        "Check the installed packages, the settings, the input files, the artifacts and the store. "
-        "The exit code is 3 if something must be fixed, 7 if the store is unavailable."
-    )
-    parser.add_argument(
-        "--speed",
-        action="store_true",
-        help="also measure how fast texts are encoded and recommend the best settings",
-    )
-    parser.runs(_doctor)
+def _settings(options: argparse.Namespace) -> list[Settings]:
+    files = [find_file(options.config)] if options.config else find_files()
+    read = [load(path, options.assignments) for path in files]
+    names = [settings.shop for settings in read]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"shop {name!r}: {names.count(name)} settings files name it")
+    return read
 
 
-def add_config(parser: Parser) -> None:
-    """Declare `recommender config`."""
-    parser.description = "Print the settings in force as TOML, with secrets masked."
-    parser.add_argument(
-        "--defaults",
-        action="store_true",
-        help="print all settings with their defaults and an explanation instead",
-    )
-    parser.runs(_config)
+def live_search(settings: Settings, store: Store) -> "LiveSearch":
+    """A search that follows the live generation of a shop."""
+    from recommender.insights.search import searcher_of
+    from recommender.service.live_search import LiveSearch
+
+    artifacts, api = settings.artifact_store(), settings.text_api.text_api()
+
+    def look() -> tuple[int, frozenset[str]]:
+        live = require_live(Publisher(store, settings.shop))
+        return live.id, frozenset(Hidden(store, settings.shop).hidden())
+
+    return LiveSearch(settings.shop, look, lambda number: searcher_of(artifacts, number, api))
 
 
-def add_gc(parser: Parser) -> None:
-    """Declare `recommender gc`."""
-    parser.description = (
-        "Delete the artifacts that no generation and none of the last artifacts.keep_runs runs "
-        "needs."
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print what would be deleted, delete nothing"
-    )
-    parser.runs(_gc)
+def _api_keys(path: str | None) -> frozenset[str]:
+    """The API keys of a file, one per line. Raises: ConfigError."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--api-keys {path}: cannot be read: {error}") from error
+    if not lines:
+        raise ConfigError(f"--api-keys {path}: contains no key; write one per line")
+    return frozenset(lines)
 
 
-def add_forget_user(parser: Parser) -> None:
-    """Declare `recommender forget-user`."""
-    parser.description = (
-        "Exclude all events of some users from every later run. The next reindex publishes lists "
-        "without them."
-    )
-    add_ids(parser, "users", "USER", "user ids, as in the input files")
-    parser.runs(_forget_user)
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address. Raises: ConfigError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there: {error}") from error
+    # asyncio sets this only for sockets that are marked as TCP, which this one is not. Without it,
+    # the second half of an answer waits 40 ms for the client to acknowledge the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def _with_store(options: argparse.Namespace, *, action: Callable[[Embedded], str]) -> int:
+def _print_urls(
+    shops: Mapping[str, object], searches: Mapping[str, object], listener: socket.socket
+) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    for shop in shops:
+        sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/items/ITEM/related\n")
+        if shop in searches:
+            sys.stdout.write(f"http://{shown}:{port}/v1/{shop}/search?q=WORDS\n")
+    sys.stdout.flush()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+@command("start", "Start the embedded store and print its URL")
+def _start_store(options: argparse.Namespace) -> int:
+    return _say(_embedded_store(options).start())
+
+
+@command("stop", "Save and stop the embedded store")
+def _stop_store(options: argparse.Namespace) -> int:
+    return _say("stopped" if _embedded_store(options).stop() else "was not running")
+
+
+@command("url", "Print the URL of the running embedded store")
+def _print_url(options: argparse.Namespace) -> int:
+    url = _embedded_store(options).url()
+    if url is None:
+        raise StoreUnavailable("the embedded store is not running; run recommender store start")
+    return _say(url)
+
+
+STORE = Command(
+    "store",
+    "Start or stop the embedded store. Commands start it when they need it; start it for a "
+    "storefront that runs next to them.",
+    actions=(_start_store, _stop_store, _print_url),
+)
+
+
+def _embedded_store(options: argparse.Namespace) -> Embedded:
     settings = settings_of(options)
     if settings.store.url != EMBEDDED:
         raise ConfigError("store.url names a server; this command is for the embedded store only")
-    sys.stdout.write(f"{action(embedded(settings))}\n")
+    return embedded(settings)
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(f"{text}\n")
     return 0
 
 
-def _start_store(store: Embedded) -> str:
-    return store.start()
-
-
-def _stop_store(store: Embedded) -> str:
-    return "stopped" if store.stop() else "was not running"
-
-
-def _print_url(store: Embedded) -> str:
-    url = store.url()
-    if url is None:
-        raise StoreUnavailable("the embedded store is not running; run recommender store start")
-    return url
-
-
+@command(
+    "doctor",
+    "Check the installed packages, the settings, the input files, the artifacts and the store. "
+    "The exit code is 3 if something must be fixed, 7 if the store is unavailable.",
+    flag("--speed", "also measure how fast texts are encoded and recommend the best settings"),
+)
 def _doctor(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    findings = [
-        *examine_parts(),
-        *_content(settings, measure=options.speed),
-        examine_kernels(os.environ.get("OPENBLAS_CORETYPE"), openblas_core()),
-        _recipe(settings),
-        *examine_inputs(_input_paths(settings)),
-        examine_folder("state folder", settings.state.folder),
-        examine_artifacts(settings.artifact_store()),
-    ]
-    store, reachable = _store(settings)
-    findings += store
+    findings = list(diagnose(settings, connection(settings), measure=options.speed))
     rows = [(one.verdict, one.what, one.detail) for one in findings]
-    console().print(table([("", "left"), ("checked", "left"), ("found", "wrap")], rows))
-    if not reachable:
+    console().print(table(["", "checked", ("found", "wrap")], rows))
+    faults = [one.what for one in findings if one.verdict == "fault"]
+    if "store" in faults:
         raise StoreUnavailable("the store cannot be reached; see above")
-    faults = sum(one.verdict == "fault" for one in findings)
     if faults:
-        raise ConfigError(f"{faults} to fix; see above")
+        raise ConfigError(f"{len(faults)} to fix; see above")
     return 0
 
 
-def _store(settings: Settings) -> tuple[list[Diagnosis], bool]:
-    try:
-        with connection(settings) as store:
-            findings = examine_servers(inspect_servers(store), uncovered_slots(store))
-            return [*findings, _lists(store, settings.shop)], True
-    except StoreUnavailable as error:
-        return [Diagnosis("store", "fault", str(error))], False
-
-
-def _content(settings: Settings, *, measure: bool) -> list[Diagnosis]:
-    """What each content origin of the recipe needs."""
-    found: list[Diagnosis] = []
-    for name, choice in settings.recipe.content.items():
-        if choice.use in registry.CONTENT_ORIGINS:
-            found += examine_origin(f"content {name}", partial(registry.content_origin, choice))
-            continue
-        api = settings.text_api.text_api()
-        found += examine_origin("text model", partial(registry.text_encoder, choice, api))
-        found += _encoding(name, choice, measure=measure)
-    return found
-
-
-def _encoding(name: str, text: Choice, *, measure: bool) -> list[Diagnosis]:
-    if text.use != encoding_paths.SENTENCE_TRANSFORMERS:
-        return []
-    found = [examine_encoding(name, text.parameters, bf16=multiplies_bf16())]
-    if not measure:
-        return found
-    try:
-        measured = encoding_paths.measured(text, encoding_paths.sample_texts(SAMPLE))
-    except RecommenderError as error:
-        return [*found, Diagnosis("speed", "fault", str(error))]
-    for path in measured:
-        near = path.fidelity
-        figures = (
-            f"{path.name}: {path.texts_per_s:,.0f} short texts a second, cosine with fp32 "
-            f"{near.mean_cosine:.5f} (least {near.least_cosine:.5f}), "
-            f"{near.nearest_kept:.1%} of the ten nearest kept"
-        )
-        found.append(Diagnosis("speed", "ok", figures))
-    best = encoding_paths.proposed(measured).parameters
-    wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
-    return [*found, Diagnosis("proposal", "ok", f"recipe.content.{name} = {{ {wanted} }}")]
-
-
-def _recipe(settings: Settings) -> Diagnosis:
-    recipe = settings.recipe.recipe()
-    try:
-        registry.check(recipe)
-    except RecommenderError as error:
-        return Diagnosis("recipe", "fault", str(error))
-    return Diagnosis("recipe", "ok", recipe.digest[:12])
-
-
-def _input_paths(settings: Settings) -> list[str]:
-    places = list(paths(settings.catalogue.path))
-    for source in settings.interactions:
-        places += paths(source.path)
-    return places
-
-
-def _lists(store: Store, shop: str) -> Diagnosis:
-    try:
-        return examine_lists(audit(store, shop))
-    except StoreUnavailable as error:
-        return Diagnosis("lists", "fault", str(error))
-
-
+@command(
+    "config",
+    "Print the settings in force as TOML, with secrets masked.",
+    flag("--defaults", "print all settings with their defaults and an explanation instead"),
+)
 def _config(options: argparse.Namespace) -> int:
     if options.defaults:
         sys.stdout.write(shipped("config/default.toml").read_text(encoding="utf-8"))
@@ -226,6 +216,11 @@ def _config(options: argparse.Namespace) -> int:
     return 0
 
 
+@command(
+    "gc",
+    "Delete the artifacts that no generation and none of the last artifacts.keep_runs runs needs.",
+    flag("--dry-run", "print what would be deleted, delete nothing"),
+)
 def _gc(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -243,8 +238,7 @@ def _gc(options: argparse.Namespace) -> int:
 def _print_removal(removal: Removal, verb: str) -> None:
     shown = console()
     if removal.artifacts:
-        rows = [(step, f"{count:,}") for step, count in removal.artifacts.items()]
-        shown.print(table([("artifacts", "left"), (verb, "right")], rows))
+        shown.print(table(["artifacts", *right(verb)], [*removal.artifacts.items()]))
     total = sum(removal.artifacts.values())
     shown.print(
         f"{total:,} artifacts and {removal.runs:,} run records {verb}, "
@@ -258,18 +252,24 @@ def _print_removal(removal: Removal, verb: str) -> None:
         shown.print("A run began in the meantime: run this command again when it has ended.")
 
 
+@command(
+    "forget-user",
+    "Exclude all events of some users from every later run. The next reindex publishes lists "
+    "without them.",
+    *ids("users", "USER", "user ids, as in the input files"),
+)
 def _forget_user(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     users = {*options.users, *(value for _, value in ids_in(options.file))}
-    ids = {value.strip() for value in users} - {""}
-    if not ids:
+    forgotten = {value.strip() for value in users} - {""}
+    if not forgotten:
         raise ConfigError("no user: name some, or a --file with one id per line")
-    added = settings.forgotten().add(sorted(ids))
+    added = settings.forgotten().add(sorted(forgotten))
     sys.stdout.write(
-        f"{added:,} users of shop {settings.shop} forgotten, {len(ids) - added:,} were already. "
-        "Runs that begin from now on do not read their events, and the next recommender reindex "
-        "publishes lists without them.\nArtifacts of earlier runs contain what was read of them, "
-        "under a keyed hash, until no generation and none of the last artifacts.keep_runs = "
+        f"{added:,} users of shop {settings.shop} forgotten, {len(forgotten) - added:,} were "
+        "already. Runs that begin from now on do not read their events, and the next recommender "
+        "reindex publishes lists without them.\nArtifacts of earlier runs contain what was read of "
+        "them, under a keyed hash, until no generation and none of the last artifacts.keep_runs = "
         f"{settings.artifacts.keep_runs} runs needs them; then recommender gc removes them.\n"
     )
     return 0

@@ -1,17 +1,15 @@
 """`recommender tune`, `finetune`, `train-words` and `cluster`."""
 
 import argparse
-import csv
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import tomli_w
 
 from recommender.build.job import Job
-from recommender.cli.arguments import Parser, add_file
+from recommender.cli.arguments import argument, command, file, number, repeated
 from recommender.cli.session import settings_of
-from recommender.cli.terminal import console, cut, progress, table, write, written
+from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv
 from recommender.core.catalogue import Catalogue
 from recommender.core.documents import clean
 from recommender.core.recipe import Recipe
@@ -23,7 +21,7 @@ from recommender.evaluation.report import COLD
 from recommender.evaluation.tuning import Trial, tune
 from recommender.evaluation.word_vectors import WordTraining, train_words
 from recommender.insights.clusters import Clustering, Clusters, drawn_for_map, projected
-from recommender.pages.cluster_map import page
+from recommender.pages.charts import cluster_page
 from recommender.pipeline import content_embeddings, read_shop_columns
 from recommender.settings.loading import load_without_file
 from recommender.settings.model import Settings
@@ -34,82 +32,14 @@ UNNAMED = "(various)"
 FIGURES = ("queries", "before", "after", "gain, 95 % interval")
 
 
-def add_tune(parser: Parser) -> None:
-    """Declare `recommender tune`."""
-    parser.description = (
-        "Search for a better recipe on the validation windows, and write it to a file. The test "
-        "period is never used."
-    )
-    parser.add_argument(
-        "--minutes", type=float, default=30.0, help="start no trial after this time (default 30)"
-    )
-    parser.add_argument(
-        "--windows", type=int, default=2, metavar="N", help="number of windows (default 2)"
-    )
-    add_file(parser, "--out", "recipe file to write", required=True)
-    parser.runs(_tune)
-
-
-def add_finetune(parser: Parser) -> None:
-    """Declare `recommender finetune`."""
-    parser.description = (
-        "Fine-tune the text model on items that were bought together, and write it to a folder if "
-        "it is better on the validation window. The exit code is 6 if it is not."
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="model folder to write"
-    )
-    parser.add_argument(
-        "--steps", type=int, default=400, metavar="N", help="maximum number of steps (default 400)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default 0)")
-    parser.runs(_finetune)
-
-
-def add_train_words(parser: Parser) -> None:
-    """Declare `recommender train-words`."""
-    parser.description = (
-        "Train word vectors on the texts and baskets of the shop, for the text encoder static."
-    )
-    add_file(parser, "--out", "file to write, such as words.bin", required=True)
-    parser.add_argument(
-        "--dimensions", type=int, default=256, metavar="N", help="dimensions (default 256)"
-    )
-    parser.add_argument(
-        "--min-texts",
-        type=int,
-        default=1,
-        metavar="N",
-        help="ignore words that are in fewer texts (default 1)",
-    )
-    parser.runs(_train_words)
-
-
-def add_cluster(parser: Parser) -> None:
-    """Declare `recommender cluster`."""
-    parser.description = (
-        "Group the items of the catalogue, or the rows of any table with an id and a text, by "
-        "their texts, and name the groups."
-    )
-    parser.add_argument(
-        "--table", type=Path, metavar="FILE", help="CSV, JSON lines or Parquet file to group"
-    )
-    parser.add_argument("--id", default="", metavar="COLUMN", help="column of ids in the table")
-    parser.add_argument(
-        "--text",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="column of texts in the table (repeatable)",
-    )
-    parser.add_argument(
-        "--k", default="auto", metavar="N", help="number of groups (default: chosen by the data)"
-    )
-    add_file(parser, "--csv", "write item, cluster, name and title to a CSV file")
-    add_file(parser, "--html", "write a map of the groups")
-    parser.runs(_cluster)
-
-
+@command(
+    "tune",
+    "Search for a better recipe on the validation windows, and write it to a file. The test "
+    "period is never used.",
+    number("--minutes", 30.0, "start no trial after this time", metavar=None),
+    number("--windows", 2, "number of windows"),
+    file("--out", "recipe file to write", required=True),
+)
 def _tune(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     if options.minutes <= 0 or options.windows < 1:
@@ -131,7 +61,7 @@ def _tune(options: argparse.Namespace) -> int:
 
     def watch(trial: Trial) -> None:
         mark = "taken" if trial.taken else "     "
-        shown.print(f"{trial.ndcg:.4f}  {mark}  {trial.change}", markup=False)
+        shown.print(f"{trial.ndcg:.4f}  {mark}  {trial.change}")
 
     recipe, best = tune(job.recipe, harnesses, lambda: time.monotonic() >= ends, watch)
     write("--out", options.out, _recipe_file(recipe, best, settings.shop))
@@ -150,6 +80,14 @@ def _recipe_file(recipe: Recipe, best: Trial, shop: str) -> str:
     return "\n".join([heading, *figures, "", tomli_w.dumps(recipe.plain())])
 
 
+@command(
+    "finetune",
+    "Fine-tune the text model on items that were bought together, and write it to a folder if it "
+    "is better on the validation window. The exit code is 6 if it is not.",
+    file("--out", "model folder to write", metavar="FOLDER", required=True),
+    number("--steps", 400, "maximum number of steps"),
+    number("--seed", 0, "random seed"),
+)
 def _finetune(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     if options.out.exists():
@@ -172,7 +110,7 @@ def _finetune(options: argparse.Namespace) -> int:
         )
     save(settings.job(progress), model, options.out)
     shown = console()
-    shown.print(f"\nWritten to {options.out}; its README.md describes the model.", markup=False)
+    shown.print(f"\nWritten to {options.out}; its README.md describes the model.")
     shown.print(
         f"Use it: recommender reindex --set recipe.content.text.model={options.out.resolve()}"
     )
@@ -180,20 +118,26 @@ def _finetune(options: argparse.Namespace) -> int:
 
 
 def _print_result(result: FinetuningResult) -> None:
-    headings = [("text alone, NDCG@10", "left"), *((name, "right") for name in FIGURES)]
     rows = [
         (
             name,
-            f"{result.n[name]:,}",
+            result.n[name],
             f"{result.before[name].value:.4f}",
             f"{result.after[name].value:.4f}",
             f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
         )
         for name, gain in result.gain.items()
     ]
-    console().print(table(headings, rows))
+    console().print(table(["text alone, NDCG@10", *right(*FIGURES)], rows))
 
 
+@command(
+    "train-words",
+    "Train word vectors on the texts and baskets of the shop, for the text encoder static.",
+    file("--out", "file to write, such as words.bin", required=True),
+    number("--dimensions", 256, "dimensions"),
+    number("--min-texts", 1, "ignore words that are in fewer texts"),
+)
 def _train_words(options: argparse.Namespace) -> int:
     training = WordTraining(options.dimensions, options.min_texts)
     vectors = train_words(settings_of(options).job(progress), training, options.out)
@@ -201,10 +145,21 @@ def _train_words(options: argparse.Namespace) -> int:
     setting = f'in the recipe: text = {{ use = "static", path = "{options.out.resolve()}" }}'
     shown = console()
     shown.print(f"{count:,} words of {dimensions} dimensions in {options.out}")
-    shown.print(setting, markup=False, soft_wrap=True)
+    shown.print(setting, soft_wrap=True)
     return 0
 
 
+@command(
+    "cluster",
+    "Group the items of the catalogue, or the rows of any table with an id and a text, by their "
+    "texts, and name the groups.",
+    file("--table", "CSV, JSON lines or Parquet file to group"),
+    argument("--id", "column of ids in the table", default="", metavar="COLUMN"),
+    repeated("--text", "COLUMN", "column of texts in the table (repeatable)"),
+    argument("--k", "number of groups (default: chosen by the data)", default="auto", metavar="N"),
+    file("--csv", "write item, cluster, name and title to a CSV file"),
+    file("--html", "write a map of the groups"),
+)
 def _cluster(options: argparse.Namespace) -> int:
     settings = _of_table(options) if options.table else settings_of(options)
     clustering = Clustering(k=_number(options.k))
@@ -212,14 +167,15 @@ def _cluster(options: argparse.Namespace) -> int:
     titles = [clean(title) for title in catalogue.title]
     clusters = clustering.fit(titles, text.matrix)
     if options.csv is not None:
-        _write_groups(options.csv, catalogue, titles, clusters)
+        write_csv("--csv", options.csv, _members(catalogue, titles, clusters))
     if options.html is not None:
         rows = drawn_for_map(clusters.label)
         with progress("draw the map", 1) as advance:
             places = projected(text.matrix[rows])
             advance(1)
         name = options.table.name if options.table else settings.shop
-        made = page(name, [catalogue.ids.ids[row] for row in rows], titles, clusters, rows, places)
+        drawn = [catalogue.ids.ids[row] for row in rows]
+        made = cluster_page(name, drawn, titles, clusters, rows, places)
         write("--html", options.html, made)
     _print_groups(clusters, titles)
     return 0
@@ -263,10 +219,10 @@ def _embedded(job: Job) -> tuple[Catalogue, Embeddings]:
 def _print_groups(clusters: Clusters, titles: Sequence[str]) -> None:
     shown = console()
     rows = [
-        (group.name or UNNAMED, f"{len(group.rows):,}", _examples(group.rows.tolist(), titles))
+        (group.name or UNNAMED, len(group.rows), _examples(group.rows.tolist(), titles))
         for group in clusters.groups[:SHOWN]
     ]
-    shown.print(table([("group", "left"), ("items", "right"), ("most typical", "fold")], rows))
+    shown.print(table(["group", *right("items"), ("most typical", "fold")], rows))
     more = len(clusters.groups) - SHOWN
     if more > 0:
         shown.print(f"and {more:,} more; --csv FILE and --html FILE have all")
@@ -280,14 +236,12 @@ def _examples(rows: Sequence[int], titles: Sequence[str]) -> str:
     return cut("; ".join(list(distinct)[:EXAMPLES]), EXAMPLE_WIDTH)
 
 
-def _write_groups(
-    path: Path, catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
-) -> None:
+def _members(
+    catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
+) -> Iterator[tuple[object, ...]]:
+    """The rows of the CSV file: each item with its group, if it is in one."""
     names = [group.name for group in clusters.groups]
     labels = clusters.label.tolist()
-    with written("--csv", path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["item", "cluster", "name", "title"])
-        for item, number, title in zip(catalogue.ids.ids, labels, titles, strict=True):
-            group = (number, names[number]) if number >= 0 else ("", "")
-            writer.writerow([item, *group, title])
+    yield "item", "cluster", "name", "title"
+    for item, label, title in zip(catalogue.ids.ids, labels, titles, strict=True):
+        yield item, *((label, names[label]) if label >= 0 else ("", "")), title

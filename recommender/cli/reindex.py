@@ -17,10 +17,10 @@ from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import read_ids
 from recommender.build.job import resumed, text_encoders
-from recommender.cli.arguments import Parser, add_ids
+from recommender.cli.arguments import ITEMS, argument, command, flag
 from recommender.cli.lookup import item_ids, show_related
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
-from recommender.cli.terminal import EarlierRun, RunLine, console, progress, table
+from recommender.cli.terminal import EarlierRun, RunLine, console, progress, right, table
 from recommender.core.telemetry import StageCost, Stopwatch
 from recommender.evaluation.harness import judge_of
 from recommender.live.encoder_subprocess import encoder_subprocess
@@ -38,44 +38,19 @@ DEMO_ITEMS = ("1098066", "7152455", "866140", "985427")
 DEMO_SHOWN = 6
 
 
-def add_reindex(parser: Parser) -> None:
-    """Declare `recommender reindex`."""
-    parser.description = (
-        "Read the catalogue and the interactions, build all related lists, and publish them as a "
-        "new generation. A run without changes does nothing; an interrupted run is resumed."
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="publish even if nothing changed or a gate fails"
-    )
-    parser.add_argument(
+@command(
+    "reindex",
+    "Read the catalogue and the interactions, build all related lists, and publish them as a new "
+    "generation. A run without changes does nothing; an interrupted run is resumed.",
+    flag("--force", "publish even if nothing changed or a gate fails"),
+    argument(
         "--canary",
+        "publish for this share of the requests only, such as 0.1",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="publish for this share of the requests only, such as 0.1",
-    )
-    parser.runs(_reindex)
-
-
-def add_refresh(parser: Parser) -> None:
-    """Declare `recommender refresh`."""
-    parser.description = (
-        "Read some items of the catalogue again, build their related lists with the models of the "
-        "live build, and publish the lists that change over the live generation."
-    )
-    add_ids(parser, "items", "ITEM", "item ids, as in the catalogue")
-    parser.runs(_refresh)
-
-
-def add_demo(parser: Parser) -> None:
-    """Declare `recommender demo`."""
-    parser.description = (
-        "Build the lists of a sample of a grocery shop with the recipe quick, and show some of "
-        "them. Everything is kept in the folder .recommender."
-    )
-    parser.runs(_demo)
-
-
+    ),
+)
 def _reindex(options: argparse.Namespace) -> int:
     reindex(settings_of(options), force=options.force, canary_share=options.canary)
     return 0
@@ -119,6 +94,12 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     return outcome
 
 
+@command(
+    "refresh",
+    "Read some items of the catalogue again, build their related lists with the models of the "
+    "live build, and publish the lists that change over the live generation.",
+    *ITEMS,
+)
 def _refresh(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     ids = checked([*options.items, *item_ids(options.file)])
@@ -153,6 +134,11 @@ def refreshed(
         return live, refresh(job, live, shop, items, encoder=encoder)
 
 
+@command(
+    "demo",
+    "Build the lists of a sample of a grocery shop with the recipe quick, and show some of them. "
+    "Everything is kept in the folder .recommender.",
+)
 def _demo(options: argparse.Namespace) -> int:
     """Build the grocery sample that ships with the package, with the working folder as its state.
 
@@ -205,19 +191,18 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     rows = [
         (
             file["name"],
-            f"{file['rows']:,}",
-            f"{file['kept']:,}",
-            f"{sum(file['left_out'].values()):,}",
-            f"{sum(file['refused'].values()):,}",
+            file["rows"],
+            file["kept"],
+            sum(file["left_out"].values()),
+            sum(file["refused"].values()),
         )
         for file in report["files"]
     ]
-    counts = [(name, "right") for name in ("rows", "kept", "left out", "refused")]
-    shown.print(table([("input", "left"), *counts], rows))
+    shown.print(table(["input", *right("rows", "kept", "left out", "refused")], rows))
     for file in report["files"]:
         for verb in ("left_out", "refused"):
             for reason, count in sorted(file[verb].items(), key=lambda pair: -pair[1]):
-                shown.print(f"  {verb.replace('_', ' ')}: {reason}: {count:,}", markup=False)
+                shown.print(f"  {verb.replace('_', ' ')}: {reason}: {count:,}")
     facts = [
         ("items", report["n_items"]),
         ("cold", report["cold_items"]),
@@ -247,20 +232,19 @@ def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
     more = f" and {len(jumps) - 3} more" if len(jumps) > 3 else ""
     shown.print(
         f"Entered the first five of many lists: {items}{more}. See recommender diff previous live.",
-        markup=False,
     )
 
 
 def print_health(shown: Console, health: Mapping[str, Any]) -> None:
     """Print which lists are short and why, and how much the lists of two placements share."""
     rows = [
-        (name, f"{found['lists']:,}", _reasons(found["by"]))
+        (name, found["lists"], _reasons(found["by"]))
         for name, found in health.get("short", {}).items()
         if found["lists"]
     ]
     if rows:
-        dropped = ("candidates dropped per list", "left")
-        shown.print(table([("placement", "left"), ("short lists", "right"), dropped], rows))
+        headings = ["placement", *right("short lists"), "candidates dropped per list"]
+        shown.print(table(headings, rows))
         shown.print()
     if health.get("overlap"):
         _print_overlap(shown, health["overlap"])
@@ -273,8 +257,8 @@ def _print_overlap(shown: Console, overlap: Sequence[Mapping[str, Any]]) -> None
         (f"{number} {name}", *(shares.get((other, name), "") for other in names[:-1]))
         for number, name in enumerate(names, start=1)
     ]
-    numbers = [(str(number), "right") for number in range(1, len(names))]
-    shown.print(table([("first ten in common", "left"), *numbers], rows))
+    numbers = right(*map(str, range(1, len(names))))
+    shown.print(table(["first ten in common", *numbers], rows))
     shown.print()
 
 
@@ -295,6 +279,5 @@ def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:
     total = sum(cost.seconds for cost in costs)
     peak = max((cost.peak_bytes for cost in costs), default=0)
     rows.append(("total", f"{total:.1f}", f"{peak / MEBIBYTE:,.0f}"))
-    headings = [("stage", "left"), ("seconds", "right"), ("peak memory, MiB", "right")]
-    shown.print(table(headings, rows))
+    shown.print(table(["stage", *right("seconds", "peak memory, MiB")], rows))
     shown.print()

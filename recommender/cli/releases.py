@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from recommender.cli.arguments import Parser, add_file
+from recommender.cli.arguments import argument, command, file
 from recommender.cli.session import publisher, save_embedded, settings_of
-from recommender.cli.terminal import console, print_cut, progress, table, write
+from recommender.cli.terminal import console, print_cut, progress, right, table, write
 from recommender.insights import diff as releases
 from recommender.insights.diff import Difference, Release
 from recommender.pages.rendering import render
@@ -17,65 +17,15 @@ from recommender.publishing.servers import servers
 from recommender.serving.connection import Store
 
 SHOWN = 10
+RELEASE = "number of a generation, or live, previous or held (the newest)"
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def add_status(parser: Parser) -> None:
-    """Declare `recommender status`."""
-    parser.description = (
-        "Show the live generation of a shop, its age, the generation that rollback returns to, and "
-        "whether a generation is being written."
-    )
-    parser.runs(_status)
-
-
-def add_generations(parser: Parser) -> None:
-    """Declare `recommender generations`."""
-    parser.description = "List the published generations of a shop, newest first."
-    parser.runs(_generations)
-
-
-def add_diff(parser: Parser) -> None:
-    """Declare `recommender diff`."""
-    parser.description = (
-        "Compare the lists of two generations: how many changed, which items entered many lists, "
-        "and which lists of best sellers changed most."
-    )
-    for name in ("old", "new"):
-        help_text = "number of a generation, or live, previous or held (the newest)"
-        parser.add_argument(name, metavar=name.upper(), help=help_text)
-    add_file(parser, "--html", "also write a page that shows lists side by side")
-    parser.runs(_diff)
-
-
-def add_approve(parser: Parser) -> None:
-    """Declare `recommender approve`."""
-    parser.add_argument(
-        "run", nargs="?", type=int, metavar="RUN", help="number of the run (default: the newest)"
-    )
-    parser.runs(_approve)
-
-
-def add_promote(parser: Parser) -> None:
-    """Declare `recommender promote`."""
-    parser.runs(_promote)
-
-
-def add_rollback(parser: Parser) -> None:
-    """Declare `recommender rollback`."""
-    parser.description = (
-        "Withdraw the canary if there is one; otherwise make an earlier generation live again."
-    )
-    parser.add_argument(
-        "generation",
-        nargs="?",
-        type=int,
-        metavar="GENERATION",
-        help="number of the generation (default: the previous one)",
-    )
-    parser.runs(_rollback)
-
-
+@command(
+    "status",
+    "Show the live generation of a shop, its age, the generation that rollback returns to, and "
+    "whether a generation is being written.",
+)
 def _status(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -102,7 +52,7 @@ def _status(options: argparse.Namespace) -> int:
     staging = [str(generation.id) for generation in generations if generation.state == "staging"]
     if staging:
         rows.append(("being written", ", ".join(staging)))
-    console().print(table([("", "left"), ("", "left")], rows))
+    console().print(table(["", ""], rows))
     return 0
 
 
@@ -114,6 +64,7 @@ def _cluster(store: Store) -> list[tuple[str, str]]:
     return [("store", f"Cluster of {len(servers(store))} primaries, {covered}")]
 
 
+@command("generations", "List the published generations of a shop, newest first.")
 def _generations(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -126,19 +77,24 @@ def _generations(options: argparse.Namespace) -> int:
             str(generation.id),
             generation.role or generation.state,
             f"{datetime.fromtimestamp(generation.created_at, UTC):{TIME}}",
-            f"{generation.n_items:,}",
-            f"{generation.n_lists:,}",
-            f"{generation.n_entries:,}",
+            generation.n_items,
+            generation.n_lists,
+            generation.n_entries,
             generation.recipe_digest[:12],
         )
         for generation in generations
     ]
-    counts = [(name, "right") for name in ("items", "lists", "entries")]
-    headings = [("generation", "right"), ("role", "left"), ("created (UTC)", "left"), *counts]
-    console().print(table([*headings, ("recipe", "left")], rows))
+    counts = right("items", "lists", "entries")
+    headings = [*right("generation"), "role", "created (UTC)", *counts, "recipe"]
+    console().print(table(headings, rows))
     return 0
 
 
+@command(
+    "approve",
+    "",
+    argument("run", "number of the run (default: the newest)", nargs="?", type=int, metavar="RUN"),
+)
 def _approve(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -150,6 +106,7 @@ def _approve(options: argparse.Namespace) -> int:
     return 0
 
 
+@command("promote")
 def _promote(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -158,6 +115,17 @@ def _promote(options: argparse.Namespace) -> int:
     return 0
 
 
+@command(
+    "rollback",
+    "Withdraw the canary if there is one; otherwise make an earlier generation live again.",
+    argument(
+        "generation",
+        "number of the generation (default: the previous one)",
+        nargs="?",
+        type=int,
+        metavar="GENERATION",
+    ),
+)
 def _rollback(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
@@ -166,6 +134,14 @@ def _rollback(options: argparse.Namespace) -> int:
     return 0
 
 
+@command(
+    "diff",
+    "Compare the lists of two generations: how many changed, which items entered many lists, and "
+    "which lists of best sellers changed most.",
+    argument("old", RELEASE, metavar="OLD"),
+    argument("new", RELEASE, metavar="NEW"),
+    file("--html", "also write a page that shows lists side by side"),
+)
 def _diff(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     store = settings.artifact_store()
@@ -187,23 +163,23 @@ def _print_diff(
     old, new = both
     shown.print(f"Shop {shop}: {old.number} ({old.role}) compared with {new.number} ({new.role}).")
     for reason in new.held:
-        shown.print(f"  held: {reason}", markup=False)
+        shown.print(f"  held: {reason}")
     rows = [
         (
             one.placement,
-            f"{one.n_common:,}",
-            f"{one.n_new:,}",
-            f"{one.n_gone:,}",
-            f"{one.n_changed:,}",
-            f"{one.n_reordered:,}",
+            one.n_common,
+            one.n_new,
+            one.n_gone,
+            one.n_changed,
+            one.n_reordered,
             f"{one.churn:.1%}",
-            f"{len(one.orphaned):,}",
+            len(one.orphaned),
         )
         for one in found
     ]
-    headings = ["items in both", "new", "gone", "changed", "reordered", "churn@10", "orphaned"]
+    figures = ["items in both", "new", "gone", "changed", "reordered", "churn@10", "orphaned"]
     shown.print()
-    shown.print(table([("placement", "left"), *((name, "right") for name in headings)], rows))
+    shown.print(table(["placement", *right(*figures)], rows))
     for one in found:
         _print_jumps(shown, one)
         _print_best_sellers(shown, one)

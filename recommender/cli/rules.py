@@ -11,7 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from recommender import pipeline
-from recommender.cli.arguments import Parser, add_file, add_json, add_placement
+from recommender.cli.arguments import (
+    JSON,
+    PLACEMENT,
+    Command,
+    argument,
+    command,
+    file,
+    flag,
+    repeated,
+)
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import (
     console,
@@ -20,6 +29,7 @@ from recommender.cli.terminal import (
     print_cut,
     print_json,
     progress,
+    right,
     table,
     write,
 )
@@ -45,45 +55,14 @@ from recommender.settings.model import Settings
 FINDINGS_SHOWN, RULES_SHOWN, LISTS_SHOWN, NAME_SHOWN = 30, 20, 8, 28
 
 
-def add_rules(parser: Parser) -> None:
-    """Declare `recommender rules` with its actions."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action", title="actions")
-
-    def action(name: str, summary: str) -> Parser:
-        made: Parser = actions.add_parser(name, help=summary, description=f"{summary}.")
-        made.add_argument(
-            "file",
-            nargs="?",
-            type=Path,
-            metavar="FILE",
-            help="rule file (default: the setting merchandising.rules)",
-        )
-        return made
-
-    checked = action("check", "Check a rule file against the catalogue and the live lists")
-    previewed = action("preview", "Show lists before and after the rules")
-    for dated in (checked, previewed):
-        dated.add_argument(
-            "--date",
-            type=date.fromisoformat,
-            metavar="DAY",
-            help="use the rules that are valid on this day, such as 2026-12-24 (default: today)",
-        )
-    add_json(checked)
-    checked.runs(_check)
-    previewed.add_argument(
-        "--item",
-        action="append",
-        default=[],
-        metavar="ITEM",
-        help="show the list of this item (repeatable; default: the lists that change most)",
-    )
-    add_placement(previewed)
-    add_file(previewed, "--html", "also write a page with more lists")
-    previewed.runs(_preview)
-    applied = action("apply", "Apply the rules to the live lists now, without a reindex")
-    applied.add_argument("--skip-unknown", action="store_true", help="leave out unknown names")
-    applied.runs(_apply)
+_NAMED = "rule file (default: the setting merchandising.rules)"
+RULE_FILE = argument("file", _NAMED, nargs="?", type=Path, metavar="FILE")
+DAY = argument(
+    "--date",
+    "use the rules that are valid on this day, such as 2026-12-24 (default: today)",
+    type=date.fromisoformat,
+    metavar="DAY",
+)
 
 
 def _path(settings: Settings, given: Path | None) -> Path:
@@ -93,6 +72,9 @@ def _path(settings: Settings, given: Path | None) -> Path:
     return path
 
 
+@command(
+    "check", "Check a rule file against the catalogue and the live lists", RULE_FILE, DAY, JSON
+)
 def _check(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     path = _path(settings, options.file)
@@ -114,6 +96,19 @@ def _check(options: argparse.Namespace) -> int:
     return DataError.exit_code if found.errors else 0
 
 
+@command(
+    "preview",
+    "Show lists before and after the rules",
+    RULE_FILE,
+    DAY,
+    repeated(
+        "--item",
+        "ITEM",
+        "show the list of this item (repeatable; default: the lists that change most)",
+    ),
+    PLACEMENT,
+    file("--html", "also write a page with more lists"),
+)
 def _preview(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     path = _path(settings, options.file)
@@ -130,6 +125,12 @@ def _preview(options: argparse.Namespace) -> int:
     return 0
 
 
+@command(
+    "apply",
+    "Apply the rules to the live lists now, without a reindex",
+    RULE_FILE,
+    flag("--skip-unknown", "leave out unknown names"),
+)
 def _apply(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     rules = required_rules(_path(settings, options.file))
@@ -149,6 +150,9 @@ def _apply(options: argparse.Namespace) -> int:
     return 0
 
 
+RULES = Command("rules", actions=(_check, _preview, _apply))
+
+
 def _print_applied(shown: Console, shop: str, generation: Generation, n_rules: int) -> None:
     rules = counted(n_rules, "rule")
     if generation.base:
@@ -161,7 +165,7 @@ def _print_applied(shown: Console, shop: str, generation: Generation, n_rules: i
             f"Generation {generation.id} of {shop} is live without an overlay: with {rules} no "
             "related list differs from it."
         )
-    shown.print(text, markup=False)
+    shown.print(text)
 
 
 def _next_reindex(settings: Settings, valid: RuleSet) -> str:
@@ -190,7 +194,6 @@ def _print_check(shown: Console, path: Path, found: Check) -> None:
         f"{path.name}, {found.today}: {counted(len(found.rules), 'rule')}"
         f"{f' ({counts})' if counts else ''}, {counted(n_errors, 'error')}, "
         f"{counted(len(found.findings) - n_errors, 'warning')}.",
-        markup=False,
     )
     _print_findings(shown, found.findings)
     _print_lists(shown, found)
@@ -218,37 +221,34 @@ def _print_findings(shown: Console, findings: Sequence[RuleFinding]) -> None:
 def _print_lists(shown: Console, found: Check) -> None:
     if not found.placements:
         return
-    counts = [(name, "right") for name in ("lists", "affected", "fall short", "of")]
-    rows = [
-        (one.placement, *map("{:,}".format, (one.n_lists, one.n_affected, one.n_short, one.shown)))
+    counts = [
+        (one.placement, one.n_lists, one.n_affected, one.n_short, one.shown)
         for one in found.placements
     ]
     shown.print()
-    shown.print(table([("placement", "left"), *counts], rows))
+    shown.print(table(["placement", *right("lists", "affected", "fall short", "of")], counts))
     valid = [report for report in found.rules if report.season == "valid"]
     if not valid:
         return
     valid.sort(key=lambda report: -report.n_lists)
-    columns = [("line", "right"), ("rule", "left"), ("does", "left"), ("lists", "right")]
     rows = [_rule_cells(report, shown.width - 50) for report in valid[:RULES_SHOWN]]
     shown.print()
-    shown.print(table(columns, rows))
+    shown.print(table([*right("line"), "rule", "does", *right("lists")], rows))
     if len(valid) > RULES_SHOWN:
         shown.print(f"and {len(valid) - RULES_SHOWN:,} more; --json has all")
 
 
-def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, str]:
+def _rule_cells(report: RuleReport, width: int) -> tuple[str, str, str, int]:
     rule = report.rule
     where = "" if rule.in_every_list or rule.pairs else f" in lists of {rule.lists_of}"
     name, does = cut(rule.name, NAME_SHOWN), cut(f"{rule}{where}", width)
-    return str(rule.line), name, does, f"{report.n_lists:,}"
+    return str(rule.line), name, does, report.n_lists
 
 
 def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -> None:
     shown.print(
         f"{path.name}: {counted(len(rules.rules), 'valid rule')}; of {found.n_lists:,} "
         f"{found.placement} lists {found.n_changed:,} differ in their first {found.shown}.",
-        markup=False,
     )
     for one in found.lists[:LISTS_SHOWN]:
         _print_list(shown, one, found.shown)
@@ -259,14 +259,13 @@ def _print_preview(shown: Console, path: Path, rules: RuleSet, found: Preview) -
 def _print_list(shown: Console, one: ChangedList, n_shown: int) -> None:
     print_cut(shown, f"\n{one.item}  {one.title}", style="bold")
     by = f"; rules: {', '.join(one.rules)}" if one.rules else ""
-    shown.print(f"{one.n_new} of {n_shown} are new{by}", markup=False)
+    shown.print(f"{one.n_new} of {n_shown} are new{by}")
     width = (shown.width - 16) // 2
     rows = []
     for place in range(max(len(one.before), len(one.after))):
         before, after = _cell(one.before, place, "-", width), _cell(one.after, place, "+", width)
         rows.append((str(place + 1), *before, *after))
-    headings = [("#", "right"), ("", "left"), ("before", "left"), ("", "left"), ("after", "left")]
-    shown.print(table(headings, rows))
+    shown.print(table([*right("#"), "", "before", "", "after"], rows))
 
 
 def _cell(entries: Sequence[Entry], place: int, mark: str, width: int) -> tuple[str, str]:

@@ -1,9 +1,10 @@
 """Output of commands: tables, JSON and files; progress and the state of a run on stderr."""
 
+import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,21 +36,31 @@ REFRESHES_PER_S = 2
 
 def console() -> Console:
     """The console of results, at most 100 columns wide."""
-    plain = Console(highlight=False, soft_wrap=False)
-    return Console(highlight=False, width=min(WIDTH, plain.width) if plain.is_terminal else WIDTH)
+    plain = Console()
+    width = min(WIDTH, plain.width) if plain.is_terminal else WIDTH
+    return Console(highlight=False, markup=False, width=width)
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
-    """A table without frames. A column is a heading and `left`, `right`, `fold` or `wrap`.
+Column = str | tuple[str, str]
+"""A heading, or a heading with `right`, `fold` or `wrap`."""
 
-    The line of headings is omitted when all are empty. Cells are shown literally: text of a shop
-    is never read as markup.
+
+def right(*headings: str) -> list[Column]:
+    """Columns whose cells are aligned to the right."""
+    return [(heading, "right") for heading in headings]
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str | int]]) -> Table:
+    """A table without frames, and without a line of headings when all are empty.
+
+    Cells are shown literally: text of a shop is never read as markup.
     """
-    headed = any(heading for heading, _ in columns)
+    named = [(column, "left") if isinstance(column, str) else column for column in columns]
+    headed = any(heading for heading, _ in named)
     made = Table(
         box=None, pad_edge=False, show_header=headed, header_style="bold", padding=(0, 2, 0, 0)
     )
-    for heading, layout in columns:
+    for heading, layout in named:
         made.add_column(
             heading,
             justify="right" if layout == "right" else "left",
@@ -58,7 +69,7 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> 
             ratio=1 if layout == "fold" else None,
         )
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(c if isinstance(c, str) else f"{c:,}") for c in row))
     return made
 
 
@@ -100,6 +111,12 @@ def write(option: str, path: Path, text: str) -> None:
     """Write a text file that an option names. Raises: ConfigError."""
     with written(option, path):
         path.write_text(text, encoding="utf-8")
+
+
+def write_csv(option: str, path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file that an option names, its columns first. Raises: ConfigError."""
+    with written(option, path), path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 @contextmanager

@@ -1,22 +1,39 @@
 """Doctor: checks whether this machine can reindex, and whether the store can serve."""
 
 import importlib.util
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from recommender import registry
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
+from recommender.core.cpu import multiplies_bf16, openblas_core
 from recommender.core.protocols import ContentOrigin, CostlyEncoder, TextEncoder
-from recommender.errors import EXTRAS, RecommenderError
-from recommender.publishing.inspection import Audit, ServerFacts
-from recommender.serving.connection import redacted
+from recommender.core.recipe import Choice
+from recommender.errors import EXTRAS, RecommenderError, StoreUnavailable
+from recommender.insights import encoding_paths
+from recommender.publishing.inspection import (
+    Audit,
+    ServerFacts,
+    audit,
+    inspect_servers,
+    uncovered_slots,
+)
+from recommender.readers.sources import paths
+from recommender.serving.connection import Store, redacted
+from recommender.settings.model import Settings
 
 Verdict = Literal["ok", "warning", "fault"]
 
+SAMPLE = 1000
+"""The number of texts by which the speed of encoding is measured."""
 LOW_DISK_BYTES = 2 * 1024**3
 OLD_SERVER = 7
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -33,6 +50,68 @@ class Diagnosis:
     what: str
     verdict: Verdict
     detail: str
+
+
+def diagnose(
+    settings: Settings, store: AbstractContextManager[Store], *, measure: bool
+) -> Iterator[Diagnosis]:
+    """Run all checks, and `measure` the speed of the text model if asked.
+
+    A store that cannot be reached is a fault of `store`.
+    """
+    yield from examine_parts()
+    for name, choice in settings.recipe.content.items():
+        yield from _content(name, choice, settings, measure=measure)
+    yield examine_kernels(os.environ.get("OPENBLAS_CORETYPE"), openblas_core())
+    try:
+        recipe = settings.recipe.recipe()
+        registry.check(recipe)
+        yield Diagnosis("recipe", "ok", recipe.digest[:12])
+    except RecommenderError as error:
+        yield Diagnosis("recipe", "fault", str(error))
+    events = (source.path for source in settings.interactions)
+    for given in (settings.catalogue.path, *events):
+        yield from examine_inputs(paths(given))
+    yield examine_folder("state folder", settings.state.folder)
+    yield examine_artifacts(settings.artifact_store())
+    try:
+        with store as connected:
+            yield from examine_servers(inspect_servers(connected), uncovered_slots(connected))
+            yield _lists(connected, settings.shop)
+    except StoreUnavailable as error:
+        yield Diagnosis("store", "fault", str(error))
+
+
+def _content(name: str, choice: Choice, settings: Settings, *, measure: bool) -> list[Diagnosis]:
+    """What one content origin of the recipe needs."""
+    if choice.use in registry.CONTENT_ORIGINS:
+        return examine_origin(f"content {name}", partial(registry.content_origin, choice))
+    api = settings.text_api.text_api()
+    found = examine_origin("text model", partial(registry.text_encoder, choice, api))
+    if choice.use == encoding_paths.SENTENCE_TRANSFORMERS:
+        found.append(examine_encoding(name, choice.parameters, bf16=multiplies_bf16()))
+        found += _speed(name, choice) if measure else ()
+    return found
+
+
+def _speed(name: str, text: Choice) -> list[Diagnosis]:
+    """The speed of each way to encode, and the best one."""
+    try:
+        measured = encoding_paths.measured(text, encoding_paths.sample_texts(SAMPLE))
+    except RecommenderError as error:
+        return [Diagnosis("speed", "fault", str(error))]
+    found = []
+    for path in measured:
+        near = path.fidelity
+        figures = (
+            f"{path.name}: {path.texts_per_s:,.0f} short texts a second, cosine with fp32 "
+            f"{near.mean_cosine:.5f} (least {near.least_cosine:.5f}), "
+            f"{near.nearest_kept:.1%} of the ten nearest kept"
+        )
+        found.append(Diagnosis("speed", "ok", figures))
+    best = encoding_paths.proposed(measured).parameters
+    wanted = ", ".join(f'{name} = "{value}"' for name, value in best.items())
+    return [*found, Diagnosis("proposal", "ok", f"recipe.content.{name} = {{ {wanted} }}")]
 
 
 def examine_parts() -> list[Diagnosis]:
@@ -150,6 +229,13 @@ def examine_servers(
         where = f"{name}: " if name else ""
         findings += [replace(one, detail=where + one.detail) for one in found]
     return findings
+
+
+def _lists(store: Store, shop: str) -> Diagnosis:
+    try:
+        return examine_lists(audit(store, shop))
+    except StoreUnavailable as error:
+        return Diagnosis("lists", "fault", str(error))
 
 
 def _slots(n_nodes: int, uncovered: str) -> Diagnosis:

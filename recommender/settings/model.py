@@ -4,23 +4,20 @@
 """
 
 import copy
-import dataclasses
 import functools
 import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field
 
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.gates import Gates
 from recommender.build.job import Job
-from recommender.core.recipe import Choice
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import ShopSource
@@ -193,7 +190,8 @@ class Settings(Table):
 
     def plain(self) -> dict[str, Any]:
         """The settings as in a file, with secrets masked and unset values omitted."""
-        plain: dict[str, Any] = _plain(self)
+        dumped = self.model_dump(mode="json", exclude={"recipe"}, exclude_none=True)
+        plain: dict[str, Any] = {name: dumped.get(name) for name in type(self).model_fields}
         plain["store"]["url"] = redacted(self.store.url)
         plain["artifacts"]["url"] = redacted(self.artifacts.url)
         plain["broker"]["url"] = redacted(self.broker.url)
@@ -216,19 +214,3 @@ class Settings(Table):
             raise ConfigError(
                 f"state.folder {self.state.folder} cannot be used: {error.strerror}"
             ) from error
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401
-    if isinstance(value, SecretStr):
-        return "***" if value.get_secret_value() else ""
-    if isinstance(value, BaseModel):
-        return _plain({name: getattr(value, name) for name in type(value).model_fields})
-    if isinstance(value, Choice):
-        return value.plain()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, Path | date) else value

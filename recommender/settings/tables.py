@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     SecretStr,
     field_validator,
@@ -56,7 +57,8 @@ def _key_length(key: SecretStr) -> SecretStr:
 
 
 ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
-Key = Annotated[SecretStr, AfterValidator(_key_length)]
+Secret = Annotated[SecretStr, PlainSerializer(lambda key: "***" if key.get_secret_value() else "")]
+Key = Annotated[Secret, AfterValidator(_key_length)]
 
 
 class Table(BaseModel):
@@ -156,7 +158,7 @@ class TextApiSettings(Table):
     """
 
     url: str = DEFAULT_URL
-    key: SecretStr = SecretStr("")
+    key: Secret = SecretStr("")
     calls_max: int = Field(default=10_000, ge=0)
     money_max: float = Field(default=10.0, ge=0)
     price_per_million: float = Field(default=0.02, ge=0)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from recommender.cli.lookup import ids_in
 from recommender.cli.main import run
 from recommender.errors import ConfigError, DataError
 from recommender.insights.search import searcher_of
@@ -181,3 +182,24 @@ def test_vectors_of_another_model_are_refused(
     )
     with pytest.raises(ConfigError, match="the model here is another"):
         searcher_of(store, 1)
+
+
+def test_ids_are_the_lines_of_a_file_as_they_are(tmp_path: Path) -> None:
+    """A byte order mark and line ends of Windows are no part of an id; spaces are."""
+    path = tmp_path / "ids.txt"
+    path.write_bytes("\ufeffa\r\n\r\nü x \n00123".encode())
+    assert list(ids_in(path)) == [(1, "a"), (3, "ü x "), (4, "00123")]
+    assert list(ids_in(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"a\n\xff", "not UTF-8, byte 2")]
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "ids.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"ids\.txt: {reason}"):
+        list(ids_in(path))

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from recommender.cli import serve
 from recommender.cli.main import run
+from recommender.cli.maintenance import listening
 from recommender.publishing.embedded import Embedded
 from tests.serving.servers import until
 from tests.support.shop_files import orders, write_shop
@@ -92,7 +92,7 @@ def test_shops_are_served_until_a_signal_ends_it(configs: tuple[Path, Path]) -> 
 
 
 def test_answers_are_not_held_back_by_nagles_algorithm() -> None:
-    with serve.listening("127.0.0.1", 0) as listener:
+    with listening("127.0.0.1", 0) as listener:
         client = socket.create_connection(listener.getsockname())
         accepted, _ = listener.accept()
         with client, accepted:

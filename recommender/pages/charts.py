@@ -1,27 +1,30 @@
-"""The page of `recommender evaluate --html`: figures by slice, charts and example lists."""
+"""Pages with charts: the report of an evaluation, and the map of clusters."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from recommender.core.arrays import FloatMatrix, Rows
 from recommender.evaluation.experiments import Evaluation, heading, verdict
 from recommender.evaluation.metrics import Interval, shown_times
 from recommender.evaluation.protocols import NextItemTask
 from recommender.evaluation.report import CATEGORY, SystemResult
+from recommender.insights.clusters import Clusters
 from recommender.pages.rendering import render
 
 SUPPORT_EDGES = (0, 1, 5, 20, 50, 200, 500)
 EXAMPLES, SHOWN, REMEMBERED = 8, 8, 4
+TITLE_LENGTH, TYPICAL = 160, 4
 WIDEST = 3
 """A scale of differences reaches to this many times their median."""
 Chart = dict[str, Any]
 
 
-def page(shop: str, evaluation: Evaluation) -> str:
-    """The page of an evaluation as HTML."""
+def evaluation_page(shop: str, evaluation: Evaluation) -> str:
+    """The page of `recommender evaluate --html`: figures by slice, charts and example lists."""
     ours, *others = evaluation.results
     best = max(others, key=lambda one: one.ndcg().value)
     next_item = isinstance(evaluation.harness.task, NextItemTask)
@@ -189,3 +192,51 @@ def _asked(evaluation: Evaluation, row: int) -> tuple[str, str]:
 def _titles(evaluation: Evaluation) -> Callable[[int], str]:
     catalogue = evaluation.harness.catalogue
     return lambda row: catalogue.title[row] or catalogue.ids.ids[row]
+
+
+def cluster_page(
+    name: str,
+    ids: Sequence[str],
+    titles: Sequence[str],
+    clusters: Clusters,
+    rows: Rows,
+    places: FloatMatrix,
+) -> str:
+    """The page of `recommender cluster --html`: a map of all groups.
+
+    Args:
+        name: of the shop or table.
+        ids: item ids of the drawn items (m,).
+        titles: of all items (n,).
+        clusters: the groups.
+        rows: which items are drawn (m,).
+        places: where they are drawn (m, 2), in a square of side 2 around 0.
+
+    """
+    points = [
+        [round(x, 4), round(y, 4), label, item, titles[row][:TITLE_LENGTH]]
+        for (x, y), label, item, row in zip(
+            places.tolist(), clusters.label[rows].tolist(), ids, rows.tolist(), strict=True
+        )
+    ]
+    sizes = [len(group.rows) for group in clusters.groups]
+    data = {
+        "names": [group.name for group in clusters.groups],
+        "sizes": sizes,
+        "examples": [
+            "; ".join(dict.fromkeys(titles[row] for row in group.rows[:TYPICAL].tolist()))
+            for group in clusters.groups
+        ],
+        "points": points,
+    }
+    return render(
+        "cluster_map.html",
+        styles=("cluster_map.css",),
+        scripts=("cluster_map.js",),
+        title=f"{name}: groups",
+        name=name,
+        n_items=sum(sizes),
+        n_groups=len(clusters.groups),
+        n_drawn=len(points),
+        data=data,
+    )

@@ -1,12 +1,14 @@
-"""The page of an evaluation: every system is in every chart, and every text is shown as text."""
+"""Pages with charts: every system and every item is there, and every text is shown as text."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recommender.cli.main import run
 from recommender.evaluation.metrics import Interval
-from recommender.pages.evaluation_report import interval_chart
+from recommender.insights.clusters import Cluster, Clusters
+from recommender.pages.charts import cluster_page, interval_chart
 from tests.pages.html import HOSTILE, read
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
@@ -87,3 +89,20 @@ def test_a_scale_of_means_begins_at_0() -> None:
     chart = interval_chart("all", 9, means, ours="ours", signed=False)
     assert (chart["low"], chart["high"]) == (0, 0.3)
     assert [row["state"] for row in chart["rows"]] == ["ours", "other"]
+
+
+def test_the_map_holds_what_is_drawn() -> None:
+    groups = (
+        Cluster(("tea", "pot"), np.array([2, 0], np.int32)),
+        Cluster((), np.array([1], np.int32)),
+    )
+    clusters = Clusters.of(groups, 4)
+    titles = ["a tea pot", HOSTILE, "tea pot", ""]
+    rows, places = np.array([0, 1], np.int32), np.array([[-1, 1], [0.12345678, 0]], np.float32)
+    parsed = read(cluster_page(HOSTILE, ["i0", "i1"], titles, clusters, rows, places))
+    (data,) = parsed.data
+    assert data["names"] == ["tea pot", ""]
+    assert data["sizes"] == [2, 1]
+    assert data["examples"] == ["tea pot; a tea pot", HOSTILE]
+    assert data["points"] == [[-1, 1, 0, "i0", "a tea pot"], [0.1235, 0, 1, "i1", HOSTILE]]
+    assert "3 items in 2 groups, 2 of them drawn." in " ".join(parsed.text.split())
