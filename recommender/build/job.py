@@ -11,7 +11,7 @@ from recommender import registry
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.paid_texts import ShardEncoder, Spending
+from recommender.build.paid_texts import PaidPlan
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
 from recommender.core.protocols import TextEncoder
@@ -66,10 +66,9 @@ class PinnedEncoder:
             )
         return encoder
 
-    def shard_encoder(self, plan: str, lock: Path) -> ShardEncoder:
-        """The encoder of the shards of a plan of texts, with the run's budget."""
-        spending = Spending(self.ledger.artifacts, plan, self.api.budget)
-        return ShardEncoder.of(self.encoder(), spending, self.ledger, self.end, lock)
+    def paid(self, plan: str) -> PaidPlan:
+        """What was paid for a plan of texts, of the run's budget."""
+        return PaidPlan(self.ledger, self.end, plan, self.api.budget)
 
 
 @dataclass(frozen=True, slots=True)
