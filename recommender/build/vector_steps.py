@@ -16,8 +16,7 @@ from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, tex
 from recommender.build.paid_texts import paying
 from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
-from recommender.core import documents as document_text
-from recommender.core.documents import documents
+from recommender.core.catalogue import DOCUMENT_FORMAT, documents
 from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
 from recommender.core.vectors import Origins, joined_content
@@ -45,7 +44,7 @@ def read_step(job: Job) -> Step:
             "source": parameters(job.source),
             "user_key": hashlib.sha256(job.user_key).hexdigest(),
             "forgotten": sorted(forgotten),
-            "documents": document_text.FORMAT,
+            "documents": DOCUMENT_FORMAT,
         },
         inputs,
     )

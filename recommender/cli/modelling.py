@@ -12,8 +12,7 @@ from recommender.build.job import Job
 from recommender.cli.arguments import Parser, add_file
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, cut, progress, table, write, written
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import clean
+from recommender.core.catalogue import Catalogue, clean
 from recommender.core.recipe import Recipe
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, GateHeld

@@ -11,14 +11,12 @@ from recommender.core.arrays import (
     FloatMatrix,
     FloatVector,
     Rows,
-    blocks,
     frozen,
+    inner_products,
     require_finite,
     unit_rows,
 )
 from recommender.errors import DataError
-
-BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +140,7 @@ class ItemVectors:
 
     def inner(self, rows: Rows, found: Rows) -> FloatMatrix:
         """Inner products (b, k) of the b rows with what was found (b, k)."""
-        scores = np.empty(found.shape, dtype=np.float32)
-        for block in blocks(len(rows), BLOCK):
-            np.einsum(
-                "bd,bkd->bk",
-                self.queries[rows[block]],
-                self.targets[found[block]],
-                out=scores[block],
-            )
-        return scores
+        return inner_products(self.queries, rows, found, self.targets)
 
     def columns(self) -> Columns:
         """The vectors as arrays."""

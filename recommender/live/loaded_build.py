@@ -14,9 +14,8 @@ from recommender.build.list_steps import Plan
 from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
 from recommender.build.vector_steps import FITTED
 from recommender.core.arrays import FloatMatrix, FloatVector
-from recommender.core.catalogue import Catalogue
+from recommender.core.catalogue import Catalogue, documents
 from recommender.core.context import CoOccurrenceCounts, RankingContext
-from recommender.core.documents import documents
 from recommender.core.interactions import Interactions
 from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
 from recommender.core.recipe import Placement

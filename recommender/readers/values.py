@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core import item_id
-from recommender.core.arrays import Rows
-from recommender.core.documents import MAX_CHARACTERS, clean
+from recommender.core.arrays import Rows, text_codes
+from recommender.core.catalogue import MAX_CHARACTERS, clean
 from recommender.readers.sources import EPOCH
 
 Faults = list[str]
@@ -37,10 +37,8 @@ class Categorical:
     @classmethod
     def of(cls, cells: NDArray[np.object_]) -> "Categorical":
         """Factorize `cells` (b,); the texts are in the order of their first appearance."""
-        every = cells.tolist()
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(every))}
-        codes = np.fromiter(map(numbers.__getitem__, every), np.intp, len(every))
-        return cls(codes, tuple(text.strip() for text in numbers))
+        codes, texts = text_codes(cells.tolist())
+        return cls(codes.astype(np.intp), tuple(text.strip() for text in texts))
 
     @classmethod
     def of_many(cls, cells: NDArray[np.object_]) -> "Categorical":

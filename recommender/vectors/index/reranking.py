@@ -1,6 +1,6 @@
 """Pairs of queries and targets that may belong together, ranked by their true products."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ SIGN = np.uint32(1 << 31)
 LAST = np.uint64(2**64 - 1)
 
 Places = NDArray[np.int64]
-Found = tuple[Rows, FloatMatrix]
-"""Rows and scores (b, k), best first."""
 
 
-def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Rows, k: int) -> Found:
+def ranked(
+    targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Rows, k: int
+) -> Neighbours:
     """The best k (b, k) of pairs (p,) of queries and rows, by their products in fp32.
 
     Equal scores are ordered by row; a zero query has no neighbours.
@@ -38,7 +38,7 @@ def ranked(targets: FloatMatrix, queries: FloatMatrix, asking: Places, rows: Row
         best[block], best_scores[block] = _of_keys(keys[:, :k])
     blank = ~np.asarray(queries.any(axis=1))
     best[blank], best_scores[blank] = NONE, -np.inf
-    return best, best_scores
+    return Neighbours(best, best_scores)
 
 
 def inner_products(
@@ -49,14 +49,6 @@ def inner_products(
     for pairs in blocks(len(asking), max(1, NUMBERS // queries.shape[1])):
         np.einsum("pd,pd->p", queries[asking[pairs]], targets[rows[pairs]], out=products[pairs])
     return products
-
-
-def joined(found: Sequence[Found], k: int) -> Neighbours:
-    """The neighbours (b, k) of blocks of queries, in their order."""
-    return Neighbours(
-        np.vstack([np.zeros((0, k), dtype=np.int32), *(rows for rows, _ in found)]),
-        np.vstack([np.zeros((0, k), dtype=np.float32), *(scores for _, scores in found)]),
-    )
 
 
 def _of_like_width(counts: Places) -> Iterator[slice]:
@@ -77,7 +69,8 @@ def _keys(scores: FloatVector, rows: Rows) -> NDArray[np.uint64]:
     return (~ascending).astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64)
 
 
-def _of_keys(keys: NDArray[np.uint64]) -> Found:
+def _of_keys(keys: NDArray[np.uint64]) -> tuple[Rows, FloatMatrix]:
+    """The rows and scores of keys."""
     ascending = ~(keys >> np.uint64(32)).astype(np.uint32)
     bits = np.where(ascending & SIGN, ascending & ~SIGN, ~ascending)
     empty = keys == LAST
