@@ -1,5 +1,7 @@
 """Inverted file: search only the cells whose centroids are nearest to the query.
 
+`Auto` searches all targets instead while they are few.
+
 FAISS trains and searches the cells; the part that is ours is that targets are divided by length
 before direction. Inner products grow with the length of a target, and popular items have long
 targets, so k-means alone mixes long and short targets in a cell and has to probe several times as
@@ -29,6 +31,7 @@ from recommender.core.arrays import (
     row_lengths,
     unit_rows,
 )
+from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.errors import ConfigError
 from recommender.vectors.index.exact import Exact, FaissIndex, faiss_module, nonzero_rows
@@ -37,6 +40,7 @@ FILLED = 200
 LENGTH_RANGE = 1.25
 ROUNDS, POINTS_PER_CENTROID = 8, 48
 SAMPLE, DEPTH = 256, 24
+EXACT = "exact"
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +93,62 @@ class InvertedFile:
             return self.build(targets)
         index = _filled(targets, nonzero_rows(targets), columns, int(columns["probes"]))
         return replace(index, learned=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """Exact search up to `exact_up_to` items, an inverted file with `recall` above.
+
+    If the recall needs more than `probed_most` of the cells, an exact index is built instead,
+    because it is hardly slower then.
+    """
+
+    exact_up_to: int = 300_000
+    recall: float = 0.98
+    seed: int = 0
+    probed_most: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.exact_up_to < 0:
+            raise ConfigError(f"auto: exact_up_to = {self.exact_up_to} is below 0")
+        if not 0 <= self.probed_most <= 1:
+            raise ConfigError(f"auto: probed_most = {self.probed_most} is not in 0..1")
+
+    def build(self, targets: FloatMatrix) -> VectorIndex:
+        """Index the targets (n, d)."""
+        if len(targets) <= self.exact_up_to:
+            return Exact().build(targets)
+        index = self._inverted().build(targets)
+        columns = index.columns()
+        if columns and columns["probes"] > self.probed_most * len(columns["centroids"]):
+            return Instead(Exact().build(targets))
+        return index
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
+        """The index that `build` made of the same targets."""
+        if len(targets) <= self.exact_up_to:
+            return Exact().restore(targets, columns)
+        if EXACT in columns:
+            return Instead(Exact().restore(targets, {}))
+        return self._inverted().restore(targets, columns)
+
+    def _inverted(self) -> InvertedFile:
+        return InvertedFile(recall=self.recall, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """An exact index that replaces an inverted file which would be slower; its columns say so."""
+
+    exact: VectorIndex
+
+    def columns(self) -> Columns:
+        """A mark that the index is exact."""
+        return {EXACT: np.array(1), "recall": np.array(1.0)}
+
+    def search(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """The k neighbours (b, k) of the queries (b, d)."""
+        return self.exact.search(queries, k)
 
 
 def _filled(targets: FloatMatrix, rows: Rows, learned: Columns, probes: int) -> FaissIndex:

@@ -20,8 +20,7 @@ import numpy as np
 
 from recommender.core.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
 from recommender.core.cpu import multiplies_bf16, torch_threads
-from recommender.core.neighbours import Neighbours
-from recommender.vectors.index.reranking import Places, ranked
+from recommender.core.neighbours import Neighbours, Places, nearest_of_pairs
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +85,7 @@ class Screened:
         longest = np.einsum("nd,nd->n", self.targets, self.targets).max() ** 0.5
         error = SUMMED * asked.shape[1] * longest * np.linalg.norm(asked, axis=1)
         asking, found = np.nonzero(products >= (floor - 4 * error)[:, None])
-        return ranked(self.targets, asked, asking, self.rows[found], k)
+        return nearest_of_pairs(self.targets, asked, asking, self.rows[found], k)
 
     def _nearest(self, queries: FloatMatrix, k: int) -> Neighbours:
         """The neighbours (b, k) of a block; one with very many candidates is halved."""
@@ -98,7 +97,7 @@ class Screened:
                 self._nearest(part, k) for part in (asked[:half], asked[half:])
             )
         asking, found = candidates
-        return ranked(self.targets, asked, asking, self.rows[found], k)
+        return nearest_of_pairs(self.targets, asked, asking, self.rows[found], k)
 
     def _screen(self, queries: FloatMatrix, k: int) -> tuple[Places, Places] | None:
         """Queries and targets (p,) that may belong together; None where they are too many."""
