@@ -78,21 +78,16 @@ class Gates:
 
     def _shrunk(self, build: Measures, live: Measures) -> Iterator[str]:
         shares = (
-            ("items", build.n_items, live.n_items, "items_share_min"),
-            ("interactions", build.n_events, live.n_events, "events_share_min"),
+            ("items", ",", build.n_items, live.n_items, "items_share_min"),
+            ("interactions", ",", build.n_events, live.n_events, "events_share_min"),
+            ("entries a list", ".1f", build.list_length, live.list_length, "entries_share_min"),
         )
-        for what, now, before, name in shares:
+        for what, form, now, before, name in shares:
             if now < getattr(self, name) * before:
                 yield (
-                    f"{now:,} {what}, the live generation has {before:,} and "
+                    f"{now:{form}} {what}, the live generation has {before:{form}} and "
                     f"gates.{name} is {getattr(self, name):.0%}"
                 )
-        length, before_length = build.list_length, live.list_length
-        if length < self.entries_share_min * before_length:
-            yield (
-                f"{length:.1f} entries a list, the live generation has {before_length:.1f} and "
-                f"gates.entries_share_min is {self.entries_share_min:.0%}"
-            )
         if build.coverage < self.coverage_share_min * live.coverage:
             yield (
                 f"{build.coverage:.0%} of the items are in a list, of the live generation's "

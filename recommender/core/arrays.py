@@ -91,7 +91,8 @@ def blocks(total: int, size: int) -> Iterator[slice]:
 
 def first_of_each(codes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """Mark, in each row of `codes` (b, k), the first place of every value; the result is (b, k)."""
-    return place_among_equals(codes) == 0
+    first: NDArray[np.bool_] = place_among_equals(codes) == 0
+    return first
 
 
 def place_among_equals(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
