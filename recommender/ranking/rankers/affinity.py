@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, Rows, inner_products
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
 from recommender.vectors.behaviour.affinity import CoPurchaseAffinity

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, blocks
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import TrainingQueries, TrainingSet
+from recommender.core.protocols import RankingContext, TrainingQueries, TrainingSet
 from recommender.errors import ConfigError, MissingExtra
 from recommender.ranking.rankers.identity import InnerProductScorer
 from recommender.ranking.rankers.learning_data import SHOWN, Features, Relevance

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import Catalogue, brand_codes, category_codes
 from recommender.core.co_occurrence import LARGEST_UNIT, CoOccurrence, values_at
-from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.vectors import Embeddings
 
 HALF_LIVES = {"ever": np.inf, "season": 60.0, "month": 20.0}
