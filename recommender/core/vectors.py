@@ -1,6 +1,6 @@
 """Embeddings by origin, and the item vectors that a fusion makes of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -104,13 +104,8 @@ def joined_content(content: Mapping[str, Embeddings]) -> Embeddings:
         return origins[0]
     return Embeddings(
         unit_rows(np.hstack([origin.matrix for origin in origins])),
-        _sum(origin.support for origin in origins),
+        np.sum([origin.support for origin in origins], axis=0, dtype=np.float32),
     )
-
-
-def _sum(vectors: Iterable[FloatVector]) -> FloatVector:
-    total: FloatVector = np.sum(list(vectors), axis=0, dtype=np.float32)
-    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class Training:
         samples = _Samples(given, counts, self.seed, self.cold_share)
         steps = self.steps_for(len(samples.rows))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        best = _Best(first)
+        best, best_loss, stale = first, np.inf, 0
         with one_torch_thread():
             for step in range(steps):
                 loss = samples.loss(learned, samples.draw())
@@ -99,29 +99,19 @@ class Training:
                 schedule.step()
                 if step % CHECK_EVERY == CHECK_EVERY - 1:
                     with torch.no_grad():
-                        best.offer(learned, float(samples.loss(learned, samples.exam)))
-                    if best.stale >= PATIENCE:
+                        exam_loss, stale = float(samples.loss(learned, samples.exam)), stale + 1
+                    if exam_loss < best_loss:
+                        best_loss, stale = exam_loss, 0
+                        best = {
+                            n: part.detach().cpu().numpy().copy() for n, part in learned.items()
+                        }
+                    if stale >= PATIENCE:
                         break
-        return best.parameters
+        return best
 
     def steps_for(self, n_items: int) -> int:
         """How many steps at most: `steps`, or what four passes over the items take."""
         return max(self.steps, PASSES * n_items // ROWS)
-
-
-class _Best:
-    """The best parameters so far, and how many offers ago they came."""
-
-    def __init__(self, first: Parameters) -> None:
-        self.parameters, self.loss, self.stale = first, np.inf, 0
-
-    def offer(self, parameters: Parameters, loss: float) -> None:
-        self.stale += 1
-        if loss < self.loss:
-            self.loss, self.stale = loss, 0
-            self.parameters = {
-                name: tensor.detach().cpu().numpy().copy() for name, tensor in parameters.items()
-            }
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import (
-    NUMBERS_AT_ONCE,
     ROWS_AT_ONCE,
     Columns,
     FloatMatrix,
@@ -159,12 +158,17 @@ def _filled(targets: FloatMatrix, rows: Rows, learned: Columns, probes: int) -> 
     index = faiss.IndexIVFFlat(
         quantizer, centroids.shape[1], len(centroids), faiss.METRIC_INNER_PRODUCT
     )
-    held = np.ascontiguousarray(targets if len(rows) == len(targets) else targets[rows])
+    held = _held(targets, rows)
     cells = np.ascontiguousarray(learned["cells"], dtype=np.int64)
     index.is_trained = True
     index.add_core(len(rows), faiss.swig_ptr(held), None, faiss.swig_ptr(cells))
     index.nprobe = probes
     return FaissIndex(index, rows)
+
+
+def _held(targets: FloatMatrix, rows: Rows) -> FloatMatrix:
+    """The rows (m,) of the targets, without a copy where they are all."""
+    return np.ascontiguousarray(targets if len(rows) == len(targets) else targets[rows])
 
 
 def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[FloatMatrix, Rows]:
@@ -232,16 +236,11 @@ def sample_of(targets: FloatMatrix, rows: Rows, seed: int) -> tuple[FloatMatrix,
     """A sample of the targets as queries (s, d), and the rows of their 24 nearest (s, k)."""
     picked = np.random.default_rng(seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)
     sample = targets[rows[np.sort(picked)]]
-    best = np.zeros((len(sample), 0), dtype=np.int32)
-    scores = np.zeros((len(sample), 0), dtype=np.float32)
-    for block in blocks(len(rows), NUMBERS_AT_ONCE // SAMPLE):
-        others = np.broadcast_to(rows[block], (len(sample), block.stop - block.start))
-        best = np.hstack([best, others])
-        scores = np.hstack([scores, sample @ targets[rows[block]].T])
-        kept = np.argpartition(-scores, min(DEPTH, scores.shape[1]) - 1, axis=1)[:, :DEPTH]
-        best = np.take_along_axis(best, kept, axis=1)
-        scores = np.take_along_axis(scores, kept, axis=1)
-    return sample, best
+    faiss = faiss_module()
+    _, nearest = faiss.knn(
+        sample, _held(targets, rows), min(DEPTH, len(rows)), metric=faiss.METRIC_INNER_PRODUCT
+    )
+    return sample, rows[nearest]
 
 
 def recall_of(wanted: Rows, found: Sequence[Rows] | Rows) -> float:
