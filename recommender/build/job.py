@@ -11,7 +11,6 @@ from recommender import registry
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.paid_texts import PaidPlan
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
 from recommender.core.protocols import TextEncoder
@@ -65,10 +64,6 @@ class PinnedEncoder:
                 f"run's is {self.ledger.encoder:.60}; install the same on every machine"
             )
         return encoder
-
-    def paid(self, plan: str) -> PaidPlan:
-        """What was paid for a plan of texts, of the run's budget."""
-        return PaidPlan(self.ledger, self.end, plan, self.api.budget)
 
 
 @dataclass(frozen=True, slots=True)

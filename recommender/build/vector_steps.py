@@ -13,7 +13,7 @@ from recommender import registry
 from recommender.artifacts.store import Artifact, artifact_key
 from recommender.build.contents import READ, catalogue_of, read_columns
 from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, text_encoders
-from recommender.build.paid_texts import paying
+from recommender.build.paid_texts import PaidPlan, paying
 from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
 from recommender.core.catalogue import DOCUMENT_FORMAT, documents
@@ -111,7 +111,7 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
 
     def encode(wanted: Sequence[int]) -> Iterator[tuple[int, Made]]:
         found, keys = planning.artifact(), shards() or ()
-        own, paid = encoder.encoder(), encoder.paid(plan_key)
+        own, paid = encoder.encoder(), PaidPlan(ledger, end, plan_key, encoder.api.budget)
         todo = [(shard, *texts_of(found, shard, size)) for shard in wanted]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:

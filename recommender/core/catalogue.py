@@ -72,7 +72,7 @@ class Catalogue:
     @classmethod
     def of_titles(cls, ids: ItemIds, title: Sequence[str]) -> "Catalogue":
         """A catalogue that knows nothing but titles."""
-        texts = dict.fromkeys(TEXTS, ("",) * len(ids)) | {"title": tuple(title)}
+        texts: dict[str, Any] = dict.fromkeys(TEXTS, ("",) * len(ids)) | {"title": tuple(title)}
         return cls(
             ids=ids,
             **texts,

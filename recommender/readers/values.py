@@ -67,14 +67,14 @@ class TextCodes:
 
     def codes(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,); a new text gets the next code."""
-        return np.array([self._code(text) for text in texts], dtype=np.int32)
+        known = self._codes
+        return np.array(
+            [known.setdefault(text, self.next) if text else -1 for text in texts], dtype=np.int32
+        )
 
     def texts(self) -> tuple[str, ...]:
         """All texts with a code, in order."""
         return tuple(self._codes)
-
-    def _code(self, text: str) -> int:
-        return self._codes.setdefault(text, self.next) if text else -1
 
 
 def id_faults(texts: Sequence[str], what: str) -> Faults:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ from recommender.vectors.content.bert import (
 
 if TYPE_CHECKING:
     import torch
-    from tokenizers import Tokenizer
 
 Config = Mapping[str, Any]
 
@@ -163,7 +162,7 @@ def _following(kind: str, place: Path, width: int) -> tuple[TensorFunction, int]
     return (lambda vectors: last(nn.functional.linear(vectors, weight, bias))), len(weight)
 
 
-def _tokeniser(folder: Path, positions: int) -> partial[Tokens]:
+def _tokeniser(folder: Path, positions: int) -> Callable[[Sequence[str]], Tokens]:
     """The folder's tokeniser, where transformers would make the same of its configuration."""
     from tokenizers import Tokenizer
 
@@ -189,11 +188,7 @@ def _tokeniser(folder: Path, positions: int) -> partial[Tokens]:
     own = min(config.get("model_max_length", positions), positions)
     tokeniser.enable_truncation(sentence.get("max_seq_length") or own)
     tokeniser.no_padding()
-    return partial(_token_ids, tokeniser)
-
-
-def _token_ids(tokeniser: Tokenizer, texts: Sequence[str]) -> Tokens:
-    return [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
+    return lambda texts: [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
 
 
 def _require_same_tokens(config: Config, parts: Config) -> None:

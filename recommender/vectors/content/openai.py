@@ -264,7 +264,7 @@ class BatchClient:
             raise self._failed(f"{reason}; it asks to wait {asked:.0f} s, run again then")
         grown = min(self.encoder.api.wait_s * 2 ** (attempt - 1), LONGEST_WAIT_S)
         drawn = grown * random.uniform(0.5, 1.0)
-        pause = drawn if asked is None else asked + drawn / 4
+        pause: float = drawn if asked is None else asked + drawn / 4
         _log.warning("event=text_api_again attempt=%d wait_s=%.1f %s", attempt, pause, reason)
         return pause
 

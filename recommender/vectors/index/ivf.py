@@ -24,7 +24,6 @@ from recommender.core.arrays import (
     ROWS_AT_ONCE,
     Columns,
     FloatMatrix,
-    FloatVector,
     Rows,
     blocks,
     row_lengths,
@@ -188,15 +187,12 @@ def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[F
 
 def _length_ranges(targets: FloatMatrix, rows: Rows) -> Iterator[NDArray[np.int64]]:
     """Places of targets of similar length, longest first; lengths equal up to rounding together."""
-    lengths = _lengths(targets, rows)
+    parts = blocks(len(rows), ROWS_AT_ONCE)
+    lengths = np.concatenate([row_lengths(targets[rows[part]]) for part in parts])
     steps = np.log(lengths.max() / lengths) / np.log(LENGTH_RANGE)
     numbers = np.floor(steps + 1e-3).astype(np.int64)
     order = np.argsort(numbers, kind="stable")
     yield from np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-
-
-def _lengths(targets: FloatMatrix, rows: Rows) -> FloatVector:
-    return np.concatenate([row_lengths(targets[rows[b]]) for b in blocks(len(rows), ROWS_AT_ONCE)])
 
 
 def _directions(targets: FloatMatrix, rows: Rows, number: int, seed: int) -> NDArray[np.int64]:

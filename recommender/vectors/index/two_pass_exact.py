@@ -171,20 +171,16 @@ class _Screen:
 
 
 def _chunks(targets: FloatMatrix, rows: Rows) -> tuple[Chunk, ...]:
-    return tuple(
-        _chunk(block.start, np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
-        for block in blocks(len(rows), TARGETS)
-    )
-
-
-def _chunk(start: int, targets: FloatMatrix) -> Chunk:
     import torch
 
-    given = torch.from_numpy(targets)
-    rounded = given.bfloat16()
-    lost = (given - rounded.float()).norm(dim=1).max()
-    longest = torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max())
-    return Chunk(start, rounded, float(longest) * (1 + SUMMED), float(lost) * (1 + SUMMED))
+    chunks = []
+    for block in blocks(len(rows), TARGETS):
+        given = torch.from_numpy(np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
+        rounded = given.bfloat16()
+        lost = float((given - rounded.float()).norm(dim=1).max())
+        longest = float(torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max()))
+        chunks.append(Chunk(block.start, rounded, longest * (1 + SUMMED), lost * (1 + SUMMED)))
+    return tuple(chunks)
 
 
 SUMMED = 2.0**-22
