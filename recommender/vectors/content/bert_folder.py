@@ -44,21 +44,19 @@ ACTIVATIONS = {
     f"torch.nn.modules.{name}": name.rpartition(".")[2]
     for name in ("linear.Identity", "activation.Identity", "activation.ReLU", "activation.Tanh")
 }
-USUAL_LAYERS = {
+USUAL = {
     "hidden_act": "gelu",
     "position_embedding_type": "absolute",
     "is_decoder": False,
+    "padding_side": "right",
+    "truncation_side": "right",
 }
-USUAL_SIDES = {"padding_side": "right", "truncation_side": "right"}
+"""What the layers and the tokeniser need, and do where their configuration says nothing."""
 MODULE = frozenset({"idx", "name", "path", "type"})
 SENTENCE = "sentence_embedding"
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 
 _log = logging.getLogger(__name__)
-
-
-class NotPlainError(Exception):
-    """Something in a model folder that is not known here."""
 
 
 def read_bert(folder: Path, precision: Precision) -> BertModel | None:
@@ -76,7 +74,7 @@ def _read(folder: Path, precision: Precision) -> BertModel:
     _require(first == ("Transformer", folder), "it begins with another module")
     _require(pooling[0] == "Pooling", "no pooling after the layers")
     _require(config["architectures"] == ["BertModel"], "another architecture")
-    _require_usual(config, USUAL_LAYERS)
+    _require_usual(config)
     tokenise = _tokeniser(folder, int(config["max_position_embeddings"]))
     width = int(config["hidden_size"])
     following = [_pooling(_config(pooling[1] / "config.json"), width)]
@@ -204,16 +202,15 @@ def _require_same_tokens(config: Config, parts: Config) -> None:
     _require(not any(config.get(name) for name in further), "further tokens")
 
 
-def _require_usual(config: Config, usual: Config) -> None:
-    """Refuse a configuration that sets something else than what is usual."""
-    for name, value in usual.items():
+def _require_usual(config: Config) -> None:
+    for name, value in USUAL.items():
         _require(config.get(name, value) == value, f"{name} = {config.get(name)}")
 
 
 def _require_plain_tokens(tokenizer: Config, sentence: Config) -> None:
     """Refuse what would change the tokens."""
     _require(tokenizer.get("tokenizer_class") in TOKENISERS, "another tokeniser")
-    _require_usual(tokenizer, USUAL_SIDES)
+    _require_usual(tokenizer)
     expected = {
         "max_seq_length": sentence.get("max_seq_length"),
         "do_lower_case": False,
@@ -247,4 +244,4 @@ def _config(path: Path) -> Config:
 
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise NotPlainError(otherwise)
+        raise ValueError(otherwise)

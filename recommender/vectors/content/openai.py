@@ -241,17 +241,16 @@ class BatchClient:
     def _refusal(self, response: HttpResponse) -> str:
         """Why a request failed. Raises: ProviderFailed where sending it again is no use."""
         status = response.status
-        if not status:
-            reason = self._scrubbed(response.reason)
-            if response.refused:
-                raise self._failed(reason)
-            return reason
         if 300 <= status < 400:
             place = urlsplit(response.headers.get("location", "")).hostname
-            raise self._failed(f"{status}, a redirect to {place or 'elsewhere'}: none is followed")
-        excerpt = self._scrubbed(response.body[:EXCERPT].decode(errors="replace"))
-        reason = f"{status} {excerpt}".strip()
-        if (status not in AGAIN and status < 500) or NO_MONEY in excerpt:
+            reason = f"{status}, a redirect to {place or 'elsewhere'}: none is followed"
+        elif status:
+            excerpt = self._scrubbed(response.body[:EXCERPT].decode(errors="replace"))
+            reason = f"{status} {excerpt}".strip()
+        else:
+            reason = self._scrubbed(response.reason)
+        passes = not status or status in AGAIN or status >= 500
+        if response.refused or NO_MONEY in reason or not passes:
             raise self._failed(reason)
         return reason
 
