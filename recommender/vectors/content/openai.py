@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import random
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -183,19 +184,20 @@ class OpenAIEncoder:
         return unit_rows(matrix), answer.tokens()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchClient:
     """Sends the batches of one call, pauses and repeats where it must, and keeps their answers.
 
     An answer is written to the ledger of paid texts as soon as it arrives. A run that is killed
     therefore pays again at most for the batches in flight, which cost less than a cent. `ended` is
-    set when a batch failed for good.
+    set when a batch failed for good; nothing is sent before the moment `not_before`.
     """
 
     encoder: OpenAIEncoder
     paid: PaidTexts
     ledger: Lock = field(default_factory=Lock)
     ended: Event = field(default_factory=Event)
+    not_before: float = 0.0
 
     def send(self, texts: Sequence[str]) -> Iterator[Answer]:
         """The texts of each batch and their vectors (b, d), as they arrive.
@@ -215,10 +217,9 @@ class BatchClient:
     def _answer(self, texts: Sequence[str]) -> Answer | None:
         """The whole answer to a batch; None where it was not sent, since another one failed."""
         estimate = sum(map(estimated_tokens, texts))
-        pause = 0.0
         try:
             for attempt in range(1, self.encoder.api.attempts + 1):
-                if self.ended.wait(pause):
+                if self.ended.wait(max(self.not_before - time.monotonic(), 0.0)):
                     break
                 with self.ledger:
                     self.paid.reserve(estimate)
@@ -232,7 +233,7 @@ class BatchClient:
                     reason = self._refusal(response)
                 except DataError as error:
                     reason = f"the answer was refused: {error}"
-                pause = self._pause(response, attempt, reason)
+                self._pause(response, attempt, reason)
         except BaseException:
             self.ended.set()
             raise
@@ -254,8 +255,8 @@ class BatchClient:
             raise self._failed(reason)
         return reason
 
-    def _pause(self, response: HttpResponse, attempt: int, reason: str) -> float:
-        """Seconds until the next attempt. Raises: ProviderFailed after the last one."""
+    def _pause(self, response: HttpResponse, attempt: int, reason: str) -> None:
+        """Let nothing be sent for some time. Raises: ProviderFailed after the last attempt."""
         if attempt >= self.encoder.api.attempts:
             raise self._failed(f"{attempt} times in vain, the last time: {reason}")
         asked = response.asked_wait()
@@ -263,9 +264,10 @@ class BatchClient:
             raise self._failed(f"{reason}; it asks to wait {asked:.0f} s, run again then")
         grown = min(self.encoder.api.wait_s * 2 ** (attempt - 1), LONGEST_WAIT_S)
         drawn = grown * random.uniform(0.5, 1.0)
-        pause: float = drawn if asked is None else asked + drawn / 4
+        pause = drawn if asked is None else asked + drawn / 4
+        with self.ledger:
+            self.not_before = max(self.not_before, time.monotonic() + pause)
         _log.warning("event=text_api_again attempt=%d wait_s=%.1f %s", attempt, pause, reason)
-        return pause
 
     def _failed(self, reason: str) -> ProviderFailed:
         api = self.encoder.api
