@@ -44,7 +44,7 @@ from recommender.ranking.training_set import KIN
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.loading import load
 from recommender.settings.model import Settings
-from recommender.vectors.fusion.training import Training
+from recommender.vectors.fusion.learned import Learned
 
 Pair = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -212,7 +212,7 @@ def publish_stand_ins(settings: Settings) -> None:
     with publisher(settings) as shop:
         job = pinned(settings.job())
         run, planned = pipeline.laid_out(job, pipeline.begin(job, shop))
-        with mock.patch.object(Training, "run", lambda _, inputs, first, counts: first):
+        with mock.patch.object(Learned, "_trained", lambda _, inputs, first, counts: first):
             for step in steps_of(planned.goal):
                 if missing := step.missing():
                     make(job, step, missing)

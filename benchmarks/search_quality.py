@@ -20,7 +20,7 @@ from benchmarks.machine import machine
 from recommender import registry
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, progress, right, table
-from recommender.core.documents import clean
+from recommender.core.catalogue import clean
 from recommender.insights.search import Searcher, searcher
 from recommender.pipeline import content_embeddings, read_shop_columns
 

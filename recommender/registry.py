@@ -63,7 +63,7 @@ FUSIONS: Names = MappingProxyType(
 INDEXES: Names = MappingProxyType(
     {
         "annoy": "recommender.vectors.index.annoy:Annoy",
-        "auto": "recommender.vectors.index.auto:Auto",
+        "auto": "recommender.vectors.index.ivf:Auto",
         "exact": "recommender.vectors.index.exact:Exact",
         "ivf": "recommender.vectors.index.ivf:InvertedFile",
     }

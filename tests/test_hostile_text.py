@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from recommender.cli.main import run
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import documents
+from recommender.core.catalogue import Catalogue, documents
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import read_shop
 from recommender.settings.loading import load

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.recipe import Choice, Placement
 from recommender.core.vectors import ItemVectors
 from recommender.ranking.chooser import Chooser, choose_rows, prepare, stages_of

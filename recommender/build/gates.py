@@ -78,21 +78,16 @@ class Gates:
 
     def _shrunk(self, build: Measures, live: Measures) -> Iterator[str]:
         shares = (
-            ("items", build.n_items, live.n_items, "items_share_min"),
-            ("interactions", build.n_events, live.n_events, "events_share_min"),
+            ("items", ",", build.n_items, live.n_items, "items_share_min"),
+            ("interactions", ",", build.n_events, live.n_events, "events_share_min"),
+            ("entries a list", ".1f", build.list_length, live.list_length, "entries_share_min"),
         )
-        for what, now, before, name in shares:
+        for what, form, now, before, name in shares:
             if now < getattr(self, name) * before:
                 yield (
-                    f"{now:,} {what}, the live generation has {before:,} and "
+                    f"{now:{form}} {what}, the live generation has {before:{form}} and "
                     f"gates.{name} is {getattr(self, name):.0%}"
                 )
-        length, before_length = build.list_length, live.list_length
-        if length < self.entries_share_min * before_length:
-            yield (
-                f"{length:.1f} entries a list, the live generation has {before_length:.1f} and "
-                f"gates.entries_share_min is {self.entries_share_min:.0%}"
-            )
         if build.coverage < self.coverage_share_min * live.coverage:
             yield (
                 f"{build.coverage:.0%} of the items are in a list, of the live generation's "
@@ -150,17 +145,8 @@ def golden_faults(pairs: Sequence[GoldenPair], built: Mapping[str, NamedLists]) 
     return (f"golden pairs: {'; '.join(broken[:SHOWN_FAULTS])}{more}",)
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """The measures of the live generation, and what a build changes in its lists.
-
-    `overlap` is the share of first tens that stays; `jumps` are items that entered the first five
-    of many lists.
-    """
-
-    measures: Measures | None = None
-    overlap: float | None = None
-    jumps: tuple[Mapping[str, Any], ...] = ()
+Jump = Mapping[str, Any]
+"""An item that entered the first five of many lists: how many before and after, in a placement."""
 
 
 def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None) -> Run:
@@ -170,11 +156,11 @@ def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None)
     """
     build = find_build(store, run.build)
     built = {lists.lists.placement: lists for lists in lists_with_ids(store, build)}
-    compared = _compared(store, live, built)
-    reasons = gates.faults(Measures(**run.measures), compared.measures, compared.overlap)
+    measures, overlap, jumps = _compared(store, live, built)
+    reasons = gates.faults(Measures(**run.measures), measures, overlap)
     reasons += golden_faults(golden_pairs(gates.golden), built)
-    if compared.jumps:
-        run = run.save(store, jumps=compared.jumps)
+    if jumps:
+        run = run.save(store, jumps=tuple(jumps))
     if not reasons:
         return run
     run.save(store, state="held", held=reasons)
@@ -186,29 +172,32 @@ def gated(store: ArtifactStore, run: Run, gates: Gates, live: Generation | None)
 
 def _compared(
     store: ArtifactStore, live: Generation | None, built: Mapping[str, NamedLists]
-) -> _Compared:
-    """Without the artifacts of the live generation, what Redis knows of it is used."""
+) -> tuple[Measures | None, float | None, list[Jump]]:
+    """The live generation's measures, the share of first tens that stays, and the jumps.
+
+    Without the artifacts of the live generation, what Redis knows of it is used.
+    """
     if live is None:
-        return _Compared()
+        return None, None, []
     try:
         build = find_build(store, live.lists_key)
         before = lists_with_ids(store, build)
     except ArtifactError:
-        return _Compared(Measures(live.n_items, 0, live.n_entries, 0, 0))
+        return Measures(live.n_items, 0, live.n_entries, 0, 0), None, []
     run = find_run(store, live.id)
     measures = Measures(**(run.measures if run and run.measures else build.summary["measures"]))
     overlaps: list[float] = []
-    jumps: list[Mapping[str, Any]] = []
+    jumps: list[Jump] = []
     for old in before:
         name = old.lists.placement
         if name in built:
             comparison = compare(old, built[name])
             overlaps.append(comparison.overlap)
             jumps += _jumps(comparison, built[name])
-    return _Compared(measures, min(overlaps, default=None), tuple(jumps))
+    return measures, min(overlaps, default=None), jumps
 
 
-def _jumps(compared: Comparison, new: NamedLists) -> list[Mapping[str, Any]]:
+def _jumps(compared: Comparison, new: NamedLists) -> list[Jump]:
     return [
         {
             "placement": new.lists.placement,

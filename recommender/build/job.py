@@ -11,7 +11,6 @@ from recommender import registry
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.paid_texts import ShardEncoder, Spending
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
 from recommender.core.protocols import TextEncoder
@@ -65,11 +64,6 @@ class PinnedEncoder:
                 f"run's is {self.ledger.encoder:.60}; install the same on every machine"
             )
         return encoder
-
-    def shard_encoder(self, plan: str, lock: Path) -> ShardEncoder:
-        """The encoder of the shards of a plan of texts, with the run's budget."""
-        spending = Spending(self.ledger.artifacts, plan, self.api.budget)
-        return ShardEncoder.of(self.encoder(), spending, self.ledger, self.end, lock)
 
 
 @dataclass(frozen=True, slots=True)

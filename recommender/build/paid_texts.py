@@ -7,15 +7,16 @@ its plan of texts: one entry before each call, so that all workers of the run sh
 
 import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from recommender.artifacts.store import Artifact, ArtifactStore, artifact_key
+from recommender.artifacts.store import Artifact, artifact_key
 from recommender.build.text_shards import SHARD, Ledger, hash_of
 from recommender.core.api_budget import Budget
 from recommender.core.arrays import FloatMatrix, FloatVector
@@ -35,55 +36,32 @@ def parts_ledger(shard: str) -> str:
     return artifact_key("text-parts", 1, {}, {"shard": shard})
 
 
-class Spending:
-    """What all workers on a plan of texts have spent together of one budget."""
+class PaidPlan:
+    """What all workers on a plan of texts paid for, of one budget; the ledger of its encoder.
 
-    def __init__(self, artifacts: ArtifactStore, plan: str, budget: Budget) -> None:
-        self.artifacts, self.ledger, self.budget = artifacts, spending_ledger(plan), budget
+    Answers are kept for one `shard` at a time. Those for shards that earlier runs began and never
+    made, in the first `end` entries of the ledger of shards, are found as well.
+    """
+
+    def __init__(self, shards: Ledger, end: int, plan: str, budget: Budget) -> None:
+        self.artifacts, self.fingerprint = shards.artifacts, shards.encoder
+        self.spending, self.budget = spending_ledger(plan), budget
         self.entries = self.calls = self.tokens = self.owed = 0
+        self.shards, self.end, self.shard = shards, end, ""
 
     def reserve(self, tokens: int) -> None:
         """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
         written = False
         while not written:
-            self._read()
+            for entry in self._entries(self.spending, self.entries):
+                self.entries += 1
+                self.calls += int(entry["calls"])
+                self.tokens += int(entry["tokens"])
             taken = tokens + self.owed
             self.budget.check(self.calls + 1, self.tokens + taken)
             entry = {"calls": 1, "tokens": taken}
-            written = self.artifacts.append(self.ledger, self.entries, entry)
+            written = self.artifacts.append(self.spending, self.entries, entry)
         self.owed = 0
-
-    def settle(self, tokens: int) -> None:
-        """Count what calls cost above or below their reservation; written with the next call."""
-        self.owed += tokens
-
-    def _read(self) -> None:
-        while (entry := self.artifacts.entry(self.ledger, self.entries)) is not None:
-            self.entries += 1
-            self.calls += int(entry["calls"])
-            self.tokens += int(entry["tokens"])
-
-
-@dataclass(frozen=True, slots=True)
-class PaidShard:
-    """The ledger of one shard of texts; once the shard is made, its vectors are found there.
-
-    Answers for `others`, shards that were begun and never made, are found as well.
-    """
-
-    artifacts: ArtifactStore
-    encoder: str
-    shard: str
-    spending: Spending
-    others: tuple[str, ...] = ()
-
-    def reserve(self, tokens: int) -> None:
-        """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
-        self.spending.reserve(tokens)
-
-    def settle(self, tokens: int) -> None:
-        """Count what calls cost above or below their reservation."""
-        self.spending.settle(tokens)
 
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
@@ -94,97 +72,77 @@ class PaidShard:
         known = {text: held.get(_key(text)) for text in texts}
         return {text: vector for text, vector in known.items() if vector is not None}
 
-    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Store vectors (n, d) durably: the artifact first, then its entry in the ledger."""
+    def keep(self, texts: Sequence[str], vectors: FloatMatrix, more: int) -> None:
+        """Store vectors (n, d) durably: the artifact first, then its entry in the ledger.
+
+        Tokens above or below those reserved are written with the next call.
+        """
         hashes = np.array([hash_of(text) for text in texts], dtype="S32")
         digest = hashlib.sha256(hashes.tobytes()).hexdigest()
-        key = artifact_key(*PART, {"encoder": self.encoder}, {"documents": digest})
+        key = artifact_key(*PART, {"encoder": self.fingerprint}, {"documents": digest})
         columns = {"hashes": hashes, "matrix": vectors}
         self.artifacts.write(PART[0], key, columns, {"texts": len(texts)})
         ledger = parts_ledger(self.shard)
         at = self.artifacts.end(ledger)
         while not self.artifacts.append(ledger, at, {"part": key}):
             at += 1
+        self.owed += more
 
     def clear(self) -> None:
         """Remove the answers, whose vectors are now in the shard."""
         parts = self._parts(self.shard)
-        for key, _ in parts:
-            with suppress(FileNotFoundError, ArtifactError):  # another run removes them as well
-                self.artifacts.discard(PART[0], key)
-        if parts:
-            with suppress(FileNotFoundError, ArtifactError):
+        with suppress(FileNotFoundError, ArtifactError):  # another run removes them as well
+            for part in parts:
+                self.artifacts.discard(PART[0], part.key)
+            if parts:
                 self.artifacts.forget_ledger(parts_ledger(self.shard))
 
+    @cached_property
+    def _unmade(self) -> tuple[str, ...]:
+        find = self.artifacts.find
+        return tuple(key for key in self.shards.keys(self.end) if find(SHARD[0], key) is None)
+
     def _held(self) -> dict[bytes, FloatVector]:
-        """All vectors of this shard and the others, by the hash of their text."""
+        """All vectors of this shard and those never made, by the hash of their text."""
         held: dict[bytes, FloatVector] = {}
-        for shard in (*self.others, self.shard):
+        for shard in dict.fromkeys((*self._unmade, self.shard)):
             made = self.artifacts.find(SHARD[0], shard)
-            parts = [part for _, part in self._parts(shard)] if made is None else [made]
-            for part in parts:
+            for part in self._parts(shard) if made is None else [made]:
                 columns = part.columns("hashes", "matrix")
                 hashes = [bytes(one) for one in columns["hashes"]]
                 held.update(zip(hashes, np.asarray(columns["matrix"]), strict=True))
         return held
 
-    def _parts(self, shard: str) -> list[tuple[str, Artifact]]:
-        """The answers that are there, by key."""
-        keys: dict[str, None] = {}
-        number = 0
-        while (entry := self.artifacts.entry(parts_ledger(shard), number)) is not None:
-            keys[str(entry["part"])] = None
+    def _parts(self, shard: str) -> list[Artifact]:
+        """The answers for a shard that are there."""
+        entries = self._entries(parts_ledger(shard))
+        keys = dict.fromkeys(str(entry["part"]) for entry in entries)
+        found = (self.artifacts.find(PART[0], key) for key in keys)
+        return [part for part in found if part is not None]
+
+    def _entries(self, ledger: str, number: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The entries of a ledger from a number on."""
+        while (entry := self.artifacts.entry(ledger, number)) is not None:
+            yield entry
             number += 1
-        found = ((key, self.artifacts.find(PART[0], key)) for key in keys)
-        return [(key, part) for key, part in found if part is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class ShardEncoder:
-    """The encoder of a plan's shards, which pays from one budget where it costs money.
-
-    On one machine, one process at a time encodes a paid shard; `lock` is the file of their locks.
-    Answers for `others`, shards that earlier runs began and never made, count as paid.
-    """
-
-    encoder: TextEncoder
-    spending: Spending
-    ledger: Ledger
-    lock: Path
-    others: tuple[str, ...]
-
-    @classmethod
-    def of(
-        cls, encoder: TextEncoder, spending: Spending, ledger: Ledger, end: int, lock: Path
-    ) -> "ShardEncoder":
-        """An encoder that knows the first `end` entries of the ledger of its shards."""
-        others: tuple[str, ...] = ()
-        if isinstance(encoder, PaidEncoder):
-            find = ledger.artifacts.find
-            others = tuple(key for key in ledger.keys(end) if find(SHARD[0], key) is None)
-        return cls(encoder, spending, ledger, lock, others)
-
-    @contextmanager
-    def of_shard(self, shard: str) -> Iterator[TextEncoder]:
-        """The encoder for one shard; its answers are kept until the block ends well."""
-        if not isinstance(self.encoder, PaidEncoder):
-            yield self.encoder
-            return
-        others = tuple(key for key in self.others if key != shard)
-        artifacts, encoder = self.ledger.artifacts, self.ledger.encoder
-        paid = PaidShard(artifacts, encoder, shard, self.spending, others)
-        with _locked(self.lock, shard):
-            yield self.encoder.paying(paid)
-            paid.clear()
 
 
 @contextmanager
-def _locked(path: Path, shard: str) -> Iterator[None]:
-    """Hold the lock of a shard, a byte of the file; the system frees it when the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a") as file:
+def paying(encoder: TextEncoder, paid: PaidPlan, shard: str, lock: Path) -> Iterator[TextEncoder]:
+    """The encoder of one shard; what a paid one is answered is kept until the block ends well.
+
+    On one machine, one process at a time encodes a paid shard. It holds the lock of the shard, a
+    byte of the file `lock`, which the system frees when the process ends.
+    """
+    if not isinstance(encoder, PaidEncoder):
+        yield encoder
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with lock.open("a") as file:
         fcntl.lockf(file, fcntl.LOCK_EX, 1, crc32(shard.encode()))
-        yield
+        paid.shard = shard
+        yield encoder.paying(paid)
+        paid.clear()
 
 
 def _key(text: str) -> bytes:

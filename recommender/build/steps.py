@@ -16,10 +16,9 @@ from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.contents import catalogue_of, interactions_of
 from recommender.build.job import Kinds
 from recommender.core.arrays import Columns
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import FittedRanker
+from recommender.core.protocols import FittedRanker, RankingContext
 from recommender.core.recipe import Placement, Recipe
 from recommender.core.telemetry import Stopwatch
 from recommender.core.vectors import Embeddings, ItemVectors, Origins

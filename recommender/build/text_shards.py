@@ -74,6 +74,24 @@ class Ledger:
         return artifact_key(*SHARD, {"encoder": self.encoder}, {"documents": documents})
 
 
+class WantedDocuments:
+    """Documents by their hashes (m,), of which `left` (m,) were in no shard yet."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self.left = np.ones(len(hashes), dtype=bool)
+        self._order = np.argsort(hashes)
+        self._ordered = hashes[self._order]
+
+    def taken(self, held: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Which documents that are still left a shard holds, and in which of its rows."""
+        places = np.minimum(np.searchsorted(self._ordered, held), len(self._ordered) - 1)
+        rows = np.flatnonzero(self._ordered[places] == held)
+        documents = self._order[places[rows]]
+        fresh = self.left[documents]
+        self.left[documents] = False
+        return documents[fresh], rows[fresh]
+
+
 def planned(
     ledger: Ledger, texts: Sequence[str], end: int, size: int
 ) -> tuple[Columns, dict[str, list[str]]]:
@@ -85,7 +103,10 @@ def planned(
     """
     codes, distinct = text_codes(texts)
     hashes = np.array([hash_of(text) for text in distinct], dtype=_HASH)
-    missing = np.flatnonzero(~_found(ledger, hashes, end)).astype(np.int32)
+    wanted = WantedDocuments(hashes)
+    for shard in ledger.shards(end):
+        wanted.taken(shard.columns("hashes")["hashes"])
+    missing = np.flatnonzero(wanted.left).astype(np.int32)
     shards = [ledger.shard_key(hashes[missing[block]]) for block in blocks(len(missing), size)]
     ledger.add(shards, end)
     columns: Columns = {
@@ -116,27 +137,23 @@ def gathered(ledger: Ledger, plan: Artifact, end: int) -> tuple[Columns, dict[st
     Raises: ArtifactError where a document is in no shard, or shards differ in dimensions.
     """
     columns = plan.columns("codes", "hashes", "words")
-    hashes, codes = columns["hashes"], columns["codes"]
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    left = np.ones(len(hashes), dtype=bool)
+    codes, wanted = columns["codes"], WantedDocuments(columns["hashes"])
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]] | None = None
     used: list[str] = []
     with TemporaryFile() as file:
         for shard in _candidates(ledger, plan, end):
             own = shard.columns("hashes", "matrix")
-            documents, rows = _matched(ordered, order, own["hashes"], left)
+            documents, rows = wanted.taken(own["hashes"])
             if not len(documents):
                 continue
-            left[documents] = False
             used.append(shard.key)
             if matrix is None:
                 shape = (len(codes), own["matrix"].shape[1])
                 matrix = np.memmap(file, np.float32, "w+", shape=shape)
             _fill(matrix, own["matrix"], codes, documents, rows)
-        if left.any() or matrix is None:
+        if wanted.left.any() or matrix is None:
             ledger.artifacts.discard(PLAN[0], plan.key)
-            raise ArtifactError(f"{int(left.sum())} texts have no vector; run again")
+            raise ArtifactError(f"{int(wanted.left.sum())} texts have no vector; run again")
         support = _support(matrix, columns["words"][codes])
         return {"matrix": matrix, "support": support}, {
             "dimensions": matrix.shape[1],
@@ -150,28 +167,6 @@ def _candidates(ledger: Ledger, plan: Artifact, end: int) -> Iterator[Artifact]:
         yield ledger.artifacts.require(SHARD[0], key)
     new = set(plan.summary["shards"])
     yield from (shard for shard in ledger.shards(end) if shard.key not in new)
-
-
-def _found(ledger: Ledger, hashes: Hashes, end: int) -> NDArray[np.bool_]:
-    """Which documents (m,) a shard holds already."""
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    left = np.ones(len(hashes), dtype=bool)
-    for shard in ledger.shards(end):
-        documents, _ = _matched(ordered, order, shard.columns("hashes")["hashes"], left)
-        left[documents] = False
-    return ~left
-
-
-def _matched(
-    ordered: Hashes, order: NDArray[np.intp], held: Hashes, left: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which wanted documents that are still left a shard holds, and in which of its rows."""
-    places = np.minimum(np.searchsorted(ordered, held), len(ordered) - 1)
-    rows = np.flatnonzero(ordered[places] == held)
-    documents = order[places[rows]]
-    fresh = left[documents]
-    return documents[fresh], rows[fresh]
 
 
 def _fill(

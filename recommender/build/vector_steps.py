@@ -13,10 +13,10 @@ from recommender import registry
 from recommender.artifacts.store import Artifact, artifact_key
 from recommender.build.contents import READ, catalogue_of, read_columns
 from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, text_encoders
+from recommender.build.paid_texts import PaidPlan, paying
 from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
-from recommender.core import documents as document_text
-from recommender.core.documents import documents
+from recommender.core.catalogue import DOCUMENT_FORMAT, documents
 from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
 from recommender.core.vectors import Origins, joined_content
@@ -44,7 +44,7 @@ def read_step(job: Job) -> Step:
             "source": parameters(job.source),
             "user_key": hashlib.sha256(job.user_key).hexdigest(),
             "forgotten": sorted(forgotten),
-            "documents": document_text.FORMAT,
+            "documents": DOCUMENT_FORMAT,
         },
         inputs,
     )
@@ -111,11 +111,11 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
 
     def encode(wanted: Sequence[int]) -> Iterator[tuple[int, Made]]:
         found, keys = planning.artifact(), shards() or ()
-        own = encoder.shard_encoder(plan_key, job.paid_lock)
+        own, paid = encoder.encoder(), PaidPlan(ledger, end, plan_key, encoder.api.budget)
         todo = [(shard, *texts_of(found, shard, size)) for shard in wanted]
         with job.progress("encode texts", sum(len(texts) for _, _, texts in todo)) as advance:
             for shard, hashes, texts in todo:
-                with own.of_shard(keys[shard]) as of_shard:
+                with paying(own, paid, keys[shard], job.paid_lock) as of_shard:
                     matrix = of_shard.encode(texts, part_of(advance))
                     yield shard, ({"hashes": hashes, "matrix": matrix}, {"texts": len(texts)})
 

@@ -10,8 +10,7 @@ from recommender.build.job import Job
 from recommender.cli.arguments import argument, command, file, number, repeated
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import clean
+from recommender.core.catalogue import Catalogue, clean
 from recommender.core.recipe import Recipe
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, GateHeld

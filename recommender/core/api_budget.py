@@ -48,14 +48,14 @@ class PaidTexts(Protocol):
     def found(self, texts: Sequence[str]) -> dict[str, FloatVector]:
         """Those of the texts that have a vector (d,)."""
 
-    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Store vectors (n, d); they are durable when this returns."""
-
     def reserve(self, tokens: int) -> None:
         """Count one call of so many tokens, before it is made. Raises: ProviderFailed."""
 
-    def settle(self, tokens: int) -> None:
-        """Count what calls cost above (or, negative, below) the tokens reserved for them."""
+    def keep(self, texts: Sequence[str], vectors: FloatMatrix, more: int) -> None:
+        """Store vectors (n, d), which are durable when this returns.
+
+        Counts the tokens that the call cost above (or, negative, below) those reserved for it.
+        """
 
 
 @dataclass(slots=True)
@@ -71,19 +71,16 @@ class PaidInMemory:
         """Those of the texts that have a vector (d,)."""
         return {text: self.vectors[text] for text in texts if text in self.vectors}
 
-    def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-        """Store vectors (n, d)."""
-        self.vectors.update(zip(texts, vectors, strict=True))
-
     def reserve(self, tokens: int) -> None:
         """Count one call of so many tokens. Raises: ProviderFailed."""
         self.budget.check(self.calls + 1, self.tokens + tokens)
         self.calls += 1
         self.tokens += tokens
 
-    def settle(self, tokens: int) -> None:
-        """Count what calls cost above (or, negative, below) the tokens reserved for them."""
-        self.tokens += tokens
+    def keep(self, texts: Sequence[str], vectors: FloatMatrix, more: int) -> None:
+        """Store vectors (n, d), and count the tokens above or below those reserved."""
+        self.vectors.update(zip(texts, vectors, strict=True))
+        self.tokens += more
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +111,12 @@ def check_url(url: str) -> None:
     """Check that a URL may be a text API's. Raises: ConfigError, which shows no secret of it."""
     try:
         parts = urlsplit(url)
-        wrong = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
+        alone = not (parts.query or parts.fragment or "@" in parts.netloc) and parts.port != 0
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and alone
     except ValueError:
-        wrong = True
-    if wrong:
-        raise ConfigError("text_api.url is not http://HOST/... or https://HOST/...")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError("text_api.url carries a user or password; give the key as text_api.key")
-    if parts.query or parts.fragment:
-        raise ConfigError("text_api.url has a query or fragment; give the path alone")
+        fits = False
+    if not fits:
+        raise ConfigError(
+            "text_api.url is not http://HOST/... or https://HOST/... with the path alone: give no "
+            "user, password, query or fragment, and the key as text_api.key"
+        )

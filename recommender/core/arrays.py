@@ -51,12 +51,18 @@ def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
     return units
 
 
-def inner_products(matrix: FloatMatrix, rows: Rows, found: Rows) -> FloatMatrix:
-    """Inner products (b, k) of rows (b,) of a matrix (n, d) with others of its rows (b, k)."""
+def inner_products(
+    matrix: FloatMatrix, rows: Rows, found: Rows, targets: FloatMatrix | None = None
+) -> FloatMatrix:
+    """Inner products (b, k) of rows (b,) of a matrix (n, d) with rows (b, k) of the targets (n, d).
+
+    Without targets, these are rows of the same matrix.
+    """
+    others = matrix if targets is None else targets
     products = np.empty(found.shape, dtype=np.float32)
     size = max(1, NUMBERS_AT_ONCE // max(1, found.shape[1] * matrix.shape[1]))
     for block in blocks(len(rows), size):
-        np.einsum("bd,bkd->bk", matrix[rows[block]], matrix[found[block]], out=products[block])
+        np.einsum("bd,bkd->bk", matrix[rows[block]], others[found[block]], out=products[block])
     return products
 
 
@@ -85,13 +91,8 @@ def blocks(total: int, size: int) -> Iterator[slice]:
 
 def first_of_each(codes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """Mark, in each row of `codes` (b, k), the first place of every value; the result is (b, k)."""
-    order = np.argsort(codes, axis=1, kind="stable")
-    ordered = np.take_along_axis(codes, order, axis=1)
-    first = np.ones(codes.shape, dtype=bool)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    marked = np.empty_like(first)
-    np.put_along_axis(marked, order, first, axis=1)
-    return marked
+    first: NDArray[np.bool_] = place_among_equals(codes) == 0
+    return first
 
 
 def place_among_equals(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

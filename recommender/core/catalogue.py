@@ -1,5 +1,8 @@
-"""Catalogue: the items of a build and their properties."""
+"""Catalogue: the items of a build, their properties, and the documents that are embedded."""
 
+import html
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,7 +16,13 @@ from recommender.core.ids import ItemIds
 from recommender.errors import ConfigError, DataError
 
 TEXTS = ("title", "description", "brand", "category", "group")
+NUMBERS = ("price", "in_stock", "available_from")
 PATH_SEPARATOR = " > "
+MAX_CHARACTERS = 2_000
+DOCUMENT_FORMAT = 1
+
+_TAG = re.compile(r"<[^<>]{0,200}>")
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +51,20 @@ class Catalogue:
     group_codes: Rows = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in (*TEXTS, "price", "in_stock", "available_from"):
-            self._require_length(name, getattr(self, name))
-        for name, column in self.attributes.items():
-            self._require_length(f"attributes.{name}", column)
-        object.__setattr__(self, "price", frozen(self.price))
-        object.__setattr__(self, "in_stock", frozen(self.in_stock))
-        object.__setattr__(self, "available_from", frozen(self.available_from))
+        columns = {name: getattr(self, name) for name in (*TEXTS, *NUMBERS)}
+        columns |= {f"attributes.{name}": column for name, column in self.attributes.items()}
+        for name, column in columns.items():
+            if len(column) != len(self.ids):
+                raise DataError(
+                    f"catalogue column {name}: {len(column)} values, {len(self.ids)} items"
+                )
+        for name in NUMBERS:
+            object.__setattr__(self, name, frozen(columns[name]))
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
         codes, groups = text_codes(self.group)
         ungrouped = np.array([not group for group in self.group], dtype=bool)
         own = len(groups) + np.arange(len(self.ids), dtype=np.int32)
         object.__setattr__(self, "group_codes", frozen(np.where(ungrouped, own, codes)))
-
-    def _require_length(self, name: str, column: Sequence[Any] | NDArray[Any]) -> None:
-        if len(column) != len(self.ids):
-            raise DataError(f"catalogue column {name}: {len(column)} values, {len(self.ids)} items")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,14 +72,10 @@ class Catalogue:
     @classmethod
     def of_titles(cls, ids: ItemIds, title: Sequence[str]) -> "Catalogue":
         """A catalogue that knows nothing but titles."""
-        blank = ("",) * len(ids)
+        texts: dict[str, Any] = dict.fromkeys(TEXTS, ("",) * len(ids)) | {"title": tuple(title)}
         return cls(
             ids=ids,
-            title=tuple(title),
-            description=blank,
-            brand=blank,
-            category=blank,
-            group=blank,
+            **texts,
             price=np.full(len(ids), np.nan, dtype=np.float32),
             in_stock=np.ones(len(ids), dtype=bool),
             available_from=np.zeros(len(ids), dtype=np.int64),
@@ -89,16 +92,15 @@ class Catalogue:
         def texts(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
             return tuple(map((*ours, *theirs).__getitem__, at))
 
+        columns: dict[str, Any] = {
+            name: texts(getattr(self, name), getattr(others, name)) for name in TEXTS
+        } | {
+            name: np.concatenate([getattr(self, name), getattr(others, name)])[places]
+            for name in NUMBERS
+        }
         return Catalogue(
             ItemIds(texts(self.ids.ids, others.ids.ids)),
-            title=texts(self.title, others.title),
-            description=texts(self.description, others.description),
-            brand=texts(self.brand, others.brand),
-            category=texts(self.category, others.category),
-            group=texts(self.group, others.group),
-            price=np.concatenate([self.price, others.price])[places],
-            in_stock=np.concatenate([self.in_stock, others.in_stock])[places],
-            available_from=np.concatenate([self.available_from, others.available_from])[places],
+            **columns,
             attributes={
                 name: texts(column, others.attributes.get(name, blank))
                 for name, column in self.attributes.items()
@@ -121,22 +123,16 @@ class Catalogue:
         for number, texts in enumerate(self.attributes.values()):
             columns |= pack_texts(f"attribute.{number}", texts)
         columns |= pack_texts("attribute_names", tuple(self.attributes))
-        return columns | {
-            "price": self.price,
-            "in_stock": self.in_stock,
-            "available_from": self.available_from,
-        }
+        return columns | {name: getattr(self, name) for name in NUMBERS}
 
     @classmethod
     def from_columns(cls, columns: Columns) -> "Catalogue":
         """Undo `columns`."""
         names = unpack_texts("attribute_names", columns)
+        own: dict[str, Any] = {name: unpack_texts(name, columns) for name in TEXTS}
         return cls(
             ids=ItemIds.from_columns(columns),
-            **{name: unpack_texts(name, columns) for name in TEXTS},
-            price=columns["price"],
-            in_stock=columns["in_stock"],
-            available_from=columns["available_from"],
+            **own | {name: columns[name] for name in NUMBERS},
             attributes={
                 name: unpack_texts(f"attribute.{number}", columns)
                 for number, name in enumerate(names)
@@ -170,3 +166,45 @@ def _codes(texts: Sequence[str]) -> Rows:
     codes, distinct = text_codes(texts)
     blank = np.array([not text for text in distinct], dtype=bool)
     return np.where(blank[codes], -1, codes).astype(np.int32)
+
+
+def clean(text: str) -> str:
+    """Plain text of a shop's text: no mark-up, control characters, lone surrogates or long runs.
+
+    Composed to NFC and cut to `MAX_CHARACTERS`, so that hostile text costs no more than a long
+    description. Idempotent.
+    """
+    text = text[: 4 * MAX_CHARACTERS]
+    if not text.isascii() or "<" in text or "&" in text:
+        text = _TAG.sub(" ", html.unescape(text))
+        text = unicodedata.normalize("NFC", text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(
+            c if unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else " " for c in text
+        )
+    return _SPACE.sub(" ", text).strip()[:MAX_CHARACTERS].strip()
+
+
+def documents(catalogue: Catalogue) -> list[str]:
+    """One text per item: title, brand, the leaf of the category path, then the description.
+
+    Parts that are empty, or repeat what came before, are left out. An item without any text has an
+    empty document.
+    """
+    rows = zip(
+        catalogue.title,
+        catalogue.brand,
+        catalogue.category,
+        catalogue.description,
+        strict=True,
+    )
+    return [_document(*row) for row in rows]
+
+
+def _document(title: str, brand: str, category: str, description: str) -> str:
+    text = ""
+    for part in (title, brand, category, description):
+        cleaned = clean(part)
+        if cleaned and cleaned.casefold() not in text.casefold():
+            text = f"{text}. {cleaned}" if text else cleaned
+    return text[:MAX_CHARACTERS]

@@ -53,6 +53,7 @@ class CoOccurrence:
     prior: float
     owners: Rows
     users_min: int = 1
+    half_life_days: float = np.inf
 
     @classmethod
     def of(
@@ -75,7 +76,7 @@ class CoOccurrence:
         strength = np.asarray(by_item.sum(axis=1), dtype=np.float32)
         sold = strength[strength > 0]
         prior = PRIOR * float(sold.mean()) if len(sold) else 1.0
-        return cls(units.seen, by_item, strength, prior, units.owners, users_min)
+        return cls(units.seen, by_item, strength, prior, units.owners, users_min, half_life_days)
 
     def rates(self, rows: Rows) -> sp.csr_array:
         """The weighted share of each row's units that holds each item (b, n), not itself."""

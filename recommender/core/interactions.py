@@ -1,4 +1,4 @@
-"""Interactions: who did what with which item, when."""
+"""Interactions: who did what with which item, when; which items sell most, and more than before."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from recommender.core.arrays import Columns, Rows, frozen, pack_texts, unpack_texts
+from recommender.core.arrays import Columns, FloatVector, Rows, frozen, pack_texts, unpack_texts
 from recommender.errors import DataError
 
 Unit = Literal["auto", "basket", "session", "user"]
 """What joins events; `auto` is the finest unit that a shop gives."""
 
 DAY_S = 86_400
+LONGER = 4
+EVENT_COLUMNS = ("item", "basket", "session", "user", "kind", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,12 @@ class Interactions:
     users: npt.NDArray[np.uint64]
 
     def __post_init__(self) -> None:
-        columns = ("item", "basket", "session", "user", "kind", "time")
-        for name in columns:
+        for name in EVENT_COLUMNS:
             if len(getattr(self, name)) != len(self.item):
                 raise DataError(f"interactions column {name} has another length than item")
         if len(self.item) and (self.item.min() < 0 or self.item.max() >= self.n_items):
             raise DataError("an interaction names a row outside of the catalogue")
-        for name in (*columns, "users"):
+        for name in (*EVENT_COLUMNS, "users"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def __len__(self) -> int:
@@ -63,10 +64,9 @@ class Interactions:
 
         Units with no event of positive weight are left out; the others keep their order.
         """
-        units, strength = self.units_of(unit), self._strength()
-        seen = (units >= 0) & (strength > 0)
-        count, rows = _numbered(units[seen])
-        place, values = _largest(rows * self.n_items + self.item[seen], strength[seen])
+        seen, count, rows = self._numbered(unit)
+        strength = self._strength()[seen]
+        place, values = _largest(rows * self.n_items + self.item[seen], strength)
         shape = (count, self.n_items)
         at = np.divmod(place, max(self.n_items, 1))
         matrix: sp.csr_array[np.float32] = sp.csr_array((values, (at[0], at[1])), shape=shape)
@@ -74,18 +74,14 @@ class Interactions:
 
     def unit_times(self, unit: Unit = "auto") -> npt.NDArray[np.int64]:
         """Time of the newest event of each unit (u,), in the order of `matrix`."""
-        units = self.units_of(unit)
-        seen = (units >= 0) & (self._strength() > 0)
-        count, rows = _numbered(units[seen])
+        seen, count, rows = self._numbered(unit)
         times = np.zeros(count, dtype=np.int64)
         np.maximum.at(times, rows, self.time[seen])
         return times
 
     def owners(self, unit: Unit = "auto") -> Rows:
         """The user of each unit (u,), in the order of `matrix`, a number of its own without one."""
-        units = self.units_of(unit)
-        seen = (units >= 0) & (self._strength() > 0)
-        count, rows = _numbered(units[seen])
+        seen, count, rows = self._numbered(unit)
         owners = np.full(count, -1, dtype=np.int32)
         owners[rows] = self.user[seen]
         strangers = int(self.user.max(initial=-1)) + 1 + np.arange(count, dtype=np.int32)
@@ -102,6 +98,15 @@ class Interactions:
     def _strength(self) -> npt.NDArray[np.float32]:
         return np.asarray(self.weights, dtype=np.float32)[self.kind]
 
+    def _numbered(self, unit: Unit) -> tuple[npt.NDArray[np.bool_], int, npt.NDArray[np.int64]]:
+        """Which events (m,) have a unit and count, how many units, and each such event's unit."""
+        units = self.units_of(unit)
+        seen = (units >= 0) & (self._strength() > 0)
+        there = np.zeros(int(units[seen].max(initial=-1)) + 1, dtype=bool)
+        there[units[seen]] = True
+        places = np.cumsum(there, dtype=np.int64) - 1
+        return seen, int(there.sum()), places[units[seen]]
+
     def units_of(self, unit: Unit = "auto") -> Rows:
         """The number of each event's unit (m,), -1 where it has none."""
         columns = {"basket": self.basket, "session": self.session, "user": self.user}
@@ -114,8 +119,7 @@ class Interactions:
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> "Interactions":
         """The events where `chosen` (m,) holds; numbers of baskets, sessions and users stay."""
-        columns = ("item", "basket", "session", "user", "kind", "time")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in EVENT_COLUMNS})
 
     def capped(self, most: int) -> "Interactions":
         """The events, each user with each item in at most the newest `most` baskets or sessions.
@@ -152,12 +156,7 @@ class Interactions:
         """The interactions as arrays."""
         return {
             "n_items": np.array(self.n_items),
-            "item": self.item,
-            "basket": self.basket,
-            "session": self.session,
-            "user": self.user,
-            "kind": self.kind,
-            "time": self.time,
+            **{name: getattr(self, name) for name in EVENT_COLUMNS},
             "weights": np.array(self.weights, dtype=np.float64),
             "users": self.users,
         } | pack_texts("kinds", self.kinds)
@@ -165,21 +164,12 @@ class Interactions:
     @classmethod
     def from_columns(cls, columns: Columns) -> "Interactions":
         """Undo `columns`."""
-        arrays = ("item", "basket", "session", "user", "kind", "time", "users")
         return cls(
             n_items=int(columns["n_items"]),
             kinds=unpack_texts("kinds", columns),
             weights=tuple(columns["weights"].tolist()),
-            **{name: columns[name] for name in arrays},
+            **{name: columns[name] for name in (*EVENT_COLUMNS, "users")},
         )
-
-
-def _numbered(units: Rows) -> tuple[int, npt.NDArray[np.int64]]:
-    """How many distinct units there are, and the place (m,) of each event's among them."""
-    there = np.zeros(int(units.max(initial=-1)) + 1, dtype=bool)
-    there[units] = True
-    places = np.cumsum(there, dtype=np.int64) - 1
-    return int(there.sum()), places[units]
 
 
 def _largest(
@@ -199,3 +189,40 @@ def _largest(
 def support(seen: sp.csr_array[np.float32]) -> npt.NDArray[np.float32]:
     """The number of units that each item is in (n,), from a matrix of units by items (u, n)."""
     return np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.float32)
+
+
+def most_popular(
+    popularity: npt.NDArray[np.floating], allowed: npt.NDArray[np.bool_] | None = None
+) -> Rows:
+    """Rows (r,) by falling `popularity` (n,); those at 0 or not `allowed` (n,) are left out.
+
+    Ties are in row order.
+    """
+    ranked = np.argsort(-popularity, kind="stable").astype(np.int32)
+    listed = popularity[ranked] > 0
+    if allowed is not None:
+        listed &= allowed[ranked]
+    rows: Rows = ranked[listed]
+    return rows
+
+
+def growth(interactions: Interactions, half_life_days: float) -> FloatVector:
+    """By how many standard deviations each item (n,) sells more now than its usual share.
+
+    Recent events count half for every half-life before the newest event; the usual share counts
+    them half for every four half-lives. An item that keeps its share of the shop has a growth of 0,
+    whatever the season does to the shop as a whole, and so has one without events.
+
+    Source: the standardised residual of a Poisson count, shrunk by one event.
+    """
+    age = (interactions.newest - interactions.time) / DAY_S
+    weight = np.asarray(interactions.weights, dtype=np.float64)[interactions.kind]
+    late, always = (
+        np.bincount(
+            interactions.item, weight * 0.5 ** (age / half_life), minlength=interactions.n_items
+        )
+        for half_life in (half_life_days, LONGER * half_life_days)
+    )
+    expected = always * (late.sum() / max(float(always.sum()), 1e-9))
+    grown: FloatVector = ((late - expected) / np.sqrt(expected + 1)).astype(np.float32)
+    return grown

@@ -1,4 +1,4 @@
-"""Everything that can be swapped, on one page.
+"""Everything that can be swapped, and the context that lists are chosen from, on one page.
 
 An implementation is a frozen dataclass of its parameters with the methods of its protocol. It maps
 arrays to arrays, reads no clock, and never changes what it has returned. `registry.py` lists the
@@ -7,6 +7,7 @@ implementations by name, and `tests/contracts` runs each through the suite of it
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from recommender.core.api_budget import PaidTexts
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
-from recommender.core.interactions import Interactions
+from recommender.core.co_occurrence import CoOccurrence, Units
+from recommender.core.half_life import HalfLife, learned_half_life
+from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
@@ -105,6 +107,48 @@ class IndexBuilder(Protocol):
 
     def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
         """Restore the index that `build` made of the same targets."""
+
+
+CoOccurrenceCounts = Callable[[Unit, HalfLife], CoOccurrence]
+"""The co-occurrence of all items by unit and half-life; equal requests are counted once."""
+
+
+def co_occurrence_counts(interactions: Interactions, users_min: int = 1) -> CoOccurrenceCounts:
+    """Counts what `users_min` distinct users had together, when first asked."""
+    units = cache(partial(Units.of, interactions))
+    learned = cache(lambda unit: learned_half_life(units(unit)))
+    weighed = cache(lambda unit, days: CoOccurrence.weighed(units(unit), days, users_min))
+    return lambda unit, half_life: weighed(
+        unit, learned(unit) if half_life == "auto" else float(half_life) or np.inf
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RankingContext:
+    """Catalogue, interactions, embeddings by origin and the item vectors made of them.
+
+    `near_by_content` finds the nearest items by content of all items (n, k), once, when first
+    asked. Only what `users_min` distinct users had together counts as behaviour of a pair.
+    `counted` may be shared with another context of the same interactions.
+    """
+
+    catalogue: Catalogue
+    interactions: Interactions
+    origins: Origins
+    vectors: ItemVectors
+    near_by_content: Callable[[], Neighbours]
+    users_min: int = 1
+    counted: CoOccurrenceCounts | None = None
+
+    def __post_init__(self) -> None:
+        if self.counted is None:
+            counted = co_occurrence_counts(self.interactions, self.users_min)
+            object.__setattr__(self, "counted", counted)
+
+    def rates(self, unit: Unit = "auto", half_life_days: HalfLife = 0) -> CoOccurrence:
+        """The co-occurrence of all items, by the weight of their units at that half-life."""
+        counted = self.counted or co_occurrence_counts(self.interactions, self.users_min)
+        return counted(unit, half_life_days)
 
 
 class PreparedGenerator(Protocol):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from recommender.errors import ConfigError
@@ -58,10 +58,10 @@ class Placement:
                 f"placement {self.name}: shown = {self.shown}, depth = {self.depth}; "
                 "1 <= shown <= depth <= 1000 is needed"
             )
-        if not 0 <= self.min_score <= 1:
-            raise ConfigError(f"placement {self.name}: min_score = {self.min_score} is not in 0..1")
-        if not 0 <= self.hub_share <= 1:
-            raise ConfigError(f"placement {self.name}: hub_share = {self.hub_share} is not in 0..1")
+        for name in ("min_score", "hub_share"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ConfigError(f"placement {self.name}: {name} = {share} is not in 0..1")
         if not self.candidates:
             raise ConfigError(f"placement {self.name}: candidates is empty; name at least one")
 
@@ -111,14 +111,11 @@ class Trust:
 
     def plain(self) -> dict[str, Any]:
         """The values that differ from the defaults, as they are written in a recipe file."""
-        return {
-            name: value
-            for name, value, usual in (
-                ("user_baskets", self.user_baskets, 0),
-                ("users_min", self.users_min, 1),
-            )
-            if value != usual
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value != getattr(TRUST, name)}
+
+
+TRUST = Trust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ class Recipe:
     interactions: Mapping[str, Choice]
     index: Choice
     placements: tuple[Placement, ...]
-    trust: Trust = Trust()
+    trust: Trust = TRUST
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interactions", dict(self.interactions))

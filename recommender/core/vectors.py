@@ -1,6 +1,6 @@
 """Embeddings by origin, and the item vectors that a fusion makes of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -11,14 +11,12 @@ from recommender.core.arrays import (
     FloatMatrix,
     FloatVector,
     Rows,
-    blocks,
     frozen,
+    inner_products,
     require_finite,
     unit_rows,
 )
 from recommender.errors import DataError
-
-BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +104,8 @@ def joined_content(content: Mapping[str, Embeddings]) -> Embeddings:
         return origins[0]
     return Embeddings(
         unit_rows(np.hstack([origin.matrix for origin in origins])),
-        _sum(origin.support for origin in origins),
+        np.sum([origin.support for origin in origins], axis=0, dtype=np.float32),
     )
-
-
-def _sum(vectors: Iterable[FloatVector]) -> FloatVector:
-    total: FloatVector = np.sum(list(vectors), axis=0, dtype=np.float32)
-    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +135,7 @@ class ItemVectors:
 
     def inner(self, rows: Rows, found: Rows) -> FloatMatrix:
         """Inner products (b, k) of the b rows with what was found (b, k)."""
-        scores = np.empty(found.shape, dtype=np.float32)
-        for block in blocks(len(rows), BLOCK):
-            np.einsum(
-                "bd,bkd->bk",
-                self.queries[rows[block]],
-                self.targets[found[block]],
-                out=scores[block],
-            )
-        return scores
+        return inner_products(self.queries, rows, found, self.targets)
 
     def columns(self) -> Columns:
         """The vectors as arrays."""

@@ -11,9 +11,8 @@ import numpy as np
 
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job
-from recommender.core.interactions import Interactions
+from recommender.core.interactions import Interactions, most_popular
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.popularity import most_popular
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.errors import ConfigError
 from recommender.evaluation import systems

@@ -17,7 +17,7 @@ import numpy as np
 from recommender import registry
 from recommender.build.job import Job
 from recommender.core.arrays import FloatMatrix
-from recommender.core.documents import documents
+from recommender.core.catalogue import documents
 from recommender.core.interactions import Interactions, support
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError, MissingExtra

@@ -14,11 +14,10 @@ import scipy.sparse as sp
 from recommender import registry
 from recommender.core.arrays import blocks
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
-from recommender.core.interactions import Interactions, support
+from recommender.core.interactions import Interactions, most_popular, support
 from recommender.core.lists import Entries, ranks_of
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.popularity import most_popular
+from recommender.core.protocols import RankingContext
 from recommender.core.recipe import Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings

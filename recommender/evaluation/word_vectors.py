@@ -14,8 +14,7 @@ from scipy import sparse
 
 from recommender.build.job import Job
 from recommender.core.arrays import unit_rows
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import documents
+from recommender.core.catalogue import Catalogue, documents
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, DataError
 from recommender.pipeline import read_shop_columns

@@ -9,10 +9,9 @@ import numpy as np
 from recommender import pipeline
 from recommender.build.contents import read_interactions
 from recommender.build.job import Job
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.lists import Entries
-from recommender.core.protocols import PreparedGenerator
+from recommender.core.protocols import PreparedGenerator, RankingContext
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings
 from recommender.live.live_state import EffectiveLists, LiveState, RuleDeed

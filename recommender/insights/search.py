@@ -18,8 +18,7 @@ from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.contents import find_build, read_catalogue
 from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
-from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
-from recommender.core.documents import clean, documents
+from recommender.core.catalogue import PATH_SEPARATOR, Catalogue, clean, documents
 from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings

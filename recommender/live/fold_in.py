@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import Columns, FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.lists import Entries, NamedLists, RelatedLists, ranks_of
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import FittedFusion, VectorIndex
+from recommender.core.protocols import FittedFusion, RankingContext, VectorIndex
 from recommender.core.recipe import Choice
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.live.list_deltas import NamedEntries

@@ -14,11 +14,16 @@ from recommender.build.list_steps import Plan
 from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
 from recommender.build.vector_steps import FITTED
 from recommender.core.arrays import FloatMatrix, FloatVector
-from recommender.core.catalogue import Catalogue
-from recommender.core.context import CoOccurrenceCounts, RankingContext
-from recommender.core.documents import documents
+from recommender.core.catalogue import Catalogue, documents
 from recommender.core.interactions import Interactions
-from recommender.core.protocols import FittedFusion, FittedRanker, VectorIndex
+from recommender.core.protocols import (
+    CoOccurrenceCounts,
+    FittedFusion,
+    FittedRanker,
+    RankingContext,
+    VectorIndex,
+    co_occurrence_counts,
+)
 from recommender.core.recipe import Placement
 from recommender.core.vectors import Embeddings, Origins
 from recommender.errors import DataError
@@ -86,7 +91,7 @@ class LoadedBuild:
             before,
             catalogue,
             interactions,
-            cache(lambda kinds: CoOccurrenceCounts.of(interactions.of_kinds(kinds), users_min)),
+            cache(lambda kinds: co_occurrence_counts(interactions.of_kinds(kinds), users_min)),
             embeddings_of(inputs[0].content),
             embeddings_of(fitted),
         )

@@ -15,8 +15,7 @@ from recommender.build.contents import find_build
 from recommender.build.job import Job, text_encoders
 from recommender.core import item_id
 from recommender.core.arrays import FloatMatrix
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import documents
+from recommender.core.catalogue import Catalogue, documents
 from recommender.core.generation import Generation
 from recommender.core.ids import ItemIds
 from recommender.core.lists import NamedLists

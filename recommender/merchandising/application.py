@@ -18,11 +18,10 @@ from recommender import registry
 from recommender.artifacts.store import Artifact
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, support
 from recommender.core.lists import NamedLists, RelatedLists
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import PreparedFilter
+from recommender.core.protocols import PreparedFilter, RankingContext
 from recommender.core.recipe import Placement
 from recommender.core.vectors import ItemVectors, Origins
 from recommender.errors import ConfigError

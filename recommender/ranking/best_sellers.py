@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, frozen
 from recommender.core.catalogue import Catalogue, category_codes
+from recommender.core.interactions import most_popular
 from recommender.core.neighbours import NONE
-from recommender.core.popularity import most_popular
 
 DEPTH = 100
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.interactions import support
 from recommender.core.lists import Entries
 from recommender.core.neighbours import NONE, Neighbours
@@ -17,6 +16,7 @@ from recommender.core.protocols import (
     FittedRanker,
     PreparedFilter,
     PreparedGenerator,
+    RankingContext,
     Scorer,
     VectorIndex,
 )

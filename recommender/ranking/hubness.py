@@ -16,9 +16,10 @@ def arranged(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatVector]:
     """Arrange n lists so that no item is among the `shown` first of too many of them.
 
-    The lists are as in `bounded`. Entries that `bounded` refuses follow the shown ones, with at most
-    the lowest score of these; where a list has too few others they are left out. Returns the places (e,) of the entries that stay, at most `depth` of each
-    list, their lists (e,) and their scores (e,).
+    The lists are as in `bounded`. Entries that `bounded` refuses follow the shown ones, with at
+    most the lowest score of these; where a list has too few others they are left out. Returns the
+    places (e,) of the entries that stay, at most `depth` of each list, their lists (e,) and their
+    scores (e,).
     """
     most = most_lists(placement, len(sizes))
     accepted = bounded(sizes, own, entries.rows, placement.shown, most)

@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 from recommender import registry
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import FittedFusion, FittedRanker, TrainingQueries, TrainingSet
+from recommender.core.protocols import (
+    FittedFusion,
+    FittedRanker,
+    RankingContext,
+    TrainingQueries,
+    TrainingSet,
+)
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, Origins

@@ -167,36 +167,27 @@ def map_interactions(
             f"{key}.cancelled.column", source.cancelled.column if source.cancelled else "", ()
         ),
     )
-    _require_thresholds(header, source, mapping, at)
-    _require_unit(header, source, mapping, at)
-    _require_kind(source, mapping, key)
+    _require_usable(mapping, header, source, key)
     return mapping
 
 
-def _require_thresholds(
-    header: Header, source: InteractionSource, mapping: InteractionMapping, at: str
+def _require_usable(
+    mapping: InteractionMapping, header: Header, source: InteractionSource, key: str
 ) -> None:
+    """Refuse a threshold without a column, and rows that no column joins or that count nothing."""
+    columns, at = source.columns, f"{key}.columns"
     for field in ("quantity", "price"):
         if getattr(source, f"{field}_above") is not None and not getattr(mapping, field):
             raise ConfigError(
                 f"{header.file}: {field}_above needs a column; set {at}.{field} to one of: "
                 f"{header.listed()}"
             )
-
-
-def _require_unit(
-    header: Header, source: InteractionSource, mapping: InteractionMapping, at: str
-) -> None:
-    columns = source.columns
     unset = None in (columns.basket, columns.session, columns.user)
     if unset and not (mapping.basket or mapping.session or mapping.user):
         raise ConfigError(
             f"{header.file}: no column says which rows belong together; set {at}.basket, .session "
             f'or .user to one of: {header.listed()} (or all three to "")'
         )
-
-
-def _require_kind(source: InteractionSource, mapping: InteractionMapping, key: str) -> None:
     if not mapping.kind and source.kind not in source.weights:
         raise ConfigError(
             f"{key}.kind: {source.kind!r} has no weight and the file has no column of kinds; "

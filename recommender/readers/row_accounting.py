@@ -98,38 +98,36 @@ class Quarantine:
             )
         self._stream.write(json.dumps({"input": key, "file": name} | asdict(row)) + "\n")
 
-    def commit(self) -> None:
-        """Replace `path` by the rows of this run; remove it where there are none."""
-        if self._stream is None:
+    def end(self, *, keep: bool) -> None:
+        """With `keep`, `path` has the rows of this run afterwards, or is gone without any."""
+        stream = self._stream
+        if stream is None and keep:
             self.path.unlink(missing_ok=True)
+        if stream is None:
             return
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        Path(self._stream.name).replace(self.path)
-        self._stream = None
-
-    def discard(self) -> None:
-        """Remove the temporary file and leave `path` as it was."""
-        if self._stream is not None:
+        try:
+            if keep:
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).replace(self.path)
+        finally:
             with suppress(OSError):
-                self._stream.close()
-            Path(self._stream.name).unlink(missing_ok=True)
-            self._stream = None
+                stream.close()
+            Path(stream.name).unlink(missing_ok=True)
 
 
 @contextmanager
 def open_quarantine(path: Path) -> Iterator[Quarantine]:
-    """A quarantine that is committed after success or DataError, and discarded otherwise."""
-    quarantine = Quarantine(path)
+    """A quarantine that is kept after success or DataError; otherwise `path` stays as it was."""
+    quarantine, keep = Quarantine(path), False
     try:
         yield quarantine
-        quarantine.commit()
+        keep = True
     except DataError:
-        quarantine.commit()
+        keep = True
         raise
     finally:
-        quarantine.discard()
+        quarantine.end(keep=keep)
 
 
 class RowAccounting:

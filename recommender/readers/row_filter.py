@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.catalogue import PATH_SEPARATOR
-from recommender.core.documents import MAX_CHARACTERS
+from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import Items, unknown_numbers
 from recommender.readers.columns import CatalogueMapping, InteractionMapping
 from recommender.readers.interactions import HashedUsers, KeptRows

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recommender.core import documents
-from recommender.core.catalogue import Catalogue
+from recommender.core.catalogue import DOCUMENT_FORMAT, Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError
@@ -89,7 +88,7 @@ def parameters(source: ShopSource) -> dict[str, object]:
     catalogue, interactions = source.files()
     plain = {
         "format": FORMAT,
-        "documents_format": documents.FORMAT,
+        "documents_format": DOCUMENT_FORMAT,
         "refused_share_max": source.refused_share_max,
         "retention_days": source.retention_days,
         "titles_before": source.titles_before,

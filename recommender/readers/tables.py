@@ -97,13 +97,9 @@ def _open(
         from recommender.readers.parquet import open_parquet
 
         return open_parquet(file)
-    if file.format == "jsonl":
-        from recommender.readers.json_lines import open_json_lines
+    from recommender.readers.text_tables import open_text_table
 
-        return open_json_lines(file, encoding, accounting)
-    from recommender.readers.delimited import open_delimited
-
-    return open_delimited(file, delimiter, encoding, accounting)
+    return open_text_table(file, delimiter, encoding, accounting)
 
 
 def gather_blocks(

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core import item_id
-from recommender.core.arrays import Rows
-from recommender.core.documents import MAX_CHARACTERS, clean
+from recommender.core.arrays import Rows, text_codes
+from recommender.core.catalogue import MAX_CHARACTERS, clean
 from recommender.readers.sources import EPOCH
 
 Faults = list[str]
@@ -37,10 +37,8 @@ class Categorical:
     @classmethod
     def of(cls, cells: NDArray[np.object_]) -> "Categorical":
         """Factorize `cells` (b,); the texts are in the order of their first appearance."""
-        every = cells.tolist()
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(every))}
-        codes = np.fromiter(map(numbers.__getitem__, every), np.intp, len(every))
-        return cls(codes, tuple(text.strip() for text in numbers))
+        codes, texts = text_codes(cells.tolist())
+        return cls(codes.astype(np.intp), tuple(text.strip() for text in texts))
 
     @classmethod
     def of_many(cls, cells: NDArray[np.object_]) -> "Categorical":
@@ -69,14 +67,14 @@ class TextCodes:
 
     def codes(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,); a new text gets the next code."""
-        return np.array([self._code(text) for text in texts], dtype=np.int32)
+        known = self._codes
+        return np.array(
+            [known.setdefault(text, self.next) if text else -1 for text in texts], dtype=np.int32
+        )
 
     def texts(self) -> tuple[str, ...]:
         """All texts with a code, in order."""
         return tuple(self._codes)
-
-    def _code(self, text: str) -> int:
-        return self._codes.setdefault(text, self.next) if text else -1
 
 
 def id_faults(texts: Sequence[str], what: str) -> Faults:
@@ -89,15 +87,13 @@ def id_faults(texts: Sequence[str], what: str) -> Faults:
 
 def numbers(texts: Sequence[str], what: str) -> tuple[NDArray[np.float64], Faults]:
     """Parse finite decimal numbers within float32; NaN where a text is not one."""
-    values = [_number(text) for text in texts]
-    faults = _faults(texts, values, what, "is not a number")
+    values, faults = _parsed(texts, _number, what, "is not a number")
     return np.array([np.nan if value is None else value for value in values]), faults
 
 
 def truth_values(texts: Sequence[str], what: str) -> tuple[NDArray[np.bool_], Faults]:
     """Parse words such as yes and f, and numbers, which are true above 0; empty is true."""
-    values = [_truth_value(text) for text in texts]
-    faults = _faults(texts, values, what, "is neither true nor false")
+    values, faults = _parsed(texts, _truth_value, what, "is neither true nor false")
     return np.array([bool(value) for value in values], dtype=bool), faults
 
 
@@ -118,12 +114,11 @@ class TimeParser:
 
     def seconds(self, texts: Sequence[str], what: str) -> tuple[NDArray[np.int64], Faults]:
         """Epoch seconds in UTC, rounded down; 0 where a text is not a time."""
-        parse = _epoch if self.time_format == EPOCH else self._parsed
-        values = [_tried(parse, text) for text in texts]
-        faults = _faults(texts, values, what, f"is not {self._expected()}")
+        parse = _epoch if self.time_format == EPOCH else self._second
+        values, faults = _parsed(texts, parse, what, f"is not {self._expected()}")
         return np.array([value or 0 for value in values], dtype=np.int64), faults
 
-    def _parsed(self, text: str) -> int:
+    def _second(self, text: str) -> int:
         if self.time_format:
             time = datetime.strptime(text, self.time_format)
         elif text.isdigit() and len(text) != _COMPACT_DATE:
@@ -152,37 +147,34 @@ def _is_cut(raw: str, text: str) -> bool:
     return len(raw) > 4 * MAX_CHARACTERS or (full and len(raw) > MAX_CHARACTERS)
 
 
-def _number(text: str) -> float | None:
-    if not _NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    return value if abs(value) <= _LARGEST else None
+def _parsed(
+    texts: Sequence[str], parse: Callable[[str], Any], what: str, fault: str
+) -> tuple[list[Any], Faults]:
+    """The values of the texts, and what is wrong with those that have none (None)."""
+    values, faults = [], []
+    for text in texts:
+        try:
+            values.append(parse(text))
+            faults.append("")
+        except ValueError:
+            values.append(None)
+            faults.append(f"{what} {fault}" if text else f"{what} is empty")
+    return values, faults
 
 
-def _truth_value(text: str) -> bool | None:
+def _number(text: str) -> float:
+    if not _NUMBER.fullmatch(text) or abs(value := float(text)) > _LARGEST:
+        raise ValueError("not a decimal number within float32")
+    return value
+
+
+def _truth_value(text: str) -> bool:
     known = _TRUTH_WORDS.get(text.lower())
-    if known is not None:
-        return known
-    value = _number(text)
-    return None if value is None else value > 0
+    return _number(text) > 0 if known is None else known
 
 
 def _epoch(text: str) -> int:
     value = _number(text)
-    if value is None or abs(value) >= _YEAR_10000:
+    if abs(value) >= _YEAR_10000:
         raise ValueError("not seconds; perhaps milliseconds")
     return int(value // 1)
-
-
-def _tried(parse: Callable[[str], int], text: str) -> int | None:
-    try:
-        return parse(text)
-    except ValueError:
-        return None
-
-
-def _faults(texts: Sequence[str], values: Sequence[Any], what: str, fault: str) -> Faults:
-    return [
-        "" if value is not None else f"{what} {fault}" if text else f"{what} is empty"
-        for text, value in zip(texts, values, strict=True)
-    ]

@@ -16,8 +16,9 @@ import pytest
 from recommender.artifacts.storage import TEMPORARY
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job, pinned
-from recommender.build.paid_texts import PART, PaidShard, Spending
+from recommender.build.paid_texts import PART, PaidPlan
 from recommender.build.steps import complete, named
+from recommender.build.text_shards import Ledger
 from recommender.cli.main import run
 from recommender.core import failpoints
 from recommender.core.api_budget import Budget
@@ -221,30 +222,31 @@ def test_another_machine_goes_on_with_what_the_first_one_paid(
 
 @pytest.mark.fault(49)
 def test_all_who_work_on_a_run_share_one_budget(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path, "acme")
+    shards = Ledger(ArtifactStore(tmp_path, "acme"), "encoder")
     budget = Budget(calls=5, money=100.0, price=1e6)
-    one, two = (Spending(store, "plan", budget) for _ in range(2))
-    for spending in (one, two, one, two):
-        spending.reserve(20)
-    two.settle(-10)
+    one, two = (PaidPlan(shards, 0, "plan", budget) for _ in range(2))
+    for paid in (one, two, one, two):
+        paid.reserve(20)
+    two.keep(["a"], np.ones((1, 2), dtype=np.float32), -10)
     with pytest.raises(ProviderFailed, match="money_max"):
         one.reserve(21)
     two.reserve(30)
     with pytest.raises(ProviderFailed, match="calls_max = 5"):
-        Spending(store, "plan", budget).reserve(0)
-    Spending(store, "another plan", budget).reserve(100)
+        PaidPlan(shards, 0, "plan", budget).reserve(0)
+    PaidPlan(shards, 0, "another plan", budget).reserve(100)
 
 
-def paid_shard(folder: Path) -> PaidShard:
-    store = ArtifactStore(folder, "acme")
-    return PaidShard(store, "encoder", "shard", Spending(store, "plan", Budget()))
+def paid_plan(folder: Path) -> PaidPlan:
+    paid = PaidPlan(Ledger(ArtifactStore(folder, "acme"), "encoder"), 0, "plan", Budget())
+    paid.shard = "shard"
+    return paid
 
 
 def test_answers_are_kept_until_their_shard_is_made(tmp_path: Path) -> None:
-    paid = paid_shard(tmp_path)
+    paid = paid_plan(tmp_path)
     vectors = np.arange(8, dtype=np.float32).reshape(4, 2)
-    paid.keep(["a", "b"], vectors[:2])
-    paid.keep(["b", "c"], vectors[2:])
+    paid.keep(["a", "b"], vectors[:2], 0)
+    paid.keep(["b", "c"], vectors[2:], 0)
     found = paid.found(["a", "b", "c", "d"])
     assert {text: vector.tolist() for text, vector in found.items()} == {
         "a": [0.0, 1.0],
@@ -309,8 +311,8 @@ def test_the_command_tells_a_failed_api_and_no_key(
 
 
 def test_answers_are_checked_like_every_artifact(tmp_path: Path) -> None:
-    paid = paid_shard(tmp_path)
-    paid.keep(["a"], np.ones((1, 2), dtype=np.float32))
+    paid = paid_plan(tmp_path)
+    paid.keep(["a"], np.ones((1, 2), dtype=np.float32), 0)
     path = next((tmp_path / "acme" / PART[0]).glob("*/matrix.npy"))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ArtifactError, match="was changed or cut"):

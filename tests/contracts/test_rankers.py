@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from recommender import registry
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import FittedRanker, Ranker
+from recommender.core.protocols import FittedRanker, Ranker, RankingContext
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors

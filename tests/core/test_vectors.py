@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recommender.core.vectors import BLOCK, Embeddings, ItemVectors
+from recommender.core import arrays
+from recommender.core.vectors import Embeddings, ItemVectors
 from recommender.errors import DataError
 from tests.support.shops import random_vectors
 
@@ -64,10 +65,13 @@ def test_item_vectors_that_may_not_be(
         ItemVectors(queries, targets, bound)
 
 
-def test_inner_products_are_those_of_query_and_target_in_every_block() -> None:
+def test_inner_products_are_those_of_query_and_target_in_every_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     vectors = random_vectors(40)
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, 40, 2 * BLOCK + 5).astype(np.int32)
+    monkeypatch.setattr(arrays, "NUMBERS_AT_ONCE", 7 * 3 * vectors.queries.shape[1])
+    rows = rng.integers(0, 40, 2 * 7 + 5).astype(np.int32)
     found = rng.integers(0, 40, (len(rows), 3)).astype(np.int32)
     every = vectors.queries @ vectors.targets.T
     assert vectors.inner(rows, found) == pytest.approx(every[rows[:, None], found], abs=1e-5)

@@ -9,8 +9,7 @@ import pytest
 from recommender.build.contents import catalogue_of
 from recommender.build.job import pinned
 from recommender.build.steps import complete
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import documents
+from recommender.core.catalogue import Catalogue, documents
 from recommender.core.ids import ItemIds
 from recommender.live.loaded_build import N_REFERENCE, LoadedBuild
 from recommender.live.overlays import OverlayRecord

@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions
-from recommender.core.protocols import TrainingSet
+from recommender.core.protocols import RankingContext, TrainingSet
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.core import item_id
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import clean
+from recommender.core.catalogue import Catalogue, clean
 from recommender.errors import RecommenderError
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
 from tests.readers.shop_folder import Folder, sold

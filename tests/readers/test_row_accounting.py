@@ -123,7 +123,7 @@ def test_a_quarantine_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "q.jsonl"
     quarantine = Quarantine(path)
     quarantine.add("catalogue.0", "c.csv", ROW)
-    quarantine.commit()
+    quarantine.end(keep=True)
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -196,7 +196,7 @@ def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.Monke
     rows = "".join(f"a,{n},{n % 3},2010-12-0{1 + n % 7}\n" for n in range(10_000))
     folder.put("a.csv", f"item_id,order_id,quantity,time\n{rows}")
     parsed: list[str] = []
-    number, time = values._number, TimeParser._parsed
+    number, time = values._number, TimeParser._second
 
     def counted_number(text: str) -> float | None:
         parsed.append(text)
@@ -207,6 +207,6 @@ def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.Monke
         return time(self, text)
 
     monkeypatch.setattr(values, "_number", counted_number)
-    monkeypatch.setattr(TimeParser, "_parsed", counted_time)
+    monkeypatch.setattr(TimeParser, "_second", counted_time)
     folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
     assert sorted(parsed) == ["0", "1", "2", *(f"2010-12-0{day}" for day in range(1, 8))]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender.core import documents
+from recommender.core.catalogue import DOCUMENT_FORMAT
 from recommender.errors import ConfigError, DataError
 from recommender.readers import shop
 from recommender.readers.row_accounting import RefusedRow
@@ -130,7 +130,7 @@ def test_parameters_know_how_files_are_read(
     monkeypatch.setattr(shop, "FORMAT", shop.FORMAT + 1)
     assert parameters(whole_source(folder)) != plain
     monkeypatch.undo()
-    monkeypatch.setattr(documents, "FORMAT", documents.FORMAT + 1)
+    monkeypatch.setattr("recommender.readers.shop.DOCUMENT_FORMAT", DOCUMENT_FORMAT + 1)
     assert parameters(whole_source(folder)) != plain
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender.core.documents import MAX_CHARACTERS
+from recommender.core.catalogue import MAX_CHARACTERS
 from recommender.core.telemetry import Advance
 from recommender.readers import tables
 from recommender.readers.interactions import KeptRows
@@ -61,7 +61,7 @@ def test_of_huge_texts_only_the_start_is_cleaned(
         sizes.append(len(part))
         return part
 
-    monkeypatch.setattr("recommender.core.documents.html.unescape", unescape)
+    monkeypatch.setattr("recommender.core.catalogue.html.unescape", unescape)
     data = folder.read("c.csv")
     assert 0 < sum(sizes) <= 40 * 4 * MAX_CHARACTERS
     assert data.report.shortened == len(data.catalogue) == 40

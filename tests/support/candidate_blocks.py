@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from recommender import registry
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import PreparedFilter, PreparedGenerator
+from recommender.core.protocols import PreparedFilter, PreparedGenerator, RankingContext
 from recommender.core.recipe import Choice
 from recommender.core.vectors import ItemVectors
 from recommender.vectors.index.exact import Exact

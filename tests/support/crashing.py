@@ -17,7 +17,7 @@ from recommender.core import failpoints
 PRELOADED = [
     "recommender.cli.reindex",
     "recommender.evaluation.experiments",
-    "recommender.readers.delimited",
+    "recommender.readers.text_tables",
     "recommender.readers.parquet",
     "recommender.vectors.behaviour.co_occurrence_svd",
     "recommender.vectors.content.static",

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from recommender.core.arrays import unit_rows
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.vectors import ItemVectors
 from tests.support.shops import catalogue, context, interactions
 

@@ -7,10 +7,10 @@ import numpy as np
 from recommender import registry
 from recommender.core.arrays import unit_rows
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.ids import ItemIds
 from recommender.core.interactions import Interactions
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 from recommender.core.arrays import Rows
 from recommender.core.co_occurrence import CoOccurrence, strongest
-from recommender.core.context import RankingContext
 from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import VectorIndex
+from recommender.core.protocols import RankingContext, VectorIndex
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 

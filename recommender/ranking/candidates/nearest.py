@@ -9,10 +9,9 @@ import numpy as np
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.core.catalogue import brand_codes, category_codes, require_level
 from recommender.core.co_occurrence import strongest
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit, support
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import VectorIndex
+from recommender.core.protocols import RankingContext, VectorIndex
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour.affinity import CategoryAffinity

@@ -6,11 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import Rows
-from recommender.core.context import RankingContext
 from recommender.core.half_life import HalfLife, require_half_life
+from recommender.core.interactions import growth, most_popular
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.popularity import growth, most_popular
-from recommender.core.protocols import VectorIndex
+from recommender.core.protocols import RankingContext, VectorIndex
 from recommender.core.vectors import ItemVectors
 from recommender.errors import ConfigError
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, first_of_each
 from recommender.core.catalogue import Catalogue
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Interactions, Unit, support
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 
 

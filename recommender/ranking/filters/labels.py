@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, place_among_equals
 from recommender.core.catalogue import brand_codes, category_codes, require_level
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 
 Unknown = Literal["keep", "drop"]

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatVector, Rows
-from recommender.core.context import RankingContext
 from recommender.core.interactions import Unit
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 from recommender.ranking.filters.labels import Unknown
 from recommender.vectors.behaviour.affinity import CategoryAffinity

@@ -15,8 +15,8 @@ from recommender.core.arrays import (
     inner_products,
     unit_rows,
 )
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 
 By = Literal["content", "text", "vectors"]

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, Rows, inner_products
-from recommender.core.context import RankingContext
 from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
 from recommender.vectors.behaviour.affinity import CoPurchaseAffinity

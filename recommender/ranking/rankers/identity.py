@@ -6,9 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from recommender.core.arrays import Columns, Rows
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import TrainingSet
+from recommender.core.protocols import RankingContext, TrainingSet
 
 LOWEST_SCORE = 1e-6
 

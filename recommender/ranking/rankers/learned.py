@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, blocks
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
-from recommender.core.protocols import TrainingSet
+from recommender.core.protocols import RankingContext, TrainingSet
 from recommender.errors import ConfigError, MissingExtra
 from recommender.ranking.rankers.calibration import Calibration
 from recommender.ranking.rankers.examples import Examples

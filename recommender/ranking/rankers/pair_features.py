@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows
 from recommender.core.catalogue import Catalogue, brand_codes, category_codes
 from recommender.core.co_occurrence import CoOccurrence, values_at
-from recommender.core.context import RankingContext
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.vectors import Embeddings
 
 PART_OF_SPAN = 0.25
@@ -133,7 +133,7 @@ def half_lives(context: RankingContext) -> dict[str, float]:
     """
     times = context.interactions.time[context.interactions.time > 0]
     span = float(np.ptp(times)) / DAY_S if len(times) else 0.0
-    recent = context.days("auto")
+    recent = context.rates(half_life_days="auto").half_life_days
     if np.isinf(recent):
         recent = max(PART_OF_SPAN * span, 1.0)
     return {"ever": np.inf, "recent": recent, "latest": LATEST * recent}

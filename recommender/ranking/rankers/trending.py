@@ -7,9 +7,9 @@ import numpy as np
 
 from recommender.core.arrays import FloatVector, Rows
 from recommender.core.catalogue import category_codes
-from recommender.core.context import RankingContext
+from recommender.core.interactions import growth
 from recommender.core.neighbours import Neighbours
-from recommender.core.popularity import growth
+from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.identity import LOWEST_SCORE, UnlearnedRanker
 

@@ -8,10 +8,10 @@ import scipy.sparse as sp
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks, text_codes, unit_rows
 from recommender.core.catalogue import Catalogue, brand_codes
 from recommender.core.co_occurrence import CoOccurrence, values_at
-from recommender.core.context import RankingContext
 from recommender.core.half_life import HalfLife, days_in
 from recommender.core.interactions import Interactions, Unit
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 
 POPULARITY = 0.2
 NOT_SOLD = 0.5

@@ -115,13 +115,12 @@ class AdapterTraining:
         width = matrix.shape[1]
         up = (rng.normal(size=(width, self.hidden)) / np.sqrt(width)).astype(np.float32)
         still = np.zeros(width, np.float32)
-        best = _Best(
-            Adapter(up, np.zeros((self.hidden, width), np.float32), still), matrix, validation
-        )
+        best = Adapter(up, np.zeros((self.hidden, width), np.float32), still)
+        best_value, stale = validation(best.apply(matrix)), 0
         device = "cuda" if torch.cuda.is_available() else "cpu"
         learned = [
             torch.from_numpy(part.copy()).to(device).requires_grad_()
-            for part in (best.adapter.up, best.adapter.down)
+            for part in (best.up, best.down)
         ]
         optimiser = torch.optim.AdamW(learned, lr=self.learning_rate, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
@@ -135,10 +134,14 @@ class AdapterTraining:
                 schedule.step()
                 if step % CHECK_EVERY == 0 or step == self.steps:
                     up, down = (part.detach().cpu().numpy().copy() for part in learned)
-                    on_check(step, best.offer(Adapter(up, down, still)))
-                    if best.stale >= PATIENCE:
+                    adapter = Adapter(up, down, still)
+                    value, stale = validation(adapter.apply(matrix)), stale + 1
+                    on_check(step, value)
+                    if value > best_value:
+                        best, best_value, stale = adapter, value, 0
+                    if stale >= PATIENCE:
                         break
-        return best.adapter
+        return best
 
     def _loss(
         self, learned: list[Any], baskets: "TrainingBaskets", rows: Rows, rng: np.random.Generator
@@ -225,19 +228,3 @@ class TrainingBaskets:
         np.fill_diagonal(left_out, val=True)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
         return shares.astype(np.float32), left_out
-
-
-class _Best:
-    """The adapter with the best validation score, and how many offers ago it came."""
-
-    def __init__(self, first: Adapter, matrix: FloatMatrix, validation: Validation) -> None:
-        self.adapter, self.stale = first, 0
-        self._matrix, self._validation = matrix, validation
-        self._value = validation(first.apply(matrix))
-
-    def offer(self, adapter: Adapter) -> float:
-        value = self._validation(adapter.apply(self._matrix))
-        self.stale += 1
-        if value > self._value:
-            self.adapter, self._value, self.stale = adapter, value, 0
-        return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ from recommender.vectors.content.bert import (
 
 if TYPE_CHECKING:
     import torch
-    from tokenizers import Tokenizer
 
 Config = Mapping[str, Any]
 
@@ -45,15 +44,19 @@ ACTIVATIONS = {
     f"torch.nn.modules.{name}": name.rpartition(".")[2]
     for name in ("linear.Identity", "activation.Identity", "activation.ReLU", "activation.Tanh")
 }
+USUAL = {
+    "hidden_act": "gelu",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "padding_side": "right",
+    "truncation_side": "right",
+}
+"""What the layers and the tokeniser need, and do where their configuration says nothing."""
 MODULE = frozenset({"idx", "name", "path", "type"})
 SENTENCE = "sentence_embedding"
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 
 _log = logging.getLogger(__name__)
-
-
-class NotPlainError(Exception):
-    """Something in a model folder that is not known here."""
 
 
 def read_bert(folder: Path, precision: Precision) -> BertModel | None:
@@ -70,7 +73,8 @@ def _read(folder: Path, precision: Precision) -> BertModel:
     first, pooling, *behind = _modules(folder)
     _require(first == ("Transformer", folder), "it begins with another module")
     _require(pooling[0] == "Pooling", "no pooling after the layers")
-    _require_plain(config)
+    _require(config["architectures"] == ["BertModel"], "another architecture")
+    _require_usual(config)
     tokenise = _tokeniser(folder, int(config["max_position_embeddings"]))
     width = int(config["hidden_size"])
     following = [_pooling(_config(pooling[1] / "config.json"), width)]
@@ -138,37 +142,25 @@ def _pooling(config: Config, width: int) -> TensorFunction:
 
 def _following(kind: str, place: Path, width: int) -> tuple[TensorFunction, int]:
     """A module after the pooling, and the dimensions that it makes of `width`."""
+    from torch import nn
+
     path = place / "config.json"
     config = _config(path) if path.is_file() else {}
     reads = {config.get(name, SENTENCE) for name in ("module_input_name", "module_output_name")}
     _require(reads == {SENTENCE} and not config.get("use_residual"), f"{kind} of {reads}")
     if kind == "Normalize":
-        return _normalised, width
+        return partial(nn.functional.normalize, p=2, dim=-1), width
     _require(kind == "Dense", f"module {kind}")
     activation = config["activation_function"]
     _require(activation in ACTIVATIONS, f"activation {activation}")
     weights = _weights(place / "model.safetensors")
     weight, bias = weights.pop("linear.weight"), weights.pop("linear.bias", None)
     _require(not weights and weight.shape[1] == width, "another size of a dense module")
-    return partial(_dense, weight, bias, ACTIVATIONS[activation]), len(weight)
+    last: TensorFunction = getattr(nn, ACTIVATIONS[activation])()
+    return (lambda vectors: last(nn.functional.linear(vectors, weight, bias))), len(weight)
 
 
-def _normalised(vectors: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import normalize
-
-    return normalize(vectors, p=2, dim=-1)
-
-
-def _dense(
-    weight: torch.Tensor, bias: torch.Tensor | None, activation: str, vectors: torch.Tensor
-) -> torch.Tensor:
-    from torch import nn
-
-    made: torch.Tensor = getattr(nn, activation)()(nn.functional.linear(vectors, weight, bias))
-    return made
-
-
-def _tokeniser(folder: Path, positions: int) -> partial[Tokens]:
+def _tokeniser(folder: Path, positions: int) -> Callable[[Sequence[str]], Tokens]:
     """The folder's tokeniser, where transformers would make the same of its configuration."""
     from tokenizers import Tokenizer
 
@@ -194,11 +186,7 @@ def _tokeniser(folder: Path, positions: int) -> partial[Tokens]:
     own = min(config.get("model_max_length", positions), positions)
     tokeniser.enable_truncation(sentence.get("max_seq_length") or own)
     tokeniser.no_padding()
-    return partial(_token_ids, tokeniser)
-
-
-def _token_ids(tokeniser: Tokenizer, texts: Sequence[str]) -> Tokens:
-    return [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
+    return lambda texts: [one.ids for one in tokeniser.encode_batch_fast(list(texts))]
 
 
 def _require_same_tokens(config: Config, parts: Config) -> None:
@@ -214,19 +202,15 @@ def _require_same_tokens(config: Config, parts: Config) -> None:
     _require(not any(config.get(name) for name in further), "further tokens")
 
 
-def _require_plain(config: Config) -> None:
-    """Refuse what would change the layers."""
-    _require(config["architectures"] == ["BertModel"], "another architecture")
-    _require(config["hidden_act"] == "gelu", "another activation")
-    _require(config.get("position_embedding_type", "absolute") == "absolute", "other positions")
-    _require(not config.get("is_decoder"), "a decoder")
+def _require_usual(config: Config) -> None:
+    for name, value in USUAL.items():
+        _require(config.get(name, value) == value, f"{name} = {config.get(name)}")
 
 
 def _require_plain_tokens(tokenizer: Config, sentence: Config) -> None:
     """Refuse what would change the tokens."""
     _require(tokenizer.get("tokenizer_class") in TOKENISERS, "another tokeniser")
-    for side in ("padding_side", "truncation_side"):
-        _require(tokenizer.get(side, "right") == "right", f"another {side}")
+    _require_usual(tokenizer)
     expected = {
         "max_seq_length": sentence.get("max_seq_length"),
         "do_lower_case": False,
@@ -260,4 +244,4 @@ def _config(path: Path) -> Config:
 
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise NotPlainError(otherwise)
+        raise ValueError(otherwise)

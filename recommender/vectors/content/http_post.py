@@ -11,10 +11,12 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 METADATA = (
     ipaddress.ip_network("169.254.0.0/16"),
@@ -54,6 +56,18 @@ class HttpResponse:
     body: bytes = b""
     refused: bool = False
 
+    def asked_wait(self) -> float | None:
+        """Seconds that the server asks to wait, None where it does not or in no known way."""
+        try:
+            if milliseconds := self.headers.get("retry-after-ms"):
+                return max(float(milliseconds) / 1000, 0.0)
+            value = self.headers.get("retry-after", "").strip()
+            if value[:1].isdigit():
+                return float(value)
+            return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+        except ValueError:
+            return None
+
 
 class AddressRefused(Exception):
     """A name leads to an address that may not be connected to."""
@@ -61,67 +75,88 @@ class AddressRefused(Exception):
 
 def post(request: HttpRequest) -> HttpResponse:
     """Send a request once. A failure of the network or server is a response, not an exception."""
+    late = threading.Event()
+    response = HttpResponse(0)
     try:
-        return _exchange(request)
+        response = _exchange(request, late)
     except AddressRefused as error:
         return HttpResponse(0, str(error), refused=True)
-    except TimeoutError:
-        return HttpResponse(0, f"no whole answer within {request.timeout_s:g} s")
     except ssl.SSLCertVerificationError as error:
         return HttpResponse(0, f"certificate: {error.verify_message}", refused=True)
-    except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
-        return HttpResponse(0, f"{type(error).__name__}: {error}"[:300])
+    except TimeoutError:
+        late.set()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        response = HttpResponse(0, f"{type(error).__name__}: {error}"[:300])
+    if late.is_set():
+        return HttpResponse(0, f"no whole answer within {request.timeout_s:g} s")
+    return response
 
 
 def addresses(host: str, port: int, *, link_local: bool) -> list[str]:
     """The addresses of a host. Raises: AddressRefused where one is not allowed, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     distinct = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    for address in distinct:
-        refused = None if link_local else _metadata(address)
-        if refused:
-            raise AddressRefused(
-                f"{host} leads to {refused}, a link-local or metadata address; "
-                "set text_api.link_local = true if that is meant"
-            )
+    refused = [] if link_local else [address for address in distinct if _is_metadata(address)]
+    if refused:
+        raise AddressRefused(
+            f"{host} leads to {refused[0]}, a link-local or metadata address; "
+            "set text_api.link_local = true if that is meant"
+        )
     return distinct
 
 
-def _metadata(text: str) -> str | None:
-    address: Address = ipaddress.ip_address(text.partition("%")[0])
-    for inner in (address, *_embedded(address)):
-        if any(inner in network for network in METADATA):
-            return str(inner)
-    return None
+def _is_metadata(text: str) -> bool:
+    """Whether an address, or the IPv4 address that an IPv6 address contains, is in `METADATA`."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    inner: list[Address | None] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        inner += [address.ipv4_mapped, address.sixtofour]
+        if address in NAT64:
+            inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return any(one in network for one in inner if one is not None for network in METADATA)
 
 
-def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address contains."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return []
-    embedded = [address.ipv4_mapped, address.sixtofour]
-    if address in NAT64:
-        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [inner for inner in embedded if inner is not None]
-
-
-def _exchange(request: HttpRequest) -> HttpResponse:
+def _exchange(request: HttpRequest, late: threading.Event) -> HttpResponse:
+    """The response; a connection that is open when the time is up is cut, and `late` is set."""
     parts = urlsplit(request.url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
     places = addresses(host, port, link_local=request.link_local)
-    if parts.scheme != "https" and "Authorization" in request.headers:
+    if not secure and "Authorization" in request.headers:
         _check_private(host, places)
-    with _connected(parts, places, port, request.timeout_s) as connection:
+    with ExitStack() as stack:
+        opened = stack.enter_context(_socket(places, port, request.timeout_s))
+        if secure:
+            wrapped = ssl.create_default_context().wrap_socket(
+                opened, server_hostname=host, do_handshake_on_connect=False
+            )
+            opened = stack.enter_context(wrapped)
+
+        def cut() -> None:
+            late.set()
+            with suppress(OSError):
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+        timer = threading.Timer(request.timeout_s, cut)
+        timer.daemon = True
+        timer.start()
+        stack.callback(timer.cancel)
+        if isinstance(opened, ssl.SSLSocket):
+            opened.do_handshake()
+        connection = stack.enter_context(closing(http.client.HTTPConnection(host, port)))
+        connection.sock = opened
         connection.request("POST", parts.path, request.body.encode(), dict(request.headers))
-        response = connection.getresponse()
-        headers = {name: response.headers.get(name, "") for name in HEADERS_READ}
-        body = response.read(request.limit + 1)
-        if len(body) > request.limit:
-            return HttpResponse(0, f"an answer of more than {request.limit:,} bytes", refused=True)
-        if response.length:
-            return HttpResponse(0, f"an answer cut off {response.length:,} bytes before its end")
-        return HttpResponse(response.status, response.reason, headers, body)
+        return _read(connection.getresponse(), request.limit)
+
+
+def _read(response: http.client.HTTPResponse, limit: int) -> HttpResponse:
+    headers = {name: response.headers.get(name, "") for name in HEADERS_READ}
+    body = response.read(limit + 1)
+    if len(body) > limit:
+        return HttpResponse(0, f"an answer of more than {limit:,} bytes", refused=True)
+    if response.length:
+        return HttpResponse(0, f"an answer cut off {response.length:,} bytes before its end")
+    return HttpResponse(response.status, response.reason, headers, body)
 
 
 def _check_private(host: str, places: list[str]) -> None:
@@ -132,46 +167,8 @@ def _check_private(host: str, places: list[str]) -> None:
             raise AddressRefused(f"{host} is a public host: a key is sent there over https only")
 
 
-@contextmanager
-def _connected(
-    parts: SplitResult, places: list[str], port: int, timeout_s: float
-) -> Iterator[http.client.HTTPConnection]:
-    """A connection to the first address that accepts one, cut when the time is up."""
-    connection = http.client.HTTPConnection(parts.hostname or "", port, timeout=timeout_s)
-    opened = _socket(places, port, timeout_s)
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        opened = context.wrap_socket(
-            opened, server_hostname=parts.hostname, do_handshake_on_connect=False
-        )
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        with suppress(OSError):
-            socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    timer = threading.Timer(timeout_s, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        if isinstance(opened, ssl.SSLSocket):
-            opened.do_handshake()
-        connection.sock = opened
-        yield connection
-        if late.is_set():
-            raise TimeoutError
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        if late.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
-        connection.close()
-        opened.close()
-
-
 def _socket(places: list[str], port: int, timeout_s: float) -> socket.socket:
+    """A connection to the first address that accepts one."""
     failed: OSError = OSError("no address")
     for place in places:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,8 @@ import numpy as np
 from recommender.errors import ArtifactError, ConfigError, MissingExtra
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from recommender.vectors.content.adapter import Adapter
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -95,6 +98,35 @@ def save_adapted(
         raise ConfigError(f"--out {out}: cannot be written: {error.strerror}") from error
 
 
+@contextmanager
+def extra_installed() -> Iterator[None]:
+    """Imports from the extra `text`. Raises: MissingExtra where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "sentence-transformers is not installed: pip install 'recommender[text]'"
+        ) from error
+
+
+def load(folder: Path, device: str | None = None) -> SentenceTransformer:
+    """The model of a folder that was checked, on the best device where none is named.
+
+    Raises: MissingExtra where sentence-transformers is not installed.
+    """
+    with extra_installed():
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+    cast("Callable[[], None]", disable_progress_bar)()
+    return SentenceTransformer(
+        str(folder),
+        device=device,
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": True},
+    )
+
+
 def learned_until(model: str) -> int:
     """When (epoch seconds) the events of a folder's fine-tuning end, 0 where there was none."""
     record = Path(model).expanduser() / RECORD
@@ -114,13 +146,9 @@ def _offline_package() -> Path | None:
 
 
 def _from_hub(repository: str, revision: str, *, download: bool) -> Path:
-    try:
+    with extra_installed():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "sentence-transformers is not installed: pip install 'recommender[text]'"
-        ) from error
     try:
         folder = snapshot_download(
             repository,
@@ -190,19 +218,9 @@ def _json(path: Path) -> object:
 
 def _write(base: Path, adapter: Adapter, made: Path) -> None:
     import torch
-    from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
-    from transformers.utils.logging import disable_progress_bar
 
-    cast("Callable[[], None]", disable_progress_bar)()
-    width = len(adapter.up)
-    model = SentenceTransformer(
-        str(base),
-        device="cpu",
-        trust_remote_code=False,
-        local_files_only=True,
-        model_kwargs={"use_safetensors": True},
-    )
+    width, model = len(adapter.up), load(base, device="cpu")
     # x = max(x, 0) - max(-x, 0), so two plain layers with a rectifier can be a residual layer.
     identity = np.eye(width, dtype=np.float32)
     first = np.vstack([identity, -identity, adapter.up.T])

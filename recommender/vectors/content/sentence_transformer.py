@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, blocks, text_codes, unit_rows
 from recommender.core.telemetry import Progress, silent
-from recommender.errors import ConfigError, DataError, MissingExtra
+from recommender.errors import ConfigError, DataError
 from recommender.vectors.content import model_folder
 from recommender.vectors.content.bert import BertModel, Places, Precision
 from recommender.vectors.content.bert_folder import read_bert
@@ -152,22 +152,9 @@ def _encoded(
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path, _digest: str, precision: Precision) -> BertModel | SentenceTransformer:
-    try:
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "sentence-transformers is not installed: pip install 'recommender[text]'"
-        ) from error
     model_folder.check(folder)
-    cast("Callable[[], None]", disable_progress_bar)()
     _log.info("model=%s precision=%s", folder, precision)
-    model = SentenceTransformer(
-        str(folder),
-        trust_remote_code=False,
-        local_files_only=True,
-        model_kwargs={"use_safetensors": True},
-    )
+    model = model_folder.load(folder)
     if model.device.type == "cpu":
         bert = read_bert(folder, precision)
         if bert is not None and _agrees(bert, model, precision):

@@ -5,8 +5,9 @@ one line per word; the first line may be missing, as in GloVe's files.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from os import SEEK_END
 from pathlib import Path
 from typing import IO
 
@@ -39,10 +40,7 @@ def read(path: Path) -> WordVectors:
     """Read a file, binary if its name ends in .bin. Raises: ConfigError naming file and fault."""
     try:
         with path.open("rb") as file:
-            if path.suffix == BINARY:
-                words, matrix = _binary(file, path.stat().st_size)
-            else:
-                words, matrix = _text(file)
+            words, matrix = _binary(file) if path.suffix == BINARY else _text(file)
     except OSError as error:
         raise ConfigError(f"word vectors {path}: {error.strerror}") from error
     except ValueError as error:
@@ -77,48 +75,41 @@ def _shape(line: bytes) -> tuple[int, int]:
     return int(count), int(dimensions)
 
 
-def _binary(file: IO[bytes], size: int) -> tuple[list[str], FloatMatrix]:
-    count, dimensions = _shape(file.readline(100))
+def _binary(file: IO[bytes]) -> tuple[list[str], FloatMatrix]:
+    """The words and vectors of a file; a line break before a word belongs to the word before."""
+    start = len(heading := file.readline(100))
+    count, dimensions = _shape(heading)
+    size = file.seek(0, SEEK_END)
     if not 1 <= count <= size // (4 * dimensions):
         raise ValueError(f"{count} words of {dimensions} dimensions do not fit into {size} bytes")
-    matrix = np.empty((count, dimensions), dtype=np.float32)
-    words = []
-    for row in range(count):
-        words.append(_word(file).decode(errors="replace"))
-        content = file.read(4 * dimensions)
-        if len(content) != 4 * dimensions:
-            raise ValueError(f"it ends amid word {row + 1} of {count}")
-        matrix[row] = np.frombuffer(content, "<f4")
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        matrix = np.empty((count, dimensions), dtype=np.float32)
+        words = []
+        for row in range(count):
+            space = content.find(b" ", start, start + LONGEST_WORD + 1)
+            if space < 0:
+                raise ValueError("a word without end; is it word2vec's binary format?")
+            words.append(content[start:space].lstrip(b"\n").decode(errors="replace"))
+            start = space + 1 + 4 * dimensions
+            if start > size:
+                raise ValueError(f"it ends amid word {row + 1} of {count}")
+            matrix[row] = np.frombuffer(content[space + 1 : start], "<f4")
     return words, matrix
-
-
-def _word(file: IO[bytes]) -> bytes:
-    """The bytes up to a space; a line break before them belongs to the word before."""
-    word = bytearray()
-    while (byte := file.read(1)) != b" ":
-        if not byte or len(word) > LONGEST_WORD:
-            raise ValueError("a word without end; is it word2vec's binary format?")
-        word += byte
-    return bytes(word).lstrip(b"\n")
 
 
 def _text(file: IO[bytes]) -> tuple[list[str], FloatMatrix]:
     words: list[str] = []
     rows: list[FloatMatrix] = []
-    for number, (word, numbers) in enumerate(_lines(file), 1):
+    for number, line in enumerate(file):
+        word, *numbers = line.decode(errors="replace").rstrip().split(" ")
+        heading = number == 0 and len(numbers) == 1 and word.isdecimal() and numbers[0].isdecimal()
+        if heading or not (word or numbers):
+            continue
         vector = np.array(numbers, dtype=np.float32)
         if not len(vector) or (rows and len(vector) != len(rows[0])):
-            raise ValueError(f"word {number} has {len(vector)} numbers")
+            raise ValueError(f"word {len(words) + 1} has {len(vector)} numbers")
         words.append(word)
         rows.append(vector)
     if not rows:
         raise ValueError("it holds no words")
     return words, np.stack(rows)
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[str, Sequence[str]]]:
-    for number, line in enumerate(file):
-        word, *numbers = line.decode(errors="replace").rstrip().split(" ")
-        heading = number == 0 and len(numbers) == 1 and word.isdecimal() and numbers[0].isdecimal()
-        if not heading and (word or numbers):
-            yield word, numbers

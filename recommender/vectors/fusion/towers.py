@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from recommender.core.arrays import FloatMatrix, unit_rows
+from recommender.core.arrays import Columns, FloatMatrix, unit_rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
+from recommender.core.vectors import ItemVectors, Origins
+from recommender.vectors.fusion.concatenation import named
+from recommender.vectors.fusion.gated import target_lengths
 
 Array = Any
 """A numpy array or a torch tensor."""
@@ -116,6 +119,50 @@ def _encoded(parameters: Parameters, inputs: Inputs, tower: str) -> tuple[Array,
 def _unit(rows: Array) -> Array:
     squares = (rows * rows).sum(1)[:, None]
     return rows / (squares + 1e-12) ** 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTowers:
+    """The towers of one shop; `prices` are median and spread of the log prices.
+
+    Targets that the behaviour does not know are as long as the `shortest` of those it knows.
+    """
+
+    behaviour: str
+    parameters: Parameters
+    prices: tuple[float, float]
+    shortest: float
+
+    def apply(self, origins: Origins, catalogue: Catalogue) -> ItemVectors:
+        """Queries and targets (n, d of content + d of behaviour); scores are at most 1.
+
+        Items with neither content nor behaviour have zero rows.
+        """
+        inputs = self.inputs(origins, catalogue)
+        known = (inputs.support > 0) | inputs.content.any(axis=1, keepdims=True)
+        asking, found = (
+            np.where(known, np.hstack(side(self.parameters, inputs)), 0).astype(np.float32)
+            for side in (queries, targets)
+        )
+        return ItemVectors(asking, found)
+
+    def columns(self) -> Columns:
+        """The parameters of the towers, the scale of prices and the shortest target."""
+        return dict(self.parameters) | {
+            "prices": np.array(self.prices, dtype=np.float64),
+            "shortest": np.array(self.shortest, dtype=np.float64),
+        }
+
+    def inputs(self, origins: Origins, catalogue: Catalogue) -> Inputs:
+        """What the towers see."""
+        behaviour = named(origins.behaviour, self.behaviour, "learned")
+        return Inputs(
+            content=origins.joined().matrix,
+            sides=side_features(catalogue, self.prices),
+            behaviour=behaviour.matrix,
+            support=behaviour.support[:, None],
+            length=np.minimum(target_lengths(behaviour, self.shortest), 1)[:, None],
+        )
 
 
 def side_features(catalogue: Catalogue, price_scale: tuple[float, float]) -> FloatMatrix:

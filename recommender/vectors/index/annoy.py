@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,13 @@ class Annoy:
     def build(self, targets: FloatMatrix) -> AnnoyIndex:
         """Grow the forest on the targets (n, d), and choose how many nodes to search."""
         grown = self._grown(targets, FIRST_NODES)
-        return self._searching(grown, self._nodes(grown)) if len(grown.rows) else grown
+        return _searching(grown, self._nodes(grown)) if len(grown.rows) else grown
 
     def restore(self, targets: FloatMatrix, columns: Columns) -> AnnoyIndex:
         """Grow the same forest again; how many nodes to search is known."""
         if not columns:
             return self.build(targets)
-        return self._searching(self._grown(targets, FIRST_NODES), int(columns["nodes"]))
+        return _searching(self._grown(targets, FIRST_NODES), int(columns["nodes"]))
 
     def _grown(self, targets: FloatMatrix, nodes: int) -> AnnoyIndex:
         try:
@@ -65,10 +65,6 @@ class Annoy:
                 forest.add_item(entry, vector)
             forest.build(self.trees, n_jobs=1)
         return AnnoyIndex(forest, targets, rows, nodes)
-
-    def _searching(self, grown: AnnoyIndex, nodes: int) -> AnnoyIndex:
-        learned: Columns = {"nodes": np.array(nodes)}
-        return AnnoyIndex(grown.forest, grown.targets, grown.rows, nodes, learned)
 
     def _nodes(self, grown: AnnoyIndex) -> int:
         """The fewest nodes, doubled from 256, at which a sample of targets reaches the recall."""
@@ -120,6 +116,10 @@ class AnnoyIndex:
             rows[row, : len(found)] = found
             scores[row, : len(found)] = self.targets[found] @ queries[row]
         return Neighbours.ordered(rows, scores)
+
+
+def _searching(grown: AnnoyIndex, nodes: int) -> AnnoyIndex:
+    return replace(grown, nodes=nodes, learned={"nodes": np.array(nodes)})
 
 
 def equally_long(targets: FloatMatrix) -> FloatMatrix:

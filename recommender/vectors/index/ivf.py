@@ -1,5 +1,7 @@
 """Inverted file: search only the cells whose centroids are nearest to the query.
 
+`Auto` searches all targets instead while they are few.
+
 FAISS trains and searches the cells; the part that is ours is that targets are divided by length
 before direction. Inner products grow with the length of a target, and popular items have long
 targets, so k-means alone mixes long and short targets in a cell and has to probe several times as
@@ -19,16 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import (
-    NUMBERS_AT_ONCE,
     ROWS_AT_ONCE,
     Columns,
     FloatMatrix,
-    FloatVector,
     Rows,
     blocks,
     row_lengths,
     unit_rows,
 )
+from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import VectorIndex
 from recommender.errors import ConfigError
 from recommender.vectors.index.exact import Exact, FaissIndex, faiss_module, nonzero_rows
@@ -37,6 +38,7 @@ FILLED = 200
 LENGTH_RANGE = 1.25
 ROUNDS, POINTS_PER_CENTROID = 8, 48
 SAMPLE, DEPTH = 256, 24
+EXACT = "exact"
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +93,62 @@ class InvertedFile:
         return replace(index, learned=columns)
 
 
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """Exact search up to `exact_up_to` items, an inverted file with `recall` above.
+
+    If the recall needs more than `probed_most` of the cells, an exact index is built instead,
+    because it is hardly slower then.
+    """
+
+    exact_up_to: int = 300_000
+    recall: float = 0.98
+    seed: int = 0
+    probed_most: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.exact_up_to < 0:
+            raise ConfigError(f"auto: exact_up_to = {self.exact_up_to} is below 0")
+        if not 0 <= self.probed_most <= 1:
+            raise ConfigError(f"auto: probed_most = {self.probed_most} is not in 0..1")
+
+    def build(self, targets: FloatMatrix) -> VectorIndex:
+        """Index the targets (n, d)."""
+        if len(targets) <= self.exact_up_to:
+            return Exact().build(targets)
+        index = self._inverted().build(targets)
+        columns = index.columns()
+        if columns and columns["probes"] > self.probed_most * len(columns["centroids"]):
+            return Instead(Exact().build(targets))
+        return index
+
+    def restore(self, targets: FloatMatrix, columns: Columns) -> VectorIndex:
+        """The index that `build` made of the same targets."""
+        if len(targets) <= self.exact_up_to:
+            return Exact().restore(targets, columns)
+        if EXACT in columns:
+            return Instead(Exact().restore(targets, {}))
+        return self._inverted().restore(targets, columns)
+
+    def _inverted(self) -> InvertedFile:
+        return InvertedFile(recall=self.recall, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """An exact index that replaces an inverted file which would be slower; its columns say so."""
+
+    exact: VectorIndex
+
+    def columns(self) -> Columns:
+        """A mark that the index is exact."""
+        return {EXACT: np.array(1), "recall": np.array(1.0)}
+
+    def search(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """The k neighbours (b, k) of the queries (b, d)."""
+        return self.exact.search(queries, k)
+
+
 def _filled(targets: FloatMatrix, rows: Rows, learned: Columns, probes: int) -> FaissIndex:
     faiss = faiss_module()
     centroids = np.ascontiguousarray(learned["centroids"])
@@ -99,12 +157,17 @@ def _filled(targets: FloatMatrix, rows: Rows, learned: Columns, probes: int) -> 
     index = faiss.IndexIVFFlat(
         quantizer, centroids.shape[1], len(centroids), faiss.METRIC_INNER_PRODUCT
     )
-    held = np.ascontiguousarray(targets if len(rows) == len(targets) else targets[rows])
+    held = _held(targets, rows)
     cells = np.ascontiguousarray(learned["cells"], dtype=np.int64)
     index.is_trained = True
     index.add_core(len(rows), faiss.swig_ptr(held), None, faiss.swig_ptr(cells))
     index.nprobe = probes
     return FaissIndex(index, rows)
+
+
+def _held(targets: FloatMatrix, rows: Rows) -> FloatMatrix:
+    """The rows (m,) of the targets, without a copy where they are all."""
+    return np.ascontiguousarray(targets if len(rows) == len(targets) else targets[rows])
 
 
 def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[FloatMatrix, Rows]:
@@ -124,15 +187,12 @@ def trained(targets: FloatMatrix, rows: Rows, filled: int, seed: int) -> tuple[F
 
 def _length_ranges(targets: FloatMatrix, rows: Rows) -> Iterator[NDArray[np.int64]]:
     """Places of targets of similar length, longest first; lengths equal up to rounding together."""
-    lengths = _lengths(targets, rows)
+    parts = blocks(len(rows), ROWS_AT_ONCE)
+    lengths = np.concatenate([row_lengths(targets[rows[part]]) for part in parts])
     steps = np.log(lengths.max() / lengths) / np.log(LENGTH_RANGE)
     numbers = np.floor(steps + 1e-3).astype(np.int64)
     order = np.argsort(numbers, kind="stable")
     yield from np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-
-
-def _lengths(targets: FloatMatrix, rows: Rows) -> FloatVector:
-    return np.concatenate([row_lengths(targets[rows[b]]) for b in blocks(len(rows), ROWS_AT_ONCE)])
 
 
 def _directions(targets: FloatMatrix, rows: Rows, number: int, seed: int) -> NDArray[np.int64]:
@@ -172,16 +232,11 @@ def sample_of(targets: FloatMatrix, rows: Rows, seed: int) -> tuple[FloatMatrix,
     """A sample of the targets as queries (s, d), and the rows of their 24 nearest (s, k)."""
     picked = np.random.default_rng(seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)
     sample = targets[rows[np.sort(picked)]]
-    best = np.zeros((len(sample), 0), dtype=np.int32)
-    scores = np.zeros((len(sample), 0), dtype=np.float32)
-    for block in blocks(len(rows), NUMBERS_AT_ONCE // SAMPLE):
-        others = np.broadcast_to(rows[block], (len(sample), block.stop - block.start))
-        best = np.hstack([best, others])
-        scores = np.hstack([scores, sample @ targets[rows[block]].T])
-        kept = np.argpartition(-scores, min(DEPTH, scores.shape[1]) - 1, axis=1)[:, :DEPTH]
-        best = np.take_along_axis(best, kept, axis=1)
-        scores = np.take_along_axis(scores, kept, axis=1)
-    return sample, best
+    faiss = faiss_module()
+    _, nearest = faiss.knn(
+        sample, _held(targets, rows), min(DEPTH, len(rows)), metric=faiss.METRIC_INNER_PRODUCT
+    )
+    return sample, rows[nearest]
 
 
 def recall_of(wanted: Rows, found: Sequence[Rows] | Rows) -> float:

@@ -11,7 +11,7 @@ threads. A few queries are screened in fp32, which needs no rounding of the targ
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,8 +20,7 @@ import numpy as np
 
 from recommender.core.arrays import NUMBERS_AT_ONCE, Columns, FloatMatrix, Rows, blocks
 from recommender.core.cpu import multiplies_bf16, torch_threads
-from recommender.core.neighbours import Neighbours
-from recommender.vectors.index.reranking import Found, Places, joined, ranked
+from recommender.core.neighbours import Neighbours, Places, nearest_of_pairs
 
 if TYPE_CHECKING:
     import torch
@@ -70,16 +69,14 @@ class Screened:
         """
         k = max(1, min(k, len(self.rows)))
         if len(queries) <= FEW:
-            found = [self._nearest_of_few(queries[block], k) for block in self._few(len(queries))]
-        else:
-            found = self._nearest_of_many(queries, k)
-        return joined(found, k)
+            parts = blocks(max(len(queries), 1), max(1, NUMBERS_AT_ONCE // len(self.targets)))
+            return Neighbours.joined(self._nearest_of_few(queries[part], k) for part in parts)
+        with torch_threads() as pool:
+            parts = blocks(len(queries), QUERIES)
+            return Neighbours.joined(pool.map(lambda part: self._nearest(queries[part], k), parts))
 
-    def _few(self, count: int) -> Iterator[slice]:
-        return blocks(count, max(1, NUMBERS_AT_ONCE // len(self.targets)))
-
-    def _nearest_of_few(self, queries: FloatMatrix, k: int) -> Found:
-        """Rows and scores (b, k) of queries whose products (b, n) fit into memory."""
+    def _nearest_of_few(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """The neighbours (b, k) of queries whose products (b, n) fit into memory."""
         asked = np.ascontiguousarray(queries, dtype=np.float32)
         products = asked @ self.targets.T
         if len(self.rows) < len(self.targets):
@@ -88,24 +85,19 @@ class Screened:
         longest = np.einsum("nd,nd->n", self.targets, self.targets).max() ** 0.5
         error = SUMMED * asked.shape[1] * longest * np.linalg.norm(asked, axis=1)
         asking, found = np.nonzero(products >= (floor - 4 * error)[:, None])
-        return ranked(self.targets, asked, asking, self.rows[found], k)
+        return nearest_of_pairs(self.targets, asked, asking, self.rows[found], k)
 
-    def _nearest_of_many(self, queries: FloatMatrix, k: int) -> list[Found]:
-        """Rows and scores of each block of queries."""
-        with torch_threads() as pool:
-            asked = blocks(len(queries), QUERIES)
-            return list(pool.map(lambda block: self._nearest(queries[block], k), asked))
-
-    def _nearest(self, queries: FloatMatrix, k: int) -> Found:
-        """Rows and scores (b, k); a block with very many candidates is halved."""
+    def _nearest(self, queries: FloatMatrix, k: int) -> Neighbours:
+        """The neighbours (b, k) of a block; one with very many candidates is halved."""
         asked = np.array(queries, dtype=np.float32)  # torch warns of what cannot be written to
         candidates = self._screen(asked, k)
         if candidates is None:
             half = len(asked) // 2
-            parts = [self._nearest(part, k) for part in (asked[:half], asked[half:])]
-            return np.vstack([p[0] for p in parts]), np.vstack([p[1] for p in parts])
+            return Neighbours.joined(
+                self._nearest(part, k) for part in (asked[:half], asked[half:])
+            )
         asking, found = candidates
-        return ranked(self.targets, asked, asking, self.rows[found], k)
+        return nearest_of_pairs(self.targets, asked, asking, self.rows[found], k)
 
     def _screen(self, queries: FloatMatrix, k: int) -> tuple[Places, Places] | None:
         """Queries and targets (p,) that may belong together; None where they are too many."""
@@ -179,24 +171,17 @@ class _Screen:
 
 
 def _chunks(targets: FloatMatrix, rows: Rows) -> tuple[Chunk, ...]:
-    return tuple(
-        _chunk(block.start, np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
-        for block in blocks(len(rows), TARGETS)
-    )
-
-
-def _chunk(start: int, targets: FloatMatrix) -> Chunk:
     import torch
 
-    given = torch.from_numpy(targets)
-    rounded = given.bfloat16()
-    lost = (given - rounded.float()).norm(dim=1).max()
-    longest = torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max())
-    return Chunk(start, rounded, float(longest) * (1 + SUMMED), float(lost) * (1 + SUMMED))
+    chunks = []
+    for block in blocks(len(rows), TARGETS):
+        given = torch.from_numpy(np.ascontiguousarray(targets[rows[block]], dtype=np.float32))
+        rounded = given.bfloat16()
+        lost = float((given - rounded.float()).norm(dim=1).max())
+        longest = float(torch.maximum(given.norm(dim=1).max(), rounded.float().norm(dim=1).max()))
+        chunks.append(Chunk(block.start, rounded, longest * (1 + SUMMED), lost * (1 + SUMMED)))
+    return tuple(chunks)
 
-
-if TYPE_CHECKING:
-    import torch
 
 SUMMED = 2.0**-22
 """The relative error of a sum in fp32, for each of its terms, and a little."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from recommender.core.context import RankingContext
 from recommender.core.neighbours import Neighbours
+from recommender.core.protocols import RankingContext
 from recommender.core.recipe import Choice
 from recommender.core.vectors import ItemVectors
 from tests.support.candidate_blocks import Block, blocks_of_candidates, pairs, prepared_filter

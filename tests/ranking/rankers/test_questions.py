@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from recommender.ranking.rankers.learning_data import Relevance
 
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.ranking.rankers.learning_data import Relevance
 from tests.support.shops import interactions
 
 

@@ -38,6 +38,22 @@ def test_a_whole_answer(server: TextServer) -> None:
     assert (answer.status, len(json.loads(answer.body)["data"])) == (200, 1)
 
 
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+    ],
+)
+def test_waits_that_servers_ask_for(headers: dict[str, str], wait: float | None) -> None:
+    assert HttpResponse(429, headers=headers).asked_wait() == wait
+
+
 @pytest.mark.fault(50, "S13")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_told_and_not_followed(server: TextServer, status: int) -> None:

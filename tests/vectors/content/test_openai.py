@@ -1,23 +1,38 @@
 """Rows 49 and 50: a text API that fails in every way; no answer is lost or stored half."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Event
 from typing import Any, cast
 
 import pytest
 
 from recommender.core.api_budget import Budget, PaidInMemory, TextApi
-from recommender.core.arrays import FloatMatrix
 from recommender.core.telemetry import silent
-from recommender.errors import ArtifactError, DataError, ProviderFailed
-from recommender.vectors.content.batch_client import estimated_tokens
-from recommender.vectors.content.openai import OpenAIEncoder
+from recommender.errors import DataError, ProviderFailed
+from recommender.vectors.content import openai
+from recommender.vectors.content.openai import (
+    BATCH_TOKENS,
+    OpenAIEncoder,
+    batches,
+    estimated_tokens,
+)
 from recommender.vectors.content.static import HashingEncoder
 from tests.support.text_api_server import DIMENSIONS, Handler, Reply, TextServer, answer_to, running
 
 KEY = "sk-S3CR3T-xyz"
 TEXTS = [f"text number {number}" for number in range(9)]
+
+
+def test_batches_hold_all_texts_in_order_within_their_limits() -> None:
+    long = "x" * 60_000
+    texts = [*TEXTS, *[f"{long}{number}" for number in range(40)]]
+    cut = list(batches(texts, 8))
+    assert [text for batch in cut for text in batch] == texts
+    assert all(len(batch) <= 8 for batch in cut)
+    assert all(sum(map(estimated_tokens, batch)) <= BATCH_TOKENS for batch in cut)
+    assert list(batches([], 8)) == []
+    assert estimated_tokens("日本") == 2
 
 
 @pytest.fixture
@@ -188,17 +203,17 @@ def test_a_server_that_hangs_is_left(server: TextServer) -> None:
 
 @pytest.mark.fault(49)
 def test_retry_after_is_waited_for(server: TextServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, pauses = [0.0], list[float]()
+    pauses = list[float]()
 
-    def sleep(pause_s: float) -> None:
-        pauses.append(pause_s)
-        now[0] += pause_s
+    class NoPause(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            return self.is_set()
 
-    monkeypatch.setattr("recommender.vectors.content.batch_client.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("recommender.vectors.content.batch_client.time.sleep", sleep)
+    client = openai.BatchClient(encoder_at(server), ledger(), ended=NoPause())
     server.script[1] = refused(429, Retry_After="7")
-    encoder_at(server).encode(TEXTS[:3], silent)
-    assert pauses == [pytest.approx(7, abs=0.01)]
+    assert len(list(client.send(TEXTS[:3]))) == 1
+    assert pauses == [0.0, pytest.approx(7, abs=0.01)]
 
 
 @pytest.mark.fault(49)
@@ -282,12 +297,3 @@ def test_answers_in_flight_are_kept_when_another_request_fails(server: TextServe
     server.reply = lambda handler, answer: handler.whole(answer)
     encoder_at(server, paid=paid).encode(TEXTS, silent)
     assert len(server.sent_twice) == 3
-
-
-def test_an_answer_that_is_lost_leaves_no_zero_row(server: TextServer) -> None:
-    class Leaking(PaidInMemory):
-        def keep(self, texts: Sequence[str], vectors: FloatMatrix) -> None:
-            super().keep(texts[1:], vectors[1:])
-
-    with pytest.raises(ArtifactError, match=r"3 answers .* went away"):
-        encoder_at(server, paid=Leaking(Budget())).encode(TEXTS, silent)

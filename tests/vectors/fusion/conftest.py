@@ -2,7 +2,8 @@
 
 import pytest
 
-from recommender.vectors.fusion.learned import FittedTowers, Learned
+from recommender.vectors.fusion.learned import Learned
+from recommender.vectors.fusion.towers import FittedTowers
 from tests.vectors.fusion.partner_shop import Shop, made_shop
 
 

@@ -13,7 +13,8 @@ from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
 from recommender.errors import ConfigError
 from recommender.vectors.behaviour.co_occurrence_svd import CoOccurrenceSVD
-from recommender.vectors.fusion.learned import FittedTowers, Learned
+from recommender.vectors.fusion.learned import Learned
+from recommender.vectors.fusion.towers import FittedTowers
 from tests.support.shops import interactions
 from tests.vectors.fusion.partner_shop import (
     COLD_PER_WORD,

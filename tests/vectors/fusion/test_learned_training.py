@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from recommender.vectors.fusion import training
-from recommender.vectors.fusion.learned import FittedTowers, Learned
-from recommender.vectors.fusion.towers import first_parameters
-from recommender.vectors.fusion.training import COUNTS, TRUSTED_AT, Counts
+from recommender.vectors.fusion import learned
+from recommender.vectors.fusion.learned import COUNTS, TRUSTED_AT, Counts, Learned
+from recommender.vectors.fusion.towers import FittedTowers
 from tests.support.shops import interactions
 from tests.vectors.fusion.partner_shop import N_ITEMS, Shop
 
@@ -16,7 +15,7 @@ def test_behaviour_is_hidden_for_a_share_of_the_asking_items(
 ) -> None:
     inputs = fitted.inputs(shop[0], shop[1])
     counts = Counts.of(shop[2], 0)
-    draws = [training._Samples(inputs, counts, seed, 0.25).draw() for seed in range(20)]
+    draws = [learned._Samples(inputs, counts, seed, 0.25).draw() for seed in range(20)]
     assert np.mean([draw.row_kept.mean() for draw in draws]) == pytest.approx(0.75, abs=0.03)
     assert np.mean([draw.column_kept.mean() for draw in draws]) == pytest.approx(0.9, abs=0.03)
     hidden = inputs.without_behaviour(np.zeros((N_ITEMS, 1), dtype=np.float32))
@@ -26,7 +25,7 @@ def test_behaviour_is_hidden_for_a_share_of_the_asking_items(
 
 
 def test_items_held_out_are_not_asked_in_training(shop: Shop, fitted: FittedTowers) -> None:
-    lesson = training._Samples(fitted.inputs(shop[0], shop[1]), Counts.of(shop[2], 0), 0, 0.25)
+    lesson = learned._Samples(fitted.inputs(shop[0], shop[1]), Counts.of(shop[2], 0), 0, 0.25)
     assert len(lesson.exam.rows)
     assert not np.isin(lesson.exam.rows, lesson.rows).any()
 
@@ -42,36 +41,34 @@ def test_the_state_of_torch_and_numpy_stays(shop: Shop) -> None:
     assert str(np.random.get_state()) == seeded  # noqa: NPY002
 
 
-def test_training_stops_where_items_held_out_get_no_better(
+def test_the_best_on_items_held_out_is_kept_and_training_stops_where_they_get_no_better(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = []
-    offer = training._Best.offer
+    import torch
 
-    def worse(best: training._Best, parameters: dict[str, object], loss: float) -> None:
-        checks.append(loss)
-        offer(best, parameters, loss + 100.0 * (len(checks) > 1))
+    met: list[dict[str, np.ndarray]] = []
+    loss = learned._Samples.loss
 
-    monkeypatch.setattr(training._Best, "offer", worse)
-    Learned(steps=10 * training.CHECK_EVERY).fuse(*shop)
-    assert len(checks) == 1 + training.PATIENCE
+    def scripted(
+        samples: learned._Samples, parameters: dict[str, torch.Tensor], draw: learned._Draw
+    ) -> torch.Tensor:
+        if draw is not samples.exam:
+            made: torch.Tensor = loss(samples, parameters, draw)
+            return made
+        met.append({name: part.detach().cpu().numpy().copy() for name, part in parameters.items()})
+        return torch.tensor({1: 2.0, 2: 1.0}.get(len(met), 3.0))
+
+    monkeypatch.setattr(learned._Samples, "loss", scripted)
+    fitted = Learned(steps=10 * learned.CHECK_EVERY).fuse(*shop)
+    assert len(met) == 2 + learned.PATIENCE
+    assert all((fitted.parameters[name] == array).all() for name, array in met[1].items())
+    assert any((fitted.parameters[name] != array).any() for name, array in met[0].items())
 
 
 def test_a_large_shop_takes_more_steps() -> None:
-    lesson = training.Training(steps=160, cold_share=0.25, seed=0)
+    lesson = Learned(steps=160)
     assert lesson.steps_for(3_000) == 160
     assert lesson.steps_for(51_200) == 400
-
-
-def test_what_was_best_on_items_held_out_is_kept() -> None:
-    first = first_parameters(2, 1, 2, 3, 0)
-    best = training._Best(first)
-    import torch
-
-    for loss, value in ((2.0, 1.0), (1.0, 2.0), (3.0, 4.0)):
-        best.offer({"gate": torch.full((1, 2), value)}, loss)
-    assert best.parameters["gate"].tolist() == [[2.0, 2.0]]
-    assert best.stale == 1
 
 
 def test_strength_is_the_root_of_the_weighted_share() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from recommender.core.co_occurrence import CoOccurrence, Units
-from recommender.core.context import CoOccurrenceCounts
+from recommender.core.protocols import co_occurrence_counts
 from tests.support.shops import checkerboard, context, interactions, random_vectors
 
 
@@ -32,7 +32,7 @@ def test_each_half_life_is_counted_once(counted: list[float]) -> None:
 
 def test_contexts_of_the_same_interactions_share_the_counts(counted: list[float]) -> None:
     events = checkerboard(20)
-    shared = CoOccurrenceCounts.of(events)
+    shared = co_occurrence_counts(events)
     shops = [
         dataclasses.replace(context(random_vectors(20), events), counted=shared) for _ in range(2)
     ]

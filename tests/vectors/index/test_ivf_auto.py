@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from recommender.errors import ConfigError
-from recommender.vectors.index.auto import Auto, Instead
 from recommender.vectors.index.exact import Exact
-from recommender.vectors.index.ivf import InvertedFile
+from recommender.vectors.index.ivf import Auto, Instead, InvertedFile
 from tests.support.clustered_vectors import clustered
 
 TARGETS = clustered(3000)

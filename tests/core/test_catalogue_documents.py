@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.core.catalogue import Catalogue
-from recommender.core.documents import MAX_CHARACTERS, clean, documents
+from recommender.core.catalogue import MAX_CHARACTERS, Catalogue, clean, documents
 from recommender.core.ids import ItemIds
 from tests.support.shops import catalogue
 
@@ -32,7 +31,7 @@ def test_hostile_texts_cost_no_more_than_long_ones(monkeypatch: pytest.MonkeyPat
         read.append(len(text))
         return unescape(text)
 
-    monkeypatch.setattr("recommender.core.documents.html.unescape", counted)
+    monkeypatch.setattr("recommender.core.catalogue.html.unescape", counted)
     hostile = ["<" * 1_000_000, "&" * 1_000_000, "e\u0301" * 500_000, " \0" * 500_000]
     for text in hostile:
         assert len(clean(text)) <= MAX_CHARACTERS

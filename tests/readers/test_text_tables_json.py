@@ -3,7 +3,7 @@ import json
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers import json_lines
+from recommender.readers import text_tables
 from recommender.readers.sources import CatalogueColumns, CatalogueSource
 from tests.readers.shop_folder import Folder, sold
 
@@ -98,7 +98,7 @@ def test_names_may_be_missing_in_some_rows(folder: Folder) -> None:
 def test_rows_beyond_those_that_name_the_columns_are_read(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines, "NAMING_ROWS", 2)
+    monkeypatch.setattr(text_tables, "NAMING_ROWS", 2)
     folder.put("a.jsonl", lines(*({"item_id": str(n), "order_id": 1} for n in range(5))))
     assert sold(folder.read(interactions="a.jsonl")) == list("01234")
 
@@ -109,7 +109,7 @@ def test_the_first_rows_name_the_columns(
 ) -> None:
     folder.put("c.jsonl", lines(*({"item_id": "a"},) * 2, {"item_id": "b", "title": "B"}))
     assert folder.read("c.jsonl").catalogue.title == ("", "B")
-    monkeypatch.setattr(json_lines, limit, 2)
+    monkeypatch.setattr(text_tables, limit, 2)
     with pytest.raises(ConfigError, match=r"c\.jsonl has no column 'title'"):
         folder.read("c.jsonl")
 

@@ -3,8 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recommender.core.interactions import DAY_S
-from recommender.core.popularity import growth, most_popular
+from recommender.core.interactions import DAY_S, growth, most_popular
 from tests.support.phone_shop import N_ITEMS
 from tests.support.shops import interactions
 
