@@ -20,8 +20,9 @@ from recommender.cli.evaluate import show
 from recommender.evaluation.experiments import Evaluation, evaluate
 from recommender.evaluation.external_lists import ExternalLists, read_entries
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, prepare_harness
-from recommender.evaluation.protocols import K, NextItemTask
+from recommender.evaluation.protocols import K
 from recommender.evaluation.report import SystemResult
+from recommender.evaluation.user_protocols import NextItemTask
 from recommender.settings.loading import find_file, load
 
 FIT = Path(__file__).with_name("fit.py")
@@ -93,6 +94,7 @@ def with_sasrec(
         protocol=made.protocol,
         results=(*made.results, sasrec),
         differences={**made.differences, "SASRec": made.harness.differences(ours, sasrec)},
+        debiased=made.debiased,
         notes=made.notes,
         baselines=made.baselines,
     )

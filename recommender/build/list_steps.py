@@ -190,11 +190,7 @@ def merchandise_step(job: Job, needs: tuple[Step, Step, Step], placement: Placem
 def hub_step(job: Job, chosen: Step, placement: Placement) -> Step:
     """Cut lists twice as deep, all of them seen at once, so that shards make no difference."""
     inputs = {str(shard): key for shard, key in enumerate(chosen.keys() or ())}
-    parameters = {
-        "shown": placement.shown,
-        "depth": placement.depth,
-        "hub_share": placement.hub_share,
-    }
+    parameters = {name: getattr(placement, name) for name in ("shown", "depth", "hub_share")}
     keys = tuple(artifact_key(*LISTS, parameters | {"shard": shard}, inputs) for shard in inputs)
 
     def make(shards: Sequence[int]) -> Iterator[tuple[int, Made]]:

@@ -28,6 +28,7 @@ from recommender.settings.model import Settings
 
 NARROW = 24
 MOST_SLICES = 6
+OF_FIRST_TWELVE = ("hub_share", "coverage_12", "own_category", "by_chance")
 
 
 @command(
@@ -128,6 +129,9 @@ def show(evaluation: Evaluation) -> None:
     shown.print()
     shown.print(_overall(evaluation.results))
     shown.print()
+    shown.print("The lists as a whole", style="bold")
+    shown.print(_lists_as_a_whole(evaluation.results))
+    shown.print()
     shown.print("NDCG@10 by slice", style="bold")
     shown.print(_slices(evaluation))
     if any(name.startswith(CATEGORY) for name in evaluation.sizes):
@@ -153,13 +157,28 @@ def _overall(results: tuple[SystemResult, ...]) -> object:
                 cut(one.name, NARROW),
                 *(_figure(metrics[name].value) for name in ("hit_rate", "ndcg")),
                 _range(metrics["ndcg"]),
+                _figure(metrics["debiased_ndcg"].value),
                 *(_figure(metrics[name].value) for name in ("mrr", "recall")),
+            )
+        )
+    names = ("hit@10", "NDCG@10", "95 %", "debiased NDCG", "MRR", "recall")
+    return table(["system", *right(*names)], rows)
+
+
+def _lists_as_a_whole(results: tuple[SystemResult, ...]) -> object:
+    rows = []
+    for one in results:
+        rows.append(
+            (
+                cut(one.name, NARROW),
+                *(_share(one.lists.get(name)) for name in OF_FIRST_TWELVE),
                 *(_figure(one.lists[name]) for name in ("coverage", "gini")),
                 f"{one.lists['novelty']:.1f}",
                 _figure(one.lists["intra_list_similarity"]),
             )
         )
-    names = ("hit@10", "NDCG@10", "95 %", "MRR", "recall", "coverage", "Gini", "novelty", "ILS")
+    shown = ("hub share", "coverage@12", "own category", "by chance")
+    names = (*shown, "coverage@10", "Gini", "novelty", "ILS")
     return table(["system", *right(*names)], rows)
 
 
@@ -206,15 +225,20 @@ def _differences(evaluation: Evaluation) -> object:
             (
                 cut(name, NARROW),
                 _signed(parts[ALL]),
+                _signed(evaluation.debiased[name]),
                 f"{cut(worst, NARROW)} {_signed(parts[worst])}" if worst != ALL else "",
                 _signed(cold) if cold else "",
             )
         )
-    return table(["against", "all", "worst slice", COLD], rows)
+    return table(["against", "all", "all, debiased", "worst slice", COLD], rows)
 
 
 def _figure(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _range(mean: Interval) -> str:

@@ -18,6 +18,8 @@ HalfLife = float | Literal["auto"]
 CHOICES = (7.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0)
 LATER_SHARE = 0.2
 PAIRS = 5_000
+SURE, LEAST_GAIN = 2.0, 0.005
+"""What a decay has to gain on none: standard errors, and the logarithm of a chance."""
 SEED = 0
 
 _logger = logging.getLogger(__name__)
@@ -41,11 +43,12 @@ def days_in(value: HalfLife, interactions: Interactions, unit: Unit = "auto") ->
 def learned_half_life(units: Units) -> float:
     """The half-life, or inf, at which earlier units predict pairs of the latest fifth best.
 
-    The chance of item j in a unit with i is (c_ij + share_j) / (sum of c_i + 1), where c counts
-    earlier pairs by the weight of their units at that half-life, relative to the mean weight, and
-    share is that of the item in all earlier events. So it is chosen by what is said of pairs, not
-    of best sellers. The choice maximises the mean logarithm of the chance of a sample of later
-    pairs; choices longer than the shop's history are not tried.
+    The chance of item j in a unit with i is (n_i r_ij + share_j) / (n_i + 1), where r_ij is the
+    part of j in the earlier pairs of i, by the weight of their units at that half-life, n_i the
+    number of these pairs and share_j that of the item in all events. So a half-life is chosen by
+    what is said of pairs, not of best sellers. The choice maximises the mean logarithm of the
+    chance of a sample of later pairs, and has to gain on no decay; choices longer than the shop's
+    history are not tried.
     """
     sizes = np.diff(units.seen.indptr)
     paired = np.flatnonzero((sizes >= 2) & (sizes <= LARGEST_UNIT))
@@ -60,17 +63,21 @@ def learned_half_life(units: Units) -> float:
     others = np.diff(seen.indptr) - 1.0
     shared, at = _shared(seen, seeds, answers)
     lines = np.asarray(seen.sum(axis=0)) + 1e-9
-    share = lines / lines.sum()
-    chosen, best = np.inf, -np.inf
+    share = (lines / lines.sum())[answers]
+    n_pairs = np.asarray(seen.T @ others)[seeds]
+    chosen, best, without = np.inf, LEAST_GAIN, np.zeros(0)
     for days in (np.inf, *(days for days in CHOICES if days < old.max())):
         weight = 0.5 ** (old / days) / np.sqrt(others)
-        weight /= weight.mean()
         counts = np.bincount(at, weight[shared], minlength=len(seeds))
-        sums = np.asarray(seen.T @ (weight * others))
-        chance = (counts + share[answers]) / (sums[seeds] + 1)
-        likelihood = float(np.log(chance).mean())
-        if likelihood > best:
-            chosen, best = days, likelihood
+        sums = np.asarray(seen.T @ (weight * others))[seeds]
+        part = np.divide(counts, sums, out=np.zeros(len(seeds)), where=sums > 0)
+        likelihood = np.log((n_pairs * part + share) / (n_pairs + 1))
+        if np.isinf(days):
+            without = likelihood
+            continue
+        gained = likelihood - without
+        if gained.mean() > max(best, SURE * gained.std() / np.sqrt(PAIRS)):
+            chosen, best = days, float(gained.mean())
     _logger.info(
         "half-life of %s days, by which %d earlier units predict %d later ones best",
         "no" if np.isinf(chosen) else f"{chosen:g}",

@@ -23,7 +23,10 @@ from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError, MissingExtra
 from recommender.evaluation.harness import EvaluationPlan, Harness, prepare_harness
 from recommender.evaluation.metrics import Interval, QueryScores, Resamples, score_queries
-from recommender.evaluation.protocols import K, Queries
+from recommender.evaluation.protocols import (
+    K,
+    Queries,
+)
 from recommender.evaluation.report import ALL, QuerySlices, by_support
 from recommender.vectors.content import model_folder
 from recommender.vectors.content.adapter import Adapter, AdapterTraining, OnCheck

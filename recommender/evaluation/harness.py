@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,12 @@ from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import FIRST, Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
-    K,
-    NextItemTask,
+    BasketTask,
+    EvaluationTask,
     Queries,
     Window,
     cold_folds,
     draw_queries,
-    leave_one_out,
-    next_item_task,
     window,
 )
 from recommender.evaluation.report import (
@@ -45,6 +43,11 @@ from recommender.evaluation.report import (
     by_support,
 )
 from recommender.evaluation.systems import ListBuilder, related_lists
+from recommender.evaluation.user_protocols import (
+    NextItemTask,
+    leave_one_out,
+    next_item_task,
+)
 from recommender.pipeline import Judge, content_embeddings, read_shop_columns
 from recommender.ranking.training_set import near_by_content
 from recommender.settings.tables import EvaluationSettings
@@ -85,28 +88,6 @@ class EvaluationPlan:
             return start - self.back * self.days * DAY_S, self.days
         days = -(-(newest + 1 - start) // DAY_S)
         return start + days * DAY_S, days
-
-
-class EvaluationTask(Protocol):
-    """The queries of a protocol, and how lists answer them."""
-
-    @property
-    def queries(self) -> Queries:
-        """What is asked, and what should be found."""
-
-    def shown(self, lists: Neighbours) -> Rows:
-        """What the lists (n, depth) of all items show each item or user that may ask (n, 10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class BasketTask:
-    """The basket protocol: items ask, and are shown their own lists."""
-
-    queries: Queries
-
-    def shown(self, lists: Neighbours) -> Rows:
-        """The first ten entries of each list (n, 10)."""
-        return lists.keep_first(K).rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, Rows, blocks
 from recommender.core.co_occurrence import values_at
-from recommender.evaluation.protocols import K, Queries
+from recommender.evaluation.protocols import (
+    K,
+    Queries,
+)
 
 METRICS = ("hit_rate", "ndcg", "mrr", "recall", "debiased_ndcg")
 FIRST = 12
@@ -120,7 +123,9 @@ def chance_share(lists: Rows, seen: sp.csr_array, k: int = FIRST) -> float:
         rows = np.arange(block.start, block.start + len(shown))
         known = (shown >= 0) & (support[rows] > 0)[:, None] & (support[shown] > 0)
         at, items = np.nonzero(known)[0].astype(np.int32), shown[known]
-        counts = values_at((by_item[rows] @ seen).tocsr(), at, items)
+        together: sp.csr_array = (by_item[rows] @ seen).tocsr()
+        together.sort_indices()
+        counts = values_at(together, at, items)
         chance = support[rows[at]] * support[items] / seen.shape[0]
         below += int((counts <= chance).sum())
         pairs += len(items)

@@ -10,8 +10,8 @@ import numpy as np
 from recommender.core.arrays import FloatMatrix, Rows
 from recommender.evaluation.experiments import Evaluation, heading, verdict
 from recommender.evaluation.metrics import Interval, shown_times
-from recommender.evaluation.protocols import NextItemTask
 from recommender.evaluation.report import CATEGORY, SystemResult
+from recommender.evaluation.user_protocols import NextItemTask
 from recommender.insights.clusters import Clusters
 from recommender.pages.rendering import render
 

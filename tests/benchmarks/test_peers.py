@@ -10,7 +10,8 @@ from benchmarks.peers.__main__ import evaluated_answers, export
 from recommender.core.interactions import DAY_S
 from recommender.core.vectors import Embeddings
 from recommender.evaluation.harness import EvaluationPlan, Harness, harness_of
-from recommender.evaluation.protocols import NextItemTask, window
+from recommender.evaluation.protocols import window
+from recommender.evaluation.user_protocols import NextItemTask
 from tests.evaluation.test_protocols import visits
 from tests.support.shops import catalogue
 

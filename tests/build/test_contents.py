@@ -27,7 +27,7 @@ from recommender.core.arrays import Columns
 from recommender.core.lists import Entries
 from recommender.core.recipe import Choice, Placement
 from recommender.errors import ArtifactError
-from recommender.ranking.chooser import WIDER, Chosen, stages_of
+from recommender.ranking.chooser import Chosen, depth_before_bounding, stages_of
 from tests.build.small_jobs import BASKETS, RULES, job, with_rules
 from tests.support.builds import make
 from tests.support.recipes import recipe
@@ -157,23 +157,32 @@ def test_a_shard_begins_at_its_row_and_all_other_lists_are_empty() -> None:
     assert lists.entries.rows.tolist() == [0, 0, 1]
 
 
-def test_hubs_are_cut_from_all_shards_at_once_and_counted_as_dropped() -> None:
+def bounding(shown: int, hub_share: float) -> tuple[Placement, int]:
+    """A placement that bounds hubs, and how deep its lists are before that."""
+    placement = Placement("one", Choice("gated"), shown=shown, depth=2, hub_share=hub_share)
+    return placement, depth_before_bounding(placement)
+
+
+def test_hubs_are_bounded_in_all_shards_at_once() -> None:
+    placement, wide = bounding(1, 0.2)
     parts = [
-        columns_of([[1], [0], [0, 1]], [1, 1, 2], [[0, 0]] * 3, WIDER * 2),
-        columns_of([[0, 2]], [2], [[5, 0]], WIDER * 2),
+        columns_of([[0], [0, 1], [0, 2]], [1, 2, 2], [[0, 0]] * 3, wide),
+        columns_of([[0, 3], [4]], [2, 1], [[5, 0]] * 2, wide),
     ]
-    one, other = bounded_columns(parts, depth=2, hub_share=0.25)
-    rows = [*one["rows"].tolist(), *other["rows"].tolist()]
-    assert max(rows.count(row) for row in set(rows)) <= 1
-    assert one["sizes"].tolist() == one["own"].tolist()
-    assert other["rows"].tolist() == [2]
-    assert other["own"].tolist() == [1]
-    assert other["dropped"].tolist() == [[5, 1]]
+    one, other = bounded_columns(parts, placement)
+    assert one["rows"].tolist() == [0, 0, 1, 0, 2]
+    assert one["sizes"].tolist() == one["own"].tolist() == [1, 2, 2]
+    # the hub is shown in three lists of five, and follows the shown entry of the fourth
+    assert other["rows"].tolist() == [3, 0, 4]
+    assert other["own"].tolist() == [2, 1]
+    assert other["scores"][0] == other["scores"][1]
+    assert other["dropped"].tolist() == [[5, 0]]
 
 
 def test_without_hubs_lists_are_cut_to_their_depth() -> None:
-    parts = [columns_of([[1, 2, 3], [0], [1], [2]], [3, 1, 1, 1], [[0, 0]] * 4, WIDER * 2)]
-    (cut,) = bounded_columns(parts, depth=2, hub_share=1.0)
+    placement, wide = bounding(2, 1.0)
+    parts = [columns_of([[1, 2, 3], [0], [1], [2]], [3, 1, 1, 1], [[0, 0]] * 4, wide)]
+    (cut,) = bounded_columns(parts, placement)
     assert cut["rows"].tolist() == [1, 2, 0, 1, 2]
     assert cut["sizes"].tolist() == [2, 1, 1, 1]
     assert cut["dropped"].tolist() == [[0, 0]] * 3

@@ -54,7 +54,7 @@ def test_the_tables_fit_the_terminal(config: Path, capsys: pytest.CaptureFixture
     assert "used" not in said
     assert max(map(len, said.splitlines())) <= 100
     for name in BASELINES:
-        assert len(re.findall(f"^{name} ", said, re.MULTILINE)) == 3
+        assert len(re.findall(f"^{name} ", said, re.MULTILINE)) == 4
     assert "simulated cold" in said
     assert re.search("related (clears|misses) the bar", said)
 
@@ -65,8 +65,14 @@ def test_json_has_every_system_slice_and_metric(evaluated: Evaluated) -> None:
     assert (answer["protocol"]["name"], answer["seed"]) == ("basket", 0)
     ours = answer["recipes"]["related"]
     assert ours["slices"]["all"]["n"] == answer["data"]["queries"] > 100
-    assert set(ours["slices"]["all"]["metrics"]) == {"hit_rate", "ndcg", "mrr", "recall"}
-    assert set(ours["lists"]) == {"coverage", "gini", "novelty", "intra_list_similarity"}
+    assert set(ours["slices"]["all"]["metrics"]) == {
+        *("hit_rate", "ndcg", "mrr", "recall", "debiased_ndcg")
+    }
+    assert set(ours["lists"]) == {
+        *("hub_share", "coverage_12", "own_category", "by_chance"),
+        *("coverage", "gini", "novelty", "intra_list_similarity"),
+    }
+    assert answer["debiased_differences"].keys() == answer["differences"].keys()
     ndcg = ours["slices"]["all"]["metrics"]["ndcg"]
     assert ndcg["low"] < ndcg["value"] < ndcg["high"]
     assert value(answer, "related") > value(answer, "best sellers")

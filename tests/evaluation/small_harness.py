@@ -8,7 +8,10 @@ from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.evaluation.harness import EvaluationPlan, Harness, ProtocolName, harness_of
-from recommender.evaluation.protocols import Window, window
+from recommender.evaluation.protocols import (
+    Window,
+    window,
+)
 from recommender.vectors.content.static import HashingEncoder
 from tests.support.shops import catalogue, checkerboard
 

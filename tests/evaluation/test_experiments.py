@@ -49,7 +49,7 @@ def made(tmp_path: Path) -> Job:
 
 def result(name: str, n: int) -> SystemResult:
     """A system whose every score is n tenths on a hundred queries."""
-    scores = QueryScores(*(np.full(100, n / 10) for _ in range(4)))
+    scores = QueryScores(*(np.full(100, n / 10) for _ in range(5)))
     slices = QuerySlices({"all": np.ones(100, dtype=bool)}, Resamples.of(np.arange(100)))
     return SystemResult(name, slices.summary(scores), {}, (), scores, np.zeros((0, 10), np.int32))
 
@@ -65,6 +65,10 @@ def evaluation(*against: float, protocol: Mapping[str, Any] = TEST) -> Evaluatio
             name: {"all": Interval(mean, mean - 0.01, mean + 0.01)}
             for name, mean in zip(names, against, strict=True)
         },
+        debiased={
+            name: Interval(mean, mean - 0.01, mean + 0.01)
+            for name, mean in zip(names, against, strict=True)
+        },
         notes=("a note",),
         baselines=tuple(names[:2]),
     )
@@ -75,13 +79,20 @@ def test_the_bar_is_above_every_baseline_and_not_above_other_lists() -> None:
     assert good.shortfalls == ()
     assert verdict(good).startswith("related clears the bar: ")
     bad = evaluation(0.1, -0.2, 0.3)
-    assert verdict(bad) == "related misses the bar:\n- not above system 1 overall"
+    assert verdict(bad) == (
+        "related misses the bar:\n- not above system 1 overall in debiased NDCG\n"
+        "- below system 1 overall"
+    )
 
 
 def test_an_evaluation_is_json() -> None:
     plain = json.loads(json.dumps(evaluation(0.1, -0.2).plain()))
     assert list(plain["recipes"]) == ["related", "system 0", "system 1"]
-    assert plain["shortfalls"] == ["not above system 1 overall"]
+    assert plain["shortfalls"] == [
+        "not above system 1 overall in debiased NDCG",
+        "below system 1 overall",
+    ]
+    assert plain["debiased_differences"]["system 1"]["value"] == -0.2
     assert plain["differences"]["system 1"]["all"]["value"] == -0.2
     assert (plain["seed"], plain["notes"]) == (3, ["a note"])
 

@@ -5,6 +5,7 @@ import math
 import ir_measures
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import RR, R, Success, nDCG
@@ -12,11 +13,14 @@ from ir_measures import RR, R, Success, nDCG
 from recommender.evaluation.metrics import (
     METRICS,
     Resamples,
+    chance_share,
     coverage,
     coverage_curve,
     gini,
+    hub_share,
     intra_list_similarity,
     novelty,
+    same_label_share,
     score_queries,
 )
 from recommender.evaluation.protocols import Queries
@@ -69,13 +73,47 @@ def test_ranking_metrics_agree_with_ir_measures() -> None:
         if row >= 0
     ]
     measures = {"hit_rate": Success @ 10, "ndcg": nDCG @ 10, "mrr": RR @ 10, "recall": R @ 10}
-    theirs = {name: np.zeros(len(queries)) for name in METRICS}
+    theirs = {name: np.zeros(len(queries)) for name in measures}
     of_measure = {measure: name for name, measure in measures.items()}
     for one in ir_measures.iter_calc(list(measures.values()), relevant, shown):
         theirs[of_measure[one.measure]][int(one.query_id)] = one.value
-    for name in METRICS:
-        assert getattr(scores, name) == pytest.approx(theirs[name]), name
-        assert 0.1 < theirs[name].mean() < 1
+    for name, found in theirs.items():
+        assert getattr(scores, name) == pytest.approx(found), name
+        assert 0.1 < found.mean() < 1
+    assert (*measures, "debiased_ndcg") == METRICS
+
+
+def test_debiased_ndcg_is_ndcg_where_all_items_sell_alike() -> None:
+    queries, top = random_queries(100, 40)
+    scores = score_queries(queries, top, support=np.full(40, 9, dtype=np.float32))
+    assert scores.debiased_ndcg == pytest.approx(scores.ndcg)
+
+
+def test_debiased_ndcg_weighs_an_answer_by_the_root_of_its_support() -> None:
+    both = Queries(np.array([0]), np.array([0]), np.array([0, 2]), np.array([1, 2]))
+    support = np.array([1, 100, 4, 1], dtype=np.float32)
+    popular, rare = (
+        score_queries(both, np.array([[row, 3]] * 4), k=2, support=support).debiased_ndcg[0]
+        for row in (1, 2)
+    )
+    ideal = 1 / 2 + (1 / 10) / math.log2(3)
+    assert popular == pytest.approx(0.1 / ideal)
+    assert rare == pytest.approx(0.5 / ideal)
+
+
+def test_what_the_first_entries_of_lists_are_like() -> None:
+    lists = np.array([[1, 2], [2, 0], [1, 0], [1, -1]])
+    assert hub_share(lists, k=1) == 0.75
+    assert hub_share(lists, k=2) == 0.75
+    codes = np.array([0, 0, 1, -1], dtype=np.int32)
+    # 0: 1 is of its category, 2 is not; 1: 0 is, 2 is not; 2: neither; 3 has none
+    assert same_label_share(lists, codes, k=2) == pytest.approx(2 / 6)
+
+
+def test_an_entry_is_by_chance_unless_it_shares_more_units_than_expected() -> None:
+    seen = sp.csr_array(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]], dtype=np.float32))
+    # 0 and 1 share 2 units of 4, 2 * 3 / 4 = 1.5 are expected; 1 and 2 share 1, 1.5 expected
+    assert chance_share(np.array([[1], [2], [-1]]), seen) == pytest.approx(0.5)
 
 
 def test_lists_as_a_whole() -> None:

@@ -19,12 +19,16 @@ SIZES = {"all": 1000, "tail": 400, "head": 299, "simulated cold": 50}
 def test_the_bar_asks_for_certainty_overall_and_for_no_certain_loss_on_a_large_slice() -> None:
     above, unsure, below = Interval(0.2, 0.1, 0.3), Interval(0, -0.1, 0.1), Interval(-1, -2, -0.5)
     parts = {"all": above, "tail": unsure, "head": below, "simulated cold": unsure}
-    assert shortfalls({"EASE": parts}, SIZES) == ()
-    assert shortfalls({"text alone": parts}, SIZES) == (
+    debiased = {"EASE": above, "text alone": above}
+    assert shortfalls({"EASE": parts}, debiased, SIZES) == ()
+    assert shortfalls({"text alone": parts}, debiased, SIZES) == (
         "not above text alone on simulated cold items",
     )
-    assert shortfalls({"EASE": parts | {"all": unsure, "tail": below}}, SIZES) == (
-        "not above EASE overall",
+    assert shortfalls({"EASE": parts | {"all": unsure}}, debiased, SIZES) == ()
+    unsure_debiased = {"EASE": unsure}
+    assert shortfalls({"EASE": parts | {"all": below, "tail": below}}, unsure_debiased, SIZES) == (
+        "not above EASE overall in debiased NDCG",
+        "below EASE overall",
         "below EASE on tail",
     )
     assert worst_slice(parts, SIZES) == "tail"
@@ -34,8 +38,8 @@ def test_the_bar_asks_for_certainty_overall_and_for_no_certain_loss_on_a_large_s
 def test_differences_are_taken_query_by_query() -> None:
     rng = np.random.default_rng(2)
     ndcg = rng.random(200)
-    theirs = QueryScores(ndcg, ndcg, ndcg, ndcg)
-    ours = QueryScores(ndcg, ndcg + 0.01, ndcg, ndcg)
+    theirs = QueryScores(ndcg, ndcg, ndcg, ndcg, ndcg)
+    ours = QueryScores(ndcg, ndcg + 0.01, ndcg, ndcg, ndcg)
     slices = QuerySlices({"all": np.ones(200, dtype=bool)}, Resamples.of(np.arange(200)))
     better = slices.differences(ours, theirs)["all"]
     assert better.low == pytest.approx(0.01, rel=1e-3)

@@ -1,12 +1,15 @@
 """No item stands in more than a share of the lists, whatever the order in which they are seen."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.core.lists import Entries
+from recommender.core.recipe import Choice, Placement
 from recommender.ranking import hubness
 
 Lists = list[list[int]]
@@ -79,8 +82,51 @@ def test_a_refused_list_asks_for_its_next_entry() -> None:
     assert bounded([[3, 1], [3, 2], [3, 0], [0]], 1, 1) == [[3], [2], [], [0]]
 
 
+def placement(shown: int, hub_share: float, depth: int = 36) -> Placement:
+    return Placement("one", Choice("gated"), shown=shown, depth=depth, hub_share=hub_share)
+
+
 @pytest.mark.parametrize(
-    ("share", "n_items", "most"), [(0.1, 300, 30), (0.29, 100, 29), (0.001, 10, 1), (1.0, 7, 7)]
+    ("share", "n_items", "most"), [(0.1, 300, 30), (0.29, 100, 29), (0.001, 10, 3), (1.0, 7, 7)]
 )
-def test_a_share_of_the_lists_is_at_least_one(share: float, n_items: int, most: int) -> None:
-    assert hubness.most_lists(share, n_items) == most
+def test_a_share_of_the_lists_is_at_least_three_times_the_fair_one(
+    share: float, n_items: int, most: int
+) -> None:
+    assert hubness.most_lists(placement(1, share), n_items) == most
+
+
+def arranged(lists: Lists, bounds: Placement) -> tuple[Lists, list[list[float]]]:
+    """The lists with their scores, each place of a list a tenth below the one before."""
+    sizes = np.array([len(one) for one in lists], dtype=np.int64)
+    entries = replace(
+        Entries.padded(int(sizes.sum())),
+        rows=np.array([row for one in lists for row in one], dtype=np.int32),
+        scores=np.array(
+            [0.9 - place / 10 for one in lists for place in range(len(one))], dtype=np.float32
+        ),
+    )
+    places, owners, scores = hubness.arranged(sizes, sizes, entries, bounds)
+    found: Lists = [entries.rows[places[owners == owner]].tolist() for owner in range(len(lists))]
+    return found, [scores[owners == owner].tolist() for owner in range(len(lists))]
+
+
+@settings(max_examples=200)
+@given(lists=preferences(), shown=st.integers(1, 4), depth=st.integers(4, 8))
+def test_no_item_is_shown_in_too_many_lists_and_scores_never_rise(
+    lists: Lists, shown: int, depth: int
+) -> None:
+    bounds = placement(shown, 0.05, depth)
+    found, scores = arranged(lists, bounds)
+    counts = Counter(row for one in found for row in one[:shown])
+    assert max(counts.values(), default=0) <= hubness.most_lists(bounds, len(lists))
+    for before, after, of_list in zip(lists, found, scores, strict=True):
+        assert len(after) == len(set(after)) <= depth
+        assert set(after) <= set(before)
+        assert of_list == sorted(of_list, reverse=True)
+
+
+def test_a_refused_entry_follows_the_shown_ones() -> None:
+    hub = [[9, 1, 2, 3], [9, 2, 3], [9, 3, 4], [9, 4, 5, 6], [9, 5, 6]]
+    found, scores = arranged(hub, placement(1, 0.05))
+    assert found == [[9, 1, 2, 3], [9, 2, 3], [9, 3, 4], [4, 9, 5, 6], [5, 9, 6]]
+    assert scores[3] == pytest.approx([0.8, 0.8, 0.7, 0.6])

@@ -8,7 +8,8 @@ from recommender.core.protocols import RankingContext, TrainingSet
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
-from recommender.ranking.rankers.learned import FittedTrees, LearnedRanker
+from recommender.ranking import training_set
+from recommender.ranking.rankers.learned import FittedOrder, LearnedRanker
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 from tests.support.shops import catalogue, checkerboard, context, interactions
 
@@ -47,17 +48,21 @@ def daily(n_baskets: int) -> Interactions:
     return replace(events, time=1_700_000_000 + events.basket.astype(np.int64) * DAY_S)
 
 
-def test_the_past_ends_thirty_days_ago() -> None:
-    past = split_of(daily(400))
-    assert past is not None
-    assert past.known.newest < past.later.time.min()
-    assert np.unique(past.later.basket).tolist() == list(range(369, 400))
-
-
-def test_a_short_history_goes_back_by_a_fifth() -> None:
+def test_the_past_goes_back_by_a_fifth() -> None:
     past = split_of(daily(50))
     assert past is not None
+    assert past.known.newest < past.later.time.min()
     assert np.unique(past.later.basket).tolist() == list(range(40, 50))
+
+
+@pytest.mark.parametrize(("events", "first"), [(60, 370), (10, 386)])
+def test_a_busy_shop_goes_back_as_far_as_its_events_are_enough_but_two_weeks(
+    events: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "LATER_EVENTS", events)
+    past = split_of(daily(400))
+    assert past is not None
+    assert int(past.later.basket.min()) == pytest.approx(first, abs=1)
 
 
 def test_a_basket_is_never_cut_in_two() -> None:
@@ -78,7 +83,7 @@ def test_without_times_a_seeded_fifth_of_the_baskets_is_later() -> None:
 
 def test_without_events_there_is_no_past() -> None:
     assert split_of(interactions([], N_ITEMS)) is None
-    assert fit_ranker(PLACEMENT, lambda: None) == FittedTrees("")
+    assert fit_ranker(PLACEMENT, lambda: None) == FittedOrder()
 
 
 def test_who_does_not_learn_asks_for_no_past() -> None:
@@ -94,10 +99,10 @@ def test_in_one_scene_the_asking_items_have_lost_their_events(
 ) -> None:
     training_sets: list[TrainingSet] = []
 
-    def keep(_self: LearnedRanker, training_set: TrainingSet | None) -> FittedTrees:
+    def keep(_self: LearnedRanker, training_set: TrainingSet | None) -> FittedOrder:
         assert training_set is not None
         training_sets.append(training_set)
-        return FittedTrees("")
+        return FittedOrder()
 
     monkeypatch.setattr(LearnedRanker, "fit", keep)
     past = split_of(checkerboard(N_ITEMS, n_baskets=400))

@@ -32,13 +32,12 @@ class Calibration:
         """Fit to strengths of at least 0, observed shares and their weights, all (m,)."""
         from scipy.optimize import isotonic_regression
 
-        order = np.argsort(strength, kind="stable")
-        cumulated = np.cumsum((strength * weight)[order])
-        bins = np.minimum((cumulated / cumulated[-1] * BINS).astype(np.int64), BINS - 1)
-        weights, strengths, shares = (
-            np.bincount(bins, values[order], minlength=BINS)
-            for values in (weight, strength * weight, observed * weight)
-        )
+        distinct, place = np.unique(strength, return_inverse=True)
+        masses = (weight, strength * weight, observed * weight)
+        weighed = [np.bincount(place, mass) for mass in masses]
+        expected = np.cumsum(weighed[1] + weighed[1].mean() / len(distinct) + 1e-12)
+        bins = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
+        weights, strengths, shares = (np.bincount(bins, one, minlength=BINS) for one in weighed)
         some = weights > 0
         level = isotonic_regression(shares[some] / weights[some], weights=weights[some]).x
         _, pool = np.unique(level, return_inverse=True)

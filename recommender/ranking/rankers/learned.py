@@ -1,5 +1,6 @@
 """A ranker that learns from what was bought next."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,13 @@ from recommender.ranking.rankers.questions import Objective, Questions
 
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
+LEAF = 200
+ANSWERED = 5
+"""Of so many next items about one is among the candidates of the items before it."""
 SURE = 1.96
 """Standard errors by which trees must beat every simple order."""
+
+_logger = logging.getLogger(__name__)
 NOT_CALIBRATED = Calibration(np.zeros((1, 2)))
 
 
@@ -83,9 +89,10 @@ class LearnedRanker:
         known = training_set.queries[0].context.interactions
         later = training_set.later
         asked = Questions.together(later) if together else Questions.next(known, later)
+        most = self.seeds_max if together else ANSWERED * self.seeds_max
         parts: list[Examples] = []
         for queries in training_set.queries:
-            drawn = asked.drawn(queries.rows, self.seeds_max, self.seed)
+            drawn = asked.drawn(queries.rows, most, self.seed)
             part = Examples.of(queries, drawn, self.debias, together)
             if part is not None:
                 parts.append(part.numbered_from(sum(one.n_questions for one in parts)))
@@ -109,6 +116,21 @@ class LearnedRanker:
 
     def grown(self, examples: Examples, held_out: Examples) -> "FittedOrder":
         """Trees until the held-out questions gain no more, or the best simple order."""
+        together = self.objective == "together"
+        gains = {name: held_out.gain(held_out.column(name)) for name in SIMPLE}
+        best = max(gains, key=lambda name: float(gains[name].mean()))
+        if len(examples.table) >= 2 * LEAF and np.ptp(np.nan_to_num(examples.table), axis=0).any():
+            strength, trees = self._boosted(examples, held_out)
+            won = held_out.gain(strength) - gains[best]
+            if won.mean() > SURE * won.std() / np.sqrt(len(won)):
+                fitted = held_out.calibrated(strength)
+                return FittedOrder(trees, examples.base, "", together, fitted)
+        _logger.info("ranker: items are in the order of %s, which learned trees do not beat", best)
+        simple = held_out.column(best)
+        return FittedOrder("", 0.0, best, together, held_out.calibrated(simple))
+
+    def _boosted(self, examples: Examples, held_out: Examples) -> tuple[NDArray[np.float64], str]:
+        """Strengths of the held-out candidates (m,) by the trees, and the trees as text."""
         lightgbm = _lightgbm()
         base = examples.base
         sets = [
@@ -128,16 +150,9 @@ class LearnedRanker:
             feval=lambda predicted, _: ("loss", held_out.loss(predicted), False),
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
-        together = self.objective == "together"
-        strength = held_out.strength(np.asarray(booster.predict(held_out.table)) + base)
-        gains = {name: held_out.gain(held_out.column(name)) for name in SIMPLE}
-        best = max(gains, key=lambda name: float(gains[name].mean()))
-        won = held_out.gain(strength) - gains[best]
-        if won.mean() > SURE * won.std() / np.sqrt(len(won)):
-            trees = booster.model_to_string(num_iteration=booster.best_iteration)
-            return FittedOrder(trees, base, "", together, held_out.calibrated(strength))
-        simple = held_out.column(best)
-        return FittedOrder("", 0.0, best, together, held_out.calibrated(simple))
+        predicted = np.asarray(booster.predict(held_out.table), dtype=np.float64)
+        trees = booster.model_to_string(num_iteration=booster.best_iteration)
+        return held_out.strength(predicted + base), trees
 
     def _parameters(self, examples: Examples) -> dict[str, Any]:
         return {
@@ -145,7 +160,8 @@ class LearnedRanker:
             "metric": "none",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
-            "min_data_in_leaf": 200,
+            "min_data_in_leaf": LEAF,
+            "feature_pre_filter": False,
             "min_sum_hessian_in_leaf": 1e-2,
             "lambda_l2": 5.0,
             "feature_fraction": 0.7,

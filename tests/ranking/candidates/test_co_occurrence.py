@@ -41,6 +41,16 @@ def test_old_baskets_count_less() -> None:
         assert proposed.rows.tolist() == [[best]]
 
 
+@pytest.mark.parametrize("half_life_days", [0, float("inf")])
+def test_without_decay_baskets_count_whatever_their_age(half_life_days: float) -> None:
+    events = interactions([[0, 1], [0, 1], [0, 1], [0, 2]], N_ITEMS)
+    aged = dataclasses.replace(events, time=events.time - DAY_S * 400 * (events.basket < 3))
+    choice = Choice("co-occurrence", {"half_life_days": half_life_days})
+    first = np.array([0], dtype=np.int32)
+    proposed = prepared_generator(choice, context(VECTORS, aged)).propose(first, 1)
+    assert proposed.rows.tolist() == [[1]]
+
+
 def test_an_item_that_never_sold_borrows_the_baskets_of_similar_texts() -> None:
     shop = context(VECTORS, interactions([[0, 1], [0, 1], [3, 4]], N_ITEMS))
     near = shop.vectors.targets[0]
@@ -56,7 +66,7 @@ def test_an_item_that_never_sold_borrows_the_baskets_of_similar_texts() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("co-occurrence", {"half_life_days": 0.0}, "co-occurrence: half_life_days = 0.0"),
+        ("co-occurrence", {"half_life_days": -1.0}, "co-occurrence: half_life_days = -1.0"),
         ("text-back-off", {"half_life_days": -1.0}, "text-back-off: half_life_days = -1.0"),
         ("text-back-off", {"width": 0}, "text-back-off: width = 0 is below 1"),
     ],

@@ -48,7 +48,7 @@ def test_trending_is_what_grows_of_late_in_the_category_and_the_shop() -> None:
     ("name", "parameters", "message"),
     [
         ("best-sellers", {"size": 0}, "best-sellers: size = 0 is below 1"),
-        ("best-sellers", {"half_life_days": 0.0}, "best-sellers: half_life_days = 0.0"),
+        ("best-sellers", {"half_life_days": -1.0}, "best-sellers: half_life_days = -1.0"),
         ("trending", {"size": 0}, "trending: size = 0 is below 1"),
         ("trending", {"half_life_days": float("inf")}, "trending: half_life_days = inf"),
     ],

@@ -81,7 +81,7 @@ def test_padding_stays_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("complements", {"half_life_days": -1.0}, "complements: half_life_days = -1.0 is below 0"),
+        ("complements", {"half_life_days": -1.0}, "complements: half_life_days = -1.0 is neither"),
         ("complements", {"trusted_at": 0.0}, "complements: trusted_at = 0.0 is not above 0"),
         ("complements", {"lift": -0.5}, "complements: lift = -0.5 is below 0"),
         ("substitutes", {"nearness": 0.0}, "substitutes: nearness = 0.0 is not above 0"),

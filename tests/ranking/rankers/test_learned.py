@@ -5,51 +5,77 @@ import numpy as np
 import pytest
 
 from recommender.errors import MissingExtra
-from recommender.ranking.rankers.learned import Examples, LearnedRanker
+from recommender.ranking.rankers.examples import Examples
+from recommender.ranking.rankers.learned import LearnedRanker
+from recommender.ranking.rankers.pair_features import SIMPLE
+from recommender.ranking.rankers.questions import Objective
 
 
 def examples(n_seeds: int, *, vectors_know: bool) -> Examples:
-    """Ten candidates a seed, one of them relevant; one of two features tells which."""
+    """Ten candidates a seed, one of them the answer; one of two features tells which."""
     rng = np.random.default_rng(0)
-    grades = np.zeros((n_seeds, 10))
-    grades[np.arange(n_seeds), rng.integers(0, 10, n_seeds)] = 0.5
-    told, noise = grades.ravel(), rng.random(n_seeds * 10)
-    columns = (told, noise) if vectors_know else (noise, told)
+    worth = np.zeros((n_seeds, 10))
+    worth[np.arange(n_seeds), rng.integers(0, 10, n_seeds)] = 0.5
+    told, noise = worth.ravel(), rng.random(n_seeds * 10)
+    known = told if vectors_know else noise
+    columns = {name: known if name == "inner product" else noise for name in SIMPLE} | {
+        "other": noise if vectors_know else told
+    }
+    ones = np.ones(n_seeds)
     return Examples(
-        ("inner product", "other"),
-        np.stack(columns, axis=1).astype(np.float32),
-        told,
-        np.full(n_seeds, 10),
-        np.ones(n_seeds),
+        names=tuple(columns),
+        table=np.stack(list(columns.values()), axis=1).astype(np.float32),
+        items=np.tile(np.arange(10, dtype=np.int32), n_seeds),
+        targets=told,
+        observed=told,
+        sizes=np.full(n_seeds, 10),
+        question=np.arange(n_seeds),
+        weight=ones,
+        importance=ones,
+        frequency=ones,
+        mass=ones,
     )
 
 
-@pytest.mark.parametrize("vectors_know", [True, False])
-def test_trees_stay_where_they_beat_the_item_vectors(vectors_know: bool) -> None:
-    everything = examples(500, vectors_know=vectors_know)
-    held_out = np.arange(500) < 100
-    grown = LearnedRanker().grown(everything.select(~held_out), everything.select(held_out))
-    assert bool(grown) is not vectors_know
+def halves(everything: Examples) -> tuple[Examples, Examples]:
+    held_out = np.arange(everything.n_questions) % 2 == 0
+    return everything.select(~held_out), everything.select(held_out)
 
 
-def test_gain_is_the_discounted_grade_of_the_first_ten() -> None:
-    made = Examples(
-        ("inner product",),
-        np.zeros((13, 1), dtype=np.float32),
-        np.array([1.0, 0.5, *[0.0] * 11]),
-        np.array([2, 11]),
-        np.array([4.0, 1.0]),
-    )
-    best = made.gain(np.arange(13.0)[::-1])
-    assert best == pytest.approx(2 * (1 + 0.5 / np.log2(3)) / 3)
-    assert made.gain(np.arange(13.0)) == pytest.approx(2 * (0.5 + 1 / np.log2(3)) / 3)
+def test_trees_stay_where_they_beat_every_simple_order() -> None:
+    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=False)))
+    assert fitted.trees
+    assert not fitted.order
+
+
+def test_the_best_simple_order_ranks_where_trees_do_not_beat_it() -> None:
+    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=True)))
+    assert (fitted.trees, fitted.order) == ("", "inner product")
+    assert fitted.calibration.knots[-1] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("n_seeds", [2, 10])
+def test_too_few_examples_grow_no_trees(n_seeds: int) -> None:
+    fitted = LearnedRanker().grown(*halves(examples(n_seeds, vectors_know=False)))
+    assert not fitted.trees
+    assert fitted.order in SIMPLE
+
+
+@pytest.mark.parametrize("objective", ["together", "next"])
+def test_a_fitted_order_scores_as_it_did_after_it_was_loaded(objective: Objective) -> None:
+    ranker = LearnedRanker(objective=objective)
+    fitted = ranker.grown(*halves(examples(500, vectors_know=False)))
+    again = ranker.load(fitted.columns())
+    assert (again.trees, again.order, again.together) == (fitted.trees, "", objective == "together")
+    assert again.base == fitted.base
+    assert (again.calibration.knots == fitted.calibration.knots).all()
 
 
 def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    everything = examples(50, vectors_know=False)
+    everything = examples(500, vectors_know=False)
     with pytest.raises(MissingExtra, match="libgomp1"):
-        LearnedRanker().grown(everything, everything)
+        LearnedRanker().grown(*halves(everything))
 
 
 def test_lightgbm_is_loaded_without_what_it_would_like_beside_it() -> None:
