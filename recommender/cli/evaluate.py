@@ -1,17 +1,22 @@
-"""`recommender evaluate`: options in, tables of the results out."""
+"""`recommender evaluate` and `export`: options in, tables of results and lists out."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from recommender.artifacts.runs import require_run
+from recommender.artifacts.store import Artifact
 from recommender.build.contents import find_build
+from recommender.build.job import Job
 from recommender.cli.arguments import JSON, argument, command, file, flag, number, repeated
 from recommender.cli.session import publisher, settings_of
-from recommender.cli.terminal import console, cut, progress, right, table, write
+from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv, written
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.experiments import (
     Evaluation,
@@ -19,7 +24,12 @@ from recommender.evaluation.experiments import (
     heading,
     verdict,
 )
-from recommender.evaluation.external_lists import ExternalLists, published_lists, read_entries
+from recommender.evaluation.external_lists import (
+    ExternalLists,
+    entries_table,
+    published_lists,
+    read_entries,
+)
 from recommender.evaluation.harness import EvaluationPlan
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, CATEGORY, COLD, SystemResult, worst_slice
@@ -107,19 +117,45 @@ def _generation(settings: Settings, wanted: str | None, placement: str) -> Itera
     if wanted is None:
         return
     job = settings.job(progress)
+    number, build = _published(settings, job, wanted)
+    yield published_lists(job, build, f"generation {number}", placement)
+
+
+def _published(settings: Settings, job: Job, wanted: str) -> tuple[int, Artifact]:
+    """The number and the build of a generation; `live` is the one that is read now."""
     if wanted == "live":
         with publisher(settings) as shop:
             live = shop.live()
         if live is None:
             raise DataError(f"nothing is published for shop {settings.shop}: run reindex first")
-        number, key = live.id, live.lists_key
+        return live.id, find_build(job.artifacts, live.lists_key)
+    if not wanted.isdecimal():
+        raise ConfigError(f"--generation {wanted!r}: give the number of a generation")
+    run = require_run(job.artifacts, int(wanted))
+    return run.number, find_build(job.artifacts, run.build)
+
+
+@command(
+    "export",
+    "Write the published lists of a shop to a file, before overlays and hidden items.",
+    argument("what", "what to write", choices=("lists",)),
+    file("--out", "the file: Parquet where its name ends so, else CSV", required=True),
+    argument("--generation", "number of a generation (default: live)", default="live", metavar="N"),
+)
+def export(options: argparse.Namespace) -> int:
+    """Write the lists of a generation as a table of entries."""
+    settings = settings_of(options)
+    job = settings.job(progress)
+    number, build = _published(settings, job, options.generation)
+    entries = entries_table(job, build)
+    if options.out.suffix == ".parquet":
+        with written("--out", options.out):
+            pq.write_table(entries, options.out)
     else:
-        if not wanted.isdecimal():
-            raise ConfigError(f"--generation {wanted!r}: give the number of a generation")
-        number = int(wanted)
-        key = require_run(job.artifacts, number).build
-    build = find_build(job.artifacts, key)
-    yield published_lists(job, build, f"generation {number}", placement)
+        rows = (tuple(row.values()) for batch in entries.to_batches() for row in batch.to_pylist())
+        write_csv("--out", options.out, chain([entries.column_names], rows))
+    sys.stdout.write(f"{entries.num_rows:,} entries of generation {number}: {options.out}\n")
+    return 0
 
 
 def show(evaluation: Evaluation) -> None:

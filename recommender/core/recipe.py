@@ -19,6 +19,9 @@ class Choice:
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", dict(self.parameters))
 
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.plain(), sort_keys=True))
+
     def plain(self) -> dict[str, Any]:
         """The choice as it is written in a recipe file."""
         return {"use": self.use, **self.parameters}

