@@ -29,7 +29,7 @@ from recommender.ranking.evidence import EvidenceScale
 BLOCK = 4096
 MARGIN = 12
 OVERDRAW = 2
-WIDER = 2
+WIDER = 4
 SEARCH_ENTRIES = 40_000_000
 LOWEST_SCORE = 1e-6
 POPULAR = np.uint8(EVIDENCE.index("popular"))
@@ -103,7 +103,8 @@ class Chooser:
     """Makes the neighbours of blocks of items for one placement.
 
     Where the placement bounds hubs, which entries are shown is decided when the lists of all items
-    are known, and lists are at least twice as deep as is shown.
+    are known, and lists are at least four times as deep as is shown: most of what is refused are
+    best sellers, of which there are thirty among the candidates.
     """
 
     placement: Placement

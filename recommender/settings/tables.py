@@ -92,7 +92,14 @@ class RecipeSettings(Table):
         default_factory=lambda: {"behaviour": Choice("co-occurrence-svd")}
     )
     index: Annotated[Choice, _choice_of("auto")] = Choice("auto")
-    placements: tuple[PlacementSettings, ...] = (PlacementSettings(name="related"),)
+    placements: tuple[PlacementSettings, ...] = (
+        PlacementSettings(
+            name="related", ranker=Choice("learned", {"debias": 0.1}), hub_share=0.05
+        ),
+        PlacementSettings(
+            name="next", ranker=Choice("learned", {"objective": "next"}), hub_share=0.05
+        ),
+    )
     trust: Trust = Trust()
 
     def recipe(self) -> Recipe:

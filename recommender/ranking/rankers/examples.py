@@ -137,32 +137,6 @@ class Examples:
         strength: Doubles = np.exp(np.clip(values, -STEEPEST, STEEPEST)) * self.mass[self.owner]
         return strength
 
-    def loss(self, values: Doubles) -> float:
-        """Cross-entropy of the answers under the mixture of each question's lists."""
-        total, number, _, _ = self._explained(self._chances(values)[0])
-        worth, importance = self._worth()
-        one_each = np.unique(number, return_index=True)[1]
-        logs = np.log(np.maximum(total, 1e-12))
-        return -float((importance * worth * logs)[one_each].sum() / len(self.sizes))
-
-    def gradients(self, values: Doubles) -> tuple[Doubles, Doubles]:
-        """First and second derivative (m,) of the loss, and of what keeps sums of chances near 1.
-
-        Source of the latter: Andreas, Klein 2015, "When and why are log-linear models
-        self-normalizing?".
-        """
-        chances, log_sum = self._chances(values)
-        total, _, mass, at = self._explained(chances)
-        worth, importance = self._worth()
-        target = importance * worth * mass / np.maximum(total, 1e-300)
-        owner = self.owner
-        of_list = np.bincount(owner[at], target, len(self.sizes))
-        pull = 2 * SELF_NORMALISING * of_list * log_sum
-        gradient = (of_list + pull)[owner] * chances
-        gradient[at] -= target
-        stiff = of_list[owner] * chances * (1 - chances + 2 * SELF_NORMALISING * chances)
-        return gradient, np.maximum(stiff, 1e-9)
-
     def gain(self, strength: Doubles) -> Doubles:
         """Discounted worth of the first ten by `strength` (m,) in each list (L,), weighed."""
         owner = self.owner
@@ -177,32 +151,69 @@ class Examples:
         weight = (self.weight * self.frequency)[self.owner]
         return Calibration.of(strength, self.observed, weight)
 
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The mixture of lists that explains the answers of examples.
+
+    `owner` (m,) is the list of each candidate. Of the a candidates that are answers, `at` (a,) are
+    the places, `lists` (a,) their lists, `answer` (a,) numbers the answers of questions, of which
+    `first` holds one candidate each, and `worth` (a,) is what they weigh.
+    """
+
+    owner: NDArray[np.int64]
+    at: NDArray[np.intp]
+    lists: NDArray[np.int64]
+    answer: NDArray[np.intp]
+    first: NDArray[np.intp]
+    worth: Doubles
+    weight: Doubles
+
+    @classmethod
+    def of(cls, examples: Examples) -> "Mixture":
+        """Find which lists hold which answer."""
+        owner = examples.owner
+        at = np.flatnonzero(examples.targets > 0)
+        lists = owner[at]
+        width = int(examples.items.max(initial=0)) + 1
+        key = examples.question[lists] * width + examples.items[at]
+        _, first, answer = np.unique(key, return_index=True, return_inverse=True)
+        worth = examples.targets[at] * examples.importance[lists]
+        return cls(owner, at, lists, answer, first, worth, examples.weight)
+
+    def loss(self, values: Doubles) -> float:
+        """Cross-entropy of the answers, for logarithms of chances (m,), by list."""
+        explained, _ = self._explained(self._chances(values)[0])
+        logs = np.log(np.maximum(explained, 1e-12))
+        return -float((self.worth * logs)[self.first].sum() / len(self.weight))
+
+    def gradients(self, values: Doubles) -> tuple[Doubles, Doubles]:
+        """First and second derivative (m,) of the loss, and of what keeps sums of chances near 1.
+
+        Both are those of the sum over lists. Source of the latter: Andreas, Klein 2015, "When and
+        why are log-linear models self-normalizing?".
+        """
+        chances, log_sum = self._chances(values)
+        explained, mass = self._explained(chances)
+        target = self.worth * mass / np.maximum(explained, 1e-300)
+        of_list = np.bincount(self.lists, target, len(self.weight))
+        pull = 2 * SELF_NORMALISING * of_list * log_sum
+        gradient = (of_list + pull)[self.owner] * chances
+        gradient[self.at] -= target
+        stiff = of_list[self.owner] * chances * (1 - chances + 2 * SELF_NORMALISING * chances)
+        return gradient, np.maximum(stiff, 1e-9)
+
     def _chances(self, values: Doubles) -> tuple[Doubles, Doubles]:
         """The softmax (m,) of each list, and the logarithm (L,) of the sum it divides by."""
         raised = np.exp(np.clip(values, -STEEPEST, STEEPEST))
-        sums = np.bincount(self.owner, raised, len(self.sizes))
+        sums = np.bincount(self.owner, raised, len(self.weight))
         return raised / sums[self.owner], np.log(sums)
 
-    def _explained(
-        self, chances: Doubles
-    ) -> tuple[Doubles, NDArray[np.intp], Doubles, NDArray[np.intp]]:
-        """For the a candidates that are answers: the chance of the answer in the mixture (a,).
-
-        Also the number of the answer (a,), the part of it that the candidate's list explains, and
-        where the candidates are.
-        """
-        at = np.flatnonzero(self.targets > 0)
-        lists = self.owner[at]
-        width = int(self.items.max(initial=0)) + 1
-        key = self.question[lists] * width + self.items[at]
-        number = np.unique(key, return_inverse=True)[1]
-        mass = self.weight[lists] * chances[at]
-        total = np.bincount(number, mass).astype(np.float64)[number]
-        return total, number, mass, at
-
-    def _worth(self) -> tuple[Doubles, Doubles]:
-        at = np.flatnonzero(self.targets > 0)
-        return self.targets[at], self.importance[self.owner[at]]
+    def _explained(self, chances: Doubles) -> tuple[Doubles, Doubles]:
+        """The chance of each answer (a,) in the mixture, and the part that its list gives (a,)."""
+        mass = self.weight[self.lists] * chances[self.at]
+        explained = np.bincount(self.answer, mass).astype(np.float64)[self.answer]
+        return explained, mass
 
 
 def _proposed(

@@ -16,7 +16,7 @@ from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import RankingContext, TrainingSet
 from recommender.errors import ConfigError, MissingExtra
 from recommender.ranking.rankers.calibration import Calibration
-from recommender.ranking.rankers.examples import Examples
+from recommender.ranking.rankers.examples import Examples, Mixture
 from recommender.ranking.rankers.identity import InnerProductScorer
 from recommender.ranking.rankers.pair_features import SIMPLE, Features
 from recommender.ranking.rankers.questions import Objective, Questions
@@ -24,7 +24,7 @@ from recommender.ranking.rankers.questions import Objective, Questions
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
 LEAF = 200
-ANSWERED = 5
+ANSWERED = 3
 """Of so many next items about one is among the candidates of the items before it."""
 SURE = 1.96
 """Standard errors by which trees must beat every simple order."""
@@ -142,21 +142,21 @@ class LearnedRanker:
             )
             for part in (examples, held_out)
         ]
+        learned, judged = Mixture.of(examples), Mixture.of(held_out)
         booster = lightgbm.train(
-            self._parameters(examples),
+            self._parameters() | {"objective": lambda values, _: learned.gradients(values)},
             sets[0],
             self.trees,
             valid_sets=sets[1:],
-            feval=lambda predicted, _: ("loss", held_out.loss(predicted), False),
+            feval=lambda predicted, _: ("loss", judged.loss(predicted), False),
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
         predicted = np.asarray(booster.predict(held_out.table), dtype=np.float64)
         trees = booster.model_to_string(num_iteration=booster.best_iteration)
         return held_out.strength(predicted + base), trees
 
-    def _parameters(self, examples: Examples) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {
-            "objective": lambda predicted, _: examples.gradients(predicted),
             "metric": "none",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
