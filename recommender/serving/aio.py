@@ -11,6 +11,7 @@ from recommender.serving.network import Loop
 from recommender.serving.reader import (
     LookupSettings,
     Reader,
+    checked_decay,
     checked_item,
     checked_items,
     checked_query,
@@ -69,7 +70,7 @@ class AsyncRelatedItems:
         request = await reader.request(items, query)
         return reader.core.answers(request, items, distinct=distinct)
 
-    async def for_items(
+    async def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
         item_ids: Collection[str],
         placement: str = "related",
@@ -78,11 +79,12 @@ class AsyncRelatedItems:
         *,
         min_score: float = 0.0,
         key: str = "",
+        decay: float = 1.0,
     ) -> RelatedList:
         """`RelatedItems.for_items`."""
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
-        return reader.core.merged(await reader.request(items, query), items)
+        return reader.core.merged(await reader.request(items, query), items, checked_decay(decay))
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """`RelatedItems.wait_ready`, for the loop that calls it."""

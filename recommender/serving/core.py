@@ -168,24 +168,27 @@ class Core:
             self._count(status, count)
         return answers
 
-    def merged(self, request: ListRequest, items: Sequence[str]) -> RelatedList:
+    def merged(self, request: ListRequest, items: Sequence[str], decay: float = 1.0) -> RelatedList:
         """One answer for all items: the entries of their lists by summed score, without the items.
 
-        The lowest score applies to the sum; the evidence is that of the largest summand. The
-        answer is stale where some item could not be read under the live pointer.
+        The list of each item counts `decay` times as much as that of the item before. The lowest
+        score applies to the sum; the evidence is that of the largest summand. The answer is stale
+        where some item could not be read under the live pointer.
         """
         query = request.query
         seeds = list(dict.fromkeys(items))[:MAX_SEEDS] or [""]
         excluded = query.excluded | set(items)
         parts = [self._select(request, item, MAX_SHOWN, excluded, -math.inf) for item in seeds]
         unread = [part for part in parts if part.status not in READ]
+        weights = {id(part): decay**back for back, part in enumerate(parts)}
         own = [part for part in parts if part.status in OWN]
         best = (unread or parts)[0]
         source, status, entries = best.source, best.status, best.shown.items()
         if own:
             newest = max(part.source.fence for part in own)
             own = [part for part in own if part.source.fence == newest]
-            source, status, entries = own[0].source, "stale" if unread else "ok", _summed(own)
+            entries = _summed([(part, weights[id(part)]) for part in own])
+            source, status = own[0].source, "stale" if unread else "ok"
         shown = tuple([entry for entry in entries if not entry.score < query.lowest][: query.n])
         if status == "ok" and any(entry.evidence == "popular" for entry in shown):
             status = "topped_up"
@@ -281,13 +284,13 @@ def _best_sellers(request: ListRequest) -> LayeredList:
     return found or LayeredList(0, view.layers[-1] if view else 0, None)
 
 
-def _summed(parts: Sequence[Selection]) -> tuple[RelatedItem, ...]:
-    """Entries of all parts, each item once, by the sum of its scores; ties in order of arrival."""
+def _summed(parts: Sequence[tuple[Selection, float]]) -> tuple[RelatedItem, ...]:
+    """Entries of all parts, each item once, by its weighed sum of scores; ties as they come."""
     largest: dict[str, RelatedItem] = {}
     totals: dict[str, float] = defaultdict(float)
-    for part in parts:
+    for part, weight in parts:
         for entry in part.shown.items():
-            totals[entry.id] += entry.score
+            totals[entry.id] += weight * entry.score
             previous = largest.get(entry.id)
             if previous is None or entry.score > previous.score:
                 largest[entry.id] = entry

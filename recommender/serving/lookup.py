@@ -13,6 +13,7 @@ from recommender.serving.network import Threads, completed
 from recommender.serving.reader import (
     LookupSettings,
     Reader,
+    checked_decay,
     checked_item,
     checked_items,
     checked_query,
@@ -84,7 +85,7 @@ class RelatedItems:
         request = completed(reader.request(items, query))
         return reader.core.answers(request, items, distinct=distinct)
 
-    def for_items(
+    def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
         item_ids: Collection[str],
         placement: str = "related",
@@ -93,14 +94,19 @@ class RelatedItems:
         *,
         min_score: float = 0.0,
         key: str = "",
+        decay: float = 1.0,
     ) -> RelatedList:
         """One list for a basket: entries of the items' lists by summed score, without the items.
 
-        The list's own item is "". Items after the first 100 are ignored.
+        With `decay` d, each item counts d times as much as the one before: for a user's history,
+        most recent first, ask the placement `next` with a decay of 0.8. The list's own item is "".
+        Items after the first 100 are ignored.
         """
         query = checked_query(placement, n, exclude, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
-        return reader.core.merged(completed(reader.request(items, query)), items)
+        return reader.core.merged(
+            completed(reader.request(items, query)), items, checked_decay(decay)
+        )
 
     def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """Wait at the start of a process, outside requests, until Redis has been read once.

@@ -78,6 +78,15 @@ def checked_query(
     return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
 
 
+def checked_decay(decay: float) -> float:
+    """Raises: TypeError for what is no number, ValueError for one that is not in (0, 1]."""
+    if not isinstance(decay, int | float) or isinstance(decay, bool):
+        raise TypeError(f"decay: a number, not {type(decay).__name__}")
+    if not 0 < decay <= 1:
+        raise ValueError(f"decay: {decay} is not above 0 and at most 1")
+    return decay
+
+
 def checked_item(item: str) -> str:
     """Raises: TypeError for an item id that is not text."""
     if not isinstance(item, str):

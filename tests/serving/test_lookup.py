@@ -275,6 +275,27 @@ def test_a_basket_sums_scores_and_leaves_its_items_out(reader: RelatedItems) -> 
     assert (own.status, own.ids) == ("ok", ("b", "c"))
 
 
+def test_items_further_back_count_less_with_decay(reader: RelatedItems) -> None:
+    whole = {entry.id: entry.score for entry in reader.for_items(["a"], n=50).items}
+    other = {entry.id: entry.score for entry in reader.for_items(["f"], n=50).items}
+    decayed = reader.for_items(["a", "f"], n=50, decay=0.5).items
+    assert {entry.id: entry.score for entry in decayed} == {
+        item: pytest.approx(whole.get(item, 0) + 0.5 * other.get(item, 0))
+        for item in (whole.keys() | other.keys()) - {"a", "f"}
+    }
+    assert [entry.score for entry in decayed] == sorted(
+        (entry.score for entry in decayed), reverse=True
+    )
+
+
+@pytest.mark.parametrize(("decay", "error"), [(0, ValueError), (1.5, ValueError), ("1", TypeError)])
+def test_a_decay_is_above_0_and_at_most_1(
+    reader: RelatedItems, decay: float, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="decay"):
+        reader.for_items(["a"], decay=decay)
+
+
 def test_a_basket_of_unknown_items_gets_best_sellers(reader: RelatedItems) -> None:
     for items in ([], ["p", "unknown"]):
         answer = reader.for_items(items)
