@@ -107,7 +107,7 @@ class PollingTask:
     """The reader of one event loop, and the task that polls for it."""
 
     def __init__(self, settings: LookupSettings) -> None:
-        self.reader = Reader(settings, Loop())
+        self.reader = Reader(settings, Loop(), self.start)
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
