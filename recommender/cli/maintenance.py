@@ -1,6 +1,7 @@
 """`recommender serve`, `store`, `doctor`, `config`, `gc` and `forget-user`."""
 
 import argparse
+import logging
 import signal
 import socket
 import sys
@@ -56,6 +57,7 @@ def _serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from recommender.service.app import create_app
+    from recommender.service.limits import FewLines, LimitedProtocol, most_connections
 
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
@@ -66,8 +68,13 @@ def _serve(options: argparse.Namespace) -> int:
             each.shop: live_search(each, stores.enter_context(open_store(urls[each.shop])))
             for each in (found if options.search else ())
         }
+        LimitedProtocol.most = most_connections()
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).addFilter(FewLines())
         config = uvicorn.Config(
             create_app(shops, api_keys, searches),
+            http=LimitedProtocol,
+            ws="none",
             access_log=False,
             log_config=None,
             server_header=False,

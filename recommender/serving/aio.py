@@ -88,6 +88,11 @@ class AsyncRelatedItems:
         """`RelatedItems.wait_ready`, for the loop that calls it."""
         return await self._reader().wait_ready(timeout_s)
 
+    def ready(self) -> bool:
+        """Whether Redis was read within the last two seconds, and a generation is live there."""
+        core = self._reader().core
+        return core.fresh and core.state.pointer is not None
+
     def stats(self) -> Mapping[str, int]:
         """`RelatedItems.stats`, of the loop that called last."""
         return self._polling.reader.stats()
