@@ -34,12 +34,8 @@ MAX_BATCH = 100
 MAX_N = 1000
 MAX_ENTRIES = 5000
 """Entries of all lists of a batch."""
-MAX_NAME = 40
-"""Characters of a placement."""
-MAX_ID = 128
-"""Characters of an item id in a batch or to exclude; no item has a longer one."""
-MAX_TEXT = 1000
-"""Characters of any other text."""
+MAX_NAME, MAX_ID, MAX_TEXT = 40, 128, 1000
+"""Characters of a placement, of an item id in a batch or to exclude, of any other text."""
 MAX_QUERY = 200
 """Characters of a search."""
 MAX_HITS = 100

@@ -97,8 +97,8 @@ def test_a_batch_says_a_bounded_placement_and_has_a_bound_of_entries(
     client: TestClient, lookup: FakeLookup
 ) -> None:
     items = ["i" * 128] * 100
-    for field, given in (("placement", "p" * 10_000), ("items", ["i" * 129]), ("key", "k" * 1001)):
-        refused = client.post(BATCH, json={"items": items, field: given})
+    for field, sent in (("placement", "p" * 10_000), ("items", ["i" * 129]), ("key", "k" * 1001)):
+        refused = client.post(BATCH, json={"items": items, field: sent})
         assert refused.status_code == 400
         assert refused.json()["detail"].startswith(f"{field}: give at most")
     lookup.items = tuple(RelatedItem(f"{number:0128d}", 0.5, "both") for number in range(1000))

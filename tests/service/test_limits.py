@@ -181,7 +181,7 @@ def test_a_request_that_is_worked_on_is_answered_before_the_end() -> None:
             until(lambda: len(server.server_state.tasks) == 1)
             server.should_exit = True
             assert answered(client)
-        with pytest.raises(OSError, match="refused|reset"):
+        with pytest.raises(OSError, match=r"refused|reset"):
             connected(port, SMALL).recv(1)
 
 
