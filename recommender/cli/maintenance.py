@@ -57,7 +57,13 @@ def _serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from recommender.service.app import create_app
-    from recommender.service.limits import FewLines, LimitedProtocol, most_connections
+    from recommender.service.limits import (
+        ACCEPTED_AT_ONCE,
+        FewLines,
+        LimitedProtocol,
+        LimitedServer,
+        most_connections,
+    )
 
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
@@ -75,6 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
             create_app(shops, api_keys, searches),
             http=LimitedProtocol,
             ws="none",
+            backlog=ACCEPTED_AT_ONCE,
             access_log=False,
             log_config=None,
             server_header=False,
@@ -83,7 +90,7 @@ def _serve(options: argparse.Namespace) -> int:
         # uvicorn raises the signal again when it ends: the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         _print_urls(shops, searches, listener)
-        uvicorn.Server(config).run(sockets=[listener])
+        LimitedServer(config).run(sockets=[listener])
     return 0
 
 

@@ -8,12 +8,14 @@ turns honest clients away as long as idle ones stay.
 import asyncio
 import logging
 import resource
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recommender.service.models import RequestRefused
@@ -21,6 +23,8 @@ from recommender.service.models import RequestRefused
 MAX_CONNECTIONS = 1000
 OTHER_DESCRIPTORS = 96
 """Descriptors that are left for Redis, files and listening."""
+ACCEPTED_AT_ONCE = 16
+BACKLOG = 2048
 MAX_REQUESTS = 256
 """Requests that are worked on at once; their bodies have arrived."""
 RETRY_AFTER_S = 1
@@ -127,6 +131,16 @@ class LimitedProtocol(H11Protocol):
     def _hang_up(self) -> None:
         self.connections.discard(self)
         self.transport.abort()
+
+
+class LimitedServer(uvicorn.Server):
+    """Accepts few connections in one turn of the loop, so that those too many can be ended."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let the system keep more connections waiting than are accepted at once."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
 
 class Room:

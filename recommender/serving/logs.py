@@ -5,6 +5,8 @@ import threading
 import time
 from contextlib import suppress
 
+from recommender.serving.connection import hint
+
 LOG_INTERVAL_S = 1.0
 MAX_LOGGED_PLACEMENTS = 100
 
@@ -32,13 +34,15 @@ class LookupLog:
             if now < self._next:
                 return
             self._next = now + LOG_INTERVAL_S
+        reason = " ".join(str(error).split())
+        remedy = hint(reason)
         warn(
             self._log,
             "event=%s shop=%s error=%s reason=%.200s",
             event,
             self._shop,
             type(error).__name__,
-            " ".join(str(error).split()),
+            f"{reason}; {remedy}" if remedy else reason,
         )
 
     def unknown_placement(self, placement: str) -> None:
