@@ -1,6 +1,7 @@
 """`recommender serve`, `store`, `doctor`, `config`, `gc` and `forget-user`."""
 
 import argparse
+import logging
 import signal
 import socket
 import sys
@@ -56,6 +57,13 @@ def _serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from recommender.service.app import create_app
+    from recommender.service.limits import (
+        ACCEPTED_AT_ONCE,
+        FewLines,
+        LimitedProtocol,
+        LimitedServer,
+        most_connections,
+    )
 
     api_keys = _api_keys(options.api_keys)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
@@ -66,8 +74,14 @@ def _serve(options: argparse.Namespace) -> int:
             each.shop: live_search(each, stores.enter_context(open_store(urls[each.shop])))
             for each in (found if options.search else ())
         }
+        LimitedProtocol.most = most_connections()
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).addFilter(FewLines())
         config = uvicorn.Config(
             create_app(shops, api_keys, searches),
+            http=LimitedProtocol,
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
             access_log=False,
             log_config=None,
             server_header=False,
@@ -76,7 +90,7 @@ def _serve(options: argparse.Namespace) -> int:
         # uvicorn raises the signal again when it ends: the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         _print_urls(shops, searches, listener)
-        uvicorn.Server(config).run(sockets=[listener])
+        LimitedServer(config).run(sockets=[listener])
     return 0
 
 

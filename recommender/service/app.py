@@ -10,10 +10,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from hashlib import sha256
-from hmac import compare_digest
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,20 +22,19 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recommender.core.related import RelatedList
-from recommender.errors import ConfigError
 from recommender.service import models
+from recommender.service.limits import Room
 from recommender.service.metrics import ServiceMetrics
+from recommender.service.middleware import ApiKeys, HeadAsGet, key_digests
 from recommender.service.models import BatchRequest, RelatedQuery, RequestRefused, SearchRequest
+from recommender.service.responses import JSON, NO_STORE, error_response, json_response
 from recommender.serving.aio import AsyncRelatedItems
 
 if TYPE_CHECKING:  # it imports what only a service with search needs
     from recommender.service.live_search import LiveSearch
 
-JSON = "application/json"
-NO_STORE = {"cache-control": "no-store"}
 CACHEABLE = frozenset({"ok", "topped_up"})
 """Lists of any other status are wrong as soon as Redis can be read, or the item is published."""
 MAX_AGE_S = 10
@@ -91,6 +88,7 @@ def create_app(
     app.add_exception_handler(RequestRefused, endpoints.refused)
     if api_keys:
         app.add_middleware(ApiKeys, digests=key_digests(api_keys))
+    app.add_middleware(HeadAsGet)
     return app
 
 
@@ -106,6 +104,7 @@ class Endpoints:
         self._shops = shops
         self._searches = searches
         self._metrics = ServiceMetrics({shop: lookup.stats for shop, lookup in shops.items()})
+        self._room = Room()
         self._cacheable = {"cache-control": f"{visibility}, max-age={MAX_AGE_S}"}
 
     async def related(self, request: Request) -> Response:
@@ -113,7 +112,8 @@ class Endpoints:
         began = time.perf_counter()
         shop, lookup = self._shop(request)
         asked = models.parse_query(RelatedQuery, request.scope["query_string"])
-        answer = await lookup.get(request.path_params["id"], **vars(asked))
+        with self._room.place():
+            answer = await lookup.get(request.path_params["id"], **vars(asked))
         self._metrics.count_list(shop, answer)
         response = self._list(answer, request.headers.get("if-none-match", ""))
         self._metrics.seconds.observe(time.perf_counter() - began)
@@ -125,14 +125,15 @@ class Endpoints:
         shop, lookup = self._shop(request)
         batch = models.parse_batch(await _body(request))
         asked = batch.model_dump(include=set(RelatedQuery.model_fields))
-        if batch.merged:
-            answers = [await lookup.for_items(batch.items, **asked)]
-        else:
-            answers = await lookup.get_many(batch.items, distinct=batch.distinct, **asked)
+        with self._room.place():
+            if batch.merged:
+                answers = [await lookup.for_items(batch.items, **asked)]
+            else:
+                answers = await lookup.get_many(batch.items, distinct=batch.distinct, **asked)
         for answer in answers:
             self._metrics.count_list(shop, answer)
         lists = [models.with_token(models.without_token(answer), answer) for answer in answers]
-        response = _json_response(f'{{"lists":[{",".join(lists)}]}}')
+        response = json_response(f'{{"lists":[{",".join(lists)}]}}')
         self._metrics.seconds.observe(time.perf_counter() - began)
         return response
 
@@ -143,13 +144,21 @@ class Endpoints:
         if search is None:
             raise RequestRefused(404, f"shop {shop!r:.60} has no search; use serve --search")
         asked = models.parse_query(SearchRequest, request.scope["query_string"])
-        answer = await search.find(asked)
-        return _json_response(json.dumps(answer.model_dump()), headers=self._cacheable)
+        with self._room.place():
+            answer = await search.find(asked)
+        return json_response(json.dumps(answer.model_dump()), headers=self._cacheable)
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers, and how long ago Redis did."""
         answer = models.HealthAnswer(status="ok", shops=self._metrics.health())
-        return _json_response(answer.model_dump_json())
+        return json_response(answer.model_dump_json())
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether requests can be answered from Redis: 503 where some shop's cannot."""
+        shops = {shop: lookup.ready() for shop, lookup in self._shops.items()}
+        ready = all(shops.values())
+        answer = models.ReadyAnswer(status="ready" if ready else "not ready", shops=shops)
+        return json_response(answer.model_dump_json(), status=200 if ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """The metrics of this process in the text format of Prometheus."""
@@ -160,18 +169,18 @@ class Endpoints:
         """The answer to a request that raised RequestRefused."""
         status = error.status if isinstance(error, RequestRefused) else 500
         self._metrics.refusals.labels(status).inc()
-        return _error_response(status, str(error))
+        return error_response(status, str(error))
 
     def _list(self, answer: RelatedList, known_etags: str) -> Response:
         """One list; 304 without it where `known_etags`, an If-None-Match header, names it."""
         content = models.without_token(answer)
         if answer.status not in CACHEABLE:
-            return _json_response(models.with_token(content, answer))
+            return json_response(models.with_token(content, answer))
         tag = models.etag(answer.generation, content)
         headers = {"etag": tag, **self._cacheable}
         if known_etags and (tag[2:] in known_etags or known_etags.strip() == "*"):
             return Response(status_code=304, headers=headers)
-        return _json_response(models.with_token(content, answer), headers=headers)
+        return json_response(models.with_token(content, answer), headers=headers)
 
     def _shop(self, request: Request) -> tuple[str, AsyncRelatedItems]:
         shop = request.path_params["shop"]
@@ -194,40 +203,6 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-class ApiKeys:
-    """ASGI middleware that answers 401 to a request without a known key, except for /healthz.
-
-    Keys are compared as `digests`, with all of them and in constant time.
-    """
-
-    def __init__(self, app: ASGIApp, digests: tuple[bytes, ...]) -> None:
-        self._app = app
-        self._digests = digests
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] == "/healthz" or self._knows(scope):
-            await self._app(scope, receive, send)
-            return
-        response = _error_response(401, "give an API key in the header X-API-Key")
-        await response(scope, receive, send)
-
-    def _knows(self, scope: Scope) -> bool:
-        given = [value for name, value in scope["headers"] if name == b"x-api-key"]
-        digest = sha256(given[0] if len(given) == 1 else b"").digest()
-        return any([compare_digest(digest, known) for known in self._digests])
-
-
-def key_digests(keys: Iterable[str]) -> tuple[bytes, ...]:
-    """The digests of API keys. Raises: ConfigError for a key that no header can carry."""
-    digests = []
-    for key in keys:
-        if not (key and key == key.strip() and key.isascii() and key.isprintable()):
-            raise ConfigError("API keys: use printable ASCII without spaces around it")
-        digests.append(sha256(key.encode()).digest())
-    return tuple(digests)
-
-
 def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
     """Add all routes with their documentation, which FastAPI serves at /openapi.json."""
     shop = _parameter("path", "shop")
@@ -237,12 +212,12 @@ def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
     text = {"text/plain": {"schema": {"type": "string"}}}
     app.get(
         "/v1/{shop}/items/{id:path}/related",
-        responses=_responses(models.RelatedAnswer, 400, 401, 404) | {304: unchanged},
+        responses=_responses(models.RelatedAnswer, 400, 401, 404, 503) | {304: unchanged},
         openapi_extra={"parameters": [*item, _parameter("header", "If-None-Match")]},
     )(endpoints.related)
     app.post(
         "/v1/{shop}/related",
-        responses=_responses(models.BatchAnswer, 400, 401, 404, 413),
+        responses=_responses(models.BatchAnswer, 400, 401, 404, 413, 503),
         openapi_extra={"parameters": [shop], "requestBody": body},
     )(endpoints.batch)
     app.get(
@@ -251,6 +226,8 @@ def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
         openapi_extra={"parameters": [shop, *_query_parameters(SearchRequest)]},
     )(endpoints.search)
     app.get("/healthz", responses=_responses(models.HealthAnswer))(endpoints.health)
+    ready = {"model": models.ReadyAnswer, "description": "Not ready"}
+    app.get("/readyz", responses=_responses(models.ReadyAnswer) | {503: ready})(endpoints.ready)
     metrics = _responses(None, 401) | {200: {"content": text}}
     app.get("/metrics", responses=metrics)(endpoints.metrics)
 
@@ -287,12 +264,3 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect as error:
         raise RequestRefused(400, "body: cut off") from error
     return bytes(body)
-
-
-def _json_response(content: str, headers: Mapping[str, str] = NO_STORE) -> Response:
-    return Response(content, media_type=JSON, headers=headers)
-
-
-def _error_response(status: int, reason: str) -> Response:
-    content = models.ErrorAnswer(detail=reason).model_dump_json()
-    return Response(content, status_code=status, media_type=JSON, headers=NO_STORE)

@@ -7,7 +7,8 @@ them: an id may hold a lone surrogate, which pydantic cannot encode, and the tag
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -24,12 +25,17 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from recommender.core.related import Evidence, RelatedList, Status
 
 MAX_BATCH = 100
 """Items of a batch, and items to exclude."""
 MAX_N = 1000
+MAX_ENTRIES = 5000
+"""Entries of all lists of a batch."""
+MAX_NAME, MAX_ID, MAX_TEXT = 40, 128, 1000
+"""Characters of a placement, of an item id in a batch or to exclude, of any other text."""
 MAX_QUERY = 200
 """Characters of a search."""
 MAX_HITS = 100
@@ -60,26 +66,42 @@ def _not_bool(given: object) -> object:
     return given
 
 
+def _at_most(length: int) -> AfterValidator:
+    """Bounds a text; pydantic's own bound would refuse lone surrogates."""
+
+    def check(text: str) -> str:
+        if len(text) > length:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": length})
+        return text
+
+    return AfterValidator(check)
+
+
 ListLength = Annotated[int, BeforeValidator(_clamped)]
 FiniteNumber = Annotated[FiniteFloat, BeforeValidator(_not_bool)]
 Flag = Annotated[bool, Field(strict=True)]
-ItemIds = Annotated[tuple[str, ...], Field(max_length=MAX_BATCH)]
+ItemIds = Annotated[tuple[Annotated[str, _at_most(MAX_ID)], ...], Field(max_length=MAX_BATCH)]
 
 
 class RelatedQuery(BaseModel):
     """How a list is asked for; the fields are those of the lookup."""
 
+    model_config = ConfigDict(extra="forbid")
+
     n: Annotated[ListLength, Field(description=f"clamped to 0..{MAX_N}")] = 12
-    placement: str = "related"
+    placement: Annotated[str, _at_most(MAX_NAME)] = "related"
     exclude: ItemIds = ()
     min_score: FiniteNumber = 0.0
-    key: Annotated[str, Field(description="of the visitor; decides who sees a canary")] = ""
+    key: Annotated[
+        str, _at_most(MAX_TEXT), Field(description="of the visitor; decides who sees a canary")
+    ] = ""
 
 
 class BatchRequest(RelatedQuery):
-    """Several items at once: a list for each, or one `merged` list for all of them."""
+    """Several items at once: a list for each, or one `merged` list for all of them.
 
-    model_config = ConfigDict(extra="forbid")
+    Lists for each have at most `MAX_ENTRIES` entries together, so `n` is clamped for many items.
+    """
 
     items: Annotated[ItemIds, Field(min_length=1, examples=[["1098066", "866140"]])]
     distinct: Annotated[Flag, Field(description="no item is in two of the lists")] = False
@@ -89,11 +111,15 @@ class BatchRequest(RelatedQuery):
     def _one_of_them(self) -> Self:
         if self.distinct and self.merged:
             raise ValueError("distinct, merged: ask for one of them")
+        if not self.merged:
+            self.n = min(self.n, MAX_ENTRIES // len(self.items))
         return self
 
 
 class SearchRequest(BaseModel):
     """How items are searched for; the fields are those of `recommender.insights.search.Filters`."""
+
+    model_config = ConfigDict(extra="forbid")
 
     q: Annotated[
         str,
@@ -105,7 +131,7 @@ class SearchRequest(BaseModel):
         AfterValidator(lambda n: max(1, min(n, MAX_HITS))),
         Field(description=f"clamped to 1..{MAX_HITS}"),
     ] = 12
-    category: Annotated[str, Field(examples=["Garden > Tools"])] = ""
+    category: Annotated[str, _at_most(MAX_TEXT), Field(examples=["Garden > Tools"])] = ""
     in_stock: bool = False
     price_max: FiniteNumber = Field(default_factory=lambda: math.inf, examples=[9.99])
 
@@ -166,6 +192,13 @@ class HealthAnswer(BaseModel):
     shops: dict[str, ShopHealth]
 
 
+class ReadyAnswer(BaseModel):
+    """Whether each shop's store was read within two seconds and has a generation live."""
+
+    status: Literal["ready", "not ready"]
+    shops: dict[str, bool]
+
+
 class ErrorAnswer(BaseModel):
     """Why a request was not answered."""
 
@@ -173,11 +206,13 @@ class ErrorAnswer(BaseModel):
 
 
 def parse_query(model: type[M], query_string: bytes) -> M:
-    """Validate a query string; unknown names are ignored. Raises: RequestRefused."""
+    """Validate a query string; unknown names are refused. Raises: RequestRefused."""
     if not query_string:
         return _validated(model, {})
     try:
-        given: Mapping[str, Any] = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
+        given: Mapping[str, Any] = parse_qs(
+            query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=2 * MAX_BATCH
+        )
     except ValueError as error:
         raise RequestRefused(400, f"query: {error}") from error
     one = {name: values if name == "exclude" else values[-1] for name, values in given.items()}
@@ -199,7 +234,7 @@ def _validated(model: type[M], given: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise RequestRefused(400, _reason(error)) from error
+        raise RequestRefused(400, _reason(error, sorted(model.model_fields))) from error
 
 
 _ADVICE = {
@@ -217,15 +252,19 @@ _QUOTED = frozenset({"n", "min_score", "price_max", "in_stock"})
 """Parameters whose value is repeated when it is refused."""
 
 
-def _reason(error: ValidationError) -> str:
-    """The first fault, in one line."""
+def _reason(error: ValidationError, known: Sequence[str]) -> str:
+    """The first fault, in one line; `known` are the names that the request may have."""
     fault = error.errors(include_url=False)[0]
     if not fault["loc"]:
         return str(fault["ctx"]["error"])
     name, given = str(fault["loc"][0]), fault["input"]
     match fault["type"]:
         case "extra_forbidden":
-            return f"{name!r:.60}: there are {', '.join(sorted(BatchRequest.model_fields))}"
+            near = get_close_matches(name[:MAX_NAME], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            return f"{name!r:.60}: unknown parameter; {hint}"
+        case "string_too_long" if name != "q":
+            return f"{name}: give at most {fault['ctx']['max_length']} characters"
         case "too_long":
             return f"{name}: {len(given)} are too many, give at most {MAX_BATCH}"
         case "too_short":

@@ -90,6 +90,11 @@ class AsyncRelatedItems:
         """`RelatedItems.wait_ready`, for the loop that calls it."""
         return await self._reader().wait_ready(timeout_s)
 
+    def ready(self) -> bool:
+        """Whether Redis was read within the last two seconds, and a generation is live there."""
+        core = self._reader().core
+        return core.fresh and core.state.pointer is not None
+
     def stats(self) -> Mapping[str, int]:
         """`RelatedItems.stats`, of the loop that called last."""
         return self._polling.reader.stats()
@@ -109,7 +114,7 @@ class PollingTask:
     """The reader of one event loop, and the task that polls for it."""
 
     def __init__(self, settings: LookupSettings) -> None:
-        self.reader = Reader(settings, Loop())
+        self.reader = Reader(settings, Loop(), self.start)
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S, Address, ClusterUrl
-from recommender.serving.network import Link, Network
+from recommender.serving.network import ARRIVED_S, Link, Network
+from recommender.serving.node import FailureReport, Node
 from recommender.serving.protocol import (
     ClusterRead,
     NodeBatch,
@@ -20,14 +21,12 @@ from recommender.serving.protocol import (
     read_topology,
 )
 from recommender.serving.state import Command, Reply
-from recommender.serving.transport import Connections, FailureReport, Node
+from recommender.serving.transport import Connections, judged
 
 REFRESH_INTERVAL_S = 0.5
 """The topology is read at most once in this time."""
 BEST_SELLERS_S = 0.25
 """How long a poll waits for lists, so that one silent node does not make the pointer old."""
-ARRIVED_S = 0.01
-"""After the deadline, what a node may take whose reply has arrived while another was awaited."""
 
 
 class Cluster:
@@ -115,23 +114,29 @@ class Cluster:
             "nodes_spared": sum(node.breaker.open for node in nodes),
         }
 
+    def open(self) -> None:
+        """Allow connections, also after `close`."""
+        self._ended.clear()
+
     def close(self) -> None:
         """Close all connections, those in use when they come back."""
         self._ended.set()
         self._outdated.set()
         if self._cancel is not None:
             self._cancel()
+            self._cancel = None
         self._stop_nodes()
 
     async def _round(self, read: ClusterRead, batches: Iterable[NodeBatch], until: float) -> None:
         """Send each node its batch, then take the replies that come before the deadline."""
+        began = time.monotonic()
         asked = [
             (node, batch, node.connections.take_idle())
             for batch in batches
             if (node := self._nodes.get(batch.address)) and not node.breaker.open
         ]
         asked.sort(key=lambda one: one[2] is None)  # so that a busy node does not delay the others
-        sent: list[tuple[Node, NodeBatch, Link]] = []
+        sent: list[tuple[Node, NodeBatch, Link, float]] = []
         try:
             for node, batch, idle in asked:
                 message = b"".join(map(packed, batch.commands()))
@@ -141,26 +146,37 @@ class Cluster:
                 except Exception as error:
                     node.failed("read_failures", error)
                 else:
-                    sent.append((node, batch, link))
+                    sent.append((node, batch, link, began if idle else time.monotonic()))
             while sent:
-                await self._take(read, *sent.pop(), until)
+                await self._take(read, *sent.pop(), began, until)
         finally:
-            for node, _, link in sent:
+            for node, _, link, _ in sent:
                 node.connections.drop(link)
 
-    async def _take(
-        self, read: ClusterRead, node: Node, batch: NodeBatch, link: Link, until: float
+    async def _take(  # noqa: PLR0913
+        self,
+        read: ClusterRead,
+        node: Node,
+        batch: NodeBatch,
+        link: Link,
+        asked_at: float,
+        began: float,
+        until: float,
     ) -> None:
         """Take the replies of one node; raises only if cancelled."""
         reader = ReplyReader(batch.n_replies, batch.address)
         try:
             last = max(until, time.monotonic() + ARRIVED_S)
             await node.connections.finish(link, reader, last)
+        except TimeoutError as error:
+            if not reader.oversized:
+                node.failed("read_failures", judged(error, asked_at, began, until))
+                return
         except Exception as error:
             node.failed("read_failures", error)
             return
         node.breaker.succeeded()
-        error_reply = read.take(batch, reader.values)
+        error_reply = read.take(batch, reader.so_far())
         if error_reply is not None and error_reply.redirect is None:
             self._report("read_failures", StoreUnavailable(error_reply.reason))
 

@@ -33,6 +33,17 @@ MAX_CONNECTIONS = 512
 OTHER_NODES = 5
 """How many more nodes of a Cluster are tried when it is opened."""
 
+HINTS = {
+    "Connection closed by server": "if its port expects TLS, write rediss:// in the url",
+    "the server hung up": "if its port expects TLS, write rediss:// in the url",
+    "WRONG_VERSION_NUMBER": "its port does not expect TLS, write redis:// in the url",
+    "wrong version number": "its port does not expect TLS, write redis:// in the url",
+    "MOVED ": "it is a node of a Cluster, write redis+cluster:// in the url",
+    "Authentication required": "write the password into the url, redis://:PASSWORD@host",
+    "NOAUTH": "write the password into the url, redis://:PASSWORD@host",
+}
+"""By a part of the reason, what to do."""
+
 SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 DEFAULT_PORT = 6379
 SEED = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?")
@@ -77,13 +88,14 @@ def connection_pool(
         "decode_responses": False,
     }
     try:
+        _refuse_fragment(url)
         pool = ConnectionPool(**(parse_url(url) | settings))  # type: ignore[no-untyped-call]
         # An option that redis-py does not know would otherwise surface at the first command.
         pool.connection_class(**pool.connection_kwargs)
     except (TypeError, ValueError, RedisError) as error:
         raise ConfigError(
             f"store url {redacted(url)!r}: not redis://, rediss://, redis+cluster://, "
-            "rediss+cluster:// or unix:// with known options"
+            f"rediss+cluster:// or unix:// with known options{_quoting(url)}"
         ) from error
     return pool
 
@@ -172,7 +184,26 @@ def store_errors(what: str, remedy: str) -> Iterator[None]:
         yield
     except STORE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise StoreUnavailable(f"{what}: {reason}; {remedy}") from error
+        raise StoreUnavailable(f"{what}: {reason}; {hint(reason) or remedy}") from error
+
+
+def hint(reason: str) -> str:
+    """What most likely corrects an error of a server, empty where that is not known."""
+    return next((remedy for symptom, remedy in HINTS.items() if symptom in reason), "")
+
+
+def _refuse_fragment(url: str) -> None:
+    """Raise ValueError for a # before the server, which redis-py would look for elsewhere."""
+    if "#" in url.partition("://")[2].rpartition("@")[0] and not url.startswith("unix:"):
+        raise ValueError("an unquoted # before the server")
+
+
+def _quoting(url: str) -> str:
+    """A hint for a url whose password holds what ends, or divides, the part of the server."""
+    login, at, _ = url.partition("://")[2].rpartition("@")
+    if at and any(character in login for character in "#/?@"):
+        return "; in a user or password, write # as %23, / as %2F, ? as %3F and @ as %40"
+    return ""
 
 
 def redacted(url: str) -> str:

@@ -19,8 +19,9 @@ from recommender.core.related import EVIDENCE, RelatedItem, RelatedList, Status,
 from recommender.errors import ConfigError
 from recommender.serving import codec
 from recommender.serving.codec import StoredList, View
-from recommender.serving.fallbacks import Breaker, CacheKey, ListCache, LookupLog, Snapshot
+from recommender.serving.fallbacks import Breaker, CacheKey, ListCache, Snapshot, of_server
 from recommender.serving.keys import Keys
+from recommender.serving.logs import LookupLog
 from recommender.serving.state import (
     MAX_SHOWN,
     Command,
@@ -30,6 +31,7 @@ from recommender.serving.state import (
     PolledState,
     Query,
     Reply,
+    TooLarge,
     first_layer,
     list_keys,
 )
@@ -91,12 +93,13 @@ class Core:
             self._count("schema_unsupported" if other else "pointer_unreadable")
 
     def failed(self, event: str, error: BaseException) -> None:
-        """Count and log a poll or a read that failed, which may open the breaker."""
-        self.breaker.failed()
+        """Count and log a poll or a read that failed; the server's own may open the breaker."""
+        if of_server(error):
+            self.breaker.failed()
         self.report(event, error)
 
     def report(self, event: str, error: BaseException) -> None:
-        """Count and log the failure of one node of a Cluster; the breaker is for all of them."""
+        """Count and log a failure; a node of a Cluster has a breaker of its own."""
         self._count(event)
         self._log.failure(event, error)
 
@@ -132,6 +135,10 @@ class Core:
             try:
                 found = first_layer(fence, view, reply[row * depth : (row + 1) * depth], item)
             except NotRead:
+                continue
+            except TooLarge as error:
+                self._cache.set_aside((placement, item, canary), fence)
+                self._log.failure("list_too_large", error)
                 continue
             except ValueError as error:
                 self._log.failure("list_unreadable", error)
@@ -200,11 +207,8 @@ class Core:
         """Counters since the start: answers by status, reads, polls, their failures, and so on."""
         with self._counting:
             counts = dict(self._counts)
-        return counts | {
-            "breaker_open": int(self.breaker.open),
-            "breaker_opened": self.breaker.opened,
-            "cached_items": len(self._cache),
-        }
+        breaker = {"breaker_open": int(self.breaker.open), "breaker_opened": self.breaker.opened}
+        return counts | breaker | {"cached_items": len(self._cache)}
 
     def close(self) -> None:
         """Close the snapshot, and trust no pointer from now on."""
@@ -215,10 +219,11 @@ class Core:
     def _take_cached(self, request: ListRequest, items: Sequence[str], fence: int) -> None:
         placement, canary = request.query.placement, request.canary
         for item in items[:MAX_SEEDS]:
-            cached = self._cache.get((placement, item, canary))
+            key = (placement, item, canary)
+            cached = self._cache.get(key)
             if cached is not None and cached.fence == fence:
                 request.found[item] = cached
-            elif not item_ids.fault(item):
+            elif not (item_ids.fault(item) or self._cache.too_large.get(key) == fence):
                 request.wanted[item] = None
         if request.found:
             self._count("cache_hits", len(request.found))

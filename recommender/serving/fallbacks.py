@@ -1,21 +1,23 @@
-"""What a lookup does without Redis: lists in memory, a snapshot file, a circuit breaker, a log."""
+"""What a lookup does without Redis: lists in memory, a snapshot file, a circuit breaker."""
 
-import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
+from recommender.errors import StoreUnavailable
 from recommender.serving import codec
 from recommender.serving.keys import Keys
-from recommender.serving.state import LayeredList, first_layer, list_keys
+from recommender.serving.state import LayeredList, NotAsked, first_layer, list_keys
 
 FAILURES = 5
 """The breaker opens after this many failures in a row."""
-LOG_INTERVAL_S = 1.0
-MAX_LOGGED_PLACEMENTS = 100
+PROBE_INTERVAL_S = 1.0
+"""How often a server is probed while the breaker is open."""
+MAX_SET_ASIDE = 1000
 SNAPSHOT_SCHEMA = """
 CREATE TABLE pointer (value BLOB NOT NULL);
 CREATE TABLE hidden (item TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -33,6 +35,7 @@ class ListCache:
         self._bound = bound
         self._lock = threading.Lock()
         self._lists: OrderedDict[CacheKey, LayeredList] = OrderedDict()
+        self.too_large: dict[CacheKey, int] = {}
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -58,6 +61,12 @@ class ListCache:
                     lists.move_to_end(key)
             while len(lists) > self._bound:
                 lists.popitem(last=False)
+
+    def set_aside(self, key: CacheKey, fence: int) -> None:
+        """Note a list that is too large, so that it is not read again under this fence."""
+        if len(self.too_large) >= MAX_SET_ASIDE:
+            self.too_large = {}
+        self.too_large[key] = fence
 
 
 class Snapshot:
@@ -126,6 +135,16 @@ def write_snapshot(
     staged.replace(path)
 
 
+def of_server(error: BaseException) -> bool:
+    """Whether an error is something that the server did, or left undone when it was asked.
+
+    What this process did is not: a wait for a connection of its own, a late event loop, a defect.
+    """
+    return isinstance(error, OSError | RedisError | StoreUnavailable) and not isinstance(
+        error, NotAsked
+    )
+
+
 class Breaker:
     """Opens after `FAILURES` failures in a row; only a probe that succeeds closes it again."""
 
@@ -154,37 +173,3 @@ class Breaker:
         with self._lock:
             self._failures = 0
             self.open = False
-
-
-class LookupLog:
-    """Logs at most one failure of a shop a second, and each unknown placement once."""
-
-    def __init__(self, log: logging.Logger, shop: str) -> None:
-        self._log = log
-        self._shop = shop
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._placements: set[str] = set()
-
-    def failure(self, event: str, error: BaseException) -> None:
-        """Log `event` with the error's name and its message in one line."""
-        with self._lock:
-            now = time.monotonic()
-            if now < self._next:
-                return
-            self._next = now + LOG_INTERVAL_S
-        self._log.warning(
-            "event=%s shop=%s error=%s reason=%.200s",
-            event,
-            self._shop,
-            type(error).__name__,
-            " ".join(str(error).split()),
-        )
-
-    def unknown_placement(self, placement: str) -> None:
-        """Log a placement that was not published, for the first `MAX_LOGGED_PLACEMENTS`."""
-        if placement not in self._placements and len(self._placements) < MAX_LOGGED_PLACEMENTS:
-            self._placements.add(placement)
-            self._log.warning(
-                "event=unknown_placement shop=%s placement=%.60r", self._shop, placement
-            )

@@ -149,24 +149,34 @@ class PollingReader:
     """The reader of one process, and the thread that polls for it."""
 
     def __init__(self, settings: LookupSettings) -> None:
-        self.reader = Reader(settings, Threads())
+        self.reader = Reader(settings, Threads(), self.start)
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="recommender-lookup", daemon=True)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
 
     def start(self) -> None:
-        """Begin to poll. Where the system refuses a thread, calls are answered without Redis."""
-        with suppress(RuntimeError):
-            self._thread.start()
+        """Begin to poll, also where the thread ended by itself.
+
+        Where the system refuses a thread, calls are answered without Redis until it allows one.
+        """
+        with self._starting, suppress(RuntimeError):
+            if self._stopped or (self._thread is not None and self._thread.is_alive()):
+                return
+            thread = threading.Thread(target=self._run, name="recommender-lookup", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def stop(self) -> None:
         """Let the thread end soon, without waiting for it; a forked child does nothing."""
+        self._stopped = True
         if os.getpid() == self._pid:
             self.reader.stop()
 
     def close(self) -> None:
         """Stop, and wait for the thread as long as a poll may take."""
         self.stop()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(POLL_TIMEOUT_S)
         self.reader.core.close()
 

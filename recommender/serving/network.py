@@ -9,7 +9,7 @@ import select
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -22,9 +22,16 @@ from redis.connection import AbstractConnection, ConnectionPool
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import POLL_TIMEOUT_S
 from recommender.serving.protocol import ReplyReader, packed
-from recommender.serving.state import Command
+from recommender.serving.state import Command, NotAsked
 
 CHUNK = 65536
+LATE_S = 0.005
+"""A time-out of an event loop that comes later than this says that the loop was busy."""
+ARRIVED_S = 0.01
+"""After the deadline, what is left to read a reply that arrived while this process was busy."""
+LOOK_S = 0.001
+LOOKS = 3
+"""How often a busy loop looks again for what may have arrived."""
 NONE_IDLE = (Empty, asyncio.QueueEmpty)
 """The errors of a queue that is empty."""
 
@@ -42,11 +49,28 @@ def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 
 def left(until: float) -> float:
-    """The seconds until then. Raises: StoreUnavailable where none are left."""
+    """The seconds until then. Raises: NotAsked where none are left."""
     seconds = until - time.monotonic()
     if seconds <= 0:
-        raise StoreUnavailable("deadline passed")
+        raise NotAsked("deadline passed before the server was asked")
     return seconds
+
+
+async def in_time(waiting: Callable[[], Awaitable[Result]], until: float) -> Result:
+    """Await until then, and a moment longer where the loop was busy when the time was up.
+
+    What ended the wait may have come meanwhile. `waiting` must be safe to cancel and to begin
+    again. Raises: TimeoutError.
+    """
+    for look in range(LOOKS):
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                return await waiting()
+        except TimeoutError:
+            if look == LOOKS - 1 or time.monotonic() - until < LATE_S:
+                raise
+            until = time.monotonic() + ARRIVED_S
+    raise TimeoutError
 
 
 class BlockingLink:
@@ -81,13 +105,18 @@ class BlockingLink:
 
     async def receive(self, reader: ReplyReader, until: float) -> None:
         """Feed `reader` until it is complete. Raises: OSError; StoreUnavailable."""
-        complete = False
-        while not complete:
-            self._socket.settimeout(left(until))
+        seconds = until - time.monotonic()
+        while True:
+            # Where this thread was held up until now, the reply may have arrived meanwhile.
+            self._socket.settimeout(max(seconds, LOOK_S))
             data = self._socket.recv(CHUNK)
             if not data:
                 raise StoreUnavailable("the server hung up")
-            complete = reader.feed(data)
+            if reader.feed(data):
+                return
+            seconds = until - time.monotonic()
+            if seconds <= 0:
+                raise TimeoutError("deadline passed before the reply was complete")
 
     async def ask(self, command: Command) -> object:
         """The reply to a command, of any kind. Raises: RedisError."""
@@ -120,11 +149,24 @@ class LoopLink:
     async def receive(self, reader: ReplyReader, until: float) -> None:
         """`BlockingLink.receive`. Raises: also TimeoutError."""
         stream = self._connection._reader
-        async with asyncio.timeout(until - time.monotonic()):
+
+        async def read() -> None:
             while stream is not None and (data := await stream.read(CHUNK)):
                 if reader.feed(data):
                     return
-        raise StoreUnavailable("the server hung up")
+            raise StoreUnavailable("the server hung up")
+
+        await in_time(read, until)
+
+    def take_arrived(self, reader: ReplyReader) -> bool:
+        """Feed `reader` what has arrived; True once it is complete. Raises: StoreUnavailable."""
+        stream: Any = self._connection._reader
+        while stream._buffer:
+            if reader.feed(completed(stream.read(CHUNK))):
+                return True
+        if stream.at_eof():
+            raise StoreUnavailable("the server hung up")
+        return False
 
     async def ask(self, command: Command) -> object:
         """`BlockingLink.ask`. Raises: also TimeoutError."""
@@ -154,8 +196,7 @@ class LoopEvent(asyncio.Event):
     async def wait_until(self, until: float) -> bool:
         """`BlockingEvent.wait_until`."""
         try:
-            async with asyncio.timeout(until - time.monotonic()):
-                return await self.wait()
+            return await in_time(self.wait, until)
         except TimeoutError:
             return False
 
@@ -164,10 +205,10 @@ class BlockingQueue(SimpleQueue[BlockingLink]):
     """Idle connections, for threads."""
 
     async def get_until(self, until: float) -> BlockingLink:
-        """Wait for a connection. Raises: StoreUnavailable where there is none by `until`."""
+        """Wait for a connection. Raises: NotAsked where there is none by `until`."""
         with suppress(Empty):
             return self.get(timeout=left(until))
-        raise StoreUnavailable("no connection was free before the deadline")
+        raise NotAsked("no connection was free before the deadline")
 
 
 class LoopQueue(asyncio.Queue[LoopLink]):
@@ -176,9 +217,8 @@ class LoopQueue(asyncio.Queue[LoopLink]):
     async def get_until(self, until: float) -> LoopLink:
         """`BlockingQueue.get_until`."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(left(until)):
-                return await self.get()
-        raise StoreUnavailable("no connection was free before the deadline")
+            return await in_time(self.get, until)
+        raise NotAsked("no connection was free before the deadline")
 
 
 class Threads:
@@ -190,6 +230,16 @@ class Threads:
     async def connect(self, pool: ConnectionPool) -> BlockingLink:
         """Connect with the settings of a pool. Raises: what connecting raises."""
         return BlockingLink(pool.connection_class(**pool.connection_kwargs))
+
+    async def together(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run coroutines, one after the other. Raises: what the first that fails raises."""
+        waiting = list(coroutines)
+        try:
+            while waiting:
+                await waiting.pop(0)
+        finally:
+            for coroutine in waiting:
+                coroutine.close()
 
     def start(
         self, run: Callable[[], Coroutine[Any, Any, None]], name: str
@@ -221,6 +271,10 @@ class Loop:
             link.close()
             raise
         return link
+
+    async def together(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run coroutines at the same time. Raises: what the first that fails raises."""
+        await asyncio.gather(*coroutines)
 
     def start(
         self, run: Callable[[], Coroutine[Any, Any, None]], name: str

@@ -10,10 +10,14 @@ from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import Address
-from recommender.serving.state import UNREAD, Command
+from recommender.serving.state import OVERSIZED, UNREAD, Command, Refused
 
-MAX_BYTES = 64 * 2**20
-"""Of one value. Redis allows 512 MiB; a related list has a few kB."""
+MAX_BYTES = 2**20
+"""Of a value that is kept; a related list has a few kB."""
+MAX_SENT = 512 * 2**20
+"""Of a value that is sent, as Redis allows."""
+MAX_VALUES = 64 * 2**20
+"""Of one array."""
 MAX_LINE = 1024
 
 NO_NODE = -1
@@ -55,6 +59,7 @@ class ReplyReader:
 
     Without `node` it reads one reply, an array of strings and nils: of `count` values where that
     is given. With `node` it reads `count` replies of that node: strings, nils, words and errors.
+    A string of more than `MAX_BYTES` is dropped as it arrives, and `OVERSIZED` takes its place.
     """
 
     def __init__(self, count: int = -1, node: Address | None = None) -> None:
@@ -63,16 +68,29 @@ class ReplyReader:
         self._missing = -1 if node is None else count
         self._node = node
         self._rest = b""
+        self._dropping = 0
+        self.oversized = False
+
+    def so_far(self) -> list[Any]:
+        """The values that are complete, and `UNREAD` for those that were expected too."""
+        return self.values + [UNREAD] * self._missing
 
     def feed(self, data: bytes) -> bool:
         """Take the data that arrived; True once all that was expected is complete.
 
-        Raises: StoreUnavailable for an error, another kind of reply, or bytes behind its end.
+        Raises: Refused for an error in place of an array; StoreUnavailable for another kind of
+        reply, or bytes behind its end.
         """
+        if self._dropping:
+            dropped = min(self._dropping, len(data))
+            self._dropping -= dropped
+            data = data[dropped:]
         if self._rest:
             data = self._rest + data
         place = 0
         if self._missing < 0:
+            if data.startswith(b"-") and data.find(b"\r\n") == len(data) - 2:
+                raise Refused(data[1:-2].decode(errors="replace"))
             header = _header(data, 0, b"*")
             if header is None:
                 self._rest = data
@@ -84,7 +102,7 @@ class ReplyReader:
         self._rest = data[place:]
         if self._rest and not self._missing:
             raise StoreUnavailable(f"bytes behind a reply: {self._rest!r:.80}")
-        return not self._missing
+        return not (self._missing or self._dropping)
 
     def _take(self, data: bytes, place: int) -> int:
         while self._missing:
@@ -105,6 +123,11 @@ class ReplyReader:
             if size < 0:
                 self.values.append(None)
                 place = start
+            elif size > MAX_BYTES:
+                self.oversized = True
+                self.values.append(OVERSIZED)
+                place = min(stop + 2, len(data))
+                self._dropping = stop + 2 - place
             elif len(data) < stop + 2:
                 break
             else:
@@ -133,7 +156,8 @@ def _header(data: bytes, place: int, kind: bytes) -> tuple[int, int] | None:
         return None
     number = data[place + 1 : end]
     if data[place : place + 1] == kind:
-        if number.isdigit() and len(number) < 10 and int(number) <= MAX_BYTES:
+        most = MAX_SENT if kind == b"$" else MAX_VALUES
+        if number.isdigit() and len(number) < 10 and int(number) <= most:
             return int(number), end + 2
         if number == b"-1" and kind == b"$":
             return -1, end + 2

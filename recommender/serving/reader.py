@@ -9,19 +9,31 @@ import math
 import random
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recommender.errors import ConfigError, StoreUnavailable
+from recommender.errors import ConfigError
 from recommender.serving.cluster import Cluster
 from recommender.serving.connection import cluster_url
 from recommender.serving.core import Core
-from recommender.serving.fallbacks import Snapshot
+from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, Snapshot
 from recommender.serving.keys import Keys
+from recommender.serving.logs import warn
 from recommender.serving.network import Network
-from recommender.serving.state import MAX_SHOWN, NO_ITEMS, ListRequest, PolledState, Query, poll
-from recommender.serving.transport import PROBE_INTERVAL_S, Connections
+from recommender.serving.state import (
+    MAX_SHOWN,
+    NO_ITEMS,
+    Command,
+    ListRequest,
+    NotAsked,
+    PolledState,
+    Query,
+    Refused,
+    Reply,
+    poll,
+)
+from recommender.serving.transport import Connections
 
 POLL_INTERVAL_S = 0.5
 
@@ -56,7 +68,7 @@ class LookupSettings:
             return Snapshot(Path(self.snapshot), Keys(self.shop))
         except Exception as error:
             # A snapshot is for bad days only; a lookup works without one.
-            log.warning("event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
+            warn(log, "event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
             return None
 
 
@@ -102,9 +114,15 @@ def checked_items(items: Collection[str]) -> list[str]:
 
 
 class Reader:
-    """Answers queries about one shop, in one process or event loop. Raises: ConfigError."""
+    """Answers queries about one shop, in one process or event loop.
 
-    def __init__(self, settings: LookupSettings, network: Network) -> None:
+    `revive` is called whenever a query finds that no poll came for a while, and starts again what
+    runs `run` where that ended by itself. Raises: ConfigError.
+    """
+
+    def __init__(
+        self, settings: LookupSettings, network: Network, revive: Callable[[], object]
+    ) -> None:
         core, client_name = settings.core(), settings.client_name
         cluster = cluster_url(settings.url)
         self.core = core
@@ -123,11 +141,14 @@ class Reader:
                 report=core.report,
             )
         self._polled = network.event()
+        self._revive = revive
+        self._vain = Breaker()
         self._stopped = False
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """Wait until a poll has read Redis; polls come at their own pace."""
         until = time.monotonic() + timeout_s
+        self._revive()
         while not self._stopped:
             polled = self._polled
             if self.core.fresh:
@@ -146,7 +167,8 @@ class Reader:
         self._connections.wanted.set()
 
     async def run(self) -> None:
-        """Poll, and connect for requests, until `stop`."""
+        """Poll, and connect for requests, until `stop`; it can run again if it was ended before."""
+        self._connections.open()
         try:
             while not self._stopped:
                 await self._poll()
@@ -158,7 +180,8 @@ class Reader:
         """Read the lists of `items` that the cache does not have, before the deadline."""
         until = time.monotonic() + self._deadline_s
         core = self.core
-        if not core.fresh and self._reading:
+        if not core.fresh:
+            self._revive()
             await self._await_poll(until)
         request = core.request(items, query)
         view = request.view
@@ -177,12 +200,14 @@ class Reader:
         return not (self._stopped or self.core.breaker.open)
 
     async def _await_poll(self, until: float) -> None:
+        """Wait for the next poll; after several waits in vain, not until a poll succeeded."""
         polled = self._polled
-        if self.core.fresh:
+        if self.core.fresh or self._vain.open or not self._reading:
             return
         self._connections.wanted.set()
         if not await polled.wait_until(until):
-            self.core.failed("read_failures", StoreUnavailable("no poll before the deadline"))
+            self._vain.failed()
+            self.core.failed("read_failures", NotAsked("no poll before the deadline"))
 
     async def _rest(self) -> None:
         """Connect for requests that wait, until the next poll is due or a request waits for it.
@@ -215,6 +240,7 @@ class Reader:
             core.failed("poll_failures", error)
         else:
             core.confirm(state, asked_at)
+            self._vain.close()
             if core.breaker.open and took_s <= self._deadline_s:
                 core.breaker.close()
         finally:
@@ -227,9 +253,15 @@ class Reader:
         command = next(polling)
         asked_at, took_s = time.monotonic(), 0.0
         while True:
-            reply = await self._connections.poll(command)
+            reply, refusal = await self._asked(command)
             took_s = took_s or time.monotonic() - asked_at
             try:
-                command = polling.send(reply)
+                command = polling.throw(refusal) if refusal else polling.send(reply)
             except StopIteration as done:
                 return done.value, took_s
+
+    async def _asked(self, command: Command) -> tuple[Reply, Refused | None]:
+        try:
+            return await self._connections.poll(command), None
+        except Refused as error:
+            return (), error

@@ -11,15 +11,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from recommender.errors import StoreUnavailable
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.keys import Keys, list_name
+from recommender.serving.logs import warn
 
 Command = tuple[str, ...]
 Reply = Sequence[bytes | None]
 
 UNREAD = b"unread"
 """Replaces a value that its node did not return; compared by identity."""
+OVERSIZED = b"oversized"
+"""Replaces a value that is too large to be a list; compared by identity."""
 MAX_SHOWN = 1000
 """The most entries of one list that a query gets."""
 NO_ITEMS: frozenset[str] = frozenset()
@@ -31,6 +35,18 @@ log = logging.getLogger(__name__)
 
 class NotRead(ValueError):
     """The node that has the list did not answer."""
+
+
+class TooLarge(ValueError):
+    """The value of a list is larger than any list."""
+
+
+class NotAsked(StoreUnavailable):
+    """The server was not asked, or so late that its silence says nothing about it."""
+
+
+class Refused(StoreUnavailable):
+    """The server answered a command with an error; the connection is still in step."""
 
 
 class LayeredList(NamedTuple):
@@ -64,6 +80,7 @@ class PolledState:
     hidden: frozenset[str] = NO_ITEMS
     version: int = NEVER
     complete: bool = True
+    hidden_readable: bool = True
 
     def uses_canary(self, key: str) -> bool:
         """Whether requests of `key` read the canary; requests without a key never do."""
@@ -119,15 +136,24 @@ def poll(keys: Keys, state: PolledState) -> Generator[Command, Reply, PolledStat
     if newest != state.version:
         from_scratch = newest < state.version or state.version < _number(floor)
         lowest = "-inf" if from_scratch else f"({state.version}"
-        changes = yield ("ZRANGEBYSCORE", keys.hidden, lowest, "+inf")
-        hidden = changed(NO_ITEMS if from_scratch else state.hidden, changes)
-        state = replace(state, hidden=hidden, version=newest)
+        try:
+            changes = yield ("ZRANGEBYSCORE", keys.hidden, lowest, "+inf")
+        except Refused as error:
+            # Without its hidden items, a shop still has lists. The next poll asks again.
+            if state.hidden_readable:
+                remedy = "delete the key and hide the items again"
+                message = "event=hidden_unreadable key=%s reason=%.200s; %s"
+                warn(log, message, keys.hidden, error, remedy)
+            state = replace(state, hidden_readable=False)
+        else:
+            hidden = changed(NO_ITEMS if from_scratch else state.hidden, changes)
+            state = replace(state, hidden=hidden, version=newest, hidden_readable=True)
     if raw == state.raw and state.complete:
         return state
     try:
         pointer = codec.decode_pointer(raw)
     except ValueError as error:
-        log.warning("event=pointer_unreadable shop=%s reason=%.200s", keys.shop, error)
+        warn(log, "event=pointer_unreadable shop=%s reason=%.200s", keys.shop, error)
         return replace(state, raw=raw, pointer=None, complete=True)
     state = replace(state, raw=raw, pointer=pointer, complete=True)
     live, complete = yield from _poll_best_sellers(keys, pointer, pointer.live, state.best_sellers)
@@ -164,7 +190,7 @@ def _poll_best_sellers(
                 found[name] = previous[name]
             continue
         except ValueError as error:
-            log.warning("event=best_sellers_unreadable shop=%s reason=%.200s", keys.shop, error)
+            warn(log, "event=best_sellers_unreadable shop=%s reason=%.200s", keys.shop, error)
             continue
         if best.stored is not None:
             found[name] = best
@@ -184,11 +210,15 @@ def list_keys(keys: Keys, view: View, places: Iterable[tuple[str, str]]) -> list
 def first_layer(fence: int, view: View, values: Reply, item: str) -> LayeredList:
     """Decode the list of the first layer that has one.
 
-    Raises: NotRead where a node that decides it did not answer; ValueError for a malformed list.
+    Raises: NotRead where a node that decides it did not answer; TooLarge; ValueError for a
+    malformed list.
     """
     for place, value in enumerate(values):
         if value is UNREAD:
             raise NotRead(f"generation {view.layers[place]} could not be read")
+        if value is OVERSIZED:
+            generation = view.layers[place]
+            raise TooLarge(f"the list of {item!r} in generation {generation}; delete its key")
         if value is not None:
             return LayeredList(fence, view.layers[place], codec.decode_list(value, item))
     return LayeredList(fence, view.layers[-1], None)
@@ -207,4 +237,4 @@ def changed(hidden: frozenset[str], changes: Reply) -> frozenset[str]:
 
 
 def _number(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() else 0
+    return int(value) if value is not None and value.isdigit() and len(value) < 20 else 0

@@ -5,28 +5,25 @@ reply that trickles in never ends. Here one deadline bounds the whole exchange; 
 0.93 times as long as a bare GET with redis-py (docs/speed.md).
 """
 
-import random
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from recommender.errors import StoreUnavailable
-from recommender.serving.connection import POLL_TIMEOUT_S, Address, connection_pool
+from recommender.serving.connection import POLL_TIMEOUT_S, connection_pool
 from recommender.serving.fallbacks import Breaker
-from recommender.serving.network import NONE_IDLE, Link, Network
+from recommender.serving.network import ARRIVED_S, NONE_IDLE, Link, LoopLink, Network
 from recommender.serving.protocol import ReplyReader, array_reader, packed
-from recommender.serving.state import Command, Reply
+from recommender.serving.state import Command, NotAsked, Refused, Reply
 
 MAX_CONNECTIONS = 128
 READY = 2
 """Idle connections that are kept ready."""
-KEEP_READY_INTERVAL_S = 0.5
-PROBE_INTERVAL_S = 1.0
-
-FailureReport = Callable[[str, BaseException], None]
-"""Takes the counter of an event and its error."""
+AT_ONCE = 8
+"""Connections that are made at once, so that a busy loop takes few turns for many."""
+SETTLE_S = 0.002
 
 
 class Connections:
@@ -50,6 +47,8 @@ class Connections:
         self._lock = threading.Lock()
         self._open = 0
         self._waiting = 0
+        self._vain = Breaker()
+        self._owing: set[LoopLink] = set()
         self._closed = False
 
     def counts(self) -> Mapping[str, int]:
@@ -67,20 +66,22 @@ class Connections:
         link = await self.connected()
         if self._closed:
             link.close()
-            raise StoreUnavailable("the connections were closed meanwhile")
+            raise NotAsked("the connections were closed meanwhile")
         self._control = link
 
     async def poll(self, command: Command) -> Reply:
         """Ask over the connection for polls, which is closed if that fails.
 
-        Raises: as `Link.send` and `Link.receive`.
+        Raises: Refused; as `Link.send` and `Link.receive`.
         """
         if self._control is None:
-            raise StoreUnavailable("not connected")
+            raise NotAsked("not connected")
         reader, until = array_reader(command), time.monotonic() + POLL_TIMEOUT_S
         try:
             self._control.send(packed(command), until)
             await self._control.receive(reader, until)
+        except Refused:
+            raise
         except BaseException:
             self._hang_up()
             raise
@@ -89,9 +90,19 @@ class Connections:
     async def read(self, command: Command, until: float) -> Reply:
         """Ask over an idle connection. Raises: as `awaited`, `send` and `finish`."""
         reader = array_reader(command)
-        link = self.take_idle() or await self.awaited(until)
-        self.send(link, packed(command), until)
-        await self.finish(link, reader, until)
+        began = asked_at = time.monotonic()
+        link = self.take_idle()
+        if link is None:
+            link = await self.awaited(until)
+            asked_at = time.monotonic()
+        last = max(until, asked_at + ARRIVED_S)
+        self.send(link, packed(command), last)
+        try:
+            await self.finish(link, reader, last)
+        except TimeoutError as error:
+            if reader.oversized:
+                return reader.so_far()
+            raise judged(error, asked_at, began, until) from error
         return reader.values
 
     def take_idle(self) -> Link | None:
@@ -105,14 +116,22 @@ class Connections:
         return link
 
     async def awaited(self, until: float) -> Link:
-        """Take the next connection that is ready. Raises: StoreUnavailable."""
+        """Take the next connection that is ready.
+
+        While there is none at all, only the first few requests wait. Raises: NotAsked.
+        """
+        self.wanted.set()
+        if self._vain.open and not self._open:
+            raise NotAsked("there is no connection")
         with self._lock:
             self._waiting += 1
-        self.wanted.set()
         link: Link
         try:
             while not (link := await self._idle.get_until(until)).usable():
                 self.drop(link)
+        except NotAsked:
+            self._vain.failed()
+            raise
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -136,10 +155,34 @@ class Connections:
         """
         try:
             await link.receive(reader, until)
+        except asyncio.CancelledError:
+            assert isinstance(link, LoopLink)
+            self._owing.add(link)
+            self._settle(link, reader, until)
+            raise
         except BaseException:
             self.drop(link)
             raise
         self.give(link)
+
+    def _settle(self, link: LoopLink, reader: ReplyReader, until: float) -> None:
+        """Give back the connection of a cancelled question once its reply is here, else drop it.
+
+        A new connection would take several turns of a busy loop. No task is needed, which could
+        not be made while the loop ends.
+        """
+        if link not in self._owing:
+            return
+        try:
+            arrived = link.take_arrived(reader)
+            if not arrived and time.monotonic() < until:
+                loop = asyncio.get_running_loop()
+                loop.call_later(SETTLE_S, self._settle, link, reader, until)
+                return
+        except Exception:
+            arrived = False
+        self._owing.discard(link)
+        (self.give if arrived else self.drop)(link)
 
     async def top_up(self) -> None:
         """Connect for polls, and for requests. Raises: as `connected`."""
@@ -156,20 +199,26 @@ class Connections:
             for _ in range(self._idle.qsize()):
                 link = self._idle.get_nowait()
                 (self.give if link.usable() else self.drop)(link)
-        while not self._closed and self._short():
-            link = await self.connected()
-            with self._lock:
-                self._open += 1
-            self.give(link)
+        while not self._closed and (missing := self._missing()):
+            await self._network.together([self._connect() for _ in range(missing)])
+
+    def open(self) -> None:
+        """Allow connections, also after `close`."""
+        self._closed = False
 
     def close(self) -> None:
         """Close the connections, those in use when they come back."""
         self._closed = True
         self._hang_up()
         self._close_idle()
+        while self._owing:
+            self.drop(self._owing.pop())
 
     def give(self, link: Link) -> None:
         """Give a connection back that is in step."""
+        if self._vain.open:
+            self._vain.close()
+        self._vain.succeeded()
         self._idle.put_nowait(link)
         if self._closed:
             self._close_idle()
@@ -180,11 +229,18 @@ class Connections:
             self._open -= 1
         link.close()
 
-    def _short(self) -> bool:
+    async def _connect(self) -> None:
+        link = await self.connected()
         with self._lock:
-            if self._open >= MAX_CONNECTIONS:
-                return False
-            return self._open < READY or (self._waiting > 0 and self._idle.empty())
+            self._open += 1
+        self.give(link)
+
+    def _missing(self) -> int:
+        """How many connections to make next: one for each request that waits, a few at once."""
+        with self._lock:
+            waiting = self._waiting if self._idle.empty() else 0
+            missing = max(READY - self._open, waiting)
+            return max(min(missing, MAX_CONNECTIONS - self._open, AT_ONCE), 0)
 
     def _close_idle(self) -> None:
         with suppress(*NONE_IDLE):
@@ -197,68 +253,10 @@ class Connections:
             self._control = None
 
 
-class Node:
-    """One primary of a Cluster: its connections, its breaker, and what keeps them ready.
-
-    A thread, or task, and connections of its own keep a dead node from delaying the others.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        connections: Connections,
-        network: Network,
-        *,
-        deadline_s: float,
-        report: FailureReport,
-    ) -> None:
-        self.address = address
-        self.connections = connections
-        self.breaker = Breaker()
-        self._deadline_s = deadline_s
-        self._report = report
-        self._stopped = False
-        self._cancel = network.start(self._run, f"recommender-lookup-{address[0]}:{address[1]}")
-
-    def stop(self) -> None:
-        """Close the connections and end the thread or task."""
-        self._stopped = True
-        self._cancel()
-        self.connections.close()
-        self.connections.wanted.set()
-
-    def failed(self, event: str, error: BaseException) -> None:
-        """Count and report a failure of the node, which may open its breaker."""
-        self.breaker.failed()
-        host, port = self.address
-        reason = str(error) or type(error).__name__
-        self._report(event, StoreUnavailable(f"node {host}:{port}: {reason}"))
-
-    async def _run(self) -> None:
-        while not self._stopped:
-            try:
-                if self.breaker.open:
-                    await self._probe()
-                await self.connections.top_up_idle()
-            except Exception as error:
-                self.failed("node_failures", error)
-            pause_s = PROBE_INTERVAL_S if self.breaker.open else KEEP_READY_INTERVAL_S
-            await self._rest(time.monotonic() + pause_s * random.uniform(0.8, 1.2))
-
-    async def _rest(self, until: float) -> None:
-        """Rest until then, or until a request waits for a connection."""
-        wanted = self.connections.wanted
-        while not self._stopped and await wanted.wait_until(until):
-            wanted.clear()
-            if not self.breaker.open:
-                return
-
-    async def _probe(self) -> None:
-        link = await self.connections.connected()
-        asked_at = time.monotonic()
-        try:
-            await link.ask(("PING", "probe"))
-        finally:
-            link.close()
-        if time.monotonic() - asked_at <= self._deadline_s:
-            self.breaker.close()
+def judged(
+    error: TimeoutError, asked_at: float, began: float, until: float
+) -> TimeoutError | NotAsked:
+    """The time-out of a question, unless a wait for a connection took most of its time."""
+    if asked_at - began > (until - began) / 2:
+        return NotAsked("most of the time was spent on waiting for a connection")
+    return error

@@ -52,6 +52,9 @@ class FakeLookup(AsyncRelatedItems):
         self.waited_s = timeout_s
         return False
 
+    def ready(self) -> bool:
+        return self.status not in {"stale", "fallback", "degraded"}
+
     def stats(self) -> Mapping[str, int]:
         return {"asked": len(self.asked)}
 

@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from recommender.serving.aio import AsyncRelatedItems
+from recommender.serving.fallbacks import FAILURES
 from tests.serving.test_lookup import LISTS, Shelf
 from tests.serving.test_reader import dribble, proxy, reset, silence, whole
 
@@ -187,3 +188,18 @@ def test_cancelled_questions_cross_no_answers(server_url: str, shelf: Shelf) -> 
     assert (cancelled >= CANCELS, wrong) == (True, 0)
     assert right > CANCELS / 10
     assert threading.active_count() < before + 150
+
+
+def test_a_loop_that_was_busy_opens_no_breaker(server_url: str, shelf: Shelf) -> None:
+    async def ask() -> None:
+        reader = AsyncRelatedItems(server_url, shelf.shop, deadline_s=0.05, cache_items=0)
+        assert await reader.wait_ready()
+        for _ in range(4 * FAILURES):
+            question = asyncio.create_task(reader.get("a"))
+            await asyncio.sleep(0)
+            time.sleep(0.3)
+            assert (await question).status == "ok"
+        assert reader.stats()["breaker_opened"] == 0
+        await reader.aclose()
+
+    asyncio.run(ask())

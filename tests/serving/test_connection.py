@@ -1,6 +1,11 @@
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import RedisError
 
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.serving.connection import (
@@ -9,7 +14,9 @@ from recommender.serving.connection import (
     connection_pool,
     open_store,
     redacted,
+    store_errors,
 )
+from recommender.serving.logs import LookupLog
 from recommender.serving.lookup import RelatedItems
 
 PASSWORD = "S3CR3T-xyz"
@@ -154,3 +161,46 @@ def test_options_that_redis_does_not_know_are_refused_before_a_connection() -> N
 
 def test_a_url_knows_nothing_of_its_options() -> None:
     assert ClusterUrl("redis", "", (("a", 1),), "?x=1").node(("b", 2)) == "redis://b:2?x=1"
+
+
+@pytest.mark.parametrize("password", ["p@ss#S3CR3T", "S3CR3T/x", "S3CR3T?x", "S3#CR3T"])
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_a_password_that_is_not_quoted_gets_a_hint(scheme: str, password: str) -> None:
+    for act in (open_store, lambda url: RelatedItems(url, "acme")):
+        with pytest.raises(ConfigError, match="write # as %23") as refused:
+            act(f"{scheme}://:{password}@127.0.0.1:6379/0")
+        assert not any(part in str(refused.value) for part in ("S3CR3T", "CR3T", "p@ss"))
+
+
+def test_a_port_that_expects_tls_gets_a_hint() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+
+        def hang_up() -> None:
+            client, _ = server.accept()
+            client.recv(100)
+            client.close()
+
+        hanging = threads.submit(hang_up)
+        with pytest.raises(StoreUnavailable, match="write rediss:// in the url"):
+            open_store(f"redis://127.0.0.1:{server.getsockname()[1]}")
+        hanging.result()
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("MOVED 3999 127.0.0.1:6381", "redis+cluster://"),
+        ("the server hung up", "rediss://"),
+        ("NOAUTH Authentication required.", ":PASSWORD@"),
+        ("LOADING Redis is loading the dataset in memory", ""),
+    ],
+)
+def test_what_a_server_says_has_a_remedy(
+    reason: str, remedy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    LookupLog(logging.getLogger("recommender.hints"), "acme").failure("e", StoreUnavailable(reason))
+    assert remedy in caplog.text
+    assert bool(remedy) == ("; " in caplog.text)
+    with pytest.raises(StoreUnavailable) as refused, store_errors("store s", "start the server"):
+        raise RedisError(reason)
+    assert (remedy or "start the server") in str(refused.value)

@@ -1,8 +1,12 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import ResponseError
 
-from recommender.serving.fallbacks import FAILURES, Breaker, ListCache
-from recommender.serving.state import LayeredList
+from recommender.errors import StoreUnavailable
+from recommender.serving.core import Core
+from recommender.serving.fallbacks import FAILURES, MAX_SET_ASIDE, Breaker, ListCache
+from recommender.serving.state import LayeredList, NotAsked
 
 ITEMS = [f"i{number}" for number in range(12)]
 
@@ -50,3 +54,31 @@ def test_only_failures_in_a_row_open_the_breaker() -> None:
     states.append(breaker.open)
     assert states == [False, True, True, False]
     assert breaker.opened == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (ConnectionRefusedError(), True),
+        (TimeoutError(), True),
+        (ResponseError("LOADING"), True),
+        (StoreUnavailable("the server hung up"), True),
+        (NotAsked("no connection was free"), False),
+        (ValueError("a defect of ours"), False),
+        (RuntimeError("no more threads"), False),
+    ],
+)
+def test_what_this_process_did_is_no_failure_of_the_server(error: Exception, counts: bool) -> None:
+    core = Core("acme", cache_items=0, snapshot=None)
+    for _ in range(FAILURES):
+        core.failed("read_failures", error)
+    assert core.breaker.open is counts
+    assert core.stats()["read_failures"] == FAILURES
+
+
+def test_lists_that_are_set_aside_have_a_bound() -> None:
+    cache = ListCache(2)
+    for number in range(3 * MAX_SET_ASIDE):
+        cache.set_aside(("related", f"i{number}", False), 7)
+        assert len(cache.too_large) <= MAX_SET_ASIDE
+    assert cache.too_large["related", f"i{number}", False] == 7

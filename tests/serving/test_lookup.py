@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -620,3 +621,23 @@ def test_what_a_storefront_imports_is_light(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_poller_that_died_is_started_again(reader: RelatedItems) -> None:
+    def polling() -> threading.Thread | None:
+        return reader._polling_reader()._thread
+
+    assert reader.get("a").status == "ok"
+    died = polling()
+    assert died is not None
+    with patch.object(reader._reader(), "_poll", side_effect=SystemExit):
+        within(5, lambda: not died.is_alive())
+    soon(reader, lambda: reader.get("f").status == "topped_up")
+    assert polling() is not died
+    assert reader.wait_ready()
+    reader.close()
+    assert reader.get("b").status == "fallback"
+    successor = polling()
+    assert successor is not None
+    assert not successor.is_alive()

@@ -10,7 +10,7 @@ from redis import Redis
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import connection_pool
-from recommender.serving.network import Link, Loop, Network, Threads, completed, left
+from recommender.serving.network import Link, Loop, LoopEvent, Network, Threads, completed, left
 from recommender.serving.protocol import ReplyReader, packed
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -115,3 +115,37 @@ def test_what_is_left_of_a_deadline() -> None:
     assert 0 < left(soon()) <= 20
     with pytest.raises(StoreUnavailable, match="deadline passed"):
         left(time.monotonic())
+
+
+def test_a_busy_loop_looks_again_before_a_wait_was_in_vain() -> None:
+    async def ask(stall_s: float) -> bool:
+        event = LoopEvent()
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.create_task(event.wait_until(time.monotonic() + 0.02))
+        await asyncio.sleep(0)
+        time.sleep(stall_s)
+        loop.call_later(0.001, event.set)
+        return await waiting
+
+    assert asyncio.run(ask(0.1))
+
+
+def test_a_loop_that_is_busy_for_ever_ends_a_wait() -> None:
+    stalls = 0
+
+    async def ask() -> bool:
+        async def stall() -> None:
+            nonlocal stalls
+            while True:
+                time.sleep(0.03)
+                stalls += 1
+                await asyncio.sleep(0)
+
+        busy = asyncio.create_task(stall())
+        try:
+            return await LoopEvent().wait_until(time.monotonic() + 0.01)
+        finally:
+            busy.cancel()
+
+    assert not asyncio.run(ask())
+    assert stalls < 20

@@ -8,6 +8,7 @@ from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.protocol import (
+    MAX_BYTES,
     ClusterRead,
     ErrorReply,
     NodeReply,
@@ -16,7 +17,7 @@ from recommender.serving.protocol import (
     packed,
     read_topology,
 )
-from recommender.serving.state import UNREAD
+from recommender.serving.state import OVERSIZED, UNREAD, Refused
 
 A, B, C = ("a", 1), ("b", 2), ("c", 3)
 REPLY = [
@@ -168,3 +169,37 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 
 def test_a_command_is_packed_by_bytes() -> None:
     assert packed(("MGET", "käse")) == b"*2\r\n$4\r\nMGET\r\n$5\r\nk\xc3\xa4se\r\n"
+
+
+@pytest.mark.parametrize("chunk", [7, 70])
+def test_a_value_that_is_too_large_is_dropped_as_it_arrives(chunk: int) -> None:
+    big = b"x" * (MAX_BYTES + 1)
+    sent = b"*3\r\n$1\r\na\r\n$%d\r\n%b\r\n$1\r\nb\r\n" % (len(big), big)
+    starts = [*range(0, 70, chunk), *range(70, len(sent), 65536)]
+    reader = ReplyReader(3)
+    ends = [*starts[1:], len(sent)]
+    states = [reader.feed(sent[start:end]) for start, end in zip(starts, ends, strict=True)]
+    assert states == [False] * (len(states) - 1) + [True]
+    assert reader.values == [b"a", OVERSIZED, b"b"]
+    assert reader.values[1] is OVERSIZED
+
+
+def test_what_has_arrived_is_known_before_the_rest() -> None:
+    reader = ReplyReader(3)
+    assert not reader.feed(b"*3\r\n$1\r\na\r\n$60000000\r\nxxx")
+    assert reader.oversized
+    found = reader.so_far()
+    assert found[0] == b"a"
+    assert (found[1] is OVERSIZED, found[2] is UNREAD) == (True, True)
+    assert not reader.feed(b"x" * 59_999_997)
+    assert not reader.feed(b"\r")
+    assert not reader.feed(b"\n$-1")
+    assert reader.feed(b"\r\n")
+
+
+def test_an_error_in_place_of_an_array_leaves_the_connection_in_step() -> None:
+    with pytest.raises(Refused, match="WRONGTYPE of key"):
+        ReplyReader().feed(b"-WRONGTYPE of key\r\n")
+    with pytest.raises(StoreUnavailable) as error:
+        ReplyReader().feed(b"-WRONGTYPE\r\n$1\r\n")
+    assert not isinstance(error.value, Refused)

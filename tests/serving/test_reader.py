@@ -611,3 +611,64 @@ def test_a_fork_after_use_crosses_no_answers(path: str, shelf: Shelf) -> None:
         assert wrong(reader) == 0
         assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
         assert wrong(reader) == 0
+
+
+# What this process did
+
+
+def test_threads_that_ask_before_it_is_connected_open_no_breaker(path: str, shelf: Shelf) -> None:
+    with (
+        proxy(path, whole, handshake_s=0.4) as url,
+        closing(RelatedItems(url, shelf.shop, deadline_s=0.05)) as reader,
+        ThreadPoolExecutor(16) as threads,
+    ):
+
+        def ask(_: int) -> str:
+            until = time.monotonic() + 20
+            while (status := reader.get("a").status) != "ok" and time.monotonic() < until:
+                time.sleep(0.02)
+            return status
+
+        assert set(threads.map(ask, range(16))) == {"ok"}
+        assert reader.stats()["breaker_opened"] == 0
+
+
+# Junk in one key
+
+
+def test_a_list_of_60_mb_takes_no_other_list_with_it(server_url: str, shelf: Shelf) -> None:
+    key = shelf.keys.related_list(1, "related", "a")
+    shelf.store.setrange(key, 60 * 2**20, b"x")
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0, cache_items=0)) as reader:
+        for _ in range(2 * FAILURES):
+            asked = reader.get_many(["f", "a"])
+            assert [answer.status for answer in asked] == ["topped_up", "fallback"]
+        reads = reader.stats()["reads"]
+        assert reader.get("a").status == "fallback"
+        assert reader.stats()["reads"] == reads
+        assert reader.stats()["breaker_opened"] == 0
+        shelf.put(1, {"a": "new:t"}).point(2, 1)
+        within(5, lambda: reader.get("a").status == "ok")
+
+
+def test_best_sellers_of_60_mb_leave_the_lists(server_url: str, shelf: Shelf) -> None:
+    shelf.store.setrange(shelf.keys.related_list(1, "related", ""), 60 * 2**20, b"x")
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        assert reader.get("a").status == "ok"
+        assert (reader.get("x").status, reader.get("x").items) == ("unknown_item", ())
+
+
+def test_hidden_items_of_another_type_leave_the_lists(
+    server_url: str, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.store.set(shelf.keys.hidden, "junk")
+    shelf.store.set(shelf.keys.hidden_version, "9" * 5000)
+    with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
+        assert reader.get("a").status == "ok"
+        within(5, lambda: reader.stats()["polls"] >= 4)
+        assert caplog.text.count("hidden_unreadable") == 1
+        assert "delete the key" in caplog.text
+        shelf.store.delete(shelf.keys.hidden)
+        shelf.hide(1, "+b")
+        within(5, lambda: reader.get("a").ids == ("c", "d", "e"))
+        assert reader.stats()["breaker_opened"] == 0

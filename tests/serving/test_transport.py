@@ -1,4 +1,4 @@
-"""Connections that are kept ready, for threads and for an event loop; nodes of a Cluster."""
+"""Connections that are kept ready, for threads and for an event loop."""
 
 import asyncio
 import time
@@ -10,8 +10,10 @@ from redis import Redis
 
 from recommender.errors import StoreUnavailable
 from recommender.serving.fallbacks import FAILURES
-from recommender.serving.network import Loop, Network
-from recommender.serving.transport import READY, Connections, Node
+from recommender.serving.network import Loop, LoopLink, Network
+from recommender.serving.protocol import ReplyReader, packed
+from recommender.serving.state import NotAsked
+from recommender.serving.transport import READY, Connections
 from tests.serving.test_network import Run, both, soon
 
 
@@ -73,8 +75,10 @@ def test_a_deadline_that_passed_drops_the_connection(
     async def ask() -> None:
         async with connections(server_url, network) as made:
             await made.top_up()
-            with pytest.raises(StoreUnavailable, match="deadline passed"):
-                await made.read(("MGET", "k"), time.monotonic() - 1)
+            link = made.take_idle()
+            assert link is not None
+            with pytest.raises(NotAsked, match="deadline passed"):
+                made.send(link, packed(("MGET", "k")), time.monotonic() - 1)
             assert made.counts() == {"connections": READY - 1}
 
     run(ask())
@@ -157,24 +161,51 @@ def test_a_connection_of_a_cancelled_request_goes_to_the_next(server_url: str) -
     asyncio.run(ask())
 
 
-@both
-def test_the_breaker_of_a_node_opens_with_its_failures_and_names_it(
-    network: Network, run: Run, refused_port: int
-) -> None:
-    reports: list[str] = []
-
+def test_a_cancelled_question_keeps_its_connection(server_url: str, store: Redis) -> None:
     async def ask() -> None:
-        node = Node(
-            ("127.0.0.1", refused_port),
-            Connections(f"redis://127.0.0.1:{refused_port}", network, client_name="node"),
-            network,
-            deadline_s=0.1,
-            report=lambda event, error: reports.append(f"{event}: {error}"),
-        )
-        for _ in range(FAILURES):
-            node.failed("read_failures", ValueError("refused"))
-        assert node.breaker.open
-        node.stop()
+        async with connections(server_url, Loop()) as made:
+            await made.top_up()
+            before = opened(store)
+            for _ in range(20):
+                question = asyncio.create_task(made.read(("MGET", "k"), soon()))
+                await asyncio.sleep(0)
+                question.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await question
+                while made._owing:
+                    await asyncio.sleep(0.001)
+            assert await made.read(("MGET", "k"), soon()) == [None]
+            assert opened(store) == before
+
+    asyncio.run(ask())
+
+
+def test_a_cancelled_question_without_a_reply_loses_its_connection(server_url: str) -> None:
+    async def ask() -> None:
+        async with connections(server_url, Loop()) as made:
+            await made.top_up()
+            link = made.take_idle()
+            assert isinstance(link, LoopLink)
+            made._owing.add(link)
+            made._settle(link, ReplyReader(1), time.monotonic() + 0.02)
+            while made._owing:
+                await asyncio.sleep(0.001)
+            assert made.counts() == {"connections": READY - 1}
+            made._owing.add(link)
+            made.close()
+            assert not made._owing
+
+    asyncio.run(ask())
+
+
+@both
+def test_only_the_first_wait_for_a_server_that_is_silent(network: Network, run: Run) -> None:
+    async def ask() -> None:
+        async with connections("redis://127.0.0.1:1", network) as made:
+            for _ in range(FAILURES):
+                with pytest.raises(NotAsked, match="no connection was free before"):
+                    await made.read(("MGET", "k"), time.monotonic() + 0.01)
+            with pytest.raises(NotAsked, match="there is no connection"):
+                await made.read(("MGET", "k"), soon())
 
     run(ask())
-    assert f"read_failures: node 127.0.0.1:{refused_port}: refused" in reports

@@ -1,0 +1,159 @@
+"""What hostile clients cost `recommender serve`: large batches, and requests that never arrive.
+
+    python -m benchmarks.hostile_clients [--json]
+
+The service runs in a process that may have 256 descriptors. One client sends the batch that makes
+the largest answer, and one that is refused; another opens 300 connections, sends half a request on
+each, and replaces those that are ended, while honest requests are timed.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.machine import Row, report
+from benchmarks.schema import running
+from benchmarks.serving import SHOP, item_ids, random_lists
+from recommender.publishing.embedded import server_binary
+from recommender.publishing.publisher import Publisher
+
+DESCRIPTORS, HALF_SENT, HONEST = 256, 300, 100
+BATCHES = 20
+HALF = b"POST /v1/acme/related HTTP/1.1\r\nhost: shop\r\ncontent-length: 99\r\n\r\n{"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Hostile clients of recommender serve.")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with running(shutil.which("redis-server") or str(server_binary())) as store:
+        ids, lists = item_ids(1_000), random_lists(1_000, 0)
+        Publisher(store, SHOP, grace_s=0.0).publish(ids, [lists], lists_key="0", recipe_digest="0")
+        url = f"unix://{store.connection_pool.connection_kwargs['path']}"
+        with TemporaryDirectory() as folder, _serving(url, Path(folder)) as (port, process, log):
+            rows = batches(port, process, ids.ids) + half_sent(port)
+            sys.stderr.write(log.read_text()[-1500:])
+            rows.append(Row("log", log.stat().st_size / 1000, "kB"))
+    report(rows, as_json=options.json)
+
+
+@contextmanager
+def _serving(url: str, folder: Path) -> Iterator[tuple[int, int, Path]]:
+    config, log = folder / "recommender.toml", folder / "log"
+    config.write_text(f'shop = "{SHOP}"\n[store]\nurl = "{url}"\n')
+    command = [
+        sys.executable,
+        "-m",
+        "recommender.cli",
+        "serve",
+        "--port",
+        "0",
+        "--config",
+        str(config),
+    ]
+    limits = (DESCRIPTORS, DESCRIPTORS)
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits),
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline().split(":")[2].split("/")[0]), process.pid, log
+        finally:
+            process.terminate()
+
+
+def batches(port: int, process: int, ids: tuple[str, ...]) -> list[Row]:
+    """The largest answers, the largest that a placement can make, and the memory they take."""
+    before = resident_mb(process)
+    _, allowed = ask(port, {"items": ids[:100], "n": 1000})
+    status, large = ask(port, {"items": ids[:100], "placement": "p" * 1_000_000})
+    for _ in range(BATCHES):
+        ask(port, {"items": ids[:100], "placement": "p" * 1_000_000})
+        ask(port, {"items": ids[:100], "n": 1000})
+    return [
+        Row("batch of 100 items, n = 1000: out", allowed / 1e6, "MB"),
+        Row(f"batch with a placement of 1 MB (HTTP {status}): out", large / 1e6, "MB"),
+        Row(f"memory after {2 * BATCHES} such batches", resident_mb(process), "MB", before),
+    ]
+
+
+def ask(port: int, batch: dict[str, object]) -> tuple[int, int]:
+    """Send a batch; the status and the size of the answer."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    client.request("POST", f"/v1/{SHOP}/related", json.dumps(batch))
+    answer = client.getresponse()
+    size = len(answer.read())
+    client.close()
+    return answer.status, size
+
+
+def half_sent(port: int) -> list[Row]:
+    """Honest requests while half-sent ones stay open."""
+    ended = threading.Event()
+    opened = 0
+
+    def attack() -> None:
+        nonlocal opened
+        held: list[socket.socket] = []
+        while not ended.is_set():
+            with suppress(OSError):
+                held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+                held[-1].sendall(HALF)
+                opened += 1
+            if len(held) > HALF_SENT:
+                held.pop(0).close()
+                ended.wait(0.01)
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    until = time.monotonic() + 30
+    while opened < HALF_SENT and time.monotonic() < until:
+        time.sleep(0.01)
+    took: list[float] = []
+    for _ in range(HONEST):
+        began = time.perf_counter()
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with suppress(OSError, http.client.HTTPException):
+            client.request("GET", f"/v1/{SHOP}/items/SKU00001/related")
+            if client.getresponse().status == 200:
+                took.append(1000 * (time.perf_counter() - began))
+        client.close()
+    ended.set()
+    thread.join()
+    return [
+        Row(f"honest requests answered, of {HONEST}", len(took), ""),
+        Row("honest requests, median", float(np.median(took or [np.inf])), "ms"),
+        Row("honest requests, slowest", max(took, default=float("inf")), "ms"),
+    ]
+
+
+def resident_mb(process: int) -> float:
+    """The memory of a process."""
+    pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main()
