@@ -61,6 +61,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),
         "gc": ("maintenance", "Delete artifacts that are no longer needed"),
+        "verify": ("verification", "Find damaged artifacts, and remove them with --repair"),
         "forget-user": ("maintenance", "Exclude all events of some users from now on"),
     },
 }
