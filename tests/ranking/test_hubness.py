@@ -35,6 +35,7 @@ def bounded(lists: Lists, depth: int, most: int, own: list[int] | None = None) -
     return kept
 
 
+@pytest.mark.fault("S17")
 @settings(max_examples=200)
 @given(lists=preferences(), depth=st.integers(1, 6), most=st.integers(1, 6))
 def test_a_subset_in_order_with_no_item_in_too_many_lists(
