@@ -254,7 +254,9 @@ def _change_hidden(
         hidden = Hidden(store, settings.shop)
         changed = change(hidden, ids)
         n_hidden = len(hidden.hidden())
-        unknown = Publisher(store, settings.shop).unknown(list(dict.fromkeys(ids)))
+        unknown = []
+        if change is Hidden.hide:
+            unknown = Publisher(store, settings.shop).unknown(list(dict.fromkeys(ids)))
         save_embedded(settings, store)
     sys.stdout.write(
         f"{changed:,} {done}, {len(set(ids)) - changed:,} unchanged; "
@@ -264,8 +266,8 @@ def _change_hidden(
         named = ", ".join(f"{item!r:.80}" for item in unknown[:SHOWN_UNKNOWN])
         more = f" and {len(unknown) - SHOWN_UNKNOWN:,} more" if len(unknown) > SHOWN_UNKNOWN else ""
         sys.stdout.write(
-            f"Not in the live lists: {named}{more}. Ids are case-sensitive; an id that is hidden "
-            "stays so until recommender unhide, also if the item appears later.\n"
+            f"Not in the live lists: {named}{more}. Ids are case-sensitive; these stay hidden if "
+            "they appear later.\n"
         )
     return 0
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from redis.exceptions import ResponseError
 
@@ -33,7 +34,7 @@ class ControlKeys:
     def repair(self) -> list[str]:
         """Remove keys of another type, and members and numbers that are none; returns the keys."""
         for key in (wrong := self.of_wrong_type()):
-            self._report(key, f"is a {self.store.type(key).decode()}")
+            self._report(key, "has the wrong type")
             self.store.unlink(key)
         return [*wrong, *self._junk_members(), *self._junk_numbers()]
 
@@ -62,9 +63,10 @@ class ControlKeys:
     def _junk_numbers(self) -> list[str]:
         """Remove counters that are no number, and have readers read all hidden items again."""
         keys = (self.keys.seq, self.keys.hidden_version, self.keys.hidden_floor)
-        junk = [key for key in keys if not is_number(self.store.get(key) or b"0")]
+        found = {key: cast("bytes | None", self.store.get(key)) for key in keys}
+        junk = [key for key, value in found.items() if not is_number(value or b"0")]
         for key in junk:
-            self._report(key, f"is {self.store.get(key)!r:.40}")
+            self._report(key, f"is {found[key]!r:.40}")
             self.store.unlink(key)
         return junk
 

@@ -121,10 +121,10 @@ def test_a_damaged_record_of_the_live_run_is_replaced(
 ) -> None:
     (record,) = (artifacts(live) / "runs").iterdir()
     HARMS[harm](record)
-    assert "Nothing changed" not in said(["reindex", *where], capsys)
-    if harm != "delete":
+    if harm in {"flip", "cut"}:  # what the error of another command tells
         assert "verify --repair" in failed_of(["gc", *where], capsys)
         said(["verify", "--repair", *where], capsys)
+    assert "Nothing changed" not in said(["reindex", *where], capsys)
     said(["gc", *where], capsys)
     assert "Nothing changed" in said(["reindex", *where], capsys)
 
