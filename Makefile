@@ -9,11 +9,12 @@ PEERS_ARGS ?= --config config/examples/online_retail.toml
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test test-long peers clean
+.PHONY: help env demo lint test faults test-long peers clean
 
 help:
 	@echo "make demo       build the environment, publish a small grocery shop and show its lists"
 	@echo "make test       ruff, mypy, import-linter and pytest"
+	@echo "make faults     run all tests of the fault matrix and write docs/faults.md"
 	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
 	@echo "make peers      judge RecTools, LensKit and SASRec beside the recipe, in $(PEERS)"
 	@echo "make env        the environment alone, in $(VENV)"
@@ -39,6 +40,12 @@ lint: $(READY)
 test: lint
 	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadfile --ignore tests/workers
 	$(BIN)/pytest -m "not long" tests/workers
+
+faults: $(READY)
+	rm -f build/faults.json
+	mkdir -p build
+	$(BIN)/pytest -m fault --faults build/faults.json
+	$(BIN)/python -m tests.support.fault_report build/faults.json
 
 test-long: $(READY)
 	$(BIN)/pytest -m long

@@ -5,6 +5,8 @@ RecommenderError
 │   └── MissingExtra    a part that is not installed
 ├── DataError           a file, a row, a column
 ├── ArtifactError       a stored stage output that is missing or does not verify
+│   ├── DamagedArtifact one whose bytes are not those that were written
+│   └── WrongSignature  one that is damaged, or that was signed with another key
 ├── GateHeld            a result that may not go live by itself
 ├── StoreUnavailable    Redis, or the embedded store
 └── ProviderFailed      a text API that fails, or costs more than it may
@@ -56,6 +58,14 @@ class ArtifactError(RecommenderError):
     """A stored stage output is missing, was changed or has another format."""
 
     exit_code = 5
+
+
+class DamagedArtifact(ArtifactError):
+    """A stored stage output, or a record, that is damaged and can only be made again."""
+
+
+class WrongSignature(ArtifactError):
+    """A manifest, record or entry that is damaged, or that was signed with another key."""
 
 
 class GateHeld(RecommenderError):

@@ -38,6 +38,7 @@ from recommender.build.list_steps import (
     rule_set_step,
     temporal_split,
 )
+from recommender.build.repair import absent, complete_all, discard_damaged, is_recorded
 from recommender.build.steps import (
     Events,
     PlacementInputs,
@@ -156,7 +157,7 @@ def reindex(
     run = begin(job, publisher)
     try:
         run, planned = laid_out(job, run)
-        complete(planned.goal, job.stopwatch)
+        complete_all(planned.goal, job.stopwatch)
         run = measured(job, run, judge if gates.ndcg_drop_max else None)
         if not force:
             run = gated(job.artifacts, run, gates, publisher.live())
@@ -196,6 +197,8 @@ def begin(job: Job, publisher: Publisher) -> Run:
 def laid_out(job: Job, run: Run) -> tuple[Run, Plan]:
     """Read the files, and record what the build will be made of, before any of it is made."""
     planned = read_and_planned(job)
+    if discard_damaged(planned.goal):
+        planned = read_and_planned(job)
     run = run.save(job.artifacts, artifacts=planned.artifacts(), build=planned.goal.key)
     return run, planned
 
@@ -265,10 +268,20 @@ def content_embeddings(job: Job, read: Artifact) -> dict[str, Embeddings]:
 # Records
 
 
+def is_live(planned: Plan, live: Generation | None) -> bool:
+    """Whether a plan ends in the live build, and all that it is made of is whole and recorded.
+
+    What is damaged is discarded.
+    """
+    if live is None or not planned.makes(live.lists_key) or discard_damaged(planned.goal):
+        return False
+    return is_recorded(planned.goal.artifacts, live.id) and not absent(planned.goal)
+
+
 def _unchanged(job: Job, publisher: Publisher) -> Outcome | None:
     """The live generation, where the job's build is what it was published from."""
     planned, live = plan(job), publisher.live()
-    if live is None or not planned.makes(live.lists_key):
+    if live is None or not is_live(planned, live):
         return None
     report = planned.read.artifact().summary["report"]
     for step in steps_of(planned.goal):

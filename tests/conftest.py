@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.support.stores"]
+pytest_plugins = ["tests.support.fault_report", "tests.support.stores"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from recommender import errors
 from recommender.cli.main import EPILOG
-from recommender.errors import EXTRAS, ConfigError, MissingExtra, RecommenderError
+from recommender.errors import EXTRAS, RecommenderError
 from tests.support.repository import REPOSITORY
 
 MODULES = {
@@ -20,17 +20,21 @@ MODULES = {
 """Modules whose distribution has another name."""
 
 
+def ours(kind: type[RecommenderError]) -> bool:
+    return kind.__module__ == errors.__name__
+
+
 def kinds(base: type[RecommenderError]) -> Iterator[type[RecommenderError]]:
     for kind in base.__subclasses__():
-        if kind.__module__ == errors.__name__:
+        if ours(kind):
             yield kind
             yield from kinds(kind)
 
 
 def test_each_kind_has_an_exit_code_that_the_help_names() -> None:
-    codes = {kind: kind.exit_code for kind in kinds(RecommenderError) if kind is not MissingExtra}
+    codes = {kind: kind.exit_code for kind in RecommenderError.__subclasses__() if ours(kind)}
     assert len(set(codes.values())) == len(codes)
-    assert MissingExtra.exit_code == ConfigError.exit_code
+    assert {kind.exit_code for kind in kinds(RecommenderError)} == set(codes.values())
     shown = {int(code) for code in re.findall(r"\b\d\b", EPILOG)}
     assert shown == {0, RecommenderError.exit_code, 2, *codes.values()}
 

@@ -1,82 +1,21 @@
-"""Which faults and threats are shown by a test: rows of the matrix that a release must hold.
+"""The fault matrix: every mark names a row, every row has a test or says why not, and runs report.
 
-A test names its rows by `@pytest.mark.fault(9, "S2")`. Numbers are faults, S numbers are threats.
+Outcomes are collected by `tests/support/fault_report.py`; `make faults` runs all marked tests and
+fails where a row was not shown.
 """
 
 import ast
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROWS: dict[int | str, str] = {
-    1: "a pool child is killed",
-    2: "a whole worker is killed",
-    3: "a process is asked to end",
-    4: "a step that takes too much memory, each time",
-    5: "Redis killed in the middle of a publish, restarted with its log",
-    6: "Redis restarted with nothing",
-    7: "Redis emptied by somebody",
-    8: "the broker dies and its queue is lost",
-    9: "memory runs out in the middle of a publish",
-    10: "memory is too little from the start",
-    11: "Redis forgets keys to make room",
-    12: "lists of what is live are gone",
-    13: "the disk of artifacts is full",
-    14: "Redis cannot write to its disk",
-    15: "a write is torn",
-    16: "a generation is half written",
-    17: "a bit of an artifact flips",
-    18: "a file of an artifact is cut",
-    19: "Redis is slow",
-    20: "Redis accepts and never answers",
-    21: "a reply is cut off",
-    22: "the connection is refused",
-    23: "a name is not resolved, or to many addresses",
-    24: "asyncio cancels a question",
-    25: "a process forks after it connected",
-    26: "a fork after a heavy library was loaded",
-    27: "the clock jumps",
-    28: "two reindexes at once, one paused past its lease",
-    29: "two beats",
-    30: "a task is delivered several times",
-    31: "a forged message",
-    35: "no items",
-    36: "one item",
-    37: "all items the same",
-    38: "no interactions, or one giant customer",
-    39: "a catalogue that shrank",
-    40: "one id twice",
-    41: "hostile ids",
-    42: "an absurd number of items",
-    45: "an older reader, a newer schema",
-    46: "a newer reader, an older schema",
-    48: "another text model or dimension, between runs and amid one",
-    49: "a text API that is busy, broken or hangs",
-    50: "a text API that answers nonsense, or leads elsewhere",
-    51: "a replica takes over in the middle of a publish",
-    52: "the pointer can be read, a list cannot",
-    53: "a swap under load",
-    54: "a rollback, under load and at full memory",
-    55: "the collector and a reader that was paused",
-    56: "files, threads, memory after many publishes",
-    57: "a password is wrong or changed, a certificate expired",
-    59: "an object store is busy, slow, or lists late",
-    "S2": "an id from a URL becomes a key",
-    "S3": "a flood of random ids",
-    "S4": "a huge number of entries or seeds",
-    "S5": "Redis open to strangers",
-    "S6": "faults of the server's script engine",
-    "S7": "a pickle in a message",
-    "S8": "arguments of a task that lead elsewhere",
-    "S9": "a model folder that runs code",
-    "S10": "an array or manifest that was forged",
-    "S11": "a manifest that leads outside",
-    "S13": "a text API as a way into the network",
-    "S14": "secrets in logs",
-    "S15": "who the customers are",
-    "S18": "a storm of connections to a server that is down",
-    "S19": "an item that must not be shown",
-    "S21": "one shop reads another's lists",
-}
+import pytest
+
+from tests.support.fault_report import main, outcome_of, page
+from tests.support.fault_rows import ROWS, Row
+from tests.support.repository import REPOSITORY
 
 
 def marked() -> Iterator[int | str]:
@@ -86,5 +25,82 @@ def marked() -> Iterator[int | str]:
                 yield from (ast.literal_eval(row) for row in node.args)
 
 
-def test_every_row_has_a_test_and_every_mark_a_row() -> None:
-    assert set(marked()) == set(ROWS)
+def test_every_row_has_a_test_or_a_reason_and_every_mark_a_row() -> None:
+    assert set(marked()) == {name for name, row in ROWS.items() if not row.uncovered}
+
+
+def test_rows_of_the_guide_are_all_there() -> None:
+    assert {*range(1, 61), *(f"S{number}" for number in range(1, 23))} <= set(ROWS)
+
+
+CASES = """
+import pytest
+
+@pytest.mark.fault(1)
+@pytest.mark.parametrize("n", [0, 1])
+def test_one(n): assert n == 0
+
+@pytest.mark.fault(2, "S1")
+def test_two(): pass
+
+@pytest.mark.fault(3)
+def test_three(): pytest.skip("no server")
+
+@pytest.fixture
+def broken(): raise OSError("no")
+
+@pytest.mark.fault(4)
+def test_four(broken): pass
+"""
+
+
+def test_a_run_reports_what_its_tests_did(tmp_path: Path) -> None:
+    (tmp_path / "test_cases.py").write_text(CASES)
+    report = tmp_path / "faults.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.fault_report"]
+    command += ["-p", "no:cacheprovider", "-c", str(REPOSITORY / "pyproject.toml")]
+    command += [f"--rootdir={tmp_path}", f"--faults={report}", str(tmp_path / "test_cases.py")]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert json.loads(report.read_text())["rows"] == {
+        "1": {"test_cases.py::test_one": "failed"},
+        "2": {"test_cases.py::test_two": "passed"},
+        "3": {"test_cases.py::test_three": "skipped: no server"},
+        "4": {"test_cases.py::test_four": "failed"},
+        "S1": {"test_cases.py::test_two": "passed"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("tests", "outcome"),
+    [
+        ({}, "not run"),
+        ({"a": "skipped: why"}, "not run"),
+        ({"a": "skipped: why", "b": "passed"}, "passed"),
+        ({"a": "failed", "b": "passed"}, "failed"),
+    ],
+)
+def test_a_row_is_shown_by_a_test_that_ran(tests: dict[str, str], outcome: str) -> None:
+    assert outcome_of(Row("fault", "promise"), tests) == outcome
+    assert outcome_of(Row("fault", "promise", "why"), tests) == "not covered: why"
+
+
+def test_a_page_of_a_run_that_shows_too_little_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, written = tmp_path / "faults.json", tmp_path / "faults.md"
+    rows = {str(name): {"t::a": "passed"} for name, row in ROWS.items() if not row.uncovered}
+    report.write_text(json.dumps({"date": "2026-01-02", "rows": rows}))
+    assert main([str(report), "--page", str(written)]) == 0
+    assert "| 9 | " in written.read_text()
+    rows["9"] = {"t::a": "failed"}
+    del rows["S2"]
+    report.write_text(json.dumps({"date": "2026-01-02", "rows": rows}))
+    assert main([str(report), "--page", str(written)]) == 1
+    assert capsys.readouterr().err == "row 9: failed\nrow S2: not run\n"
+
+
+def test_each_line_of_the_page_is_a_row() -> None:
+    lines = page("2026-01-02", {}).splitlines()
+    assert len([line for line in lines if line.startswith("| ")]) == 2 + len(ROWS)
+    assert "2026-01-02" in "".join(lines[:6])

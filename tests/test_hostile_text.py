@@ -68,6 +68,7 @@ def good_vectors(config: Path) -> np.ndarray:
     return np.asarray(text.columns("matrix")["matrix"])[rows]
 
 
+@pytest.mark.fault(32, "S1")
 def test_poison_changes_nobody_elses_vectors(tmp_path: Path) -> None:
     poisoned = GOOD | {f"poison-{number}": text for number, text in enumerate(POISON)}
     clean = good_vectors(write_catalogue(tmp_path / "clean", GOOD))
@@ -75,6 +76,7 @@ def test_poison_changes_nobody_elses_vectors(tmp_path: Path) -> None:
     assert (clean == beside).all()
 
 
+@pytest.mark.fault(32, "S1")
 def test_poisoned_catalogue_is_published(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +91,7 @@ def test_poisoned_catalogue_is_published(
     assert "\0" not in shown
 
 
+@pytest.mark.fault("S1")
 def test_documents_of_poison_are_short_and_plain(tmp_path: Path) -> None:
     poisoned = {f"poison-{number}": text for number, text in enumerate(POISON)}
     config = write_catalogue(tmp_path / "shop", GOOD | poisoned)

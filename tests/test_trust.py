@@ -99,6 +99,7 @@ def test_pairs_of_few_users_do_not_count(drawn: Drawn, users_min: int) -> None:
     assert guarded.rates(EVERY).toarray() == pytest.approx(expected)
 
 
+@pytest.mark.fault("S16")
 def test_thousands_of_baskets_of_one_user_are_one_word() -> None:
     honest = [(user, {0, 1}) for user in range(3)]
     attacked = shop(honest + [(3, {0, 5})] * 2_000)
@@ -138,6 +139,7 @@ def test_a_recipe_that_trusts_everyone_is_the_recipe_it_was(tmp_path: Path) -> N
         load(config, ["recipe.trust.user_basket=1"])
 
 
+@pytest.mark.fault("S16")
 def test_one_customer_does_not_buy_an_item_a_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

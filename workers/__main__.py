@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 
 from recommender.artifacts.runs import Run
 from recommender.cli.arguments import Parser
+from recommender.core.redaction import guarded
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
 from recommender.serving.connection import redacted
 from recommender.settings.loading import CONFIG_VARIABLE, find_file, find_files, load
@@ -20,6 +21,11 @@ EXIT_CODES = {"published": 0, "held": 6, "running": 0}
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; errors go to stderr in one line. Returns the exit code."""
+    with guarded():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.config:

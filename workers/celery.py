@@ -5,6 +5,7 @@ settings of the app are first needed. A message is acknowledged when its task en
 delivers it twice, the second worker finds the lease of the first.
 """
 
+import logging
 import ssl
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +17,16 @@ from typing import Any, NoReturn
 
 import billiard.pool
 from celery import Celery
-from celery.signals import celeryd_init, worker_shutting_down
+from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
+    celeryd_init,
+    worker_shutting_down,
+)
 from kombu.entity import Queue
 
 from recommender.build.steps import Work
+from recommender.core.redaction import RedactingFormatter
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store, redacted
@@ -189,6 +196,11 @@ def _check_start(*, instance: Any, **_: object) -> None:  # noqa: ANN401
         _exit(error)
 
 
+def _redact(logger: logging.Logger, **_: object) -> None:
+    for handler in logger.handlers:
+        handler.setFormatter(RedactingFormatter(handler.formatter))
+
+
 def _on_shutdown(**_: object) -> None:
     request_shutdown()
 
@@ -208,4 +220,6 @@ billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = round(
 app = Celery("workers", include=["workers.tasks"])
 app.add_defaults(_configuration)
 celeryd_init.connect(_check_start)
+after_setup_logger.connect(_redact)
+after_setup_task_logger.connect(_redact)
 worker_shutting_down.connect(_on_shutdown)

@@ -19,6 +19,7 @@ from recommender.build import steps
 from recommender.build.contents import BUILD, find_build, placements
 from recommender.build.gates import Gates, golden_pairs
 from recommender.build.job import Job, pinned, resumed
+from recommender.build.repair import ready_again
 from recommender.build.steps import Step, Task, Work
 from recommender.errors import ConfigError, DataError, RecommenderError
 from recommender.publishing.publication import Publication
@@ -32,6 +33,8 @@ READ = Task("read", 0)
 GATE = Task("gate", 0)
 ACTIVATE = Task("activate", 0)
 STAGE = "stage."
+INCOMPLETE = "incomplete"
+"""Marks a run that also makes what only explains its build, as far as that is missing."""
 OPEN_GATES = Gates(
     items_share_min=0,
     events_share_min=0,
@@ -104,7 +107,7 @@ class RunPlanner:
         keys = step.keys()
         if keys is None or task.shard >= len(keys):
             return keys is not None
-        return self.store.find(step.folder, keys[task.shard]) is not None
+        return self.store.is_done(step.folder, keys[task.shard])
 
     def work_of(self, task: Task) -> Work:
         """The kind of worker that a task is for."""
@@ -171,7 +174,8 @@ class RunPlanner:
         if live is not None and live.id == number:
             return [ACTIVATE]
         if not begun and not self.leases.marked("publishing"):
-            return [GATE]
+            again = self.leases.marked(INCOMPLETE) and ready_again(self.goal)
+            return again or [GATE]
         if not begun or holder != self.publication.owner.encode():
             raise PublicationLost(f"run {self.run.id}: its publication was interrupted")
         build, staged = find_build(self.store, self.run.build), self.leases.records("staged")
@@ -236,7 +240,7 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
     golden_pairs(settings.gates.golden)
     job = pinned(settings.job())
     planned, live = pipeline.plan(job), publisher.live()
-    if not force and live and planned.makes(live.lists_key):
+    if not force and pipeline.is_live(planned, live):
         return None
     run = pipeline.begin(job, publisher)
     ShardLeases(publisher, run.number).begin()

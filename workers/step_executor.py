@@ -15,6 +15,7 @@ from recommender.artifacts.runs import require_run
 from recommender.build import steps
 from recommender.build.contents import find_build, part_of_lists, read_ids, related_lists
 from recommender.build.gates import gated
+from recommender.build.repair import absent
 from recommender.build.steps import Task
 from recommender.errors import (
     ConfigError,
@@ -213,7 +214,9 @@ def _given_up(planner: RunPlanner, task: Task) -> str:
 def _perform(planner: RunPlanner, task: Task) -> None:
     """Do one task. Raises: GateHeld, StoreUnavailable and whatever the step raises."""
     if task == run_planner.READ:
-        pipeline.laid_out(planner.job, planner.run)
+        _, planned = pipeline.laid_out(planner.job, planner.run)
+        if absent(planned.goal):
+            planner.leases.mark(run_planner.INCOMPLETE)
     elif task == run_planner.GATE:
         _gate(planner)
     elif task == run_planner.ACTIVATE:

@@ -31,7 +31,10 @@ LONGEST_BODY = 4096
 SHOWN = 80
 """Characters of a refused body that the log may show."""
 MAX_RETRIES = 3
-FARTHEST_ETA = timedelta(days=365)
+FARTHEST_ETA = timedelta(minutes=15)
+"""Above the longest lease and pause of a retry: a worker keeps a message in memory until its ETA,
+beyond its prefetch limit."""
+OLDEST_ETA = timedelta(days=365)
 TASK_PREFIX = "workers."
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNUSED = ("compression", "expires", "group", "shadow", "stamped_headers", "stamps")
@@ -184,7 +187,7 @@ def _eta_fault(eta: object) -> str | None:
         distance = datetime.fromisoformat(str(eta)) - datetime.now(UTC)
     except (ValueError, TypeError, OverflowError):
         return f"eta {eta!r:.40}"
-    return f"eta {eta!r:.40}" if abs(distance) > FARTHEST_ETA else None
+    return None if -OLDEST_ETA <= distance <= FARTHEST_ETA else f"eta {eta!r:.40}"
 
 
 def _body_fault(message: Message, task: Any) -> str | None:  # noqa: ANN401

@@ -5,6 +5,7 @@ created last, only where there is none yet, if the store has conditional writes.
 checked by name, never by a listing.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -15,7 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from recommender.artifacts.signing import REPAIR
 from recommender.artifacts.storage import (
+    CHANGED,
     MANIFEST,
     TEMPORARY,
     Fill,
@@ -26,7 +29,7 @@ from recommender.artifacts.storage import (
     writing,
 )
 from recommender.core import failpoints
-from recommender.errors import ArtifactError, MissingExtra
+from recommender.errors import ArtifactError, DamagedArtifact, MissingExtra
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ObjectStorage:
             except FileNotFoundError:
                 return None
         if len(content) > limit:
-            raise ArtifactError(f"{self.url}/{path} is too large; remove its folder")
+            raise DamagedArtifact(f"{self.url}/{path} is too large; {REPAIR}")
         return content
 
     def file(self, path: str, size: int, sha256: str) -> Path:
@@ -63,13 +66,30 @@ class ObjectStorage:
                 try:
                     system.get_file(_named(place, sha256), str(staged))
                 except FileNotFoundError as error:
-                    raise damaged(f"{self.url}/{path}", path, "is missing") from error
+                    raise damaged(f"{self.url}/{path}", "is missing") from error
             if not holds(staged, size, sha256):
-                raise damaged(f"{self.url}/{path}", path, "was changed or cut")
+                raise damaged(f"{self.url}/{path}", CHANGED)
             staged.replace(kept)
         finally:
             staged.unlink(missing_ok=True)
         return kept
+
+    def fault(self, path: str, size: int, sha256: str, *, digests: bool) -> str:
+        """What is wrong with the object of a file, "" for nothing.
+
+        For `digests` it is downloaded, and not kept; without, only its size is asked for.
+        """
+        with self._at(path) as (system, place):
+            try:
+                if int(system.info(_named(place, sha256))["size"]) != size:
+                    return CHANGED
+                if not digests:
+                    return ""
+                with system.open(_named(place, sha256), "rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            except FileNotFoundError:
+                return "is missing"
+        return "" if found == sha256 else CHANGED
 
     def write(self, folder: str, fill: Fill) -> None:
         """Put the files, then create the manifest; leftovers of a killed writer are overwritten."""

@@ -4,19 +4,28 @@ A folder is written whole or not at all, its files first and its manifest last. 
 that is the rename of a synced folder.
 """
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from recommender.artifacts.signing import REPAIR
 from recommender.core import failpoints
-from recommender.errors import ArtifactError
+from recommender.core.arrays import Columns
+from recommender.errors import ArtifactError, DamagedArtifact
 
 MANIFEST = "manifest.json"
+NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
+CHANGED = "was changed or cut"
 TEMPORARY = ".tmp-"
 
 Fill = Callable[[Path], bytes]
@@ -37,7 +46,7 @@ class LocalStorage:
         place = self.root / path
         try:
             if place.is_symlink() or (place.exists() and place.stat().st_size > limit):
-                raise ArtifactError(f"{place} is a link or too large; remove its folder")
+                raise DamagedArtifact(f"{place} is a link or too large; {REPAIR}")
             return place.read_bytes()
         except FileNotFoundError:
             return None
@@ -46,12 +55,19 @@ class LocalStorage:
 
     def file(self, path: str, size: int, sha256: str) -> Path:
         """The file itself, once its size and checksum hold."""
+        if fault := self.fault(path, size, sha256, digests=True):
+            raise damaged(self.root / path, fault)
+        return self.root / path
+
+    def fault(self, path: str, size: int, sha256: str, *, digests: bool) -> str:
+        """What is wrong with a file, "" for nothing; without `digests` only its size is checked."""
         place = self.root / path
         if place.is_symlink() or not place.is_file():
-            raise damaged(place, path, "is missing or a link")
-        if not holds(place, size, sha256):
-            raise damaged(place, path, "was changed or cut")
-        return place
+            return "is missing or a link"
+        try:
+            return "" if holds(place, size, sha256 if digests else "") else CHANGED
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
 
     def write(self, folder: str, fill: Fill) -> None:
         """Write a folder whole or not at all; a complete folder stays as it is."""
@@ -67,9 +83,13 @@ class LocalStorage:
                 failpoints.hit("artifact.before_rename")
                 try:
                     staging.rename(place)
-                except OSError:
-                    if not (place / MANIFEST).exists():
+                except OSError as error:
+                    if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                         raise
+                    if not (place / MANIFEST).exists():
+                        # Its removal was cut off behind the manifest, which goes first.
+                        shutil.rmtree(place)
+                        staging.rename(place)
                 _sync(place.parent)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -121,6 +141,23 @@ class LocalStorage:
             staged.unlink(missing_ok=True)
 
 
+def save_columns(folder: Path, columns: Columns) -> dict[str, dict[str, Any]]:
+    """Write columns as .npy files below a folder; returns sizes and checksums by file name."""
+    files = {}
+    for column, array in columns.items():
+        name = f"{column}.npy"
+        if not NAME.fullmatch(name):
+            raise ArtifactError(f"artifact column {column!r}: use a-z, 0-9, '.', '_' and '-'")
+        failpoints.hit("artifact.write")
+        path = folder / name
+        with path.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        files[name] = {"size": path.stat().st_size, "sha256": digest(path)}
+    return files
+
+
 def digest(path: Path) -> str:
     """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
@@ -128,14 +165,13 @@ def digest(path: Path) -> str:
 
 
 def holds(path: Path, size: int, sha256: str) -> bool:
-    """Whether a file has a size and a checksum."""
-    return path.stat().st_size == size and digest(path) == sha256
+    """Whether a file has a size and, unless it is "", a checksum."""
+    return path.stat().st_size == size and (not sha256 or digest(path) == sha256)
 
 
-def damaged(file: Path | str, path: str, fault: str) -> ArtifactError:
+def damaged(file: Path | str, fault: str) -> DamagedArtifact:
     """The error of a file, with what to do about it."""
-    folder = path.rpartition("/")[0]
-    return ArtifactError(f"artifact file {file} {fault}; remove the folder {folder} and run again")
+    return DamagedArtifact(f"artifact file {file} {fault}; {REPAIR}")
 
 
 def temporary(folder: Path) -> Path:
@@ -152,7 +188,8 @@ def writing(place: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        # numpy has no error number where a disk takes only a part of an array.
+        reason = error.strerror or "the disk took only a part of it; make room and run again"
         raise ArtifactError(f"cannot write {place}: {reason}") from error
 
 

@@ -8,13 +8,12 @@ nothing is unpickled. With a signing key, manifests and run records of other wri
 """
 
 import hashlib
-import hmac
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -23,20 +22,21 @@ from typing import Any
 import numpy as np
 
 from recommender.artifacts.object_storage import ObjectStorage
-from recommender.artifacts.storage import MANIFEST, LocalStorage, digest
-from recommender.core import failpoints
+from recommender.artifacts.signing import REPAIR, Signing
+from recommender.artifacts.storage import MANIFEST, NAME, LocalStorage, save_columns
 from recommender.core.arrays import Columns
-from recommender.errors import ArtifactError
+from recommender.errors import ArtifactError, DamagedArtifact, WrongSignature
 
 FORMAT = 2
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 RUNS = "runs"
+LEDGERS = "ledgers"
+RECENT = 5
 AT_ONCE = 2
 Storage = LocalStorage | ObjectStorage
 _HEADERS = Lock()
 """numpy reads headers by `ast.literal_eval`, of which CPython 3.11 counts the depth of all threads
 in one number: a SystemError where garbage collection lets another thread in (see gh-106905)."""
-_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,199}")
 _RUN_ID = re.compile(r"[a-z0-9_-]{1,40}\.[0-9]{1,20}")
 _RUN_FILE = re.compile(r"[a-z0-9_-]{1,40}\.([0-9]{1,20})\.json")
 
@@ -75,6 +75,18 @@ class Artifact:
             loaded = dict(zip(files, pool.map(self._load, files), strict=True))
         return {name.removesuffix(".npy"): array for name, array in loaded.items()}
 
+    def fault(self, *, digests: bool) -> str:
+        """The first file that is not as the manifest has it, and why; "" where all are.
+
+        Without `digests` only sizes are compared.
+        """
+        for name, expected in self.files.items():
+            size, sha256 = int(expected["size"]), str(expected["sha256"])
+            path = f"{self.path}/{name}"
+            if fault := self.storage.fault(path, size, sha256, digests=digests):
+                return f"{path} {fault}"
+        return ""
+
     def _load(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         if name not in self.files:
             raise ArtifactError(f"artifact {self.path}: no file {name} in its manifest")
@@ -102,29 +114,55 @@ class ArtifactStore:
     cache: Path = field(default_factory=lambda: Path(tempfile.gettempdir(), "recommender-cache"))
     signing_key: bytes = field(default=b"", repr=False)
     storage: Storage = field(init=False, repr=False, compare=False)
+    signing: Signing = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "storage", _storage_at(str(self.root), self.cache))
+        object.__setattr__(self, "signing", Signing(self.signing_key))
 
     def find(self, step: str, key: str) -> Artifact | None:
         """The artifact of a key, or None where there is no complete one.
 
-        Raises: ArtifactError where its manifest is not one, is not signed as it should be, or
-        names a file outside of its folder.
+        Raises: DamagedArtifact where its manifest is not one, or names a file outside of its
+        folder; WrongSignature.
         """
         folder = self.folder(step, key)
         path = f"{folder}/{MANIFEST}"
         content = self.storage.read(path, MAX_MANIFEST_BYTES)
         if content is None:
             return None
-        manifest = self._verified(path, content)
+        manifest = self.signing.verified(path, content)
         if manifest.get("format") != FORMAT or manifest.get("key") != key:
-            raise ArtifactError(f"{path} has another format or key; remove its folder")
+            raise DamagedArtifact(f"{path} has another format or key; {REPAIR}")
         files = manifest["files"]
-        for name in files:
-            if not _NAME.fullmatch(name):
-                raise ArtifactError(f"{path} names a file {name!r:.80}; remove its folder")
+        if strays := [name for name in files if not NAME.fullmatch(name)]:
+            raise DamagedArtifact(f"{path} names a file {strays[0]!r:.80}; {REPAIR}")
         return Artifact(self.storage, folder, key, manifest["summary"], files)
+
+    def fault(self, step: str, key: str, *, digests: bool) -> str | None:
+        """Why an artifact does not count as done: None where there is none, "" where it is whole.
+
+        Without `digests`, only the sizes of its files are compared. Raises: WrongSignature where
+        that of no recent run record holds either, so that the key is to blame.
+        """
+        try:
+            artifact = self.find(step, key)
+        except DamagedArtifact as error:
+            return str(error)
+        except WrongSignature as error:
+            if not self.key_holds():
+                raise
+            return str(error)
+        return None if artifact is None else artifact.fault(digests=digests)
+
+    def is_done(self, step: str, key: str) -> bool:
+        """Whether there is an artifact whose files have their sizes.
+
+        Objects behind a URL are put whole, and are not asked for: that is a request for each.
+        """
+        if isinstance(self.storage, LocalStorage):
+            return self.fault(step, key, digests=False) == ""
+        return self.find(step, key) is not None
 
     def require(self, step: str, key: str) -> Artifact:
         """The artifact of a key. Raises: ArtifactError where there is none."""
@@ -137,16 +175,18 @@ class ArtifactStore:
         return artifact
 
     def write(self, step: str, key: str, columns: Columns, summary: Mapping[str, Any]) -> Artifact:
-        """Write an artifact whole, or not at all; where the key exists already, that one stays.
+        """Write an artifact whole, or not at all; a whole one that is there already stays.
 
         Raises: ArtifactError where the disk refuses, naming the path.
         """
         folder = self.folder(step, key)
+        if self.fault(step, key, digests=True):
+            self.discard(step, key)
 
         def fill(staging: Path) -> bytes:
             content = {"format": FORMAT, "key": key, "summary": summary}
-            files = _written(staging, columns)
-            return self._signed(f"{folder}/{MANIFEST}", content | {"files": files}, indent=1)
+            files = save_columns(staging, columns)
+            return self.signing.signed(f"{folder}/{MANIFEST}", content | {"files": files}, indent=1)
 
         self.storage.write(folder, fill)
         written = self.find(step, key)
@@ -161,24 +201,32 @@ class ArtifactStore:
     def record_run(self, run_id: str, record: Mapping[str, Any]) -> None:
         """Write `runs/<run id>.json`: what a run was and did. Raises: ArtifactError."""
         path = self._run(run_id)
-        self.storage.replace(path, self._signed(path, record, indent=2))
+        self.storage.replace(path, self.signing.signed(path, record, indent=2))
 
     def begin_run(self, run_id: str, record: Mapping[str, Any]) -> bool:
         """Write the record of a new run; False where that run has one already."""
         path = self._run(run_id)
-        return self.storage.create(path, self._signed(path, record, indent=2))
+        return self.storage.create(path, self.signing.signed(path, record, indent=2))
 
     def run(self, run_id: str) -> Mapping[str, Any] | None:
         """The record of a run, None where there is none. Raises: ArtifactError."""
         path = self._run(run_id)
         content = self.storage.read(path, MAX_MANIFEST_BYTES)
-        return None if content is None else self._verified(path, content)
+        return None if content is None else self.signing.verified(path, content)
 
     def runs(self) -> list[int]:
         """The numbers of the runs that have a record, newest first."""
         names = self.storage.names(f"{self._shop()}/{RUNS}")
         matched = (_RUN_FILE.fullmatch(name) for name in names)
         return sorted((int(match[1]) for match in matched if match), reverse=True)
+
+    def key_holds(self) -> bool:
+        """Whether one of the last run records has the signature of the key set here."""
+        for number in self.runs()[:RECENT]:
+            with suppress(ArtifactError):
+                if self.run(f"{self.shop}.{number}") is not None:
+                    return True
+        return False
 
     def highest_run(self) -> int:
         """The highest fence under which a run was recorded, 0 without any."""
@@ -192,7 +240,11 @@ class ArtifactStore:
         """One entry of an append-only ledger, None behind its end. Raises: ArtifactError."""
         path = self._entry(ledger, number)
         content = self.storage.read(path, MAX_MANIFEST_BYTES)
-        return None if content is None else self._verified(path, content)
+        if content is None:
+            return None
+        folder = path.rpartition("/")[0]
+        remedy = f"restore it from a backup, or remove the folder {folder} and run again"
+        return self.signing.verified(path, content, remedy)
 
     def end(self, ledger: str) -> int:
         """The number of entries of a ledger, found with a logarithmic number of reads."""
@@ -208,11 +260,11 @@ class ArtifactStore:
     def append(self, ledger: str, number: int, entry: Mapping[str, Any]) -> bool:
         """Write entry `number` of a ledger; False where another writer has written that one."""
         path = self._entry(ledger, number)
-        return self.storage.create(path, self._signed(path, entry))
+        return self.storage.create(path, self.signing.signed(path, entry))
 
     def forget_ledger(self, ledger: str) -> None:
         """Remove a ledger that has entries."""
-        self.storage.remove(f"{self._shop()}/ledgers/{ledger}")
+        self.storage.remove(f"{self._shop()}/{LEDGERS}/{ledger}")
 
     def folder(self, step: str, key: str) -> str:
         """The path of an artifact below the root. Raises: ArtifactError for an unfit name."""
@@ -231,37 +283,7 @@ class ArtifactStore:
 
     def _entry(self, ledger: str, number: int) -> str:
         _check_name(ledger)
-        return f"{self._shop()}/ledgers/{ledger}/{number:08d}.json"
-
-    def _signed(self, path: str, content: Mapping[str, Any], indent: int | None = None) -> bytes:
-        signed = {**content, "signature": self._signature(path, content)}
-        text = json.dumps(signed, sort_keys=True, indent=indent, ensure_ascii=False)
-        return f"{text}\n".encode()
-
-    def _verified(self, path: str, content: bytes) -> Mapping[str, Any]:
-        try:
-            found = json.loads(content)
-        except ValueError as error:
-            raise ArtifactError(f"{path} cannot be read ({error}); remove its folder") from error
-        if not isinstance(found, dict):
-            raise ArtifactError(f"{path} is no JSON object; remove its folder")
-        signature = str(found.pop("signature", "")).encode()
-        if not hmac.compare_digest(signature, self._signature(path, found).encode()):
-            reason = (
-                "is not signed with artifacts.signing_key: another writer made or changed it"
-                if self.signing_key
-                else "was changed, or signed with a key that is not set here"
-            )
-            raise ArtifactError(f"{path} {reason}; remove it and run again")
-        return found
-
-    def _signature(self, path: str, content: Mapping[str, Any]) -> str:
-        """HMAC-SHA-256 over the place and the content, so that neither can be exchanged.
-
-        Without a key it is a checksum, which detects a flipped bit but not a forgery.
-        """
-        text = json.dumps([path, content], sort_keys=True, ensure_ascii=True)
-        return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
+        return f"{self._shop()}/{LEDGERS}/{ledger}/{number:08d}.json"
 
 
 def _storage_at(url: str, cache: Path) -> Storage:
@@ -272,22 +294,5 @@ def _storage_at(url: str, cache: Path) -> Storage:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ArtifactError(f"artifact name {name!r:.80}: use a-z, 0-9, '.', '_' and '-'")
-
-
-def _written(staging: Path, columns: Columns) -> dict[str, dict[str, Any]]:
-    """Write the columns below a folder; returns their sizes and checksums by file name."""
-    files = {}
-    for column, array in columns.items():
-        name = f"{column}.npy"
-        if not _NAME.fullmatch(name):
-            raise ArtifactError(f"artifact column {column!r}: use a-z, 0-9, '.', '_' and '-'")
-        failpoints.hit("artifact.write")
-        path = staging / name
-        with path.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        files[name] = {"size": path.stat().st_size, "sha256": digest(path)}
-    return files

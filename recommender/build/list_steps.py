@@ -32,7 +32,7 @@ from recommender.build.steps import (
     neighbours_of,
     steps_of,
 )
-from recommender.build.text_shards import PLAN, SHARD
+from recommender.build.text_shards import PASSING
 from recommender.build.vector_steps import (
     GIVEN_VECTORS,
     resolved,
@@ -236,11 +236,10 @@ class Plan:
 
     def artifacts(self) -> list[list[str]]:
         """Folder and key of everything that the build is made of, but text shards and plans."""
-        passing = {PLAN[0], SHARD[0]}
         return [
             [step.folder, key]
             for step in steps_of(self.goal)
-            if step.folder not in passing
+            if step.folder not in PASSING
             for key in step.keys() or ()
         ]
 

@@ -1,9 +1,9 @@
 """Steps: the stages of a run as a graph, and by what they are to a placement.
 
 A step has one artifact per shard, under keys that are known before its inputs exist, or as soon as
-the step that decides them is done. It is done when all its artifacts exist, and ready when all that
-it needs is done. There is no other state: the artifacts alone show what is left to do. So one
-process and a fleet perform the same steps.
+the step that decides them is done. It is done when all its artifacts exist and their files have
+their sizes, and ready when all that it needs is done. There is no other state: the artifacts alone
+show what is left to do. So one process and a fleet perform the same steps.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,12 +72,12 @@ class Step:
         return cls(artifacts, name, label, folder, needs, lambda: (key,), shards)
 
     def missing(self) -> tuple[int, ...] | None:
-        """The shards without an artifact, None while it is not decided how many there are."""
+        """The shards without a whole artifact, None while it is not decided how many there are."""
         keys = self.keys()
         if keys is None:
             return None
-        found = (self.artifacts.find(self.folder, key) for key in keys)
-        return tuple(shard for shard, artifact in enumerate(found) if artifact is None)
+        done = (self.artifacts.is_done(self.folder, key) for key in keys)
+        return tuple(shard for shard, is_done in enumerate(done) if not is_done)
 
     def parts(self) -> list[Artifact]:
         """The artifacts of all shards. Raises: ArtifactError where one is missing."""

@@ -4,7 +4,7 @@ A shard holds the vectors of some documents, each under the SHA-256 of its text,
 of its own. A ledger per encoder says which shards were ever planned: append-only, one entry per
 plan, read by number. A plan looks up what the ledger's shards hold and lays what is missing out in
 new shards, so that workers can encode them side by side. A shard that was planned and never made,
-or was tidied away, is passed over.
+was tidied away or is damaged is passed over.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ from recommender.errors import ArtifactError
 
 PLAN = ("text-plan", 1)
 SHARD = ("text-shard", 1)
+PASSING = frozenset({PLAN[0], SHARD[0]})
+"""Folders of artifacts that nothing reads once the texts of a build are embedded."""
 SHARD_TEXTS = 4096
 _HASH = "S32"
 
@@ -61,12 +63,11 @@ class Ledger:
         while new and not self.artifacts.append(self.name, at, {"shards": new}):
             at += 1
 
-    def shards(self, end: int) -> Iterator[Artifact]:
-        """Those shards of the first `end` entries that are there."""
+    def shards(self, end: int, *, digests: bool = False) -> Iterator[Artifact]:
+        """Those shards of the first `end` entries that are there, and are whole as far as told."""
         for key in self.keys(end):
-            shard = self.artifacts.find(SHARD[0], key)
-            if shard is not None:
-                yield shard
+            if self.artifacts.fault(SHARD[0], key, digests=digests) == "":
+                yield self.artifacts.require(SHARD[0], key)
 
     def shard_key(self, hashes: Hashes) -> str:
         """The key of the shard of these documents."""
@@ -104,7 +105,7 @@ def planned(
     codes, distinct = text_codes(texts)
     hashes = np.array([hash_of(text) for text in distinct], dtype=_HASH)
     wanted = WantedDocuments(hashes)
-    for shard in ledger.shards(end):
+    for shard in ledger.shards(end, digests=True):
         wanted.taken(shard.columns("hashes")["hashes"])
     missing = np.flatnonzero(wanted.left).astype(np.int32)
     shards = [ledger.shard_key(hashes[missing[block]]) for block in blocks(len(missing), size)]

@@ -106,8 +106,9 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
     )
 
     def shards() -> tuple[str, ...] | None:
-        found = job.artifacts.find(PLAN[0], plan_key)
-        return None if found is None else tuple(found.summary["shards"])
+        if planning.missing():
+            return None
+        return tuple(planning.artifact().summary["shards"])
 
     def encode(wanted: Sequence[int]) -> Iterator[tuple[int, Made]]:
         found, keys = planning.artifact(), shards() or ()

@@ -31,6 +31,7 @@ from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 
 DEADLINE_S = 10.0
+SHOWN_UNKNOWN = 5
 RANKED = [*right("#"), "item", "title", *right("score")]
 
 
@@ -253,11 +254,21 @@ def _change_hidden(
         hidden = Hidden(store, settings.shop)
         changed = change(hidden, ids)
         n_hidden = len(hidden.hidden())
+        unknown = []
+        if change is Hidden.hide:
+            unknown = Publisher(store, settings.shop).unknown(list(dict.fromkeys(ids)))
         save_embedded(settings, store)
     sys.stdout.write(
         f"{changed:,} {done}, {len(set(ids)) - changed:,} unchanged; "
         f"{n_hidden:,} items of shop {settings.shop} are hidden.\n"
     )
+    if unknown:
+        named = ", ".join(f"{item!r:.80}" for item in unknown[:SHOWN_UNKNOWN])
+        more = f" and {len(unknown) - SHOWN_UNKNOWN:,} more" if len(unknown) > SHOWN_UNKNOWN else ""
+        sys.stdout.write(
+            f"Not in the live lists: {named}{more}. Ids are case-sensitive; these stay hidden if "
+            "they appear later.\n"
+        )
     return 0
 
 

@@ -8,15 +8,18 @@ The exit codes are those of `EPILOG`; 130 after SIGINT and 143 after SIGTERM.
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
 from recommender.cli.arguments import Command, Parser
+from recommender.core.redaction import guarded, occupy_closed_descriptors
 from recommender.errors import EXTRAS, RecommenderError
 
 INTERNAL, CONFIGURATION = 1, 3
@@ -59,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),
         "gc": ("maintenance", "Delete artifacts that are no longer needed"),
+        "verify": ("verification", "Find damaged artifacts, and remove them with --repair"),
         "forget-user": ("maintenance", "Exclude all events of some users from now on"),
     },
 }
@@ -75,6 +79,7 @@ class Terminated(KeyboardInterrupt):
 
 def main() -> NoReturn:
     """Run the command of this process and exit with its code."""
+    occupy_closed_descriptors()
     signal.signal(signal.SIGTERM, _terminate)
     raise SystemExit(run(sys.argv[1:]))
 
@@ -85,6 +90,11 @@ def _terminate(*_: object) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit code. An error is one line on stderr."""
+    with guarded():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     try:
         options = build_parser(arguments).parse_args(arguments)
@@ -98,8 +108,9 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         sys.stderr.write("recommender: interrupted; the live lists are unchanged\n")
         return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # of stdout; what is left in its buffer must not fail at the end
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # the outer edge: anything else is a defect, reported in one line
         text = f"internal error: {type(error).__name__}: {error}; run again with --debug"

@@ -24,6 +24,7 @@ from recommender.cli.session import (
     store_url,
 )
 from recommender.cli.terminal import console, right, table
+from recommender.core.redaction import redacted
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.insights.doctor import diagnose
 from recommender.insights.gc import Removal, collect_garbage
@@ -207,7 +208,7 @@ def _say(text: str) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     findings = list(diagnose(settings, connection(settings), measure=options.speed))
-    rows = [(one.verdict, one.what, one.detail) for one in findings]
+    rows = [(one.verdict, one.what, redacted(one.detail)) for one in findings]
     console().print(table(["", "checked", ("found", "wrap")], rows))
     faults = [one.what for one in findings if one.verdict == "fault"]
     if "store" in faults:

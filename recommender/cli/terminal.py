@@ -2,12 +2,12 @@
 
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -26,12 +26,15 @@ from rich.text import Text
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.core.telemetry import Advance
-from recommender.errors import ConfigError
+from recommender.errors import ArtifactError, ConfigError
 
 WIDTH = 100
 EVERY_S = 30
 LONG_STAGE_S = 10
 REFRESHES_PER_S = 2
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""With what a cell begins that a spreadsheet may take for a formula (OWASP, CSV injection)."""
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def console() -> Console:
@@ -114,9 +117,17 @@ def write(option: str, path: Path, text: str) -> None:
 
 
 def write_csv(option: str, path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file that an option names, its columns first. Raises: ConfigError."""
+    """Write a CSV file that an option names, its columns first. Raises: ConfigError.
+
+    A spreadsheet would run text that begins like a formula, so an apostrophe is put before it.
+    """
     with written(option, path), path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
+        csv.writer(file).writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: object) -> object:
+    is_formula = isinstance(cell, str) and cell.startswith(FORMULA) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
 
 
 @contextmanager
@@ -183,9 +194,11 @@ class EarlierRun:
     @classmethod
     def newest(cls, store: ArtifactStore) -> "EarlierRun | None":
         """The newest published run, or None."""
-        for run in map(partial(find_run, store), store.runs()):
-            if run is not None and run.state == "published":
-                return cls(run.id, [(stage["stage"], stage["seconds"]) for stage in run.stages])
+        for number in store.runs():
+            with suppress(ArtifactError):  # a damaged record costs the estimate, not the run
+                run = find_run(store, number)
+                if run is not None and run.state == "published":
+                    return cls(run.id, [(stage["stage"], stage["seconds"]) for stage in run.stages])
         return None
 
 

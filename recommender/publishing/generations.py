@@ -12,6 +12,7 @@ from typing import cast
 
 from recommender.core.generation import Generation, Role
 from recommender.errors import DataError, StoreUnavailable
+from recommender.publishing.control_keys import ControlKeys, is_number
 from recommender.publishing.scripts import NEXT_FENCE, RETIRE, SWAP, Scripts
 from recommender.publishing.servers import StoredLists
 from recommender.serving import codec
@@ -56,7 +57,35 @@ class Generations:
     def numbers(self) -> list[int]:
         """The numbers of all generations that have keys, newest first."""
         members = cast("list[bytes]", self.store.zrevrange(self.keys.generations, 0, -1))
-        return [int(member) for member in members]
+        return [int(member) for member in members if is_number(member)]
+
+    def repair(self) -> None:
+        """Remove what something else wrote into the control keys; what is live stays known."""
+        if self.keys.generations in ControlKeys(self.store, self.keys).repair():
+            kept = _roles(self.previous(), "previous") | _roles(self.live(), "live")
+            if kept:
+                self.store.zadd(self.keys.generations, {str(number): number for number in kept})
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Those of some ids that have no list in any layer of the live pointer."""
+        pointer = self.live()
+        if pointer is None:
+            return list(ids)
+        views = [pointer.live, *([pointer.canary] if pointer.canary else [])]
+        unknown = []
+        for start in range(0, len(ids), self.batch):
+            names = {
+                item: [
+                    self.keys.related_list(layer, placement, item)
+                    for view in views
+                    for layer in view.layers
+                    for placement in view.placements
+                ]
+                for item in ids[start : start + self.batch]
+            }
+            there = StoredLists(self.store).existing([*chain(*names.values())])
+            unknown += [item for item, keys in names.items() if there.isdisjoint(keys)]
+        return unknown
 
     def all(self) -> list[Generation]:
         """All generations that are described, newest first, with their roles."""

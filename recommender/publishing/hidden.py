@@ -1,13 +1,14 @@
 """Items that must not be shown now: readers notice a change within about a second."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import cast
 
 from recommender.core import item_id
 from recommender.errors import DataError
+from recommender.publishing.control_keys import junk_named
 from recommender.publishing.scripts import CHANGE_HIDDEN, TRIM_HIDDEN, Scripts
 from recommender.publishing.servers import server_of
 from recommender.serving.connection import Store, store_errors
@@ -48,7 +49,9 @@ class Hidden:
         """The ids of all hidden items, the longest hidden first."""
         with self._errors("reading"):
             members = cast("list[bytes]", self.store.zrange(self._keys.hidden, 0, -1))
-        return [member[1:].decode() for member in members if member.startswith(b"+")]
+        return [
+            member[1:].decode(errors="replace") for member in members if member.startswith(b"+")
+        ]
 
     def _change(self, sign: str, ids: Sequence[str]) -> int:
         keys = [self._keys.hidden, self._keys.hidden_version]
@@ -74,9 +77,12 @@ class Hidden:
             while batch := list(islice(traces, BATCH)):
                 scripts.run(TRIM_HIDDEN, keys, [oldest, *batch])
 
-    def _errors(self, action: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def _errors(self, action: str) -> Iterator[None]:
         what = f"shop {self.shop}: {action} the hidden items failed"
-        return store_errors(what, "see to the server and run again")
+        remedy = "see to the server and run again"
+        with store_errors(what, remedy), junk_named(self.store, self._keys):
+            yield
 
 
 def _checked(ids: Iterable[str]) -> list[str]:

@@ -42,6 +42,7 @@ class Publication:
         """Take the lease, see that there is room, and write down what will be staged."""
         publisher = self.publisher
         with publisher.errors("publishing"):
+            publisher.stored.repair()
             scripts = Scripts.on(publisher.store)
             begun = publisher.stored.described(self.number)
             writer = self._held(scripts) if begun else self._taken(scripts)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from recommender.core.generation import Generation
@@ -10,6 +10,7 @@ from recommender.core.ids import ItemIds
 from recommender.core.lists import RelatedLists
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, StoreUnavailable
+from recommender.publishing.control_keys import junk_named
 from recommender.publishing.generations import Generations, Move
 from recommender.publishing.scripts import Scripts
 from recommender.publishing.staging import SomeLists, Staging
@@ -126,6 +127,7 @@ class Publisher:
         The later reservation wins, whichever run is done first. Raises: StoreUnavailable.
         """
         with self.errors("reserving a number"):
+            self.stored.repair()
             return self.stored.next_fence(Scripts.on(self.store), floor)
 
     def check_canary(self, share: float) -> None:
@@ -174,6 +176,14 @@ class Publisher:
             generation = pointer and self.stored.described(pointer.generation)
             return replace(generation, role="live") if generation else None
 
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Those of some ids that are not in what is live; all where nothing is.
+
+        Raises: StoreUnavailable.
+        """
+        with self.errors("looking for items"):
+            return self.stored.unknown(ids)
+
     def generations(self) -> list[Generation]:
         """All generations that have keys, newest first. Raises: StoreUnavailable."""
         with self.errors("reading"):
@@ -205,6 +215,7 @@ class Publisher:
     def _at_work(self) -> Iterator[GenerationWriter]:
         """Hold the lease, with the room free that abandoned generations took."""
         with self.errors("publishing"):
+            self.stored.repair()
             scripts = Scripts.on(self.store)
             with held_lease(scripts, self.keys.lease, self.lease_s) as lease:
                 self.stored.collect(scripts, self.grace_s, lease.keep)
@@ -248,9 +259,12 @@ class Publisher:
             f"shop {self.shop}: no {wanted} to roll back to; there are: {there or 'none'}"
         )
 
-    def errors(self, action: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def errors(self, action: str) -> Iterator[None]:
         """Errors of the store as StoreUnavailable."""
-        return store_errors(f"shop {self.shop}: {action} failed", "see to the server and run again")
+        what, remedy = f"shop {self.shop}: {action} failed", "see to the server and run again"
+        with store_errors(what, remedy), junk_named(self.store, self.keys):
+            yield
 
 
 def _check_share(share: float) -> None:

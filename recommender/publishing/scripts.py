@@ -36,7 +36,7 @@ end
 """
 
 NEXT_FENCE = """
-if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then
+if (tonumber(redis.call('GET', KEYS[1]) or '0') or 0) < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1])
 end
 return redis.call('INCR', KEYS[1])
@@ -79,7 +79,7 @@ What was live becomes the previous one where another full generation takes its p
 CHANGE_HIDDEN = """
 local now = redis.call('TIME')
 local number = now[1] * 1000 + math.floor(now[2] / 1000)
-number = math.max(number, tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+number = math.max(number, (tonumber(redis.call('GET', KEYS[2]) or '0') or 0) + 1)
 number = string.format('%.0f', number)
 local gone = ARGV[1] == '+' and '-' or '+'
 local changed = 0
@@ -104,7 +104,7 @@ although the server lost its data.
 """
 
 TRIM_HIDDEN = """
-local floor = tonumber(redis.call('GET', KEYS[2]) or '0')
+local floor = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 local trimmed = 0
 for index = 2, #ARGV do
   local number = redis.call('ZSCORE', KEYS[1], ARGV[index])

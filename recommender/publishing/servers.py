@@ -100,6 +100,16 @@ class StoredLists:
         absent = _by_server(self.store, [key for key, there in found.items() if not there])
         return Counter({name: len(keys) for name, keys in absent.items()})
 
+    def existing(self, keys: Sequence[str]) -> set[str]:
+        """Those of some lists that are there."""
+        if not isinstance(self.store, Redis):
+            found = self._each(keys, lambda key: ("EXISTS", key))
+            return {str(key) for key, there in found.items() if there}
+        with self.store.pipeline(transaction=False) as commands:
+            for key in keys:
+                commands.exists(key)
+            return {key for key, there in zip(keys, commands.execute(), strict=True) if there}
+
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of some lists, None for one that is not there."""
         if isinstance(self.store, Redis):

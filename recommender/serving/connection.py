@@ -14,6 +14,7 @@ from redis.connection import ConnectionPool, SSLConnection, parse_url
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
+from recommender.core.redaction import redacted_url
 from recommender.errors import ConfigError, StoreUnavailable
 
 Address = tuple[str, int]
@@ -208,5 +209,4 @@ def _quoting(url: str) -> str:
 
 def redacted(url: str) -> str:
     """`url` without its user and password, for messages and logs; it need not be well formed."""
-    without_user = re.sub(r"//.*@", "//***@", url, flags=re.DOTALL)
-    return re.sub(r"((?:password|username)=).*", r"\1***", without_user, flags=re.DOTALL)
+    return redacted_url(url)

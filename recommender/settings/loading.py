@@ -22,6 +22,7 @@ from recommender.core import failpoints
 from recommender.errors import ConfigError
 from recommender.serving.keys import check_shop
 from recommender.settings.model import Settings, current_name, current_names, tables_at
+from recommender.settings.secrets import conceal_secrets, is_secret
 
 PREFIX = "RECOMMENDER_"
 CONFIG_VARIABLE = "RECOMMENDER_CONFIG"
@@ -142,6 +143,7 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
                 table[name] = [_absolute(path, base) for path in given]
             elif name in table:
                 table[name] = _absolute(given, base)
+    conceal_secrets(tree)
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
@@ -217,8 +219,7 @@ def _first_fault(error: ValidationError) -> str:
         return f"unknown setting {name!r}{_suggestion(location)}"
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
-    secret = bool({"user_key", "signing_key", "key", "url"} & set(location))
-    shown = "" if secret or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
+    shown = "" if is_secret(location) or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{name}{shown}: {message}{more}"
 

@@ -21,6 +21,7 @@ from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
 from recommender.core.recipe import Choice, Placement, Recipe, Trust
 from recommender.errors import ConfigError
+from recommender.settings.secrets import check_quoted
 
 EMBEDDED = "embedded"
 CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
@@ -64,7 +65,9 @@ Key = Annotated[Secret, AfterValidator(_key_length)]
 class Table(BaseModel):
     """A table of a settings file: it is frozen and refuses unknown names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
 
 
 class PlacementSettings(Table):
@@ -133,14 +136,14 @@ class StoreSettings(Table):
     A publisher that does not renew its lease for `lease_s` seconds loses it.
     """
 
-    url: str = EMBEDDED
+    url: Annotated[str, AfterValidator(check_quoted)] = EMBEDDED
     lease_s: float = Field(default=30.0, ge=3, le=600)
 
 
 class BrokerSettings(Table):
     """Where jobs are queued: the URL of a Redis or RabbitMQ broker, separate from the store."""
 
-    url: str = ""
+    url: Annotated[str, AfterValidator(check_quoted)] = ""
 
 
 class ArtifactSettings(Table):

@@ -73,3 +73,22 @@ def test_links_and_files_beyond_the_limit_are_not_read(storage: LocalStorage) ->
     (storage.root / "runs" / "2.json").symlink_to(storage.root / "runs" / "1.json")
     with pytest.raises(ArtifactError, match="is a link or too large"):
         storage.read("runs/2.json", 99)
+
+
+@pytest.mark.fault(13)
+def test_a_disk_that_takes_a_part_of_an_array_is_told_in_our_words(tmp_path: Path) -> None:
+    def fill(_: Path) -> bytes:
+        raise OSError("8192 requested and 0 written")  # as numpy does, without a number
+
+    with pytest.raises(ArtifactError) as refused:
+        LocalStorage(tmp_path).write("a", fill)
+    assert "the disk took only a part of it; make room and run again" in str(refused.value)
+    assert "requested" not in str(refused.value)
+
+
+@pytest.mark.fault(62)
+def test_a_removal_that_was_cut_off_does_not_stop_the_next_write(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "left.npy").write_bytes(b"x")
+    LocalStorage(tmp_path).write("a", lambda _: b"{}")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["manifest.json"]

@@ -101,6 +101,7 @@ def test_users_that_are_forgotten_later_do_not_count_in_a_run(tmp_path: Path) ->
     assert pins_of(pinned(job(tmp_path))).forgotten_end == 1
 
 
+@pytest.mark.fault(47)
 def test_another_model_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     write_shop(tmp_path, orders(*BASKETS))
     encoder = text_encoders(pinned(job(tmp_path)))["text"]

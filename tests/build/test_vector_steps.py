@@ -43,6 +43,7 @@ def test_the_customers_key_is_part_of_the_key_of_reading(tmp_path: Path) -> None
     assert "0123456789abcdef" not in str(one.summary)
 
 
+@pytest.mark.fault(44)
 def test_a_file_replaced_between_two_looks_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,17 @@ def test_hide_and_unhide(where: list[str], capsys: pytest.CaptureFixture[str]) -
     assert text == "1 shown again, 1 unchanged; 2 items of shop acme are hidden.\n"
 
 
+def test_hide_says_which_ids_are_unknown(
+    where: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = said(["hide", "a", "999", *where], capsys)
+    assert text.startswith("2 hidden, 0 unchanged; 2 items")
+    assert "Not in the live lists: '999'. Ids are case-sensitive" in text
+    many = [f"x{number}" for number in range(9)]
+    assert "'x4' and 4 more" in said(["hide", *many, *where], capsys)
+    assert "Not in" not in said(["unhide", "a", *where], capsys)
+
+
 def test_hide_a_file(where: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = tmp_path / "ids.txt"
     listed.write_bytes("\ufeffa\r\n\r\nü x \n00123".encode())

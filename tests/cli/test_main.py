@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import SECTIONS, run
-from tests.cli.shop import failed
+from tests.cli.shop import BASKETS, failed
+from tests.support.shop_files import orders, write_shop
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,13 @@ def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[
     if words not in (["rules"], ["store"]):
         assert "--config FILE" in shown
         assert "--debug" in shown
+
+
+@pytest.mark.fault(58)
+@pytest.mark.server
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+def test_a_stderr_that_takes_nothing_stops_no_publish(tmp_path: Path, stderr: str) -> None:
+    config = write_shop(tmp_path, orders(*BASKETS))
+    command = f"exec {sys.executable} -m recommender.cli reindex --config {config} {stderr}"
+    assert subprocess.run(["sh", "-c", command], stdout=subprocess.DEVNULL).returncode == 0
+    assert run(["related", "a", "--config", str(config)]) == 0

@@ -1,12 +1,20 @@
 """What a long run says meanwhile: a line on a terminal, now and then a line in a log."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from recommender.artifacts.runs import Run, State
 from recommender.artifacts.store import ArtifactStore
-from recommender.cli.terminal import EVERY_S, EarlierRun, ProgressLines, RunLine, duration
+from recommender.cli.terminal import (
+    EVERY_S,
+    EarlierRun,
+    ProgressLines,
+    RunLine,
+    duration,
+    write_csv,
+)
 
 EARLIER = EarlierRun("shop.3", [("read", 60.0), ("encode texts", 300.0), ("publish", 20.0)])
 
@@ -17,6 +25,20 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.mark.fault("S23")
+def test_no_cell_of_a_csv_file_is_a_formula(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    hostile = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1"]
+    plain = ["a=b", "a-b", "", "'=1", " x", "-5", "+1.5e-3", "007"]
+    numbers = [-5, -0.5, 7]
+    write_csv("--csv", path, [hostile, plain, numbers])
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == [f"'{cell}" for cell in hostile]
+    assert rows[1] == plain
+    assert rows[2] == ["-5", "-0.5", "7"]
 
 
 def test_what_is_left_is_what_the_stages_ahead_took_in_the_earlier_run() -> None:

@@ -11,6 +11,7 @@ from recommender.pages.rendering import render
 from tests.pages.html import HOSTILE, read
 
 
+@pytest.mark.fault("S12")
 def test_a_diff_shows_hostile_texts_as_texts() -> None:
     entry = diff.Entry(HOSTILE, HOSTILE, "text", stays=False)
     changed = diff.ChangedList(HOSTILE, HOSTILE, (entry,), (entry,))
@@ -26,6 +27,7 @@ def test_a_diff_shows_hostile_texts_as_texts() -> None:
     assert f"{HOSTILE}: 1 to 9 lists" in " ".join(parsed.text.split())
 
 
+@pytest.mark.fault("S12")
 def test_a_rule_preview_shows_hostile_texts_as_texts() -> None:
     entry = diff.Entry(HOSTILE, HOSTILE, "rule", stays=False)
     changed = diff.ChangedList(HOSTILE, HOSTILE, (entry,), (entry,), (HOSTILE,))
@@ -38,6 +40,7 @@ def test_a_rule_preview_shows_hostile_texts_as_texts() -> None:
     assert parsed.text.count("rule") >= 2
 
 
+@pytest.mark.fault("S12")
 def test_a_map_shows_hostile_texts_as_texts() -> None:
     data = {"names": [HOSTILE], "points": [[0.5, 0.5, 0, HOSTILE, HOSTILE]]}
     page = render(

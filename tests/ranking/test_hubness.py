@@ -40,6 +40,7 @@ def bounded(lists: Lists, depth: int, most: int, scores: list[list[float]] | Non
     return kept
 
 
+@pytest.mark.fault("S17")
 @settings(max_examples=200)
 @given(lists=preferences(), depth=st.integers(1, 6), most=st.integers(1, 6))
 def test_a_subset_in_order_with_no_item_in_too_many_lists(

@@ -140,6 +140,7 @@ def replace(path: Path) -> None:
     other.replace(path)
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("change", [grow, rewrite, replace, Path.unlink])
 def test_a_file_that_changes_while_it_is_read_is_not_used(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
@@ -156,6 +157,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_used(
         folder.read(interactions="a.csv")
 
 
+@pytest.mark.fault(44)
 def test_a_fault_that_comes_from_a_change_is_reported_as_the_change(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

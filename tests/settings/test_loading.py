@@ -107,6 +107,7 @@ def test_several_sources_of_interactions(file: Path) -> None:
     assert loaded.interactions[1].path == tuple(str(file.parent / p) for p in ("b.csv", "c.csv"))
 
 
+@pytest.mark.fault("S22")
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
@@ -137,6 +138,7 @@ def test_what_is_wrong_is_told_in_one_line(file: Path, assignment: str, message:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fault("S22")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -195,6 +197,7 @@ def test_where_the_file_is_looked_for(
         find_file("no.toml")
 
 
+@pytest.mark.fault("S22")
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_odd_assignments_are_refused_or_taken_and_never_run(

@@ -65,6 +65,23 @@ def test_what_is_live_and_unchanged_begins_no_run() -> None:
     assert new_run(force=True).number > run.number
 
 
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("step", ["vectors", "lists", "read"])
+def test_a_damaged_part_of_what_is_live_begins_a_run_that_makes_it_again(
+    shop: Path, step: str
+) -> None:
+    to_the_end(new_run())
+    with open_shop("acme") as (settings, _):
+        root = Path(settings.artifact_store().root, "acme", step)
+    harmed = max(root.glob("*/*.npy"), key=lambda path: path.stat().st_size)
+    before = harmed.read_bytes()
+    harmed.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    done = to_the_end(new_run())
+    assert harmed.read_bytes() == before
+    assert done[-1] == ACTIVATE
+    assert begun() is None
+
+
 def test_the_tasks_of_a_step_are_sent_once_unless_they_may_be_lost() -> None:
     run = new_run()
     assert sent(run.id) == [READ]

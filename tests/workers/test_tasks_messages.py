@@ -38,7 +38,7 @@ def in_future(**span: int) -> str:
     [
         message(),
         message(json.dumps([[], {"shop": "acme"}, {}]).encode()),
-        message(retries=3, eta=in_future(minutes=1)),
+        message(retries=3, eta=in_future(minutes=11)),  # after the longest lease
         message(retries=1, eta=in_future(days=-2)),
     ],
 )
@@ -47,6 +47,7 @@ def test_a_job_may_run(good: Message) -> None:
     assert fault(good, app.tasks) is None
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize(
     ("bad", "found"),
     [
@@ -90,6 +91,8 @@ def test_a_job_may_run(good: Message) -> None:
         (message(retries=True), "retries True"),
         (message(retries="x"), "retries 'x'"),
         (message(retries=None), "retries None"),
+        (message(eta=in_future(minutes=20)), "eta '2"),  # a worker keeps it in memory till then
+        (message(eta=in_future(days=364)), "eta '2"),
         (message(eta=7), "eta 7"),
         (message(eta="x"), "eta 'x'"),
         (message(eta="2026-01-01T00:00:00"), "eta '2026"),

@@ -107,6 +107,7 @@ def test_digest_covers_weights_and_configuration(folder: Path) -> None:
     assert len({before, after, model_folder.digest(folder)}) == 3
 
 
+@pytest.mark.fault(60)
 def test_absent_model_is_told_without_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_absent_model_is_told_without_a_network(
         SentenceTransformerEncoder(model=str(tmp_path / "none")).fingerprint()
 
 
+@pytest.mark.fault(60)
 @pytest.mark.model
 def test_real_model_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:

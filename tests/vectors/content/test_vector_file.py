@@ -82,6 +82,7 @@ def test_zeros_count_as_unknown(tmp_path: Path) -> None:
     assert embedded(tmp_path / "v.csv").support.tolist() == [0, 0, 0, 1]
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
