@@ -62,7 +62,7 @@ def read_step(job: Job) -> Step:
             "report": shop.report.plain(),
             "documents": digest_of(documents(shop.catalogue)),
             "newest": shop.interactions.newest,
-            "n_events": len(shop.interactions),
+            "n_events": shop.report.n_catalogue_events,
         }
 
     return Step.single((job.artifacts, READ[0], key), ("read", "read"), (), make)

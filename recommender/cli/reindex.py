@@ -81,6 +81,8 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
         )
         return outcome
     _print_rows(shown, outcome.report)
+    for warning in outcome.report.get("warnings", ()):
+        shown.print(f"Warning: {warning}", soft_wrap=True, markup=False)
     _print_costs(shown, job.stopwatch.costs)
     print_health(shown, outcome.report.get("health", {}))
     state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
@@ -200,17 +202,21 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     ]
     shown.print(table(["input", *right("rows", "kept", "left out", "refused")], rows))
     for file in report["files"]:
-        for verb in ("left_out", "refused"):
-            for reason, count in sorted(file[verb].items(), key=lambda pair: -pair[1]):
+        for verb in ("left_out", "refused", "noted"):
+            for reason, count in sorted(file.get(verb, {}).items(), key=lambda pair: -pair[1]):
                 shown.print(f"  {verb.replace('_', ' ')}: {reason}: {count:,}")
     facts = [
         ("items", report["n_items"]),
         ("cold", report["cold_items"]),
         ("sold but not in the catalogue", report["absent_from_catalogue"]),
-        ("replaced by a later row of the same id", report["duplicate_ids"]),
+        ("not for sale", report.get("not_for_sale", 0)),
+        ("further rows of the same id", report["duplicate_ids"]),
         ("texts cut", report["shortened"]),
         ("out of scope", report["out_of_scope"]),
         ("events older than limits.retention_days", report["too_old"]),
+        ("events of cancelled orders", report.get("of_cancelled_orders", 0)),
+        ("events returned", report.get("returned", 0)),
+        ("events of hidden variants, counted for their product", report.get("of_variants", 0)),
         *(
             (f"without a vector in content.{name}", count)
             for name, count in report.get("without_vector", {}).items()

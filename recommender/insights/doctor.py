@@ -26,6 +26,7 @@ from recommender.publishing.inspection import (
     inspect_servers,
     uncovered_slots,
 )
+from recommender.readers.files import input_files
 from recommender.readers.sources import paths
 from recommender.serving.connection import Store, redacted
 from recommender.settings.model import Settings
@@ -159,12 +160,14 @@ def examine_kernels(chosen: str | None, best: str | None) -> Diagnosis:
 def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
     """Whether the input files exist."""
     findings = []
-    for path in map(Path, paths):
-        if path.is_file():
-            text = f"{path} ({path.stat().st_size / 1024**2:,.1f} MiB)"
-            findings.append(Diagnosis("input", "ok", text))
-        else:
-            findings.append(Diagnosis("input", "fault", f"{path} does not exist"))
+    try:
+        files = input_files(tuple(paths), Path(), "inputs", "csv")
+    except RecommenderError as error:
+        return [Diagnosis("input", "fault", str(error))]
+    for path in (file.path for file in files):
+        there = path.is_file()
+        size = f" ({path.stat().st_size / 1024**2:,.1f} MiB)" if there else " does not exist"
+        findings.append(Diagnosis("input", "ok" if there else "fault", f"{path}{size}"))
     return findings
 
 

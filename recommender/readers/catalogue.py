@@ -1,22 +1,22 @@
-"""Catalogue: items as they are read, and titles of items that only interactions name."""
+"""Catalogue: items as they are read, their repeated rows merged, and what variants inherit."""
 
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Rows
+from recommender.core.arrays import text_codes
 from recommender.core.catalogue import TEXTS, Catalogue
 from recommender.core.ids import ItemIds
 from recommender.readers.columns import ATTRIBUTE
-from recommender.readers.values import Categorical, TextCodes, clean_texts
 
-_TITLES = 2**31
-"""More than there are titles: item * _TITLES + title is one number per pair."""
+UNKNOWN = -1
+INHERITED = ("title", "description", "brand", "category")
+_MARKS = re.compile(r"[,;|\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,15 @@ class Items:
     """n items in any order, with repeated ids.
 
     `texts` are those of `Catalogue`, with attributes as `attributes.NAME`; an unknown text is
-    empty. `numbers` are price, in_stock, available_from, and `cut`, which marks items with a text
-    that was cut.
+    empty, and `variants` names those of a product. `numbers` are price, in_stock and hidden (1, 0,
+    or -1 where unknown), available_from, and `cut`, which marks items with a text that was cut.
+    `repeated` rows were merged into others.
     """
 
     ids: tuple[str, ...]
     texts: Mapping[str, Sequence[str]]
     numbers: Mapping[str, NDArray[Any]]
+    repeated: int = 0
 
     @classmethod
     def from_titles(
@@ -59,7 +61,7 @@ class Items:
             ids=ItemIds(self.ids),
             **{name: tuple(self.texts.get(name, blank)) for name in TEXTS},
             price=self.numbers["price"].astype(np.float32),
-            in_stock=self.numbers["in_stock"],
+            in_stock=(self.numbers["in_stock"] != 0) & (self.numbers["hidden"] != 1),
             available_from=self.numbers["available_from"],
             attributes={
                 name.removeprefix(ATTRIBUTE): tuple(column)
@@ -91,61 +93,96 @@ def unknown_numbers(n_items: int) -> dict[str, NDArray[Any]]:
     """The numbers of n items whose numbers are unknown."""
     return {
         "price": np.full(n_items, np.nan),
-        "in_stock": np.ones(n_items, dtype=bool),
+        "in_stock": np.full(n_items, UNKNOWN, dtype=np.int8),
+        "hidden": np.full(n_items, UNKNOWN, dtype=np.int8),
         "available_from": np.zeros(n_items, dtype=np.int64),
         "cut": np.zeros(n_items, dtype=bool),
     }
 
 
-class TitleCounts:
-    """Counts the cleaned titles of each item number, to derive a catalogue from interactions.
+def merged(items: Items, *, last: bool = False) -> Items:
+    """The items with one row for each id: the first known value of each field, or the `last`."""
+    codes, ids = text_codes(list(items.ids))
+    if len(ids) == len(items.ids):
+        return items
 
-    With `before` (epoch seconds), only earlier rows count; an item without any has the title of
-    its first row.
+    def chosen(known: NDArray[np.bool_]) -> NDArray[np.intp]:
+        rows = np.flatnonzero(known)
+        places = np.full(len(ids), UNKNOWN, dtype=np.intp)
+        rows = rows if last else rows[::-1]
+        places[codes[rows]] = rows  # of several, numpy assigns the last
+        return places
+
+    anything = chosen(np.ones(len(items.ids), dtype=bool))
+    texts = {}
+    for name, column in items.texts.items():
+        places = chosen(np.array([bool(text) for text in column], dtype=bool))
+        texts[name] = [column[place] if place >= 0 else "" for place in places.tolist()]
+    numbers = {}
+    for name, values in items.numbers.items():
+        places = chosen(_known(name, values))
+        numbers[name] = values[np.where(places >= 0, places, anything)]
+    return Items(tuple(ids), texts, numbers)
+
+
+def _known(name: str, values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values of a number of `Items` are known (n,)."""
+    if name == "price":
+        known: NDArray[np.bool_] = ~np.isnan(values)
+    else:
+        known = values > 0 if name in {"cut", "available_from"} else values >= 0
+    return known
+
+
+def with_families(items: Items) -> Items:
+    """Items with distinct ids, with the groups of products and what their variants inherit.
+
+    A product whose `variants` name items, or whose id is the group of others, is in that group. An
+    item without a title, description, brand or category has that of the product whose id is its
+    group, or else the first of its group; so it is with whether it is hidden. All variants of a
+    hidden product are hidden.
     """
+    places = {value: place for place, value in enumerate(items.ids)}
+    group, families = _families(items, places)
+    texts = {name: list(column) for name, column in items.texts.items()} | {"group": group}
+    hidden = items.numbers["hidden"].copy()
+    for name, members in families.items():
+        parent = places.get(name, UNKNOWN)
+        heirs = members if parent < 0 else [parent, *members]
+        for column in (texts[field] for field in INHERITED if field in texts):
+            _inherit(column, heirs)
+        known = hidden[heirs][hidden[heirs] >= 0]
+        if parent >= 0 and hidden[parent] == 1:
+            hidden[members] = 1
+        elif len(known):
+            hidden[members] = np.where(hidden[members] >= 0, hidden[members], known[0])
+    return replace(items, texts=texts, numbers=dict(items.numbers) | {"hidden": hidden})
 
-    def __init__(self, before: int = 0) -> None:
-        self._before = before
-        self._codes = TextCodes()
-        self._counts: Counter[int] = Counter()
-        self._first: dict[int, tuple[int, int]] = {}
-        self._cut: set[int] = set()
 
-    def add(self, items: Rows, titles: Categorical, times: NDArray[np.int64]) -> None:
-        """Count the titles of b rows by their items (b,) at their times (b,)."""
-        texts, cut = clean_texts(titles.texts)
-        codes = self._codes.codes(texts)
-        self._cut.update(codes[cut].tolist())
-        title = codes[titles.codes]
-        named = title >= 0
-        late = (times >= self._before) if self._before else np.zeros(len(items), dtype=bool)
-        counted = named & ~late
-        pairs = items[counted].astype(np.int64) * _TITLES + title[counted]
-        distinct, counts = np.unique(pairs, return_counts=True)
-        self._counts.update(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
-        self._note_first(items, title, times, named & late)
+def _families(items: Items, places: Mapping[str, int]) -> tuple[list[str], dict[str, list[int]]]:
+    """The group of each item, and the places of the items of each group."""
+    group = list(items.texts.get("group", [""] * len(items.ids)))
+    for place, listed in enumerate(items.texts.get("variants", ())):
+        for child in _variants(listed, places):
+            group[child] = group[child] or items.ids[place]
+    families: dict[str, list[int]] = {}
+    for place, name in enumerate(group):
+        if name:
+            families.setdefault(name, []).append(place)
+    for name in families:
+        parent = places.get(name, UNKNOWN)
+        if parent >= 0:
+            group[parent] = group[parent] or name
+    return group, families
 
-    def _note_first(
-        self, items: Rows, titles: Rows, times: NDArray[np.int64], late: NDArray[np.bool_]
-    ) -> None:
-        rows = np.flatnonzero(late)
-        order = rows[np.lexsort((rows, times[rows], items[rows]))]
-        found, first = np.unique(items[order], return_index=True)
-        for item, row in zip(found.tolist(), order[first].tolist(), strict=True):
-            noted = (int(times[row]), int(titles[row]))
-            if noted[0] < self._first.get(item, (noted[0] + 1, 0))[0]:
-                self._first[item] = noted
 
-    def most_frequent(self, n_items: int) -> tuple[list[str], NDArray[np.bool_]]:
-        """The most frequent title of each item, the smallest among equals, and cut marks (n,)."""
-        texts = self._codes.texts()
-        none = (0, "", -1)
-        best = [none] * n_items
-        for item, (_, title) in self._first.items():
-            best[item] = (0, texts[title], title)
-        for pair, count in self._counts.items():
-            item, title = divmod(pair, _TITLES)
-            rank = (-count, texts[title], title)
-            best[item] = min(best[item], rank)
-        cut = [title in self._cut for _, _, title in best]
-        return [text for _, text, _ in best], np.array(cut, dtype=bool)
+def _inherit(column: list[str], heirs: Sequence[int]) -> None:
+    first = next((column[place] for place in heirs if column[place]), "")
+    for place in heirs:
+        column[place] = column[place] or first
+
+
+def _variants(listed: str, places: Mapping[str, int]) -> list[int]:
+    """The places of the items that a cell such as `sku=A,size=S|sku=B,size=M` names."""
+    tokens = (token.rpartition("=")[2] for token in _MARKS.split(listed) if token)
+    return [places[token] for token in tokens if token in places]

@@ -1,40 +1,37 @@
 """Columns: the header of a file, and the column that each field is read from."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers.sources import CatalogueColumns, InteractionSource, Names
+from recommender.readers.sources import CatalogueColumns, InteractionSource, Match, Names
 
 MAX_LISTED = 40
 MAX_NAME = 60
 ATTRIBUTE = "attributes."
+STATUS = (
+    *("status", "Status", "published", "Published", "visibility", "Visibility"),
+    *("Visibility in catalog", "product_online"),
+)
+VARIANTS = "configurable_variations"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The column names of a file, stripped.
-
-    Raises: DataError where two columns have the same name.
-    """
+    """The column names of a file, stripped."""
 
     file: str
     columns: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        named = [column for column in self.columns if column]
-        twice = next((column for column in named if named.count(column) > 1), None)
-        if twice is not None:
-            raise DataError(f"{self.file}: the header names column {twice!r} twice; rename one")
-
     def find_all(self, setting: str, value: Names | None, usual: Iterable[str]) -> tuple[str, ...]:
         """The columns that a setting names; where it is None, the first of the `usual` ones.
 
-        Raises: ConfigError where the file lacks a column that the setting names.
+        Raises: ConfigError where the file lacks a column that the setting names; DataError where
+        two columns have that name.
         """
         if value is None:
-            return next(((name,) for name in usual if name in self.columns), ())
+            value = next((name for name in usual if name in self.columns), "")
         asked = (value,) if isinstance(value, str) else value
         names = tuple(name for name in asked if name)
         for name in names:
@@ -52,6 +49,8 @@ class Header:
         return f"{shown} and {more} more" if more > 0 else shown
 
     def _require(self, setting: str, name: str) -> None:
+        if self.columns.count(name) > 1:
+            raise DataError(f"{self.file}: the header names column {name!r} twice; rename one")
         if name in self.columns:
             return
         by_folded = {column.casefold(): column for column in self.columns}
@@ -66,7 +65,8 @@ class Header:
 class CatalogueMapping:
     """The column of one catalogue file for each field, "" for none.
 
-    `texts` has the columns of each text of `Items`, only for the texts that the file has.
+    `texts` has the columns of each text of `Items`, only for the texts that the file has; `status`
+    are the columns that say whether an item is for sale, `matched` those that filters look at.
     """
 
     item: str
@@ -75,11 +75,17 @@ class CatalogueMapping:
     in_stock: str
     available_from: str
     texts: dict[str, tuple[str, ...]]
+    variants: str = ""
+    status: tuple[str, ...] = ()
+    matched: tuple[str, ...] = ()
 
     def columns(self) -> tuple[str, ...]:
         """All columns to read, each once."""
         singles = (self.item, self.group, self.price, self.in_stock, self.available_from)
-        return _distinct((*singles, *(name for names in self.texts.values() for name in names)))
+        others = (self.variants, *self.status, *self.matched)
+        return _distinct(
+            (*singles, *others, *(name for names in self.texts.values() for name in names))
+        )
 
     def id_columns(self) -> frozenset[str]:
         """The columns that hold ids."""
@@ -122,7 +128,9 @@ class InteractionMapping:
         return frozenset((self.item, self.basket, self.session, self.user)) - {""}
 
 
-def map_catalogue(header: Header, columns: CatalogueColumns) -> CatalogueMapping:
+def map_catalogue(
+    header: Header, columns: CatalogueColumns, filters: Collection[Match] = ()
+) -> CatalogueMapping:
     """Map the columns of a catalogue file. Raises: ConfigError where one is missing."""
 
     def all_of(field: str) -> tuple[str, ...]:
@@ -131,7 +139,16 @@ def map_catalogue(header: Header, columns: CatalogueColumns) -> CatalogueMapping
     texts = {field: all_of(field) for field in ("title", "description", "brand", "category")}
     texts |= {ATTRIBUTE + column: (column,) for column in all_of("attributes")}
     singles = ("item", "group", "price", "in_stock", "available_from")
+    status = all_of("status")
+    if columns.status is None:
+        status = tuple(name for name in STATUS if header.columns.count(name) == 1)
+    variants = header.find("catalogue.columns.variants", columns.variants, (VARIANTS,))
+    for each in filters:
+        header.find("catalogue.only or catalogue.hidden", each.column, ())
     return CatalogueMapping(
+        variants=variants,
+        status=status,
+        matched=tuple(each.column for each in filters),
         **{field: next(iter(all_of(field)), "") for field in singles},
         texts={field: names for field, names in texts.items() if names},
     )
@@ -151,7 +168,7 @@ def map_interactions(
 
     def measure(field: str) -> str:
         unused = getattr(columns, field) is None and getattr(source, f"{field}_above") is None
-        return "" if unused else one(field)
+        return "" if unused and field == "price" else one(field)
 
     mapping = InteractionMapping(
         item=one("item"),

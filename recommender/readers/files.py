@@ -1,5 +1,7 @@
 """Input files: their format and fingerprint, and the decoded lines of text files."""
 
+import codecs
+import glob
 import gzip
 import hashlib
 import zlib
@@ -17,10 +19,12 @@ MAX_LINE = 16 * 2**20
 _CHUNK = 2**20
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
-Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "txt", "json", "jsonl", "parquet"]
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".txt": "txt",
+    ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
@@ -62,26 +66,61 @@ class Fingerprint:
     state: tuple[int, int, int]
 
 
-def input_files(path: Names, base: Path, setting: str) -> tuple[InputFile, ...]:
+def input_files(
+    path: Names, base: Path, setting: str, given: Format | Literal[""] = ""
+) -> tuple[InputFile, ...]:
     """The files that `path` names, relative to `base`; they need not exist.
 
-    Raises: ConfigError where the ending of a file name is not one of a known format.
+    A folder stands for its files of a known format, and a pattern such as `orders-*.csv` for the
+    files that match, both in the order of their names. `given` is the format of all files, "" for
+    what the endings say.
+
+    Raises: ConfigError where the ending of a file name is not one of a known format, and for URLs.
     """
+    shown = [each for one in paths(path) for each in _expanded(one, base)]
     return tuple(
-        InputFile(setting, number, shown, base / shown, *_format(shown))
-        for number, shown in enumerate(paths(path))
+        InputFile(setting, number, name, base / name, *_format(name, given))
+        for number, name in enumerate(shown)
     )
 
 
-def _format(shown: str) -> tuple[Format, bool]:
-    endings = [ending.lower() for ending in Path(shown).suffixes[-2:]]
+def _expanded(shown: str, base: Path) -> list[str]:
+    """The files of a folder or a pattern, or the path itself."""
+    if "://" in shown:
+        raise ConfigError(f"{shown}: inputs are files of this machine; copy it here, and name that")
+    path = base / shown
+    if path.is_dir():
+        found = [
+            each
+            for each in path.rglob("*")
+            if each.is_file() and not each.name.startswith(("_", ".")) and _ending(each.name)[0]
+        ]
+    elif not path.exists() and glob.has_magic(shown):
+        anchor = Path(shown).anchor
+        found = list((Path(anchor) if anchor else base).glob(shown.removeprefix(anchor)))
+    else:
+        return [shown]
+    names = sorted(
+        str(each.relative_to(base) if each.is_relative_to(base) else each)
+        for each in found
+        if each.is_file()
+    )
+    return names or [shown]
+
+
+def _ending(name: str) -> tuple[Format | None, bool]:
+    endings = [ending.lower() for ending in Path(name).suffixes[-2:]]
     compressed = endings[-1:] == [".gz"]
-    ending = "".join(endings[:-1][-1:] if compressed else endings[-1:])
-    file_format = _FORMATS.get(ending)
+    return _FORMATS.get("".join(endings[:-1][-1:] if compressed else endings[-1:])), compressed
+
+
+def _format(shown: str, given: Format | Literal[""]) -> tuple[Format, bool]:
+    by_ending, compressed = _ending(shown)
+    file_format = given or by_ending
     if file_format is None or (compressed and file_format == "parquet"):
         raise ConfigError(
-            f"{shown}: unknown file format; "
-            f"use {', '.join(_FORMATS)} (the text formats also with .gz)"
+            f"{shown}: unknown file format; use {', '.join(_FORMATS)} "
+            '(the text formats also with .gz), or set format, such as format = "csv"'
         )
     return file_format, compressed
 
@@ -90,7 +129,7 @@ def require_files(files: tuple[InputFile, ...]) -> None:
     """Check that all files exist. Raises: ConfigError for a missing file or a folder."""
     for file in files:
         if file.path.is_dir():
-            raise ConfigError(f"{file.shown} is a folder; name the files in it")
+            raise ConfigError(f"{file.shown} is a folder without a file of a known format")
         if not file.path.exists():
             raise ConfigError(f"{file.shown}: no such file (looked for {file.path.absolute()})")
 
@@ -183,6 +222,10 @@ class TextLines:
     def _read(self) -> str:
         try:
             return self._text.read(_CHUNK)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.shown}: not {self.encoding} after line {self.number:,}; export it again"
+            ) from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
                 f"{self.shown}: the gzip file is broken or cut short after line "
@@ -192,12 +235,15 @@ class TextLines:
 
 @contextmanager
 def open_lines(file: InputFile, encoding: str, newline: str) -> Iterator[TextLines]:
-    """Open a text file; `newline` as for `open`. Raises: DataError where it is UTF-16."""
+    """Open a text file; `newline` as for `open`. Raises: DataError where it is binary."""
     with file.path.open("rb") as raw:
         stream = cast("BufferedReader", gzip.GzipFile(fileobj=raw)) if file.compressed else raw
-        _require_ascii_compatible(file, stream)
-        is_utf8 = encoding.lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
-        codec, name = ("utf-8-sig", "UTF-8") if is_utf8 else (encoding, encoding)
+        codec = codecs.lookup(encoding).name
+        if _is_utf_16(file, stream, codec):
+            codec, name = "utf-16", "UTF-16"
+        else:
+            is_utf8 = codec in {"utf-8", "utf-8-sig"}
+            codec, name = ("utf-8-sig", "UTF-8") if is_utf8 else (encoding, encoding)
         with TextIOWrapper(stream, codec, errors="surrogateescape", newline=newline) as text:
             yield TextLines(raw, text, file.shown, name, newline)
 
@@ -213,12 +259,16 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def _require_ascii_compatible(file: InputFile, stream: BufferedReader) -> None:
+def _is_utf_16(file: InputFile, stream: BufferedReader, codec: str) -> bool:
+    """Whether a file is UTF-16, as it says itself. Raises: DataError where it is binary."""
     try:
         head = stream.peek(4)[:4]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{file.shown} is not a gzip file, or a broken one; export it again"
         ) from error
-    if head.startswith(_UTF_16) or b"\0" in head:
-        raise DataError(f"{file.shown} looks like UTF-16 or binary; save it as UTF-8 text")
+    if codec == "utf-16" or head.startswith(_UTF_16):
+        return True
+    if b"\0" in head:
+        raise DataError(f"{file.shown} looks binary, or like UTF-16; save it as UTF-8 text")
+    return False

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
@@ -15,11 +15,26 @@ from numpy.typing import NDArray
 
 from recommender.errors import DataError
 from recommender.readers.files import Fingerprint, InputFile
+from recommender.readers.joining import Join
 from recommender.readers.values import Categorical
 
 MAX_VALUE = 100
 MAX_REASONS = 50
+MAX_SHOWN = 8
 OTHER = "other reasons"
+REMEDIES = {
+    "not UTF-8": 'set encoding, such as "cp1252" or "utf-16"',
+    "fields,": "set delimiter, or quote the fields that have one in them",
+    "a quote that": 'double quotes within a field, or set escape = "\\\\" if they have a backslash',
+    "is not an ISO 8601": 'set time_format, such as "day-first", "%d.%m.%Y %H:%M" or "epoch"',
+    "is not epoch": 'set time_format to the format of these times, or "" for ISO 8601',
+    "is not a time like": "set time_format, to a list if the column has several formats",
+    "quantity is": "correct columns.quantity, or unset quantity_above",
+    "price is": "correct columns.price, or unset price_above",
+    "item id: longer": "set ids.split if a cell has several ids",
+    "item id: empty": "export the ids, or map columns.item to the column that has them",
+}
+"""What to do about the rows refused for a reason, by a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,8 @@ class FileReport:
     left_out: Mapping[str, int]
     refused: Mapping[str, int]
     examples: tuple[RefusedRow, ...]
+    noted: Mapping[str, int] = field(default_factory=dict)
+    noted_examples: tuple[RefusedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +77,14 @@ class ReadReport:
 
     Of the n items, `cold_items` have no interaction of positive weight, `absent_from_catalogue`
     occur only in interactions, and `shortened` had a text that was cut. `out_of_scope` counts the
-    items that the scope left out, `duplicate_ids` the catalogue rows that a later row replaced,
+    items that the scope left out, `duplicate_ids` the catalogue rows that repeat the id of another,
     and `too_old` the kept rows that are older than the retention.
+
+    `not_for_sale` counts the items that the catalogue hides, `of_cancelled_orders` and `returned`
+    the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
+    `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
+    the interactions with items of the catalogue; `joins` has what each source has in common with
+    it. `warnings` are for people.
     """
 
     files: tuple[FileReport, ...]
@@ -73,6 +96,14 @@ class ReadReport:
     shortened: int
     out_of_scope: int
     too_old: int
+    not_for_sale: int = 0
+    of_cancelled_orders: int = 0
+    returned: int = 0
+    after_as_of: int = 0
+    of_variants: int = 0
+    n_catalogue_events: int = 0
+    joins: tuple[Join, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -140,6 +171,8 @@ class RowAccounting:
         self._left_out: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._examples: dict[str, RefusedRow] = {}
+        self._noted: Counter[str] = Counter()
+        self._noted_examples: dict[str, RefusedRow] = {}
 
     @property
     def rows(self) -> int:
@@ -156,6 +189,12 @@ class RowAccounting:
         self._refused[reason] += lines
         self._examples.setdefault(reason, row)
         self._quarantine.add(self.file.key, self.file.path.name, row)
+
+    def note(self, row: RefusedRow, rows: int = 1) -> None:
+        """Count rows in which a value was repaired or is unknown, with the first as an example."""
+        reason = _bounded(row.reason, self._noted)
+        self._noted[reason] += rows
+        self._noted_examples.setdefault(reason, row)
 
     def report(self, before: Fingerprint, refused_share_max: float) -> FileReport:
         """The report of a file that was read to its end.
@@ -174,18 +213,29 @@ class RowAccounting:
             left_out=dict(sorted(self._left_out.items())),
             refused=dict(sorted(self._refused.items())),
             examples=tuple(self._examples.values()),
+            noted=dict(sorted(self._noted.items())),
+            noted_examples=tuple(self._noted_examples.values()),
         )
 
     def _too_many(self, refused: int, allowed: float) -> str:
-        reason = self._refused.most_common(1)[0][0]
-        first = self._examples[reason]
-        value = f", value {first.value!r}" if first.column else ""
-        hint = 'set encoding = "cp1252" if that is what it is; ' if reason == "not UTF-8" else ""
+        """All reasons, the most frequent first, each with an example and what to do."""
+        ranked = self._refused.most_common()
+        shown = "; ".join(self._explained(reason, count) for reason, count in ranked[:MAX_SHOWN])
+        more = f"; and {len(ranked) - MAX_SHOWN} more reasons" if len(ranked) > MAX_SHOWN else ""
         return (
             f"{self.file.shown}: {refused:,} of {self.rows:,} rows refused "
-            f"({refused / self.rows:.1%}, refused_share_max is {allowed:.1%}); most often: "
-            f"{reason} (first: {self.file.unit} {first.line:,}{value}); {hint}"
-            f"fix the rows listed in {self._quarantine.path}, or raise refused_share_max"
+            f"({refused / self.rows:.1%}, refused_share_max is {allowed:.1%}): {shown}{more}. "
+            f"The rows are listed in {self._quarantine.path}; correct them or the settings, or "
+            "raise refused_share_max"
+        )
+
+    def _explained(self, reason: str, count: int) -> str:
+        first = self._examples[reason]
+        value = f", value {first.value!r}" if first.column else ""
+        remedy = next((text for part, text in REMEDIES.items() if part in reason), "")
+        return (
+            f"{reason} ({count:,}; first: {self.file.unit} {first.line:,}{value})"
+            f"{': ' if remedy else ''}{remedy}"
         )
 
 
@@ -205,6 +255,14 @@ class RowSelection:
             self._accounting.leave_out(reasons[code], int(counts[code]))
         self._remaining &= ~dropped
 
+    def drop(self, dropped: NDArray[np.bool_], reason: str) -> NDArray[np.intp]:
+        """Leave out rows (b,) for one reason, and return the positions of those that remained."""
+        rows = np.flatnonzero(dropped & self._remaining)
+        if len(rows):
+            self._accounting.leave_out(reason, len(rows))
+        self._remaining &= ~dropped
+        return rows
+
     def refuse(self, column: str, cells: Categorical, faults: Sequence[str]) -> None:
         """Refuse the rows whose distinct text in `cells`, read from `column`, has a fault."""
         dropped = cells.where([bool(fault) for fault in faults]) & self._remaining
@@ -213,6 +271,19 @@ class RowSelection:
             value = cells.texts[code][:MAX_VALUE]
             self._accounting.refuse(RefusedRow(int(self._lines[row]), faults[code], column, value))
         self._remaining &= ~dropped
+
+    def note(self, column: str, cells: Categorical, notes: Sequence[str], *, show: bool) -> None:
+        """Note the remaining rows whose distinct text in `cells` has a note; "" is none.
+
+        Values are part of the example where `show` holds.
+        """
+        noted = cells.where([bool(note) for note in notes]) & self._remaining
+        rows = np.flatnonzero(noted)
+        codes, first, counts = np.unique(cells.codes[rows], return_index=True, return_counts=True)
+        for code, at, count in zip(codes.tolist(), first.tolist(), counts.tolist(), strict=True):
+            value = cells.texts[code][:MAX_VALUE] if show else ""
+            line = int(self._lines[rows[at]])
+            self._accounting.note(RefusedRow(line, notes[code], column, value), count)
 
     def keep(self) -> NDArray[np.intp]:
         """Count the remaining rows as kept, and return their positions in the block."""

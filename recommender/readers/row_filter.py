@@ -1,92 +1,39 @@
-"""Row filter: which rows of a block are kept, and their parsed values."""
+"""Row filter: which rows of interactions are kept, and their parsed values."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
-from recommender.readers.catalogue import Items, unknown_numbers
-from recommender.readers.columns import CatalogueMapping, InteractionMapping
+from recommender.readers.columns import InteractionMapping
+from recommender.readers.id_repairs import SPLIT
 from recommender.readers.interactions import HashedUsers, KeptRows
-from recommender.readers.row_accounting import RowAccounting, RowSelection
+from recommender.readers.orders import Returned, TakenBack
+from recommender.readers.row_accounting import RefusedRow, RowAccounting, RowSelection
 from recommender.readers.sources import InteractionSource
 from recommender.readers.tables import Block
-from recommender.readers.values import (
-    Categorical,
-    Faults,
-    TimeParser,
-    clean_texts,
-    id_faults,
-    numbers,
-    truth_values,
-)
+from recommender.readers.times import TimeParser
+from recommender.readers.values import Categorical, Faults, id_faults, numbers
 
 MAX_KIND = 40
+GUEST = "user is a guest"
+RETURNED = "quantity below 0: returned"
+REFUNDED = "kind of a refund"
 
-Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueRowFilter:
-    """Refuses the malformed rows of a catalogue file; an empty optional value is unknown."""
-
-    mapping: CatalogueMapping
-    times: TimeParser
-
-    def items(self, block: Block, accounting: RowAccounting) -> Items:
-        """Account for the rows of a block, and return the items of those that are kept."""
-        selection = RowSelection(block.lines, accounting)
-        ids = Categorical.of(block.cells[self.mapping.item])
-        selection.refuse(self.mapping.item, ids, id_faults(ids.texts, "item id"))
-        group = self._check_groups(block, selection)
-        columns = unknown_numbers(len(block.lines)) | self._parse_numbers(block, selection)
-        rows = selection.keep()
-        texts = {"group": [group[row] for row in rows]}
-        for name, parts in self.mapping.texts.items():
-            separator = PATH_SEPARATOR if name == "category" else " "
-            texts[name], cut = _joined_texts(block, parts, separator, rows)
-            columns["cut"][rows] |= cut
-        return Items(
-            ids=tuple(ids.texts[code] for code in ids.codes[rows]),
-            texts=texts,
-            numbers={name: column[rows] for name, column in columns.items()},
-        )
-
-    def _check_groups(self, block: Block, selection: RowSelection) -> list[str]:
-        if not self.mapping.group:
-            return [""] * len(block.lines)
-        cells = Categorical.of(block.cells[self.mapping.group])
-        faults = _unless_empty(cells.texts, id_faults(cells.texts, "group"))
-        selection.refuse(self.mapping.group, cells, faults)
-        return [cells.texts[code] for code in cells.codes]
-
-    def _parse_numbers(self, block: Block, selection: RowSelection) -> dict[str, NDArray[Any]]:
-        parses: dict[str, Parse] = {
-            "price": numbers,
-            "in_stock": truth_values,
-            "available_from": self.times.seconds,
-        }
-        columns: dict[str, NDArray[Any]] = {}
-        for what, parse in parses.items():
-            column = getattr(self.mapping, what)
-            if column:
-                cells = Categorical.of(block.cells[column])
-                values, faults = parse(cells.texts, what)
-                selection.refuse(column, cells, _unless_empty(cells.texts, faults))
-                columns[what] = values[cells.codes]
-        return columns
+Measured = tuple[Categorical, NDArray[np.float64], Faults]
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionRowFilter:
     """Applies the settings of a source to the rows of a file; `kinds` are the codes of all kinds.
 
-    A row is dropped for the first reason of: forgotten user, cancelled, item id, item pattern,
-    kind, quantity, price, time.
+    `known` are the ids of the catalogue by their folded case. What rows cancel or return is added
+    to `taken_back`.
+
+    A row is dropped for the first reason of: forgotten user, cancelled, refund, item id, item
+    pattern, kind, quantity, price, time.
     """
 
     source: InteractionSource
@@ -94,33 +41,52 @@ class InteractionRowFilter:
     times: TimeParser
     kinds: Mapping[str, int]
     users: HashedUsers
+    known: Mapping[str, str]
+    taken_back: TakenBack
 
     def kept_rows(self, block: Block, accounting: RowAccounting) -> KeptRows:
         """Account for the rows of a block, and return those that are kept."""
+        if self.source.ids.split:
+            block, several = block.split(self.mapping.item, self.source.ids.split)
+            if several:
+                accounting.note(RefusedRow(int(block.lines[0]), SPLIT, self.mapping.item), several)
         selection = RowSelection(block.lines, accounting)
         self._drop_forgotten_users(block, selection)
         self._drop_cancelled(block, selection)
-        self._drop_items(block, selection)
+        cells = Categorical.of_many(block.cells[self.mapping.item])
+        texts, changes = self.source.ids.repaired(cells.texts, self.known)
+        item = Categorical(cells.codes, texts)
+        times, faults = self._parsed_times(block)
+        quantities = self._measured(block, "quantity")
+        quantity = self._quantities(quantities, selection, len(block.lines))
+        self._drop_refunds(block, item, quantity, times, selection)
+        self._drop_items(cells, item, changes, selection)
         kind = self._parse_kinds(block, selection)
-        self._drop_below("quantity", self.source.quantity_above, block, selection)
-        self._drop_below("price", self.source.price_above, block, selection)
-        time = self._parse_times(block, selection)
+        self._drop_returns(block, item, quantity, times, selection)
+        self._drop_below("quantity", quantities, selection)
+        self._drop_below("price", self._measured(block, "price"), selection)
+        if faults is not None:
+            selection.refuse(self.mapping.time, *faults)
         rows = selection.keep()
-        mapping = self.mapping
+        unknown = self.source.nulls
         return KeptRows(
-            item=Categorical.of_many(block.cells[mapping.item][rows]),
-            basket=_taken(block, mapping.basket, rows),
-            session=_taken(block, mapping.session, rows),
-            user=_taken(block, mapping.user, rows),
-            title=_taken(block, mapping.title, rows),
+            item=item.take(rows),
+            basket=self._taken(block, self.mapping.basket, rows, unknown),
+            session=self._taken(block, self.mapping.session, rows, unknown),
+            user=self._taken(block, self.mapping.user, rows, (*unknown, *self.source.guests)),
+            title=self._taken(block, self.mapping.title, rows, unknown),
             kind=kind[rows],
-            time=time[rows],
+            time=times[rows],
+            quantity=quantity[rows],
         )
 
     def _drop_forgotten_users(self, block: Block, selection: RowSelection) -> None:
         if not self.mapping.user:
             return
         cells = Categorical.of_many(block.cells[self.mapping.user])
+        guests = frozenset((*self.source.nulls, *self.source.guests))
+        notes = [GUEST if text in guests else "" for text in cells.texts]
+        selection.note(self.mapping.user, cells, notes, show=False)
         forgotten = self.users.are_forgotten(cells.texts)
         selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
@@ -129,19 +95,71 @@ class InteractionRowFilter:
             return
         pattern = re.compile(self.source.cancelled.pattern)
         cells = Categorical.of_many(block.cells[self.mapping.cancelled])
-        selection.leave_out(
-            cells, ["cancelled" if pattern.match(text) else "" for text in cells.texts]
-        )
+        marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
+        rows = selection.drop(marked, "cancelled")
+        if self.source.cancelled.by == "order":
+            self.taken_back.cancel(self._baskets(block, rows))
 
-    def _drop_items(self, block: Block, selection: RowSelection) -> None:
-        cells = Categorical.of_many(block.cells[self.mapping.item])
-        selection.refuse(self.mapping.item, cells, id_faults(cells.texts, "item id"))
+    def _drop_refunds(
+        self,
+        block: Block,
+        item: Categorical,
+        quantity: NDArray[np.float32],
+        times: NDArray[np.int64],
+        selection: RowSelection,
+    ) -> None:
+        """Drop the rows of a refund: of an item, or of the whole basket where there is none."""
+        if not self.mapping.kind:
+            return
+        cells = Categorical.of_many(block.cells[self.mapping.kind])
+        kinds = frozenset(self.source.refund_kinds) - self.source.weights.keys()
+        rows = selection.drop(cells.where([text in kinds for text in cells.texts]), REFUNDED)
+        blank = np.array([not item.texts[code] for code in item.codes[rows]], dtype=bool)
+        self.taken_back.cancel(self._baskets(block, rows[blank]))
+        self._give_back(block, item, np.abs(quantity), times, rows[~blank])
+
+    def _drop_returns(
+        self,
+        block: Block,
+        item: Categorical,
+        quantity: NDArray[np.float32],
+        times: NDArray[np.int64],
+        selection: RowSelection,
+    ) -> None:
+        """Drop the rows of a negative quantity, unless the threshold is below 0 by intention."""
+        if self.source.quantity_above is None or self.source.quantity_above >= 0:
+            threshold = self.source.quantity_above
+            reason = RETURNED if threshold is None else f"quantity not above {threshold:g}"
+            self._give_back(block, item, -quantity, times, selection.drop(quantity < 0, reason))
+
+    def _give_back(
+        self,
+        block: Block,
+        item: Categorical,
+        quantity: NDArray[np.float32],
+        times: NDArray[np.int64],
+        rows: NDArray[np.intp],
+    ) -> None:
+        nulls, guests = self.source.nulls, self.source.guests
+        baskets = self._baskets(block, rows)
+        users = self._texts(block, self.mapping.user, rows, (*nulls, *guests))
+        for place, row in enumerate(rows.tolist()):
+            text = item.texts[item.codes[row]]
+            self.taken_back.give_back(
+                Returned(text, baskets[place], users[place], float(quantity[row]), int(times[row]))
+            )
+
+    def _drop_items(
+        self, cells: Categorical, item: Categorical, changes: list[str], selection: RowSelection
+    ) -> None:
+        selection.refuse(self.mapping.item, item, id_faults(item.texts, "item id"))
         if self.source.item_pattern:
             pattern = re.compile(self.source.item_pattern)
             reason = "item id does not match item_pattern"
             selection.leave_out(
-                cells, ["" if pattern.match(text) else reason for text in cells.texts]
+                item, ["" if pattern.match(text) else reason for text in item.texts]
             )
+        selection.note(self.mapping.item, cells, changes, show=True)
 
     def _parse_kinds(self, block: Block, selection: RowSelection) -> NDArray[np.int8]:
         if not self.mapping.kind:
@@ -158,52 +176,66 @@ class InteractionRowFilter:
         codes = [self.kinds.get(kind, 0) for kind in cells.texts]
         return np.array(codes, dtype=np.int8)[cells.codes]
 
-    def _drop_below(
-        self, what: str, threshold: float | None, block: Block, selection: RowSelection
-    ) -> None:
+    def _measured(self, block: Block, what: str) -> Measured | None:
+        """The numbers of a column; None where it is not read."""
         column = getattr(self.mapping, what)
         if not column:
-            return
+            return None
         cells = Categorical.of_many(block.cells[column])
-        values, faults = numbers(cells.texts, what)
-        selection.refuse(column, cells, faults)
-        if threshold is not None:
-            reason = f"{what} not above {threshold:g}"
-            selection.leave_out(cells, [reason if low else "" for low in values <= threshold])
+        return cells, *numbers(cells.texts, what, self.source.decimal)
 
-    def _parse_times(self, block: Block, selection: RowSelection) -> NDArray[np.int64]:
+    def _quantities(
+        self, measured: Measured | None, selection: RowSelection, n_rows: int
+    ) -> NDArray[np.float32]:
+        """The quantity of each row (b,), 1 where it is unknown."""
+        if measured is None:
+            return np.ones(n_rows, dtype=np.float32)
+        cells, values, faults = measured
+        if self.source.quantity_above is None:
+            unread = zip(cells.texts, faults, strict=True)
+            notes = [f"{fault}: taken as 1" if text and fault else "" for text, fault in unread]
+            selection.note(self.mapping.quantity, cells, notes, show=True)
+        return np.where(np.isnan(values), 1, values).astype(np.float32)[cells.codes]
+
+    def _drop_below(self, what: str, measured: Measured | None, selection: RowSelection) -> None:
+        threshold = getattr(self.source, f"{what}_above")
+        if measured is None or threshold is None:
+            return
+        cells, values, faults = measured
+        selection.refuse(getattr(self.mapping, what), cells, faults)
+        reason = f"{what} not above {threshold:g}"
+        selection.leave_out(cells, [reason if low else "" for low in values <= threshold])
+
+    def _parsed_times(
+        self, block: Block
+    ) -> tuple[NDArray[np.int64], tuple[Categorical, list[str]] | None]:
+        """Epoch seconds (b,), and what is wrong with the times; None where there are none."""
         if not self.mapping.time:
-            return np.zeros(len(block.lines), dtype=np.int64)
+            return np.zeros(len(block.lines), dtype=np.int64), None
         cells = Categorical.of_many(block.cells[self.mapping.time])
         seconds, faults = self.times.seconds(cells.texts, "time")
-        selection.refuse(self.mapping.time, cells, faults)
-        return seconds[cells.codes]
+        return seconds[cells.codes], (cells, faults)
 
+    def _baskets(self, block: Block, rows: NDArray[np.intp]) -> list[str]:
+        return self._texts(block, self.mapping.basket, rows, self.source.nulls)
 
-def _unless_empty(texts: Sequence[str], faults: Faults) -> Faults:
-    return [fault if text else "" for text, fault in zip(texts, faults, strict=True)]
+    @staticmethod
+    def _texts(
+        block: Block, name: str, rows: NDArray[np.intp], unknown: Collection[str]
+    ) -> list[str]:
+        """The texts of a column at rows, "" for the unknown ones and without the column."""
+        if not name:
+            return [""] * len(rows)
+        texts = map(str.strip, block.cells[name][rows].tolist())
+        return ["" if text in unknown else text for text in texts]
 
-
-def _joined_texts(
-    block: Block, names: Sequence[str], separator: str, rows: NDArray[np.intp]
-) -> tuple[list[str], NDArray[np.bool_]]:
-    """The clean texts of columns, joined row by row, and a mask of those that were cut."""
-    cut = np.zeros(len(rows), dtype=bool)
-    columns = []
-    for name in names:
-        cells = Categorical.of(block.cells[name][rows])
-        texts, marks = clean_texts(cells.texts)
-        cut |= marks[cells.codes]
-        columns.append([texts[code] for code in cells.codes])
-    if len(columns) == 1:
-        return columns[0], cut
-    whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
-    cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
-    return [text[:MAX_CHARACTERS].strip() for text in whole], cut
-
-
-def _taken(block: Block, name: str, rows: NDArray[np.intp]) -> Categorical | None:
-    return Categorical.of_many(block.cells[name][rows]) if name else None
+    @staticmethod
+    def _taken(
+        block: Block, name: str, rows: NDArray[np.intp], unknown: Collection[str]
+    ) -> Categorical | None:
+        if not name:
+            return None
+        return Categorical.of_many(block.cells[name][rows]).unless(frozenset(unknown))
 
 
 def _printable(kind: str) -> str:

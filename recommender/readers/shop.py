@@ -1,32 +1,32 @@
 """Shop: the files of a shop, read into its catalogue, its interactions and a report of all rows."""
 
+import dataclasses
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from recommender.core.catalogue import DOCUMENT_FORMAT, Catalogue
-from recommender.core.interactions import Interactions
 from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError
-from recommender.readers.catalogue import Items, TitleCounts, concatenate
+from recommender.readers.assembly import ShopData, assemble
+from recommender.readers.catalogue import Items, concatenate, merged, with_families
+from recommender.readers.catalogue_rows import CatalogueRowFilter
 from recommender.readers.columns import map_catalogue, map_interactions
 from recommender.readers.files import InputFile, fingerprint, input_files, require_files
-from recommender.readers.interactions import (
-    HashedUsers,
-    InteractionLog,
-    KeptInteractions,
-    kind_weights,
-)
-from recommender.readers.row_accounting import FileReport, ReadReport, open_quarantine
-from recommender.readers.row_filter import CatalogueRowFilter, InteractionRowFilter
-from recommender.readers.sources import CatalogueSource, InteractionSource, Scope
+from recommender.readers.id_repairs import by_folded_case
+from recommender.readers.interactions import HashedUsers, InteractionLog, kind_weights
+from recommender.readers.joining import Join, joined, require_joined
+from recommender.readers.other_columns import better_columns
+from recommender.readers.row_accounting import open_quarantine
+from recommender.readers.row_filter import InteractionRowFilter
+from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.tables import TableReader
-from recommender.readers.values import TimeParser
+from recommender.readers.times import TimeParser
+from recommender.readers.titles import TitleCounts
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same files and settings are read with another result."""
 
 
@@ -34,7 +34,9 @@ FORMAT = 2
 class ShopSource:
     """Everything that the result of reading depends on; paths are relative to `base`.
 
-    Interactions more than `retention_days` older than the newest are left out; 0 keeps all.
+    Interactions more than `retention_days` older than the newest are left out; 0 keeps all. Times
+    after `as_of` (epoch seconds) are clipped to it; with 0, those that are far after all others.
+    Less than `joined_share_min` of a source's events with items of the catalogue is an error.
     Without a catalogue, titles come from rows before `titles_before` (epoch seconds; 0: all).
 
     Raises: ConfigError where there is nothing to read, or a number is out of range.
@@ -45,13 +47,16 @@ class ShopSource:
     refused_share_max: float = 0.02
     retention_days: int = 0
     titles_before: int = 0
+    joined_share_min: float = 0.1
+    as_of: int = 0
     base: Path = Path()
 
     def __post_init__(self) -> None:
         if not (self.catalogue.path or self.interactions):
             raise ConfigError("nothing to read: set catalogue.path, interactions.path or both")
-        if not 0 <= self.refused_share_max <= 1:
-            raise ConfigError(f"refused_share_max {self.refused_share_max!r}: give 0 to 1")
+        for name in ("refused_share_max", "joined_share_min"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} {getattr(self, name)!r}: give 0 to 1")
         if self.retention_days < 0:
             raise ConfigError(f"retention_days {self.retention_days}: give 0 or more")
 
@@ -60,8 +65,9 @@ class ShopSource:
 
         Raises: ConfigError for an unknown format.
         """
-        return input_files(self.catalogue.path, self.base, "catalogue"), [
-            input_files(part.path, self.base, f"interactions.{number}")
+        catalogue = self.catalogue
+        return input_files(catalogue.path, self.base, "catalogue", catalogue.format), [
+            input_files(part.path, self.base, f"interactions.{number}", part.format)
             for number, part in enumerate(self.interactions)
         ]
 
@@ -69,15 +75,6 @@ class ShopSource:
         """The files of the catalogue and of all interactions. Raises: as `files`."""
         catalogue, interactions = self.files()
         return catalogue + tuple(file for files in interactions for file in files)
-
-
-@dataclass(frozen=True, slots=True)
-class ShopData:
-    """The content of a shop's files."""
-
-    catalogue: Catalogue
-    interactions: Interactions
-    report: ReadReport
 
 
 def parameters(source: ShopSource) -> dict[str, object]:
@@ -92,6 +89,8 @@ def parameters(source: ShopSource) -> dict[str, object]:
         "refused_share_max": source.refused_share_max,
         "retention_days": source.retention_days,
         "titles_before": source.titles_before,
+        "joined_share_min": source.joined_share_min,
+        "as_of": source.as_of,
         "catalogue": asdict(source.catalogue) | {"path": [file.format for file in catalogue]},
         "interactions": [
             asdict(part) | {"path": [file.format for file in files]}
@@ -130,16 +129,45 @@ def read_shop(
         kinds = {kind: code for code, kind in enumerate(weights)}
         for part, files in zip(source.interactions, interaction_files, strict=True):
             log.begin_source()
+            known = None if items is None else by_folded_case(items.ids)
             for file in files:
-                _read_interactions(part, file, reader, log, kinds, with_titles=items is None)
-    kept = log.interactions().within(source.retention_days)
-    return _assemble(items, kept, weights, source.catalogue.scope, reader.reports)
+                _read_interactions(part, file, reader, log, (kinds, known))
+            log.end_source()
+    bought = max(kinds, key=lambda kind: weights[kind], default="")
+    kept = log.interactions(kinds.get(bought, 0))
+    kept = kept.until(source.as_of).within(source.retention_days)
+    if items is None:
+        return assemble(None, kept, weights, source.catalogue, reader.reports)
+    joins = _joins(items, log)
+
+    def better(key: str) -> str:
+        number = int(key.rpartition(".")[2]) if "." in key else 0
+        events = source.interactions[number], interaction_files[number]
+        return better_columns((source.catalogue, catalogue_files), events)
+
+    require_joined(joins, source.joined_share_min, better)
+    return assemble(items, kept, weights, source.catalogue, reader.reports, joins)
+
+
+def _joins(items: Items, log: InteractionLog) -> tuple[Join, ...]:
+    shown = [
+        value
+        for value, hidden in zip(items.ids, items.numbers["hidden"].tolist(), strict=True)
+        if hidden != 1
+    ]
+    sources = log.events_by_id()
+    return tuple(
+        joined(
+            f"interactions.{number}" if len(sources) > 1 else "interactions", sold, items.ids, shown
+        )
+        for number, sold in enumerate(sources)
+    )
 
 
 def read_catalogue(
     source: ShopSource, wanted: Collection[str], *, quarantine: Path, progress: Progress
 ) -> Catalogue:
-    """The `wanted` items as the catalogue's files describe them; of repeated rows the last counts.
+    """The `wanted` items as the catalogue's files describe them.
 
     No interactions are read. Refused rows, if any, are written to the file `quarantine`.
     Raises: ConfigError and DataError as `read_shop`; ConfigError where there is no catalogue;
@@ -171,17 +199,24 @@ def _read_items(source: CatalogueSource, files: Sequence[InputFile], reader: Tab
     times = TimeParser(source.time_zone, source.time_format)
     parts: list[Items] = []
     for file in files:
-        with reader.open(file, source.delimiter, source.encoding) as table:
+        with reader.open(file, source.layout) as table:
             if not table.header.columns:
                 continue
-            mapping = map_catalogue(table.header, source.columns)
-            row_filter = CatalogueRowFilter(mapping, times)
+            filters = (*source.only, *source.hidden)
+            mapping = map_catalogue(table.header, source.columns, filters)
+            row_filter = CatalogueRowFilter(mapping, source, times)
             for block in table.blocks(mapping.columns(), mapping.id_columns()):
                 parts.append(row_filter.items(block, table.accounting))
     if not any(part.ids for part in parts):
         shown = ", ".join(file.shown for file in files)
-        raise DataError(f"{shown}: no items; export the catalogue again")
-    return concatenate(parts)
+        left_out = Counter[str]()
+        for report in reader.reports:
+            left_out.update(report.left_out)
+        why = f" ({left_out.total():,} rows left out)" if left_out else ""
+        raise DataError(f"{shown}: no items{why}; export the catalogue again")
+    whole = concatenate(parts)
+    items = with_families(merged(whole, last=source.repeated == "last"))
+    return dataclasses.replace(items, repeated=len(whole.ids) - len(items.ids))
 
 
 def _read_interactions(
@@ -189,61 +224,20 @@ def _read_interactions(
     file: InputFile,
     reader: TableReader,
     log: InteractionLog,
-    kinds: Mapping[str, int],
-    *,
-    with_titles: bool,
+    names: tuple[Mapping[str, int], Mapping[str, str] | None],
 ) -> None:
+    """Read a file; `names` are the codes of kinds, and ids of the catalogue by their folded case.
+
+    Without a catalogue (None), titles are read as well.
+    """
+    kinds, known = names
     times = TimeParser(source.time_zone, source.time_format)
-    with reader.open(file, source.delimiter, source.encoding) as table:
+    with reader.open(file, source.layout) as table:
         if not table.header.columns:
             return
-        mapping = map_interactions(table.header, source, file.setting, with_titles)
-        row_filter = InteractionRowFilter(source, mapping, times, kinds, log.users)
+        mapping = map_interactions(table.header, source, file.setting, known is None)
+        row_filter = InteractionRowFilter(
+            source, mapping, times, kinds, log.users, known or {}, log.taken_back
+        )
         for block in table.blocks(mapping.columns(), mapping.id_columns()):
             log.add(row_filter.kept_rows(block, table.accounting))
-
-
-def _assemble(
-    items: Items | None,
-    kept: KeptInteractions,
-    weights: Mapping[str, float],
-    scope: Scope,
-    files: Sequence[FileReport],
-) -> ShopData:
-    """Order the items by their ids, and refer the interactions to their rows.
-
-    Of catalogue rows with the same id the last counts. Items that the catalogue lacks are added
-    without texts; without a catalogue (None), all items come from the interactions.
-
-    Raises: DataError where no item is left.
-    """
-    if items is None:
-        parts = [Items.from_titles(kept.items, kept.titles, kept.cut)]
-    else:
-        uncut = np.zeros(len(kept.items), dtype=bool)
-        parts = [Items.from_titles(kept.items, [""] * len(kept.items), uncut), items]
-    whole = concatenate(parts)
-    places = {value: place for place, value in enumerate(whole.ids)}
-    in_catalogue = frozenset(() if items is None else items.ids)
-    warm = kept.warm_items(weights)
-    chosen = sorted(warm if scope == "with_interactions" else places)
-    if not chosen:
-        raise DataError(
-            "no items: no row of the interactions was kept; look at what the settings leave out"
-        )
-    ordered = whole.take([places[value] for value in chosen])
-    catalogue = ordered.catalogue()
-    interactions = kept.of_catalogue(catalogue, weights)
-    absent = 0 if items is None else sum(each not in in_catalogue for each in chosen)
-    report = ReadReport(
-        files=tuple(files),
-        n_items=len(catalogue),
-        n_interactions=len(interactions),
-        cold_items=len(catalogue) - len(warm),
-        absent_from_catalogue=absent,
-        duplicate_ids=(0 if items is None else len(items.ids)) - len(in_catalogue),
-        shortened=int(ordered.numbers["cut"].sum()),
-        out_of_scope=len(places) - len(chosen),
-        too_old=kept.too_old,
-    )
-    return ShopData(catalogue, interactions, report)

@@ -1,19 +1,43 @@
 """Sources: the settings that say where a shop's files are and what their columns mean."""
 
-import codecs
 import math
-import re
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, get_args
-from zoneinfo import ZoneInfo
+
+from recommender.readers.checks import (
+    require,
+    require_dialect,
+    require_paths,
+    require_pattern,
+    require_time,
+    require_weights,
+)
+from recommender.readers.id_repairs import IdRepairs
 
 Names = str | tuple[str, ...]
 Scope = Literal["all", "with_interactions"]
+FileFormat = Literal["", "csv", "tsv", "txt", "json", "jsonl", "parquet"]
 
-EPOCH = "epoch"
-MAX_KINDS = 127
-_PROBE = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+NOT_FOR_SALE = (
+    *("draft", "archived", "private", "pending", "trash", "hidden", "inactive", "disabled"),
+    *("deleted", "discontinued", "unpublished", "not visible individually"),
+)
+NULLS = (
+    "NULL",
+    "null",
+    "Null",
+    "\\N",
+    "(null)",
+    "NaN",
+    "nan",
+    "None",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "<NA>",
+)
+GUESTS = ("0", "-1", "guest", "Guest", "GUEST", "anonymous", "Anonymous")
+REFUND_KINDS = ("refund", "refunded", "return", "returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +46,8 @@ class CatalogueColumns:
 
     None reads the column with the name of the field, if the file has one; "" reads no column.
     Several columns are joined: by spaces for title and description, into a path for category.
+    `status` are columns that say whether an item is for sale (None: `status`, `published` and
+    `visibility`, also with a capital letter), `variants` lists the variants of a product.
 
     Raises: ValueError where `item` or a name in a tuple is empty, or an attribute is repeated.
     """
@@ -37,16 +63,58 @@ class CatalogueColumns:
     group: str | None = None
     in_stock: str | None = None
     available_from: str | None = None
+    status: Names | None = None
+    variants: str | None = None
     attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(bool(self.item), "item", self.item, "name the column of the item ids")
-        for name in ("title", "description", "category", "attributes"):
+        require(bool(self.item), "item", self.item, "name the column of the item ids")
+        for name in ("title", "description", "category", "status", "attributes"):
             value = getattr(self, name)
             if isinstance(value, tuple):
-                _require(all(value), name, value, "leave empty names out")
+                require(all(value), name, value, "leave empty names out")
         distinct = len(set(self.attributes)) == len(self.attributes)
-        _require(distinct, "attributes", self.attributes, "name a column once")
+        require(distinct, "attributes", self.attributes, "name a column once")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The rows of which `pattern`, a regular expression, matches from the start of `column`.
+
+    Raises: ValueError where the column is empty or the pattern does not compile.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    column: str
+    pattern: str
+
+    def __post_init__(self) -> None:
+        require(bool(self.column), "column", self.column, "name a column")
+        require_pattern("pattern", self.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """How a text file is laid out; `header` names the columns of a file without a header.
+
+    Raises: ValueError naming the setting that is wrong.
+    """
+
+    delimiter: str = ""
+    encoding: str = "utf-8"
+    skip_lines: int = 0
+    comment: str = ""
+    escape: str = ""
+    header: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_dialect(self.delimiter, self.encoding)
+        require(self.skip_lines >= 0, "skip_lines", self.skip_lines, "give 0 or more")
+        require(len(self.escape) <= 1, "escape", self.escape, "give one character")
+        named = all(name.strip() for name in self.header)
+        distinct = len(set(self.header)) == len(self.header)
+        require(named and distinct, "header", self.header, "give every column a name of its own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +122,15 @@ class CatalogueSource:
     """The files of the catalogue; without a path, the catalogue is derived from the interactions.
 
     With the scope "with_interactions", items without an interaction of positive weight are left
-    out of the build. `time_zone` and `time_format` apply to `available_from`, as in
+    out of the build. `time_zone`, `time_format` and the settings of files apply as in
     `InteractionSource`.
+
+    Rows that do not match all of `only` are left out. An item is learned from, but in no list,
+    where `hidden` matches its row, where a column of its status has a word of `not_for_sale`, or,
+    unless `absent` is "shown", where it is in no file of the catalogue. Of several rows with one
+    id, the first value of each field counts, or with `repeated` = "last" the last. `stock_words`
+    says which further words mean in stock. `decimal` is the decimal separator of prices, found
+    from the values where it is empty.
 
     Raises: ValueError naming the setting that is wrong.
     """
@@ -65,16 +140,40 @@ class CatalogueSource:
     path: Names = ""
     columns: CatalogueColumns = field(default_factory=CatalogueColumns)
     scope: Scope = "all"
+    only: tuple[Match, ...] = ()
+    hidden: tuple[Match, ...] = ()
+    not_for_sale: tuple[str, ...] = NOT_FOR_SALE
+    absent: Literal["hidden", "shown"] = "hidden"
+    repeated: Literal["first", "last"] = "first"
+    stock_words: dict[str, bool] = field(default_factory=dict)
+    nulls: tuple[str, ...] = NULLS
+    decimal: Literal["", ".", ","] = ""
+    category_separator: str = ""
+    level_separator: str = ""
+    ids: IdRepairs = field(default_factory=IdRepairs)
     time_zone: str = "UTC"
-    time_format: str = ""
+    time_format: Names = ""
+    format: FileFormat = ""
     delimiter: str = ""
     encoding: str = "utf-8"
+    skip_lines: int = 0
+    comment: str = ""
+    escape: str = ""
+    header: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_paths(paths(self.path))
-        _require(self.scope in get_args(Scope), "scope", self.scope, "all or with_interactions")
-        _require_time(self.time_zone, self.time_format)
-        _require_dialect(self.delimiter, self.encoding)
+        require_paths(paths(self.path))
+        require(self.scope in get_args(Scope), "scope", self.scope, "all or with_interactions")
+        for name in ("split", "fold_case"):
+            value = getattr(self.ids, name)
+            require(not value, f"ids.{name}", value, "repair the ids of the interactions instead")
+        require_time(self.time_zone, self.time_format)
+        _layout(self)
+
+    @property
+    def layout(self) -> TextLayout:
+        """The layout of the text files."""
+        return _layout(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +181,8 @@ class InteractionColumns:
     """The column that each field of an interaction is read from, as in `CatalogueColumns`.
 
     For `basket`, None reads the column `basket_id` or `order_id`; for `session` and `user`,
-    `session_id` and `user_id`. `title` is read only to derive the catalogue, `quantity` and
-    `price` only where a column is named here or a threshold needs them.
+    `session_id` and `user_id`. `title` is read only to derive the catalogue, and `price` only where
+    a column is named here or a threshold needs it.
 
     Raises: ValueError where `item` is empty.
     """
@@ -101,12 +200,14 @@ class InteractionColumns:
     title: str | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.item), "item", self.item, "name the column of the item ids")
+        require(bool(self.item), "item", self.item, "name the column of the item ids")
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
     """Marks a row as cancelled where `pattern` matches from the start of `column`.
+
+    With it, all rows of its basket are cancelled, or by = "row" the row alone.
 
     Raises: ValueError where the column is empty or the pattern does not compile.
     """
@@ -115,10 +216,11 @@ class Cancelled:
 
     column: str
     pattern: str
+    by: Literal["order", "row"] = "order"
 
     def __post_init__(self) -> None:
-        _require(bool(self.column), "cancelled.column", self.column, "name a column")
-        _require_pattern("cancelled.pattern", self.pattern)
+        require(bool(self.column), "cancelled.column", self.column, "name a column")
+        require_pattern("cancelled.pattern", self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +229,14 @@ class InteractionSource:
 
     `kind` is the kind of every row of a file without a column of kinds. A row is left out where
     its kind has no weight, its quantity or price is not above the threshold, its item id does not
-    match `item_pattern` from the start, or `cancelled` matches it. `time_zone` applies to times
-    without an offset; `time_format` is a strptime format, "" for ISO 8601 or "epoch" for seconds.
+    match `item_pattern` from the start, or `cancelled` matches a row of its basket. Rows with a
+    negative quantity, or of a kind in `refund_kinds`, take back what was bought. `guests` and
+    `nulls` are no users; `nulls` are no baskets and sessions. `time_zone` applies to times without
+    an offset. A time is of one of the formats in `time_format`: a strptime format, "epoch" for
+    seconds, milliseconds or microseconds, "day-first" or "month-first" for 1/2/2026, or "" for ISO
+    8601 and what can be nothing else. `format` is that of files whose ending does not name it. In
+    text files, `skip_lines` lines and lines that begin with `comment` are skipped, `escape` stands
+    before quotes within a field, and `header` names the columns of a file without a header.
 
     Raises: ValueError naming the setting that is wrong.
     """
@@ -143,21 +251,36 @@ class InteractionSource:
     price_above: float | None = None
     item_pattern: str = ""
     cancelled: Cancelled | None = None
+    refund_kinds: tuple[str, ...] = REFUND_KINDS
+    guests: tuple[str, ...] = GUESTS
+    nulls: tuple[str, ...] = NULLS
+    decimal: Literal["", ".", ","] = ""
+    ids: IdRepairs = field(default_factory=IdRepairs)
     time_zone: str = "UTC"
-    time_format: str = ""
+    time_format: Names = ""
+    format: FileFormat = ""
     delimiter: str = ""
     encoding: str = "utf-8"
+    skip_lines: int = 0
+    comment: str = ""
+    escape: str = ""
+    header: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(bool(paths(self.path)), "path", self.path, "name at least one file")
-        _require_paths(paths(self.path))
-        _require_weights(self.weights)
+        require(bool(paths(self.path)), "path", self.path, "name at least one file")
+        require_paths(paths(self.path))
+        require_weights(self.weights)
         for name in ("quantity_above", "price_above"):
             value = getattr(self, name)
-            _require(value is None or math.isfinite(value), name, value, "give a finite number")
-        _require_pattern("item_pattern", self.item_pattern)
-        _require_time(self.time_zone, self.time_format)
-        _require_dialect(self.delimiter, self.encoding)
+            require(value is None or math.isfinite(value), name, value, "give a finite number")
+        require_pattern("item_pattern", self.item_pattern)
+        require_time(self.time_zone, self.time_format)
+        _layout(self)
+
+    @property
+    def layout(self) -> TextLayout:
+        """The layout of the text files."""
+        return _layout(self)
 
 
 def paths(path: Names) -> tuple[str, ...]:
@@ -167,66 +290,5 @@ def paths(path: Names) -> tuple[str, ...]:
     return path
 
 
-def _require(holds: bool, name: str, value: object, remedy: str) -> None:
-    """Raise ValueError that names the setting, its value and the remedy, unless `holds`."""
-    if not holds:
-        raise ValueError(f"{name} {value!r:.100}: {remedy}")
-
-
-def _require_paths(files: tuple[str, ...]) -> None:
-    _require(all(files), "path", files, "leave empty names out")
-    _require(len(set(files)) == len(files), "path", files, "name a file once")
-
-
-def _require_weights(weights: dict[str, float]) -> None:
-    _require(0 < len(weights) <= MAX_KINDS, "weights", weights, f"give 1 to {MAX_KINDS} kinds")
-    for kind, weight in weights.items():
-        usable = math.isfinite(weight) and weight >= 0
-        _require(usable, f"weights.{kind}", weight, "give a finite number from 0")
-        _require(bool(kind) and kind == kind.strip(), "weights", kind, "name the kind")
-
-
-def _require_pattern(name: str, pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{name} {pattern!r:.100} is no regular expression: {error}") from error
-
-
-def _require_time(time_zone: str, time_format: str) -> None:
-    """Refuse unknown time zones, and formats that lose the year, the month or the day."""
-    try:
-        ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"time_zone {time_zone!r:.100} is not a time zone; write it like Europe/London"
-        ) from error
-    if time_format in {"", EPOCH}:
-        return
-    try:
-        day = datetime.strptime(_PROBE.strftime(time_format), time_format).date()
-    except ValueError:
-        day = date.min
-    _require(
-        day == _PROBE.date(),
-        "time_format",
-        time_format,
-        'use strptime directives that give year, month and day, "epoch", or "" for ISO 8601',
-    )
-
-
-def _require_dialect(delimiter: str, encoding: str) -> None:
-    """Refuse delimiters that the csv module cannot use, and encodings that do not contain ASCII."""
-    single = len(delimiter) <= 1 and delimiter not in {'"', "\r", "\n", "\0"}
-    _require(single, "delimiter", delimiter, "give one character that is neither quote nor newline")
-    try:
-        codec = codecs.lookup(encoding).name
-        plain = codec == "utf-8-sig" or "a,\n".encode(encoding) == b"a,\n"
-    except (LookupError, ValueError):
-        plain = False
-    _require(
-        plain,
-        "encoding",
-        encoding,
-        "name one that contains ASCII, such as utf-8 or cp1252; save UTF-16 files as UTF-8",
-    )
+def _layout(source: CatalogueSource | InteractionSource) -> TextLayout:
+    return TextLayout(**{each.name: getattr(source, each.name) for each in fields(TextLayout)})

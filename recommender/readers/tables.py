@@ -12,6 +12,7 @@ from recommender.core.telemetry import Advance
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile, TextLines, fingerprint, unchanged
 from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting
+from recommender.readers.sources import TextLayout
 
 BLOCK_ROWS = 50_000
 BLOCK_CHARACTERS = 32 * 2**20
@@ -30,6 +31,19 @@ class Block:
     lines: NDArray[np.int64]
     cells: Mapping[str, NDArray[np.object_]]
     position: int
+
+    def split(self, column: str, separator: str) -> tuple["Block", int]:
+        """The block with a row for each text in the cells of a column, and how many had several."""
+        cells = [_parts(cell, separator) for cell in self.cells[column].tolist()]
+        sizes = np.array([len(parts) for parts in cells], dtype=np.intp)
+        rows = np.repeat(np.arange(len(cells)), sizes)
+        split = {name: values[rows] for name, values in self.cells.items()}
+        split[column] = np.array([part for parts in cells for part in parts], dtype=object)
+        return Block(self.lines[rows], split, self.position), int((sizes > 1).sum())
+
+
+def _parts(cell: str, separator: str) -> list[str]:
+    return [part for part in map(str.strip, cell.split(separator)) if part] or [""]
 
 
 class Table(Protocol):
@@ -75,14 +89,14 @@ class TableReader:
     reports: list[FileReport] = field(default_factory=list)
 
     @contextmanager
-    def open(self, file: InputFile, delimiter: str, encoding: str) -> Iterator[OpenTable]:
+    def open(self, file: InputFile, layout: TextLayout) -> Iterator[OpenTable]:
         """Open a file; at the end check that it did not change, and its share of refused rows.
 
         Raises: ConfigError or DataError naming the file, what is wrong with it and what to do.
         """
         before = fingerprint(file)
         accounting = RowAccounting(file, self.quarantine)
-        with unchanged(file, before), _open(file, delimiter, encoding, accounting) as table:
+        with unchanged(file, before), _open(file, layout, accounting) as table:
             opened = OpenTable(table, accounting, self.advance)
             yield opened
         self.advance(before.size - opened.position)
@@ -90,16 +104,20 @@ class TableReader:
 
 
 def _open(
-    file: InputFile, delimiter: str, encoding: str, accounting: RowAccounting
+    file: InputFile, layout: TextLayout, accounting: RowAccounting
 ) -> AbstractContextManager[Table]:
     # A format is imported when a file needs it: formats use this module, and pyarrow loads slowly.
     if file.format == "parquet":
         from recommender.readers.parquet import open_parquet
 
         return open_parquet(file)
+    if file.format in {"json", "jsonl"}:
+        from recommender.readers.json_tables import open_json_table
+
+        return open_json_table(file, layout, accounting)
     from recommender.readers.text_tables import open_text_table
 
-    return open_text_table(file, delimiter, encoding, accounting)
+    return open_text_table(file, layout, accounting)
 
 
 def gather_blocks(

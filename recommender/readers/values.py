@@ -1,11 +1,11 @@
-"""Values: the texts of a column as ids, numbers, truth values, times and clean texts."""
+"""Values: the texts of a column as ids, numbers, truth values and clean texts."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,32 @@ from numpy.typing import NDArray
 from recommender.core import item_id
 from recommender.core.arrays import Rows, text_codes
 from recommender.core.catalogue import MAX_CHARACTERS, clean
-from recommender.readers.sources import EPOCH
 
 Faults = list[str]
 """What is wrong with each text; "" where nothing is."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_LARGEST = float(np.finfo(np.float32).max)
-_TRUTH_WORDS = dict.fromkeys(("", "true", "t", "yes", "y"), True) | dict.fromkeys(
-    ("false", "f", "no", "n"), False
+_CURRENCY = r"(?:[A-Za-z]{2,3}\.?|[$\u00a2-\u00a5\u20a0-\u20cf])"
+_SPACE = r"[ \u00a0\u202f\u2009]"
+_AMOUNT = re.compile(
+    rf"(?P<sign>[+-])?{_SPACE}*(?:{_CURRENCY}{_SPACE}*)?(?P<inner>[+-])?"
+    rf"(?P<digits>\d[\d.,'\u2019\u00a0\u202f\u2009 ]*?|[.,]\d+)"
+    rf"(?:{_SPACE}*{_CURRENCY})?(?P<behind>-)?",
+    re.ASCII,
 )
-_YEAR_10000 = 253_402_300_800
-_COMPACT_DATE = len("20101201")
+_SPACES = re.compile(_SPACE)
+_GROUPED = re.compile(r"\d{1,3}(?:[.,'\u2019]\d{2,3})*[.,'\u2019]\d{3}|\d+")
+_DECIMAL_ALONE = re.compile(r"\d*([.,])(?:\d{1,2}|\d{4,})?")
+_THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+", re.ASCII)
+_SHOWS_DECIMAL = re.compile(r"(?:\d[.,]\d{3}|^\D*[\d\s]*)([.,])(?:\d{1,2}|\d{4,})(?:\D*)$")
+_WORD_MARKS = re.compile(r"[ _-]")
+_LARGEST = float(np.finfo(np.float32).max)
+_TRUE = ("", "true", "t", "yes", "y", "on", "instock", "available", "limitedavailability")
+_TO_ORDER = ("backorder", "onbackorder", "availableforbackorder", "preorder", "availablefororder")
+_FALSE = ("false", "f", "no", "n", "off", "outofstock", "soldout", "unavailable", "notavailable")
+_TRUTH_WORDS = dict.fromkeys((*_TRUE, *_TO_ORDER), True) | dict.fromkeys(
+    (*_FALSE, "discontinued", "oos"), False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,19 @@ class Categorical:
 
         codes, texts = pd.factorize(cells)
         return cls(codes, tuple(text.strip() for text in texts))
+
+    def take(self, rows: NDArray[np.intp]) -> "Categorical":
+        """The cells at `rows` alone; the texts are in the order of their first appearance there."""
+        import pandas as pd
+
+        codes, used = pd.factorize(self.codes[rows])
+        return Categorical(codes, tuple(self.texts[code] for code in used.tolist()))
+
+    def unless(self, unknown: Collection[str]) -> "Categorical":
+        """The cells with an empty text in place of the `unknown` ones."""
+        if not any(text in unknown for text in self.texts):
+            return self
+        return Categorical(self.codes, tuple("" if t in unknown else t for t in self.texts))
 
     def where(self, marks: Sequence[bool]) -> NDArray[np.bool_]:
         """A mask of the cells (b,) from a mark per distinct text."""
@@ -72,6 +99,10 @@ class TextCodes:
             [known.setdefault(text, self.next) if text else -1 for text in texts], dtype=np.int32
         )
 
+    def known(self, texts: Iterable[str]) -> Rows:
+        """The codes of t texts (t,), -1 for those that have none."""
+        return np.array([self._codes.get(text, -1) for text in texts], dtype=np.int32)
+
     def texts(self) -> tuple[str, ...]:
         """All texts with a code, in order."""
         return tuple(self._codes)
@@ -85,54 +116,34 @@ def id_faults(texts: Sequence[str], what: str) -> Faults:
     return faults
 
 
-def numbers(texts: Sequence[str], what: str) -> tuple[NDArray[np.float64], Faults]:
-    """Parse finite decimal numbers within float32; NaN where a text is not one."""
-    values, faults = _parsed(texts, _number, what, "is not a number")
+def numbers(
+    texts: Sequence[str], what: str, decimal: str = ""
+) -> tuple[NDArray[np.float64], Faults]:
+    """Parse finite decimal numbers within float32; NaN where a text is not one.
+
+    A number may have a sign, a currency, and separators of thousands. Where no `decimal` separator
+    is given, a comma is one if a text shows it: `12,50`, or `1.234,50`.
+    """
+    mark = decimal or _decimal_of(texts)
+    values, faults = parsed(texts, lambda text: _number(text, mark), what, "is not a number")
     return np.array([np.nan if value is None else value for value in values]), faults
 
 
-def truth_values(texts: Sequence[str], what: str) -> tuple[NDArray[np.bool_], Faults]:
-    """Parse words such as yes and f, and numbers, which are true above 0; empty is true."""
-    values, faults = _parsed(texts, _truth_value, what, "is neither true nor false")
-    return np.array([bool(value) for value in values], dtype=bool), faults
+def truth_values(
+    texts: Sequence[str], what: str, words: Mapping[str, bool] = MappingProxyType({})
+) -> tuple[NDArray[np.bool_], Faults]:
+    """Parse words such as yes, f and out of stock, and numbers, which are true above 0.
 
-
-@dataclass(frozen=True, slots=True)
-class TimeParser:
-    """Parses times: `time_format` is for strptime, "" for ISO 8601, "epoch" for seconds.
-
-    A time without an offset is in `time_zone`. Where clocks are set back, an ambiguous time is the
-    first of the two; where they are set forward, a time in the gap is moved on by the gap.
+    Empty is true. `words` are a shop's own, in any case.
     """
+    own = {word.casefold(): value for word, value in words.items()}
 
-    time_zone: str
-    time_format: str
-    _zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    def parse(text: str) -> bool:
+        value = own.get(text.casefold())
+        return _truth_value(text) if value is None else value
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_zone", ZoneInfo(self.time_zone))
-
-    def seconds(self, texts: Sequence[str], what: str) -> tuple[NDArray[np.int64], Faults]:
-        """Epoch seconds in UTC, rounded down; 0 where a text is not a time."""
-        parse = _epoch if self.time_format == EPOCH else self._second
-        values, faults = _parsed(texts, parse, what, f"is not {self._expected()}")
-        return np.array([value or 0 for value in values], dtype=np.int64), faults
-
-    def _second(self, text: str) -> int:
-        if self.time_format:
-            time = datetime.strptime(text, self.time_format)
-        elif text.isdigit() and len(text) != _COMPACT_DATE:
-            raise ValueError("an epoch number could be mistaken for a date of the Middle Ages")
-        else:
-            time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=self._zone)
-        return int(time.timestamp() // 1)
-
-    def _expected(self) -> str:
-        if self.time_format == EPOCH:
-            return "epoch seconds"
-        return f"a time like {self.time_format}" if self.time_format else "an ISO 8601 time"
+    values, faults = parsed(texts, parse, what, "is neither true nor false")
+    return np.array([bool(value) for value in values], dtype=bool), faults
 
 
 def clean_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
@@ -147,7 +158,7 @@ def _is_cut(raw: str, text: str) -> bool:
     return len(raw) > 4 * MAX_CHARACTERS or (full and len(raw) > MAX_CHARACTERS)
 
 
-def _parsed(
+def parsed(
     texts: Sequence[str], parse: Callable[[str], Any], what: str, fault: str
 ) -> tuple[list[Any], Faults]:
     """The values of the texts, and what is wrong with those that have none (None)."""
@@ -162,19 +173,45 @@ def _parsed(
     return values, faults
 
 
-def _number(text: str) -> float:
-    if not _NUMBER.fullmatch(text) or abs(value := float(text)) > _LARGEST:
+def _decimal_of(texts: Sequence[str]) -> str:
+    """The decimal separator that numbers show; a point where they show none."""
+    shown = Counter(match[1] for text in texts if (match := _SHOWS_DECIMAL.search(text)))
+    return "," if shown[","] >= max(shown["."], 1) else "."
+
+
+def _number(text: str, decimal: str = ".") -> float:
+    if not _NUMBER.fullmatch(text):
+        text = _plain_number(text, decimal)
+    elif decimal == "," and _THOUSANDS_POINT.fullmatch(text):
+        text = text.replace(".", "")
+    value = float(text)
+    if abs(value) > _LARGEST:
         raise ValueError("not a decimal number within float32")
     return value
 
 
+def _plain_number(text: str, decimal: str) -> str:
+    """A number without currency, spaces and separators of thousands. Raises: ValueError."""
+    found = _AMOUNT.fullmatch(text.replace("\u2212", "-"))
+    if found is None:
+        raise ValueError("not a number")
+    signs = (found["sign"] or "") + (found["inner"] or "") + (found["behind"] or "")
+    digits = _SPACES.sub("", found["digits"])
+    if (alone := _DECIMAL_ALONE.fullmatch(digits)) is not None:
+        decimal = alone[1]
+    other = "." if decimal == "," else ","
+    if digits.rfind(other) > digits.rfind(decimal) >= 0:
+        decimal, other = other, decimal
+    whole, _, rest = digits.partition(decimal)
+    if not (_GROUPED.fullmatch(whole) or whole.isdigit() or not whole) or other in rest:
+        raise ValueError("separators of thousands that are none")
+    plain = f"{signs}{re.sub(r'[^0-9]', '', whole)}.{rest}"
+    if not _NUMBER.fullmatch(plain):
+        raise ValueError("not a number")
+    return plain
+
+
 def _truth_value(text: str) -> bool:
-    known = _TRUTH_WORDS.get(text.lower())
+    word = _WORD_MARKS.sub("", text.rpartition("/")[2].casefold())
+    known = _TRUTH_WORDS.get(word)
     return _number(text) > 0 if known is None else known
-
-
-def _epoch(text: str) -> int:
-    value = _number(text)
-    if abs(value) >= _YEAR_10000:
-        raise ValueError("not seconds; perhaps milliseconds")
-    return int(value // 1)

@@ -138,6 +138,8 @@ class Settings(Table):
             interactions=self.interactions,
             refused_share_max=self.limits.refused_share_max,
             retention_days=self.limits.retention_days,
+            joined_share_min=self.limits.joined_share_min,
+            as_of=self.limits.as_of_s(),
         )
 
     def rule_file(self) -> Path | None:

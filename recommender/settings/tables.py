@@ -211,15 +211,26 @@ class LimitSettings(Table):
     """Limits of a run: refused rows, age of events, and the size and memory of a fleet's tasks.
 
     A run fails when more than `refused_share_max` of the rows are refused. Events that are more
-    than `retention_days` older than the newest are not read; 0 reads all. `memory_mb` is the
+    than `retention_days` older than the newest are not read; 0 reads all. Events after the day
+    `as_of` (UTC) count as of its end; by default, so do those that are far after all others. A run
+    fails when less than `joined_share_min` of the events of a source are of items in the
+    catalogue; 0 never fails. `memory_mb` is the
     maximum memory of a step on this machine, 0 for none.
     """
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
+    joined_share_min: float = Field(default=0.1, ge=0, le=1)
     retention_days: int = Field(default=0, ge=0)
+    as_of: date | None = None
     shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)
     shard_items: int = Field(default=SHARD_ITEMS, ge=1, le=10_000_000)
     memory_mb: int = Field(default=0, ge=0)
+
+    def as_of_s(self) -> int:
+        """The last second of the day `as_of` in epoch seconds; 0 without one."""
+        if self.as_of is None:
+            return 0
+        return int(datetime.combine(self.as_of, time.max, UTC).timestamp())
 
 
 class ScheduleSettings(Table):

@@ -159,3 +159,12 @@ def test_lists_that_somebody_deleted(audit: Audit | None, verdict: str, reported
     found = examine_lists(audit)
     assert found.verdict == verdict
     assert reported in found.detail
+
+
+def test_patterns_and_folders_of_inputs_are_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "orders-1.csv").write_text("x")
+    found = examine_inputs([str(tmp_path / "orders-*.csv"), str(tmp_path / "views-*.csv")])
+    assert [one.verdict for one in found] == ["ok", "fault"]
+    assert "orders-1.csv (0.0 MiB)" in found[0].detail
+    (url,) = examine_inputs(["s3://shop/orders.csv"])
+    assert (url.verdict, "copy it here" in url.detail) == ("fault", True)

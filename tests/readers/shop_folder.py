@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from recommender.core.telemetry import Progress, silent
+from recommender.readers.assembly import ShopData
 from recommender.readers.interactions import HashedUsers, user_hash
-from recommender.readers.shop import ShopData, ShopSource, read_shop
+from recommender.readers.shop import ShopSource, read_shop
 from recommender.readers.sources import CatalogueSource, InteractionSource
 
 KEY = b"sixteen bytes or more"
@@ -37,6 +38,8 @@ class Folder:
         interactions: Sequence[InteractionSource] | InteractionSource | str = (),
         refused_share_max: float = 0.02,
         retention_days: int = 0,
+        joined_share_min: float = 0.0,
+        as_of: int = 0,
     ) -> ShopSource:
         if catalogue is None or isinstance(catalogue, str):
             catalogue = CatalogueSource(path=catalogue or "")
@@ -45,7 +48,13 @@ class Folder:
         if isinstance(interactions, InteractionSource):
             interactions = (interactions,)
         return ShopSource(
-            catalogue, tuple(interactions), refused_share_max, retention_days, base=self.path
+            catalogue,
+            tuple(interactions),
+            refused_share_max,
+            retention_days,
+            joined_share_min=joined_share_min,
+            as_of=as_of,
+            base=self.path,
         )
 
     def read(
@@ -56,10 +65,14 @@ class Folder:
         progress: Progress = silent,
         *,
         retention_days: int = 0,
+        joined_share_min: float = 0.0,
+        as_of: int = 0,
         titles_before: int = 0,
         forgotten: Collection[str] = (),
     ) -> ShopData:
-        source = self.source(catalogue, interactions, refused_share_max, retention_days)
+        source = self.source(
+            catalogue, interactions, refused_share_max, retention_days, joined_share_min, as_of
+        )
         source = dataclasses.replace(source, titles_before=titles_before)
         users = HashedUsers(KEY, frozenset(user_hash(raw, KEY) for raw in forgotten))
         return read_shop(source, users, quarantine=self.quarantine, progress=progress)

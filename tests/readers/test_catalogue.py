@@ -1,17 +1,91 @@
-from itertools import permutations
-
-from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
+from recommender.readers.sources import CatalogueColumns, CatalogueSource
 from tests.readers.shop_folder import Folder
 
 
-def test_of_rows_with_one_id_the_last_counts(folder: Folder) -> None:
-    folder.put("c.csv", "item_id,title,price\na,Old,1\nb,Bee,2\na,Newer,3\n")
-    folder.put("d.csv", "item_id,title,price\na,Newest,4\na,Bad,x\nA,Other,5\n")
+def test_of_rows_with_one_id_the_first_known_value_of_each_field_counts(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,price\na,Old,\nb,Bee,2\na,Newer,3\n")
+    folder.put("d.csv", "item_id,title,price\na,Newest,4\nA,Other,5\n")
     data = folder.read(CatalogueSource(("c.csv", "d.csv")))
     assert data.catalogue.ids.ids == ("A", "a", "b")
-    assert data.catalogue.title == ("Other", "Newest", "Bee")
-    assert data.catalogue.price.tolist() == [5.0, 4.0, 2.0]
+    assert data.catalogue.title == ("Other", "Old", "Bee")
+    assert data.catalogue.price.tolist() == [5.0, 3.0, 2.0]
     assert data.report.duplicate_ids == 2
+
+
+def test_the_last_values_may_count_instead(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,brand\na,Old,Acme\nb,Bee,\na,New,\n")
+    data = folder.read(CatalogueSource("c.csv", repeated="last"))
+    assert (data.catalogue.title, data.catalogue.brand) == (("New", "Bee"), ("Acme", ""))
+
+
+def test_a_product_of_several_rows_keeps_what_only_its_first_row_says(folder: Folder) -> None:
+    folder.put(
+        "c.csv",
+        "Handle,Title,Vendor,Price,Status\nknife,Knife,Hearth,6,archived\nknife,,,7,\n"
+        "wok,Wok,Hearth,9,active\nwok,,,8,\nwok,,,,\n",
+    )
+    columns = CatalogueColumns("Handle", title="Title", brand="Vendor", price="Price")
+    data = folder.read(CatalogueSource("c.csv", columns=columns))
+    assert data.catalogue.title == ("Knife", "Wok")
+    assert data.catalogue.brand == ("Hearth", "Hearth")
+    assert data.catalogue.price.tolist() == [6, 9]
+    assert data.catalogue.in_stock.tolist() == [False, True]
+
+
+def test_variants_inherit_from_the_first_row_of_their_group(folder: Folder) -> None:
+    folder.put(
+        "c.csv",
+        "sku,handle,title,category,status\nA-S,a,Ant,Insects,draft\nA-M,a,,,\nB-S,b,Bee,,\n",
+    )
+    columns = CatalogueColumns("sku", group="handle")
+    data = folder.read(CatalogueSource("c.csv", columns=columns))
+    assert data.catalogue.ids.ids == ("A-M", "A-S", "B-S")
+    assert data.catalogue.title == ("Ant", "Ant", "Bee")
+    assert data.catalogue.category == ("Insects", "Insects", "")
+    assert data.catalogue.in_stock.tolist() == [False, False, True]
+    assert data.report.not_for_sale == 2
+
+
+def test_a_parent_belongs_to_the_group_of_its_variants(folder: Folder) -> None:
+    folder.put(
+        "c.csv",
+        "item_id,title,description,group,published\np,Knife,Sharp,,1\np-red,Knife - Red,,p,1\n"
+        "q,Wok,,,1\nr,Draft,,,-1\nr-red,Draft - Red,,r,1\n",
+    )
+    data = folder.read("c.csv")
+    assert data.catalogue.group == ("p", "p", "", "r", "r")
+    assert len(set(data.catalogue.group_codes.tolist())) == 3
+    assert data.catalogue.description[:2] == ("Sharp", "Sharp")
+    assert data.catalogue.in_stock.tolist() == [True, True, True, False, False]
+
+
+def test_a_product_may_name_its_variants_which_count_for_it_where_they_are_hidden(
+    folder: Folder,
+) -> None:
+    folder.put(
+        "c.csv",
+        "sku,name,visibility,configurable_variations\nK-S,Knife S,Not Visible Individually,\n"
+        'K-M,Knife M,Not Visible Individually,\nK,Knife,"Catalog, Search",'
+        '"sku=K-S,size=S|sku=K-M,size=M"\nW,Wok,"Catalog, Search",\n',
+    )
+    folder.put("a.csv", "item_id,order_id\nK-S,1\nW,1\nK-M,2\n")
+    columns = CatalogueColumns("sku", title="name")
+    data = folder.read(CatalogueSource("c.csv", columns=columns), "a.csv")
+    assert data.catalogue.ids.ids == ("K", "K-M", "K-S", "W")
+    assert data.catalogue.group == ("K", "K", "K", "")
+    assert data.catalogue.in_stock.tolist() == [True, False, False, True]
+    assert data.interactions.item.tolist() == [0, 3, 0]
+    assert data.report.of_variants == 2
+
+
+def test_store_view_rows_do_not_replace_the_default_row(folder: Folder) -> None:
+    folder.put(
+        "c.csv",
+        "item_id,store_view,title,description,price\na,,Ant,Small,1\na,de,Ameise,,\nb,,Bee,,2\n",
+    )
+    data = folder.read("c.csv")
+    assert data.catalogue.title == ("Ant", "Bee")
+    assert data.catalogue.price.tolist() == [1, 2]
 
 
 def test_files_of_one_source_may_differ_in_their_optional_columns(folder: Folder) -> None:
@@ -20,73 +94,3 @@ def test_files_of_one_source_may_differ_in_their_optional_columns(folder: Folder
     catalogue = folder.read(CatalogueSource(("c.csv", "d.jsonl"))).catalogue
     assert catalogue.brand == ("Acme", "")
     assert catalogue.price[1] == 2
-
-
-def titles(
-    folder: Folder, rows: list[str], source: InteractionSource | str = "a.csv"
-) -> dict[str, str]:
-    folder.put("a.csv", "item_id,order_id,title,quantity\n" + "\n".join(rows))
-    catalogue = folder.read(interactions=source).catalogue
-    return dict(zip(catalogue.ids, catalogue.title, strict=True))
-
-
-def test_the_most_frequent_title_names_the_item(folder: Folder) -> None:
-    rows = ["a,1,Ant,1", "a,2,Aunt,1", "a,3,Aunt,1", "a,4,,1", "a,5,,1", "a,6,,1", "b,1,,1"]
-    assert titles(folder, rows) == {"a": "Aunt", "b": ""}
-
-
-def test_titles_are_counted_after_cleaning(folder: Folder) -> None:
-    rows = ["a,1, Ant ,1", "a,2,<i>Ant</i>,1", "a,3,Bee,1", "a,4, ,1", "a,5,\0,1", "a,6,\0,1"]
-    assert titles(folder, rows) == {"a": "Ant"}
-
-
-def test_of_equals_the_smallest_title_wins_in_any_order_of_rows(folder: Folder) -> None:
-    rows = ["a,1,Bee,1", "a,2,Ant,1", "a,3,Cat,1"]
-    for order in permutations(rows):
-        assert titles(folder, list(order)) == {"a": "Ant"}
-
-
-def test_only_kept_rows_count(folder: Folder) -> None:
-    rows = ["a,1,damaged,-1", "a,2,damaged,-1", "a,3,Ant,1", "a,4,damaged,x"]
-    assert titles(folder, rows, InteractionSource("a.csv", quantity_above=0)) == {"a": "Ant"}
-
-
-def test_counts_go_over_blocks_and_files(folder: Folder) -> None:
-    folder.put("b.csv", "item_id,order_id,name\n" + "a,1,Bee\n" * 2)
-    folder.put("a.csv", "item_id,order_id,title\na,1,Ant\na,2,Ant\na,3,Bee\n")
-    sources = (
-        InteractionSource("a.csv"),
-        InteractionSource("b.csv", columns=InteractionColumns(title="name")),
-    )
-    assert folder.read(interactions=sources).catalogue.title == ("Bee",)
-
-
-def test_cut_titles_are_counted_once_an_item(folder: Folder) -> None:
-    folder.put("a.csv", "item_id,order_id,title\n" + f"a,1,{'x' * 3_000}\n" * 3 + "b,1,Bee\n")
-    data = folder.read(interactions="a.csv")
-    assert data.report.shortened == 1
-    assert len(data.catalogue.title[0]) == 2_000
-
-
-def test_titles_of_a_time_before_are_the_most_frequent_then_or_the_first(
-    folder: Folder,
-) -> None:
-    rows = [
-        "a,1,Ant,2026-01-01",
-        "a,2,Aunt,2026-01-02",
-        "a,3,Aunt,2026-01-03",
-        "a,4,Later,2026-02-01",
-        "a,5,Later,2026-02-02",
-        "a,6,Later,2026-02-03",
-        "b,5,Second,2026-02-02",
-        "b,6,Second,2026-02-03",
-        "b,4,First,2026-02-01",
-        "c,1,,2026-01-01",
-        "c,4,Cat,2026-02-01",
-        "d,1,,2026-01-01",
-    ]
-    for order in (rows, rows[::-1]):
-        folder.put("a.csv", "item_id,order_id,title,time\n" + "\n".join(order))
-        assert folder.read(interactions="a.csv").catalogue.title == ("Later", "Second", "Cat", "")
-        found = folder.read(interactions="a.csv", titles_before=1_769_904_000)  # 2026-02-01
-        assert found.catalogue.title == ("Aunt", "First", "Cat", "")

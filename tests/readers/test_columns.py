@@ -96,12 +96,13 @@ def test_attributes_and_parts_must_be_there(folder: Folder) -> None:
         folder.read(mapped("c.csv", title=("title", "x")))
 
 
-def test_quantity_and_price_are_read_where_they_are_used_or_named(folder: Folder) -> None:
+def test_a_price_is_read_where_it_is_used_and_a_quantity_where_there_is_one(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id,quantity,price\na,1,x,2\nb,1,1,x\n")
-    assert sold(folder.read(interactions="a.csv")) == ["a", "b"]
-    named = InteractionColumns(quantity="quantity")
-    data = folder.read(interactions=InteractionSource("a.csv", columns=named))
-    assert sold(data) == ["b"]
+    data = folder.read(interactions="a.csv")
+    assert sold(data) == ["a", "b"]
+    assert data.report.files[0].noted == {"quantity is not a number: taken as 1": 1}
+    unread = InteractionSource("a.csv", columns=InteractionColumns(quantity=""))
+    assert folder.read(interactions=unread).report.files[0].noted == {}
     assert sold(folder.read(interactions=InteractionSource("a.csv", price_above=0))) == ["a"]
 
 
@@ -234,3 +235,8 @@ def test_beside_a_catalogue_titles_are_not_looked_for(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id\na,1\n")
     events = InteractionSource("a.csv", columns=InteractionColumns(title="name"))
     assert folder.read("c.csv", events).catalogue.title == ("Ant",)
+
+
+def test_a_column_that_stands_twice_does_no_harm_where_it_is_not_read(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,Meta: color,Meta: color\na,Ant,,\n")
+    assert folder.read("c.csv").catalogue.title == ("Ant",)

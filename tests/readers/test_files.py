@@ -26,6 +26,8 @@ GOOD = "item_id,order_id\na,1\nb,1\n"
         ("a.tsv.gz", "tsv", True),
         ("a.csv.jsonl", "jsonl", False),
         ("a.ndjson.GZ", "jsonl", True),
+        ("a.json", "json", False),
+        ("a.txt.gz", "txt", True),
         ("deep/folder.d/a.parquet", "parquet", False),
     ],
 )
@@ -35,9 +37,7 @@ def test_the_ending_says_the_format(name: str, kind: str, compressed: bool) -> N
     assert (file.key, file.shown, file.path) == ("interactions.2.0", name, Path("base") / name)
 
 
-@pytest.mark.parametrize(
-    "name", ["a", "a.xlsx", "a.json", "a.gz", "a.txt.gz", "a.parquet.gz", "a.csv.zip", ".csv", ""]
-)
+@pytest.mark.parametrize("name", ["a", "a.xlsx", "a.gz", "a.parquet.gz", "a.csv.zip", ".csv"])
 def test_another_ending_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(ConfigError, match=r"unknown file format; use \.csv, \.tsv, "):
         input_files((name,), Path(), "catalogue")
@@ -62,7 +62,7 @@ def test_a_missing_second_file_is_noticed_before_the_first_is_read(folder: Folde
 
 def test_a_folder_is_named(folder: Folder) -> None:
     (folder.path / "a.csv").mkdir()
-    with pytest.raises(ConfigError, match=r"a\.csv is a folder; name the files in it"):
+    with pytest.raises(ConfigError, match=r"a\.csv is a folder without a file of a known format"):
         folder.read(interactions="a.csv")
 
 
@@ -177,3 +177,35 @@ def test_paths_may_be_absolute(folder: Folder, tmp_path_factory: pytest.TempPath
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "c.csv"
     elsewhere.write_text("item_id,title\na,Ant\n")
     assert folder.read(CatalogueSource(str(elsewhere))).catalogue.title == ("Ant",)
+
+
+def test_a_format_may_be_given_for_another_ending(folder: Folder) -> None:
+    folder.put("a.export", GOOD)
+    assert sold(folder.read(interactions=InteractionSource("a.export", format="csv"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["orders-*.csv", "*", "orders"])
+def test_a_pattern_and_a_folder_stand_for_files_in_order(folder: Folder, path: str) -> None:
+    place = folder.path / "orders" if path == "orders" else folder.path
+    place.mkdir(exist_ok=True)
+    for name, item in (("orders-2.csv", "b"), ("orders-1.csv", "a")):
+        (place / name).write_text(f"item_id,order_id\n{item},1\n")
+    if path == "orders":
+        (place / "_SUCCESS").write_text("")
+    data = folder.read(interactions=path)
+    assert sold(data) == ["a", "b"]
+    assert [file.name for file in data.report.files] == ["orders-1.csv", "orders-2.csv"]
+    assert list(input_digests(folder.source(interactions=path))) == [
+        "interactions.0.0",
+        "interactions.0.1",
+    ]
+
+
+def test_a_pattern_that_matches_nothing_is_a_missing_file(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match=r"orders-\*\.csv: no such file"):
+        folder.read(interactions="orders-*.csv")
+
+
+def test_a_url_is_named(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match=r"s3://shop/a\.csv: inputs are files of this machine"):
+        folder.read(interactions="s3://shop/a.csv")

@@ -163,5 +163,5 @@ def test_a_column_that_stands_twice_is_named(folder: Folder) -> None:
 
 def test_rows_are_called_rows(folder: Folder) -> None:
     put(folder, {"item_id": ["", "a"], "order_id": [1, 1]})
-    with pytest.raises(DataError, match=r"item id: empty \(first: row 1, value ''\)"):
+    with pytest.raises(DataError, match=r"item id: empty \(1; first: row 1, value ''\)"):
         folder.read(interactions="a.parquet", refused_share_max=0.0)

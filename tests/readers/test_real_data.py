@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from recommender.core.telemetry import silent
+from recommender.readers.assembly import ShopData
 from recommender.readers.interactions import HashedUsers
-from recommender.readers.shop import ShopData, ShopSource, read_shop
+from recommender.readers.shop import ShopSource, read_shop
 from recommender.readers.sources import (
     Cancelled,
     CatalogueSource,

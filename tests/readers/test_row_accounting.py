@@ -33,6 +33,8 @@ def test_a_report_is_plain_json() -> None:
                 "examples": [
                     {"line": 3, "reason": "price is empty", "column": "price", "value": ""}
                 ],
+                "noted": {},
+                "noted_examples": [],
             }
         ],
         "n_items": 1,
@@ -43,6 +45,14 @@ def test_a_report_is_plain_json() -> None:
         "shortened": 6,
         "out_of_scope": 7,
         "too_old": 8,
+        "not_for_sale": 0,
+        "of_cancelled_orders": 0,
+        "returned": 0,
+        "after_as_of": 0,
+        "of_variants": 0,
+        "n_catalogue_events": 0,
+        "joins": [],
+        "warnings": [],
     }
 
 
@@ -134,9 +144,10 @@ def test_too_many_refused_rows_stop_the_run_with_all_that_helps(folder: Folder) 
     with pytest.raises(DataError) as caught:
         folder.read(interactions=source, refused_share_max=0.02)
     assert str(caught.value) == (
-        "a.csv: 3 of 100 rows refused (3.0%, refused_share_max is 2.0%); most often: quantity is "
-        f"not a number (first: line 2, value 'x'); fix the rows listed in {folder.quarantine}, "
-        "or raise refused_share_max"
+        "a.csv: 3 of 100 rows refused (3.0%, refused_share_max is 2.0%): quantity is not a number "
+        "(3; first: line 2, value 'x'): correct columns.quantity, or unset quantity_above. The "
+        f"rows are listed in {folder.quarantine}; correct them or the settings, or raise "
+        "refused_share_max"
     )
     assert [row["line"] for row in folder.refused()] == [2, 3, 4]
     assert len(folder.read(interactions=source, refused_share_max=0.03).interactions) == 97
@@ -162,3 +173,19 @@ def test_many_strange_kinds_stay_a_short_report(folder: Folder) -> None:
     (file,) = folder.read(interactions="a.csv").report.files
     assert len(file.left_out) == 51
     assert file.left_out["other reasons"] == 150
+
+
+def test_all_reasons_of_a_file_are_shown_the_most_frequent_first(folder: Folder) -> None:
+    rows = "a,1,soon\n" * 2 + "a,1\n" * 3 + ",1,2025-01-01\n"
+    folder.put("a.csv", f"item_id,order_id,time\n{rows}")
+    with pytest.raises(DataError) as caught:
+        folder.read(interactions="a.csv", refused_share_max=0.5)
+    first, second, third = (
+        str(caught.value).index(reason)
+        for reason in (
+            "2 fields, 3 expected (3; first: line 4): set delimiter",
+            "time is not an ISO 8601 time (2; first: line 2, value 'soon'): set time_format",
+            "item id: empty (1; first: line 7, value ''): export the ids",
+        )
+    )
+    assert first < second < third

@@ -1,14 +1,13 @@
 import pytest
 
 from recommender.readers import values
+from recommender.readers.id_repairs import IdRepairs
 from recommender.readers.interactions import user_hash
 from recommender.readers.sources import (
     Cancelled,
-    CatalogueColumns,
-    CatalogueSource,
     InteractionSource,
 )
-from recommender.readers.values import TimeParser
+from recommender.readers.times import TimeParser
 from tests.readers.shop_folder import KEY, Folder, sold
 
 EVENTS = """item_id,order_id,kind,quantity,price,time
@@ -70,7 +69,7 @@ def test_every_row_is_kept_left_out_or_refused_once_for_its_first_reason(
     ]
 
 
-@pytest.mark.parametrize("value", ["x", "1,000", "nan", "inf", "1e400", "1_0", ""])
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e400", "1_0", ""])
 def test_a_quantity_that_is_no_number_is_refused(folder: Folder, value: str) -> None:
     folder.put("a.csv", f'item_id,order_id,quantity\na,1,2\nb,1,"{value}"\n')
     data = folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
@@ -119,67 +118,6 @@ def test_times_are_epoch_seconds_in_the_zone_of_the_shop(folder: Folder) -> None
     assert folder.read(interactions=source).interactions.time.tolist() == [1_309_518_000]
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "reason"),
-    [
-        ("item_id", "", "item id: empty"),
-        ("group", "g\0", "group: a control character in it"),
-        ("group", "g" * 129, "group: longer than 128 bytes"),
-        ("price", "free", "price is not a number"),
-        ("price", "nan", "price is not a number"),
-        ("price", "1e39", "price is not a number"),
-        ("in_stock", "maybe", "in_stock is neither true nor false"),
-        ("available_from", "soon", "available_from is not an ISO 8601 time"),
-    ],
-)
-def test_a_bad_row_of_a_catalogue_is_refused_alone(
-    folder: Folder, column: str, value: str, reason: str
-) -> None:
-    row = {"item_id": "b", "group": "", "price": "", "in_stock": "", "available_from": ""}
-    row |= {column: value}
-    folder.put("c.csv", f"{','.join(row)},title\na,,,,,Ant\n{','.join(row.values())},Bee\n")
-    data = folder.read("c.csv")
-    assert data.catalogue.ids.ids == ("a",)
-    (refused,) = folder.refused()
-    assert (refused["line"], refused["reason"], refused["column"]) == (3, reason, column)
-    assert refused["value"] == value[:100]
-    assert data.report.files[0].refused == {reason: 1}
-
-
-def test_texts_are_clean_and_those_that_were_cut_are_counted(folder: Folder) -> None:
-    long = "word " * 1_000
-    folder.put(
-        "c.csv",
-        f'item_id,title,description,category\na,<b>Ant</b>&nbsp;&amp; Co,"{long}",Home &gt; Ant\n'
-        f"b,{'x' * 2_000},{'<b></b>' * 100},{'y' * 1_999}  \n",
-    )
-    data = folder.read("c.csv")
-    assert data.catalogue.title[0] == "Ant & Co"
-    assert data.catalogue.category[0] == "Home > Ant"
-    assert len(data.catalogue.description[0]) <= 2_000
-    assert data.report.shortened == 1
-
-
-def test_a_text_that_lost_its_end_to_mark_up_was_cut(folder: Folder) -> None:
-    folder.put("c.csv", f"item_id,title\na,{'<i></i> ' * 1_100}end\nb,{'<i></i> ' * 900}end\n")
-    data = folder.read("c.csv")
-    assert data.catalogue.title == ("", "end")
-    assert data.report.shortened == 1
-
-
-def test_joined_texts_are_cut_too(folder: Folder) -> None:
-    folder.put("c.csv", f"item_id,a,b\nx,{'y' * 1_500},{'z' * 1_500}\n")
-    data = folder.read(CatalogueSource("c.csv", columns=CatalogueColumns(title=("a", "b"))))
-    assert len(data.catalogue.title[0]) == 2_000
-    assert data.report.shortened == 1
-
-
-def test_available_from_has_the_zone_and_format_of_the_source(folder: Folder) -> None:
-    folder.put("c.csv", "item_id,title,available_from\na,Ant,1/07/2011 12:00\n")
-    source = CatalogueSource("c.csv", time_zone="Europe/London", time_format="%d/%m/%Y %H:%M")
-    assert folder.read(source).catalogue.available_from.tolist() == [1_309_518_000]
-
-
 def test_rows_of_forgotten_users_are_left_out_and_counted(folder: Folder) -> None:
     folder.put(
         "a.csv", "item_id,order_id,user_id,title\na,1,u,Ada's lamp\nb,1,v,Lamp\nb,2,u,\n,3,u,\n"
@@ -198,9 +136,9 @@ def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.Monke
     parsed: list[str] = []
     number, time = values._number, TimeParser._second
 
-    def counted_number(text: str) -> float | None:
+    def counted_number(text: str, decimal: str) -> float | None:
         parsed.append(text)
-        return number(text)
+        return number(text, decimal)
 
     def counted_time(self: TimeParser, text: str) -> int:
         parsed.append(text)
@@ -210,3 +148,35 @@ def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.Monke
     monkeypatch.setattr(TimeParser, "_second", counted_time)
     folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
     assert sorted(parsed) == ["0", "1", "2", *(f"2010-12-0{day}" for day in range(1, 8))]
+
+
+def test_guests_are_no_users_and_null_is_no_basket(folder: Folder) -> None:
+    rows = "a,1,u\nb,1,0\nc,NULL,NULL\nd,NULL,guest\ne,2,Guest\n"
+    folder.put("a.csv", f"item_id,order_id,user_id\n{rows}")
+    data = folder.read(interactions="a.csv")
+    assert data.interactions.user.tolist() == [0, -1, -1, -1, -1]
+    assert data.interactions.basket.tolist() == [0, 0, -1, -1, 1]
+    (report,) = data.report.files
+    assert report.noted == {"user is a guest": 4}
+    assert [row.value for row in report.noted_examples] == [""]
+    named = folder.read(interactions=InteractionSource("a.csv", guests=(), nulls=()))
+    assert len(named.interactions.users) == 5
+
+
+def test_several_ids_in_one_cell_are_as_many_rows(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id\na|b |c,1\na,2\n")
+    data = folder.read(interactions=InteractionSource("a.csv", ids=IdRepairs(split="|")))
+    assert sold(data) == ["a", "b", "c", "a"]
+    assert data.interactions.basket.tolist() == [0, 0, 0, 1]
+    (report,) = data.report.files
+    assert (report.rows, report.noted) == (4, {"several item ids in one cell": 1})
+
+
+def test_ids_are_repaired_and_counted(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title\n0042,Ant\nBee,Bee\n")
+    folder.put("a.csv", "item_id,order_id\n42.0,1\nbEE,1\n0042,1\n")
+    repairs = IdRepairs(strip_suffix=".0", pad=4, fold_case=True)
+    data = folder.read("c.csv", InteractionSource("a.csv", ids=repairs))
+    assert sold(data) == ["0042", "Bee", "0042"]
+    noted = {"item id: suffix removed, zeros added": 1, "item id: case folded": 1}
+    assert data.report.files[1].noted == noted

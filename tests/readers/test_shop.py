@@ -59,6 +59,7 @@ def test_parameters_are_json_and_know_no_places(folder: Folder) -> None:
     elsewhere = ShopSource(
         CatalogueSource("x/other.csv.gz"),
         (InteractionSource(("y/1.csv", "2.ndjson")), InteractionSource("/z/3.parquet")),
+        joined_share_min=0.0,
         base=folder.path / "elsewhere",
     )
     assert parameters(elsewhere) == plain

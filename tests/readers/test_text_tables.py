@@ -3,7 +3,8 @@ import csv
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.readers.id_repairs import IdRepairs
+from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
 from tests.readers.shop_folder import Folder, sold
 
 HEADER = "item_id,order_id,note\n"
@@ -104,13 +105,19 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(folder: Folder) -> Non
 
 
 @pytest.mark.fault(43)
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
-@pytest.mark.parametrize("text", ["item_id,order_id\na,1\n", "\ufeff日本語"])
-def test_utf_16_is_named(folder: Folder, name: str, encoding: str, text: str) -> None:
-    folder.put(name, text.encode(encoding))
-    with pytest.raises(DataError, match=rf"{name} looks like UTF-16 or binary; save it as UTF-8"):
+def test_utf_16_that_does_not_say_so_is_named(folder: Folder, name: str, encoding: str) -> None:
+    folder.put(name, "item_id,order_id\na,1\n".encode(encoding))
+    with pytest.raises(DataError, match=rf"{name} looks binary, or like UTF-16; save it as UTF-8"):
         folder.read(interactions=name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_utf_16_is_read_where_it_says_so(folder: Folder, encoding: str) -> None:
+    folder.put("c.csv", "item_id\ttitle\na\tÄpfel\n".encode("utf-16"))
+    source = CatalogueSource("c.csv", delimiter="\t", encoding=encoding)
+    assert folder.read(source).catalogue.title == ("Äpfel",)
 
 
 def test_rows_that_do_not_decode_are_refused_where_they_lie(folder: Folder) -> None:
@@ -126,7 +133,9 @@ def test_rows_that_do_not_decode_are_refused_where_they_lie(folder: Folder) -> N
 @pytest.mark.fault(43)
 def test_many_such_rows_end_with_a_hint_at_the_encoding(folder: Folder) -> None:
     folder.put("a.csv", HEADER.encode() + b"caf\xe9,1,x\n" * 9)
-    with pytest.raises(DataError, match=r'not UTF-8 \(first: line 2\); set encoding = "cp1252"'):
+    with pytest.raises(
+        DataError, match=r'not UTF-8 \(9; first: line 2\): set encoding, such as "cp1252"'
+    ):
         folder.read(interactions="a.csv", refused_share_max=0.5)
 
 
@@ -210,3 +219,58 @@ def test_the_field_limit_of_the_process_stays(folder: Folder) -> None:
 def test_text_of_other_columns_may_hold_what_ids_may_not(folder: Folder) -> None:
     folder.put("c.csv", 'item_id,title\na,"two\nlines\0<b>&amp;</b> \u202eend"\n')
     assert folder.read(CatalogueSource("c.csv")).catalogue.title == ("two lines & end",)
+
+
+def test_lines_before_the_header(folder: Folder) -> None:
+    for before in ("# ----\n# 2025\n# ----\n\n", "sep=;\n", "\n"):
+        mark = ";" if "sep" in before else ","
+        folder.put("a.csv", before + f"item_id{mark}order_id\na{mark}1\n")
+        assert sold(folder.read(interactions="a.csv")) == ["a"]
+    folder.put("a.csv", "Report of\nMonday, evening\nitem_id,order_id\na,1\n")
+    assert sold(folder.read(interactions=InteractionSource("a.csv", skip_lines=2))) == ["a"]
+
+
+def test_a_header_that_begins_with_a_hash_is_one(folder: Folder) -> None:
+    folder.put("a.csv", "#,item_id,order_id\n1,a,1\n")
+    assert sold(folder.read(interactions="a.csv")) == ["a"]
+
+
+def test_comments_are_skipped_but_not_within_a_field(folder: Folder) -> None:
+    folder.put("a.csv", '% x\nitem_id,order_id,n\na,1,"x\n% y"\n% "z\nb,1,\n')
+    data = folder.read(interactions=InteractionSource("a.csv", comment="%"))
+    assert sold(data) == ["a", "b"]
+    assert data.report.files[0].refused == {}
+
+
+def test_a_file_without_a_header_has_the_columns_that_are_named(folder: Folder) -> None:
+    folder.put("a.tsv", "173\t;P1;1;9.99,;P2;1;5\tu\n")
+    source = InteractionSource(
+        "a.tsv",
+        header=("time", "products", "user_id"),
+        time_format="epoch",
+        columns=InteractionColumns(item="products"),
+        ids=IdRepairs(split=",", extract="[^;]*;([^;]*)"),
+    )
+    assert sold(folder.read(interactions=source)) == ["P1", "P2"]
+
+
+def test_quotes_may_be_escaped(folder: Folder) -> None:
+    folder.put("c.csv", 'item_id,title\n"a","Knife 10\\" wide"\n"b","Bee ""x"""\n')
+    with pytest.raises(DataError, match=r"1 of 2 rows refused .* set escape"):
+        folder.read("c.csv", refused_share_max=0.1)
+    assert folder.read(CatalogueSource("c.csv", escape="\\")).catalogue.title == (
+        'Knife 10" wide',
+        'Bee "x"',
+    )
+
+
+def test_rows_of_delimiters_alone_are_skipped(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,\na,Ant,\n,,\n,,,,\n")
+    data = folder.read("c.csv")
+    assert (data.report.files[0].rows, data.report.files[0].refused) == (1, {})
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";", ",", "|"])
+def test_the_delimiter_of_a_txt_file_is_that_of_its_header(folder: Folder, delimiter: str) -> None:
+    folder.put("c.txt", f"item_id{delimiter}title\na{delimiter}Ant\n")
+    assert folder.read("c.txt").catalogue.title == ("Ant",)

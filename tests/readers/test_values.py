@@ -1,26 +1,11 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.readers.values import Categorical, TimeParser, numbers, truth_values
-
-
-def seconds(text: str, time_zone: str = "UTC", time_format: str = "") -> int:
-    values, faults = TimeParser(time_zone, time_format).seconds([text], "time")
-    assert faults == [""], faults
-    return int(values[0])
-
-
-def fault(text: str, time_zone: str = "UTC", time_format: str = "") -> str:
-    return TimeParser(time_zone, time_format).seconds([text], "time")[1][0]
-
-
-def epoch(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc, arg-type]
+from recommender.readers.values import Categorical, numbers, truth_values
 
 
 @pytest.mark.parametrize("of", [Categorical.of, Categorical.of_many])
@@ -34,9 +19,27 @@ def test_distinct_texts_are_stripped_and_stand_by_first_appearance(
     assert distinct.where([True, False, False, True]).tolist() == [True, False, True, False, True]
 
 
+AMOUNTS = [
+    ("6,37", 6.37),
+    ("1.234,56 €", 1234.56),
+    ("6.37 EUR", 6.37),
+    ("$1,299.00", 1299.0),
+    ("1 299,00 kr", 1299.0),
+    ("EUR 12", 12.0),
+    ("CHF 1'299.00", 1299.0),
+    ("1,299", 1299.0),
+    ("1 000", 1000.0),
+    ("1,00,000", 100_000.0),
+    ("12.500", 12.5),
+    ("-5,5", -5.5),
+    ("\u22123", -3.0),
+    ("12-", -12.0),
+]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1", 1.0), ("-2.5", -2.5), ("+3", 3.0), (".5", 0.5), ("7.", 7.0), ("1e3", 1000.0)],
+    [("1", 1.0), ("-2.5", -2.5), ("+3", 3.0), (".5", 0.5), ("7.", 7.0), ("1e3", 1000.0), *AMOUNTS],
 )
 def test_numbers(text: str, value: float) -> None:
     values, faults = numbers([text], "price")
@@ -45,7 +48,22 @@ def test_numbers(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "1,000", "1 000", "1_000", "nan", "NaN", "inf", "-inf", "1e39", "0x10", "٣", "1e", "--1"],
+    [
+        "x",
+        "on request",
+        "1,2,3",
+        "1.2.3",
+        "1_000",
+        "nan",
+        "NaN",
+        "inf",
+        "-inf",
+        "1e39",
+        "0x10",
+        "٣",
+        "1e",
+        "--1",
+    ],
 )
 def test_what_is_no_number(text: str) -> None:
     values, faults = numbers([text], "price")
@@ -74,78 +92,21 @@ def test_flags() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2010-12-01 08:26:00",
-        "2010-12-01T08:26:00Z",
-        "2010-12-01T10:26:00+02:00",
-        "2010-12-01T08:26",
-        "20101201T082600",
-        "2010-12-01 08:26:00.999999999",
-    ],
-)
-def test_iso_times(text: str) -> None:
-    assert seconds(text) == epoch(2010, 12, 1, 8, 26)
+def test_a_point_separates_thousands_where_another_number_has_a_decimal_comma() -> None:
+    assert numbers(["1.299", "12,50", "2.5"], "price")[0].tolist() == [1299, 12.5, 2.5]
+    assert numbers(["1.299", "12.50"], "price")[0].tolist() == [1.299, 12.5]
+    assert numbers(["1.299"], "price", ",")[0].tolist() == [1299]
+    assert numbers(["1,299"], "price", ",")[0].tolist() == [1.299]
 
 
-def test_dates_alone_are_midnight() -> None:
-    assert seconds("2010-12-01") == seconds("20101201") == epoch(2010, 12, 1)
+def test_stock_words() -> None:
+    yes = ["in stock", "In Stock", "instock", "in_stock", "onbackorder", "backorder", "preorder"]
+    no = ["out of stock", "outofstock", "OUT_OF_STOCK", "sold out", "discontinued"]
+    assert truth_values([*yes, "https://schema.org/InStock"], "in_stock")[0].all()
+    assert not truth_values([*no, "https://schema.org/OutOfStock"], "in_stock")[0].any()
+    assert truth_values([*yes, *no], "in_stock")[1] == [""] * len(yes + no)
 
 
-def test_times_before_1970_round_down() -> None:
-    assert seconds("1969-12-31T23:59:59.5Z") == -1
-    assert seconds("-1.5", time_format="epoch") == -2
-
-
-def test_a_time_without_offset_is_one_of_the_zone() -> None:
-    assert seconds("2011-07-01 12:00", "Europe/London") == epoch(2011, 7, 1, 11)
-    assert seconds("2011-01-01 12:00", "Europe/London") == epoch(2011, 1, 1, 12)
-    assert seconds("2011-07-01 12:00Z", "Europe/London") == epoch(2011, 7, 1, 12)
-
-
-def test_an_hour_that_comes_twice_is_the_first() -> None:
-    assert seconds("2011-10-30 01:30", "Europe/London") == epoch(2011, 10, 30, 0, 30)
-
-
-def test_an_hour_that_never_was_moves_on() -> None:
-    assert seconds("2011-03-27 01:30", "Europe/London") == epoch(2011, 3, 27, 1, 30)
-    assert seconds("2011-03-27 02:30", "Europe/London") == epoch(2011, 3, 27, 1, 30)
-
-
-@pytest.mark.parametrize("text", ["now", "today", "NaT", "1/12/2010", "2010", "2010-13-01", "x"])
-def test_what_is_no_iso_time(text: str) -> None:
-    assert fault(text) == "time is not an ISO 8601 time"
-
-
-def test_an_epoch_number_does_not_pass_for_a_date_of_the_middle_ages() -> None:
-    assert fault("1512010960123") == "time is not an ISO 8601 time"
-
-
-def test_epoch_seconds() -> None:
-    assert seconds("1291191960", time_format="epoch") == 1_291_191_960
-    assert seconds("1291191960.75", time_format="epoch") == 1_291_191_960
-    assert seconds("1291191960", "Europe/London", "epoch") == 1_291_191_960
-
-
-@pytest.mark.parametrize("text", ["1291191960000", "x", "nan", "2010-12-01"])
-def test_what_is_no_epoch(text: str) -> None:
-    assert fault(text, time_format="epoch") == "time is not epoch seconds"
-
-
-def test_a_format_of_the_shop() -> None:
-    assert seconds("1/12/2010 8:26", time_format="%d/%m/%Y %H:%M") == epoch(2010, 12, 1, 8, 26)
-    london = seconds("1/07/2011 8:26", "Europe/London", "%d/%m/%Y %H:%M")
-    assert london == epoch(2011, 7, 1, 7, 26)
-    assert seconds("1/07/2011 +0200", "Europe/London", "%d/%m/%Y %z") == epoch(2011, 6, 30, 22)
-    assert fault("now", time_format="%d/%m/%Y") == "time is not a time like %d/%m/%Y"
-
-
-def test_an_empty_time_is_called_empty() -> None:
-    assert fault("") == fault("", time_format="epoch") == "time is empty"
-
-
-@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59:59"])
-@pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
-def test_the_ends_of_the_calendar_do_not_overflow(text: str, time_zone: str) -> None:
-    TimeParser(time_zone, "").seconds([text], "time")
+def test_words_of_a_shop_come_first() -> None:
+    words = {"Ja": True, "yes": False}
+    assert truth_values(["ja", "YES", "1"], "in_stock", words)[0].tolist() == [True, False, True]

@@ -3,8 +3,13 @@ import json
 import pytest
 
 from recommender.errors import ConfigError, DataError
-from recommender.readers import text_tables
-from recommender.readers.sources import CatalogueColumns, CatalogueSource
+from recommender.readers import json_tables
+from recommender.readers.sources import (
+    CatalogueColumns,
+    CatalogueSource,
+    InteractionColumns,
+    InteractionSource,
+)
 from tests.readers.shop_folder import Folder, sold
 
 
@@ -98,7 +103,7 @@ def test_names_may_be_missing_in_some_rows(folder: Folder) -> None:
 def test_rows_beyond_those_that_name_the_columns_are_read(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_tables, "NAMING_ROWS", 2)
+    monkeypatch.setattr(json_tables, "NAMING_ROWS", 2)
     folder.put("a.jsonl", lines(*({"item_id": str(n), "order_id": 1} for n in range(5))))
     assert sold(folder.read(interactions="a.jsonl")) == list("01234")
 
@@ -109,7 +114,7 @@ def test_the_first_rows_name_the_columns(
 ) -> None:
     folder.put("c.jsonl", lines(*({"item_id": "a"},) * 2, {"item_id": "b", "title": "B"}))
     assert folder.read("c.jsonl").catalogue.title == ("", "B")
-    monkeypatch.setattr(text_tables, limit, 2)
+    monkeypatch.setattr(json_tables, limit, 2)
     with pytest.raises(ConfigError, match=r"c\.jsonl has no column 'title'"):
         folder.read("c.jsonl")
 
@@ -126,3 +131,54 @@ def test_a_file_that_is_no_json_lines_says_so(folder: Folder) -> None:
     folder.put("a.jsonl", "item_id,order_id\na,1\n")
     with pytest.raises(DataError, match=r"a\.jsonl: 2 of 2 rows refused \(100\.0%.*: not JSON"):
         folder.read(interactions="a.jsonl", refused_share_max=0.02)
+
+
+GA4 = (
+    '{"event": "purchase", "at": {"id": 7}, "items": [{"item_id": "a", "name": "Ant"}, '
+    '{"item_id": "b", "name": "Bee"}]}\n{"event": "purchase", "at": {"id": 8}, "items": []}\n'
+    '{"event": "purchase", "at": {"id": 9}, "items": [{"item_id": "a"}]}\n'
+)
+
+
+@pytest.mark.parametrize("mark", ["[].", "."])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_record_has_a_row_for_each_element_of_its_list(
+    folder: Folder, mark: str, name: str
+) -> None:
+    folder.put(name, GA4)
+    columns = InteractionColumns(f"items{mark}item_id", basket="at.id", title=f"items{mark}name")
+    data = folder.read(interactions=InteractionSource(name, columns=columns))
+    assert sold(data) == ["a", "b", "a"]
+    assert data.catalogue.title == ("Ant", "Bee")
+    assert data.interactions.basket.tolist() == [0, 0, 1]
+    (report,) = data.report.files
+    assert (report.rows, report.left_out) == (4, {"items is empty": 1})
+
+
+def test_names_within_two_lists_are_refused(folder: Folder) -> None:
+    folder.put("a.jsonl", '{"x": [{"id": "a"}], "y": [{"n": "1"}]}\n')
+    columns = InteractionColumns("x[].id", basket="y[].n")
+    with pytest.raises(ConfigError, match="x and y are two lists of a record"):
+        folder.read(interactions=InteractionSource("a.jsonl", columns=columns))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"item_id": "a", "title": "Ant"},\n {"item_id": 7, "title": "Bee"}, 3]',
+        '{"products": [\n{"item_id": "a", "title": "Ant"}, {"item_id": 7, "title": "Bee"}, 3]}',
+        '{"item_id": "a", "title": "Ant"}\n{"item_id": 7, "title": "Bee"}\n3\n',
+    ],
+)
+def test_a_json_file_is_an_array_an_object_of_one_or_lines(folder: Folder, text: str) -> None:
+    folder.put("c.json", text)
+    data = folder.read("c.json")
+    assert data.catalogue.ids.ids == ("7", "a")
+    assert data.report.files[0].refused == {"not a JSON object": 1}
+
+
+@pytest.mark.parametrize("text", ["[{", '{"a": [],\n "b": []}', "3"])
+def test_another_document_is_refused(folder: Folder, text: str) -> None:
+    folder.put("c.json", text)
+    with pytest.raises(DataError, match=r"c\.json( is not JSON|: neither JSON lines)"):
+        folder.read("c.json")

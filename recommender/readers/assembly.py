@@ -1,0 +1,130 @@
+"""Assembly: the items of a shop in their order, with the interactions that refer to them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.core.catalogue import Catalogue
+from recommender.core.interactions import Interactions
+from recommender.errors import DataError
+from recommender.readers.catalogue import Items, concatenate
+from recommender.readers.interactions import KeptInteractions
+from recommender.readers.joining import Join
+from recommender.readers.row_accounting import FileReport, ReadReport
+from recommender.readers.sources import CatalogueSource
+
+
+@dataclass(frozen=True, slots=True)
+class ShopData:
+    """The content of a shop's files."""
+
+    catalogue: Catalogue
+    interactions: Interactions
+    report: ReadReport
+
+
+def assemble(
+    items: Items | None,
+    kept: KeptInteractions,
+    weights: Mapping[str, float],
+    source: CatalogueSource,
+    files: Sequence[FileReport],
+    joins: tuple[Join, ...] = (),
+) -> ShopData:
+    """Order the items by their ids, and refer the interactions to their rows.
+
+    Items that the catalogue lacks are added without texts, and may be shown only where the source
+    says so; without a catalogue (None), all items come from the interactions and may be shown.
+    What was bought of a hidden variant counts for its product, if that is shown.
+
+    Raises: DataError where no item is left, or none of the catalogue may be shown.
+    """
+    variants = {} if items is None else _hidden_variants(items)
+    sold_variants = _events_of(kept, variants)
+    kept = kept.renamed(variants)
+    if items is None:
+        parts = [Items.from_titles(kept.items, kept.titles, kept.cut)]
+    else:
+        parts = [_absent(kept, source), items]
+    whole = concatenate(parts)
+    places = {value: place for place, value in enumerate(whole.ids)}
+    in_catalogue = frozenset(() if items is None else items.ids)
+    warm = kept.warm_items(weights)
+    chosen = sorted(warm if source.scope == "with_interactions" else places)
+    if not chosen:
+        raise DataError(
+            "no items: no row of the interactions was kept; look at what the settings leave out"
+        )
+    ordered = whole.take([places[value] for value in chosen])
+    catalogue = ordered.catalogue()
+    interactions = kept.of_catalogue(catalogue, weights)
+    absent = 0 if items is None else sum(each not in in_catalogue for each in chosen)
+    hidden = 0 if items is None else int((items.numbers["hidden"] == 1).sum())
+    if items is not None and hidden == len(items.ids):
+        raise DataError(
+            f"none of the {hidden:,} items of the catalogue is for sale; correct "
+            "catalogue.columns.status, catalogue.not_for_sale or catalogue.hidden"
+        )
+    listed = np.array([value in in_catalogue for value in catalogue.ids], dtype=bool)
+    report = ReadReport(
+        files=tuple(files),
+        n_items=len(catalogue),
+        n_interactions=len(interactions),
+        cold_items=len(catalogue) - len(warm),
+        absent_from_catalogue=absent,
+        duplicate_ids=0 if items is None else items.repeated,
+        shortened=int(ordered.numbers["cut"].sum()),
+        out_of_scope=len(places) - len(chosen),
+        too_old=kept.too_old,
+        not_for_sale=hidden,
+        of_cancelled_orders=kept.cancelled,
+        returned=kept.returned,
+        after_as_of=kept.clipped,
+        of_variants=sold_variants,
+        n_catalogue_events=int(listed[interactions.item].sum()) if items else len(interactions),
+        joins=joins,
+        warnings=tuple(_warnings(kept, joins)),
+    )
+    return ShopData(catalogue, interactions, report)
+
+
+def _absent(kept: KeptInteractions, source: CatalogueSource) -> Items:
+    """Items that were sold, without texts; concatenated before those of the catalogue."""
+    uncut = np.zeros(len(kept.items), dtype=bool)
+    absent = Items.from_titles(kept.items, [""] * len(kept.items), uncut)
+    if source.absent == "hidden":
+        absent.numbers["hidden"][:] = 1
+    return absent
+
+
+def _hidden_variants(items: Items) -> dict[str, str]:
+    """The shown product of each hidden variant, by their ids."""
+    hidden = items.numbers["hidden"] == 1
+    places = {value: place for place, value in enumerate(items.ids)}
+    products = {}
+    for place in np.flatnonzero(hidden).tolist():
+        product = places.get(items.texts["group"][place], place)
+        if not hidden[product]:
+            products[items.ids[place]] = items.ids[product]
+    return products
+
+
+def _events_of(kept: KeptInteractions, variants: Mapping[str, str]) -> int:
+    if not variants:
+        return 0
+    of_variants = np.array([value in variants for value in kept.items], dtype=bool)
+    return int(of_variants[kept.columns["item"]].sum())
+
+
+def _warnings(kept: KeptInteractions, joins: Sequence[Join]) -> Iterator[str]:
+    for join in joins:
+        if warning := join.warning():
+            yield warning
+        if not join.events:
+            yield f"{join.source}: no interaction was kept, so all lists come from texts"
+    if kept.clipped:
+        yield (
+            f"events dated after all others, or after limits.as_of: {kept.clipped:,}; they count "
+            "as of the newest day"
+        )

@@ -1,0 +1,173 @@
+"""Catalogue rows: which rows of a catalogue are kept, and what they say of their items."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
+from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
+from recommender.readers.columns import CatalogueMapping
+from recommender.readers.row_accounting import RowAccounting, RowSelection
+from recommender.readers.sources import CatalogueSource
+from recommender.readers.tables import Block
+from recommender.readers.times import TimeParser
+from recommender.readers.values import (
+    Categorical,
+    Faults,
+    clean_texts,
+    id_faults,
+    numbers,
+    truth_values,
+)
+
+CONTINUED = "no item id: a further row of its group"
+ONLINE = {"product_online": ("2",)}
+"""Columns of which further words mean not for sale: Magento's 2 is disabled."""
+
+Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRowFilter:
+    """Leaves out and refuses rows of a catalogue file; an optional value is unknown where empty.
+
+    A value that cannot be read is unknown too, and noted. A row without an item id, but with a
+    group and no title, is one more row of a product, such as for an image.
+    """
+
+    mapping: CatalogueMapping
+    source: CatalogueSource
+    times: TimeParser
+
+    def items(self, block: Block, accounting: RowAccounting) -> Items:
+        """Account for the rows of a block, and return the items of those that are kept."""
+        selection = RowSelection(block.lines, accounting)
+        for match in self.source.only:
+            cells = Categorical.of(block.cells[match.column])
+            pattern = re.compile(match.pattern)
+            reason = f"{match.column} is not one of catalogue.only"
+            selection.leave_out(cells, ["" if pattern.match(t) else reason for t in cells.texts])
+        group = self._groups(block, selection)
+        ids = self._ids(block, selection, group)
+        columns = unknown_numbers(len(block.lines)) | self._parse_numbers(block, selection)
+        columns["hidden"] = self._hidden(block)
+        rows = selection.keep()
+        texts = {"group": [group[row] for row in rows]}
+        if self.mapping.variants:
+            texts["variants"] = block.cells[self.mapping.variants][rows].tolist()
+        for name, parts in self.mapping.texts.items():
+            texts[name], cut = self._joined_texts(block, name, parts, rows)
+            columns["cut"][rows] |= cut
+        return Items(
+            ids=tuple(ids.texts[code] for code in ids.codes[rows]),
+            texts=texts,
+            numbers={name: column[rows] for name, column in columns.items()},
+        )
+
+    def _ids(self, block: Block, selection: RowSelection, group: Sequence[str]) -> Categorical:
+        cells = Categorical.of(block.cells[self.mapping.item])
+        named = np.array([bool(text) for text in group], dtype=bool)
+        for column in self.mapping.texts.get("title", ()):
+            named &= np.array([not text.strip() for text in block.cells[column].tolist()])
+        selection.drop(cells.where([not text for text in cells.texts]) & named, CONTINUED)
+        repaired, changes = self.source.ids.repaired(cells.texts, {})
+        ids = Categorical(cells.codes, repaired)
+        selection.refuse(self.mapping.item, ids, id_faults(repaired, "item id"))
+        selection.note(self.mapping.item, cells, changes, show=True)
+        return ids
+
+    def _groups(self, block: Block, selection: RowSelection) -> list[str]:
+        if not self.mapping.group:
+            return [""] * len(block.lines)
+        cells = Categorical.of(block.cells[self.mapping.group]).unless(self.source.nulls)
+        texts, _ = self.source.ids.repaired(cells.texts, {})
+        faults = _unknown(texts, id_faults(texts, "group"))
+        selection.note(self.mapping.group, cells, faults, show=True)
+        known = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+        return [known[code] for code in cells.codes]
+
+    def _parse_numbers(self, block: Block, selection: RowSelection) -> dict[str, NDArray[Any]]:
+        source = self.source
+        parses: dict[str, Parse] = {
+            "price": lambda texts, what: numbers(texts, what, source.decimal),
+            "in_stock": lambda texts, what: truth_values(texts, what, source.stock_words),
+            "available_from": self.times.seconds,
+        }
+        columns: dict[str, NDArray[Any]] = {}
+        for what, parse in parses.items():
+            column = getattr(self.mapping, what)
+            if column:
+                cells = Categorical.of(block.cells[column]).unless(source.nulls)
+                values, faults = parse(cells.texts, what)
+                if what == "in_stock":
+                    lacking = [
+                        not text or bool(f) for text, f in zip(cells.texts, faults, strict=True)
+                    ]
+                    values = np.where(lacking, UNKNOWN, values).astype(np.int8)
+                selection.note(column, cells, _unknown(cells.texts, faults), show=True)
+                columns[what] = values[cells.codes]
+        return columns
+
+    def _hidden(self, block: Block) -> NDArray[np.int8]:
+        """Whether each row (b,) hides its item (1) or not (0); -1 where it says nothing of it."""
+        hidden = np.full(len(block.lines), UNKNOWN, dtype=np.int8)
+        for column in self.mapping.status:
+            words = {
+                word.casefold() for word in (*self.source.not_for_sale, *ONLINE.get(column, ()))
+            }
+            cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
+            verdicts = [_verdict(text.casefold(), words) for text in cells.texts]
+            hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])
+        for match in self.source.hidden:
+            cells = Categorical.of(block.cells[match.column])
+            matched = [re.match(match.pattern, text) is not None for text in cells.texts]
+            hidden[cells.where(matched)] = 1
+        return hidden
+
+    def _joined_texts(
+        self, block: Block, name: str, parts: Sequence[str], rows: NDArray[np.intp]
+    ) -> tuple[list[str], NDArray[np.bool_]]:
+        """The clean texts of columns, joined row by row, and a mask of those that were cut."""
+        cut = np.zeros(len(rows), dtype=bool)
+        columns = []
+        for part in parts:
+            cells = Categorical.of(block.cells[part][rows]).unless(self.source.nulls)
+            texts, marks = clean_texts(self._categories(cells.texts, name))
+            cut |= marks[cells.codes]
+            columns.append([texts[code] for code in cells.codes])
+        if len(columns) == 1:
+            return columns[0], cut
+        separator = PATH_SEPARATOR if name == "category" else " "
+        whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+        cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
+        return [text[:MAX_CHARACTERS].strip() for text in whole], cut
+
+    def _categories(self, texts: Sequence[str], name: str) -> Sequence[str]:
+        """The first of several categories, with its levels as a path."""
+        several, levels = self.source.category_separator, self.source.level_separator
+        if name != "category" or not (several or levels):
+            return texts
+        first = [text.split(several)[0] if several else text for text in texts]
+        return [
+            PATH_SEPARATOR.join(map(str.strip, text.split(levels))) if levels else text.strip()
+            for text in first
+        ]
+
+
+def _verdict(text: str, words: set[str]) -> int:
+    if not text:
+        return UNKNOWN
+    values, faults = truth_values([text], "")
+    return int(text in words or not (faults[0] or values[0]))
+
+
+def _unknown(texts: Sequence[str], faults: Faults) -> Faults:
+    """What to note of values that are unknown because they cannot be read."""
+    return [
+        f"{fault}: unknown" if text and fault else ""
+        for text, fault in zip(texts, faults, strict=True)
+    ]

@@ -1,0 +1,218 @@
+"""JSON tables: objects of JSON lines, or of one array, with nested names.
+
+Numbers stay as they are written. A name within an object is written `ecommerce.transaction_id`;
+one within the objects of a list is `items[].item_id`, and a record has a row for each of them.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, NoReturn
+
+from recommender.errors import ConfigError, DataError
+from recommender.readers.columns import Header
+from recommender.readers.files import InputFile, TextLines, is_unicode, open_lines
+from recommender.readers.row_accounting import RefusedRow, RowAccounting
+from recommender.readers.sources import TextLayout
+from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
+
+NAMING_ROWS = 10_000
+LIST = "[]."
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_TYPE_NAMES = {bool: "a truth value", list: "a list", dict: "an object"}
+Objects = Iterator[tuple[int, dict[str, Any]]]
+
+
+class JsonTable:
+    """A file of JSON objects; its columns are the names in its first rows.
+
+    A missing name and null are empty texts. A record that is not an object is refused, and so is a
+    row with an object, a list or (for an id) a truth value in a column that is read. A record whose
+    list is empty is left out. A `whole` document is an array of records, an object with one array
+    of them, or JSON lines after all.
+    """
+
+    def __init__(self, lines: TextLines, accounting: RowAccounting, *, whole: bool = False) -> None:
+        self._lines = lines
+        self._accounting = accounting
+        self._decoder = json.JSONDecoder(
+            parse_int=str, parse_float=str, parse_constant=_refuse_constant
+        )
+        objects = self._read_document() if whole else self._read_objects(lines)
+        first = []
+        for entry in objects:
+            first.append(entry)
+            if len(first) == NAMING_ROWS or lines.characters > BLOCK_CHARACTERS:
+                break
+        self._objects: Objects = chain(first, objects)
+        names = dict.fromkeys(name for _, values in first for name in values)
+        nested = dict.fromkeys(path for _, values in first for path in _nested(values))
+        short = {path.replace(LIST, "."): path for path in nested}
+        self._paths = {name: name for name in nested} | short | {name: "" for name in names}
+        self.header = Header(lines.shown, tuple(dict.fromkeys((*names, *nested, *short))))
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The named columns, as in `Table`. Raises: ConfigError for names within two lists."""
+        places = {name: place for place, name in enumerate(names)}
+        return gather_blocks(self._records(names, ids), self._lines, len(names), places)
+
+    def _records(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Record]:
+        for line, values in self._rows(names):
+            texts = [values.get(name, "") for name in names]
+            if all(type(text) is str for text in texts):
+                yield line, texts
+            elif self._holds_texts(line, dict(zip(names, texts, strict=True)), ids):
+                yield line, [_text(text) for text in texts]
+
+    def _rows(self, names: Sequence[str]) -> Objects:
+        """The records, or the rows of each, by the names that are asked for."""
+        nested = {name: path for name in names if (path := self._paths[name])}
+        lists = {path.partition(LIST)[0] for path in nested.values() if LIST in path}
+        if len(lists) > 1:
+            raise ConfigError(
+                f"{self.header.file}: {' and '.join(sorted(lists))} are two lists of a record; map "
+                "columns of one of them"
+            )
+        for line, values in self._objects:
+            if not nested:
+                yield line, values
+                continue
+            row = values | {
+                name: _value_at(values, path) for name, path in nested.items() if LIST not in path
+            }
+            if not lists:
+                yield line, row
+                continue
+            (inside,) = lists
+            elements = _value_at(values, inside)
+            elements = elements if isinstance(elements, list) else []
+            if not elements:
+                self._accounting.leave_out(f"{inside} is empty", 1)
+            for element in elements:
+                yield (
+                    line,
+                    row
+                    | {
+                        name: _value_at(element, path.partition(LIST)[2])
+                        for name, path in nested.items()
+                        if LIST in path
+                    },
+                )
+
+    def _holds_texts(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
+        for name, value in values.items():
+            refused = {bool, list, dict} if name in ids else {list, dict}
+            if type(value) in refused:
+                place = "an id" if name in ids else "a text"
+                reason = f"{_TYPE_NAMES[type(value)]} in place of {place}"
+                self._accounting.refuse(RefusedRow(line, reason, name))
+                return False
+        return True
+
+    def _read_objects(self, lines: Iterable[str]) -> Objects:
+        for line in lines:
+            if line.isspace():
+                continue
+            reason, values = self._decoded(self._decoder, line)
+            if reason:
+                self._accounting.refuse(RefusedRow(self._lines.number, reason))
+            else:
+                yield self._lines.number, values
+
+    def _read_document(self) -> Objects:
+        """The records of an array, each with the line that it begins on."""
+        lines = iter(self._lines)
+        first = next((line for line in lines if not line.isspace()), "")
+        if first.startswith("{") and not self._decoded(self._decoder, first)[0]:
+            yield from self._read_objects(chain([first], lines))
+            return
+        begun, text = self._lines.number, "".join(chain([first], lines))
+        if self._lines.undecodable:
+            raise DataError(f"{self._lines.shown}: not {self._lines.encoding}; set encoding")
+        try:
+            records = self._decoder.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{self._lines.shown} is not JSON: {error}; export it again") from error
+        for number, record in enumerate(self._array(records)):
+            reason, values = self._checked(
+                record, text if len(records) == 1 else json.dumps(record)
+            )
+            if reason:
+                self._accounting.refuse(RefusedRow(begun + number, reason))
+            else:
+                yield begun + number, values
+
+    def _array(self, document: object) -> list[object]:
+        if isinstance(document, list):
+            return document
+        lists = (
+            [value for value in document.values() if isinstance(value, list)]
+            if isinstance(document, dict)
+            else []
+        )
+        if len(lists) != 1:
+            raise DataError(
+                f"{self._lines.shown}: neither JSON lines, an array, nor an object with one array"
+            )
+        return lists[0]
+
+    def _decoded(self, decoder: json.JSONDecoder, line: str) -> tuple[str, dict[str, Any]]:
+        if self._lines.undecodable == self._lines.number:
+            return f"not {self._lines.encoding}", {}
+        try:
+            record = decoder.decode(line)
+        except (ValueError, RecursionError):
+            return "not JSON", {}
+        return self._checked(record, line)
+
+    def _checked(self, record: object, text: str) -> tuple[str, dict[str, Any]]:
+        if not isinstance(record, dict):
+            return "not a JSON object", {}
+        if not record:
+            return "an empty object", {}
+        if _SURROGATE.search(text) and not is_unicode(json.dumps(record, ensure_ascii=False)):
+            return "a lone surrogate", {}
+        return "", record
+
+
+@contextmanager
+def open_json_table(
+    file: InputFile, layout: TextLayout, accounting: RowAccounting
+) -> Iterator[Table]:
+    """Open a file of JSON lines or, where its ending is .json, of one JSON document."""
+    with open_lines(file, layout.encoding, newline="\n") as lines:
+        yield JsonTable(lines, accounting, whole=file.format == "json")
+
+
+def _nested(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The names within the objects of a record, and within the first object of each list."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            inner, mark = value, "."
+        elif isinstance(value, list) and LIST not in prefix and value and type(value[0]) is dict:
+            inner, mark = value[0], LIST
+        else:
+            if prefix:
+                yield prefix + name
+            continue
+        yield from _nested(inner, f"{prefix}{name}{mark}")
+
+
+def _value_at(values: object, path: str) -> object:
+    """The value at a dotted path, "" where there is none."""
+    for name in path.split("."):
+        values = values.get(name, "") if isinstance(values, dict) else ""
+    return values
+
+
+def _text(value: str | bool | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value).lower()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
