@@ -183,19 +183,19 @@ class Core:
         where some item could not be read under the live pointer.
         """
         query = request.query
-        seeds = list(dict.fromkeys(items))[:MAX_SEEDS] or [""]
-        excluded = query.excluded | set(items)
+        seeds, excluded = (
+            list(dict.fromkeys(items))[:MAX_SEEDS] or [""],
+            query.excluded | set(items),
+        )
         parts = [self._select(request, item, MAX_SHOWN, excluded, -math.inf) for item in seeds]
         unread = [part for part in parts if part.status not in READ]
-        weights = {id(part): decay**back for back, part in enumerate(parts)}
-        own = [part for part in parts if part.status in OWN]
+        own = [(part, decay**back) for back, part in enumerate(parts) if part.status in OWN]
         best = (unread or parts)[0]
         source, status, entries = best.source, best.status, best.shown.items()
         if own:
-            newest = max(part.source.fence for part in own)
-            own = [part for part in own if part.source.fence == newest]
-            entries = _summed([(part, weights[id(part)]) for part in own])
-            source, status = own[0].source, "stale" if unread else "ok"
+            newest = max((part.source for part, _ in own), key=lambda source: source.fence)
+            entries = _summed([one for one in own if one[0].source.fence == newest.fence])
+            source, status = newest, "stale" if unread else "ok"
         shown = tuple([entry for entry in entries if not entry.score < query.lowest][: query.n])
         if status == "ok" and any(entry.evidence == "popular" for entry in shown):
             status = "topped_up"
@@ -299,5 +299,5 @@ def _summed(parts: Sequence[tuple[Selection, float]]) -> tuple[RelatedItem, ...]
             previous = largest.get(entry.id)
             if previous is None or entry.score > previous.score:
                 largest[entry.id] = entry
-    ranked = sorted(totals, key=lambda item: -totals[item])
-    return tuple([largest[item]._replace(score=totals[item]) for item in ranked])
+    ranked = sorted(totals.items(), key=lambda one: -one[1])
+    return tuple([largest[item]._replace(score=total) for item, total in ranked])

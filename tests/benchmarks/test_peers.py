@@ -12,7 +12,7 @@ from recommender.core.vectors import Embeddings
 from recommender.evaluation.harness import EvaluationPlan, Harness, harness_of
 from recommender.evaluation.protocols import window
 from recommender.evaluation.user_protocols import NextItemTask
-from tests.evaluation.test_protocols import visits
+from tests.evaluation.test_user_protocols import visits
 from tests.support.shops import catalogue
 
 
