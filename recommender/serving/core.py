@@ -183,10 +183,8 @@ class Core:
         where some item could not be read under the live pointer.
         """
         query = request.query
-        seeds, excluded = (
-            list(dict.fromkeys(items))[:MAX_SEEDS] or [""],
-            query.excluded | set(items),
-        )
+        seeds = list(dict.fromkeys(items))[:MAX_SEEDS] or [""]
+        excluded = query.excluded | set(items)
         parts = [self._select(request, item, MAX_SHOWN, excluded, -math.inf) for item in seeds]
         unread = [part for part in parts if part.status not in READ]
         own = [(part, decay**back) for back, part in enumerate(parts) if part.status in OWN]
@@ -296,8 +294,7 @@ def _summed(parts: Sequence[tuple[Selection, float]]) -> tuple[RelatedItem, ...]
     for part, weight in parts:
         for entry in part.shown.items():
             totals[entry.id] += weight * entry.score
-            previous = largest.get(entry.id)
-            if previous is None or entry.score > previous.score:
-                largest[entry.id] = entry
+            best = largest.get(entry.id, entry)
+            largest[entry.id] = entry if entry.score > best.score else best
     ranked = sorted(totals.items(), key=lambda one: -one[1])
     return tuple([largest[item]._replace(score=total) for item, total in ranked])
