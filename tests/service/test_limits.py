@@ -208,11 +208,11 @@ def test_few_lines_are_logged_a_second(caplog: pytest.LogCaptureFixture) -> None
         first = len(caplog.records)
         assert LINES_PER_S <= first <= 3 * LINES_PER_S
 
-        def told() -> bool:
+        def counted() -> bool:
             log.warning("later")
             return "left out" in caplog.text
 
-        until(told)
+        until(counted)
     finally:
         log.removeFilter(few)
     assert "later (" in caplog.text
