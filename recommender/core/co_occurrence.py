@@ -217,14 +217,14 @@ class WeightedUnits:
     def of(
         cls, interactions: Interactions, unit: Unit, half_life_days: float, size_power: float
     ) -> "WeightedUnits":
-        """Weigh by 1/(size - 1)^size_power, and half for every half-life of age (inf: no decay).
+        """Weigh by 1/(size - 1)^size_power, and half for every half-life of age.
 
-        Age counts from the newest event; a unit of unknown time is as old as the average one.
+        A half-life of 0 or inf is none. Age counts from the newest event; a unit of unknown time is as old as the average one.
         """
         seen = interactions.matrix(unit)
         others = np.diff(seen.indptr) - 1
         weight = np.maximum(others, 1).astype(np.float64) ** -size_power
-        if np.isfinite(half_life_days):
+        if half_life_days and np.isfinite(half_life_days):
             times = interactions.unit_times(unit)
             weight *= 0.5 ** (_age_days(times, interactions.newest) / half_life_days)
         said = others > 0

@@ -4,9 +4,10 @@ A publish begins with this, and so heals what no reader and no other command may
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from redis.exceptions import ResponseError
@@ -39,12 +40,14 @@ class ControlKeys:
         return [*wrong, *self._junk_members(), *self._junk_numbers()]
 
     def of_wrong_type(self) -> list[str]:
-        """The control keys whose type is not theirs."""
+        """The control keys whose type is not theirs. A publisher may not ask for the type."""
         keys = self.keys
-        expected = dict.fromkeys((keys.hidden, keys.generations), b"zset")
+        asked: dict[str, Callable[[str], object]] = dict.fromkeys(
+            (keys.hidden, keys.generations), partial(self.store.zrange, start=0, end=0)
+        )
         strings = (keys.live, keys.previous, keys.seq, keys.lease)
-        expected |= dict.fromkeys((*strings, keys.hidden_version, keys.hidden_floor), b"string")
-        return [k for k, kind in expected.items() if self.store.type(k) not in (kind, b"none")]
+        asked |= dict.fromkeys((*strings, keys.hidden_version, keys.hidden_floor), self.store.get)
+        return [key for key, read in asked.items() if _wrong_type(read, key)]
 
     def _junk_members(self) -> list[str]:
         repaired = []
@@ -73,6 +76,16 @@ class ControlKeys:
     def _report(self, key: str, what: str) -> None:
         hint = "; hide again what must not be shown" if key == self.keys.hidden else ""
         log.error("event=repaired key=%s reason=%s, written by something else%s", key, what, hint)
+
+
+def _wrong_type(read: Callable[[str], object], key: str) -> bool:
+    try:
+        read(key)
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        return True
+    return False
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from recommender.build.job import Job, pinned
 from recommender.build.steps import complete
 from recommender.errors import ArtifactError, DataError
 from recommender.pipeline import plan
+from recommender.ranking import hubness
 from tests.build.small_jobs import BASKETS, RULES, job, lists_by_item, stages, with_rules
 from tests.support.builds import make
 from tests.support.shop_files import orders, write_shop, write_small_shop
@@ -80,16 +81,23 @@ def test_rules_that_are_replaced_during_a_run_are_noticed(tmp_path: Path) -> Non
         make(begun)
 
 
-HUBS = "recipe.placements.0.hub_share=0.5"
+HUBS = "recipe.placements.0.hub_share=0.2"
+FIRST = "recipe.placements.0.shown=1"
 
 
-def test_hubs_are_bounded_alike_whatever_the_shards(tmp_path: Path) -> None:
+def test_hubs_are_bounded_alike_whatever_the_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubness, "FAIR", 0)
     write_shop(tmp_path, orders(*BASKETS, ("c", "d"), ("d", "e"), ("e", "a")))
-    free, whole = lists_by_item(job(tmp_path)), lists_by_item(job(tmp_path, HUBS))
-    assert lists_by_item(job(tmp_path, HUBS, "limits.shard_items=2")) == whole
+    free = lists_by_item(job(tmp_path, FIRST))
+    whole = lists_by_item(job(tmp_path, FIRST, HUBS))
+    assert lists_by_item(job(tmp_path, FIRST, HUBS, "limits.shard_items=2")) == whole
+    (placement,) = job(tmp_path, FIRST, HUBS).recipe.placements
+    shown, most = placement.shown, hubness.most_lists(placement, len(whole))
     for item in whole:
-        assert sum(item in rows for rows in whole.values()) <= 3
-    assert max(sum(item in rows for rows in free.values()) for item in free) > 3
+        assert sum(item in rows[:shown] for rows in whole.values()) <= most
+    assert max(sum(item in rows[:shown] for rows in free.values()) for item in free) > most
 
 
 def test_a_machine_without_the_rules_of_a_run_says_so(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_bit_that_flips_anywhere_in_a_build_is_noticed(
     path = Path(job.artifacts.root, name)
     path.write_bytes(content if rng.random() < 0.7 else files[name][:place])
     try:
-        with pytest.raises(ArtifactError, match="remove"):
+        with pytest.raises(ArtifactError, match="verify --repair"):
             load_everything(job)
     finally:
         path.write_bytes(files[name])

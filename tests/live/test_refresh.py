@@ -67,7 +67,7 @@ class Shop:
         given, own = json.dumps(str(SMALL_SHOP / "catalogue.csv")), json.dumps("catalogue.csv")
         self.config.write_text(text.replace(given, own))
         self.url = url
-        self.assignments = (f"store.url={url}", *assignments)
+        self.assignments = (f"store.url={url}", "catalogue.repeated=last", *assignments)
 
     @property
     def settings(self) -> Settings:
@@ -324,7 +324,8 @@ def test_an_unknown_item_is_reported_with_the_file(shop: Shop) -> None:
     before = shop.everything()
     with pytest.raises(DataError, match=r"item '99001' and 1 more: not in .*catalogue.csv"):
         shop.refresh("99001", PHONE, "99002")
-    shop.write(NEW | {"price": "a lot"})
+    with shop.catalogue.open("a") as file:
+        file.write("99001,too few fields\n")
     with pytest.raises(DataError, match=r"1 of its rows were refused, see .*refresh\.jsonl"):
         shop.refresh("99001")
     assert shop.everything() == before

@@ -318,7 +318,8 @@ def test_a_dead_shard_takes_only_its_own_lists(own: Cluster) -> None:
                 await page()
         before = failed_reads(reader)
         assert all([await page() for _ in range(100)])
-        assert failed_reads(reader) == before
+        # a node that is spared is asked again once in a while
+        assert failed_reads(reader) <= before + 2
         await reader.aclose()
 
     asyncio.run(ask())

@@ -292,7 +292,7 @@ def test_answers_in_flight_are_kept_when_another_request_fails(server: TextServe
     paid = ledger()
     with pytest.raises(ProviderFailed, match="401"):
         encoder_at(server, paid=paid, concurrency=2).encode(TEXTS, silent)
-    assert len(paid.vectors) == 3
+    assert len(paid.vectors) in {3, 6}  # the thread may have begun another batch
     server.script.clear()
     server.reply = lambda handler, answer: handler.whole(answer)
     encoder_at(server, paid=paid).encode(TEXTS, silent)
