@@ -219,7 +219,8 @@ class WeightedUnits:
     ) -> "WeightedUnits":
         """Weigh by 1/(size - 1)^size_power, and half for every half-life of age.
 
-        A half-life of 0 or inf is none. Age counts from the newest event; a unit of unknown time is as old as the average one.
+        A half-life of 0 or inf is none. Age counts from the newest event; a unit of unknown time is
+        as old as the average one.
         """
         seen = interactions.matrix(unit)
         others = np.diff(seen.indptr) - 1
