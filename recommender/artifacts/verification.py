@@ -37,7 +37,7 @@ def verify(store: ArtifactStore, *, repair: bool, progress: Progress = silent) -
 
     Entries of ledgers are never removed: they say what was paid for and who was forgotten.
     Raises: ArtifactError where something cannot be read, or where nothing carries a signature of
-    the key that is set here, so that nothing can be told.
+    the key that is set here, so that damage cannot be distinguished from another key.
     """
     found = [*_artifacts(store, progress), *_runs(store), *_entries(store)]
     if any(one.doubtful for one in found) and all(one.fault for one in found):

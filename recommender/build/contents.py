@@ -29,7 +29,7 @@ from recommender.ranking.chooser import Chosen, depth_before_bounding, stages_of
 from recommender.ranking.hubness import arranged
 
 READ = ("read", 3)
-LISTS = ("lists", 4)
+LISTS = ("lists", 5)
 BUILD = ("build", 3)
 RULE_SET = ("rule-book", 1)
 _CATALOGUE = "catalogue."

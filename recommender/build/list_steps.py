@@ -47,9 +47,9 @@ from recommender.ranking.chooser import choose_rows
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
-_RANKER = ("ranker", 1)
+_RANKER = ("ranker", 2)
 MERCHANDISED = ("merchandised", 1)
-_WIDE = ("wide", 1)
+_WIDE = ("wide", 2)
 
 
 def temporal_split(

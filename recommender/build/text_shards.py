@@ -64,7 +64,7 @@ class Ledger:
             at += 1
 
     def shards(self, end: int, *, digests: bool = False) -> Iterator[Artifact]:
-        """Those shards of the first `end` entries that are there, and are whole as far as told."""
+        """Those shards of the first `end` entries that exist and show no damage."""
         for key in self.keys(end):
             if self.artifacts.fault(SHARD[0], key, digests=digests) == "":
                 yield self.artifacts.require(SHARD[0], key)

@@ -1,4 +1,4 @@
-"""Half-lives: how fast what was bought together grows old, as a shop's own events tell."""
+"""Half-lives: how fast co-occurrence grows old, learned from a shop's own events."""
 
 import logging
 from typing import Literal

@@ -71,7 +71,7 @@ def input_files(
 ) -> tuple[InputFile, ...]:
     """The files that `path` names, relative to `base`; they need not exist.
 
-    A folder stands for its files of a known format, and a pattern such as `orders-*.csv` for the
+    A folder means its files of a known format, and a pattern such as `orders-*.csv` for the
     files that match, both in the order of their names. `given` is the format of all files, "" for
     what the endings say.
 

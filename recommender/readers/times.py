@@ -165,7 +165,7 @@ def _first_of(text: str, formats: Sequence[str]) -> datetime:
 
 
 def _told_epoch(text: str) -> int:
-    """An epoch number of this century, told by its digits. Raises: ValueError."""
+    """An epoch number of this century; its digits say the unit. Raises: ValueError."""
     if len(text) not in _EPOCH_DIGITS or _is_hour(text):
         raise ValueError("perhaps a date of the Middle Ages")
     return _epoch(text)

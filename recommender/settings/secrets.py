@@ -53,7 +53,7 @@ def check_quoted(url: str) -> str:
 
 
 def _cut(scheme: str, path: str, query: str) -> bool:
-    """Whether an `@` that ends a user stands in the path or in a query without a value."""
+    """Whether an `@` that ends a user is in the path or in a query without a value."""
     unnamed = (part for part in query.split("&") if "=" not in part)
     return ("@" in path and scheme != "unix") or any("@" in part for part in unnamed)
 

@@ -8,11 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from recommender.build.job import Job
 from recommender.cli import evaluate as command
 from recommender.cli.main import run
+from recommender.core.related import EVIDENCE
 from recommender.errors import DataError
 from recommender.settings.loading import load
 from tests.support.shop_files import SMALL_SHOP, write_small_shop
@@ -184,3 +186,29 @@ def test_placements_are_evaluated_by_name(config: Path, monkeypatch: pytest.Monk
     assert run(options) == 4
     assert run([*options, "--placement", "three"]) == 3
     assert asked == [["two", "one"], ["one", "two"]]
+
+
+@pytest.mark.server
+def test_published_lists_are_exported_and_can_be_evaluated_as_those_of_another_system(
+    evaluated: Evaluated, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", "lists", "--config", str(config), "--out", "lists.csv"]) == 4
+    assert "run reindex first" in capsys.readouterr().err
+    assert run(["reindex", "--config", str(config)]) == 0
+    csv_file, parquet_file = tmp_path / "lists.csv", tmp_path / "lists.parquet"
+    for out in (csv_file, parquet_file):
+        assert run(["export", "lists", "--config", str(config), "--out", str(out)]) == 0
+    ids = {"item": str, "related": str}
+    table, same = pd.read_parquet(parquet_file), pd.read_csv(csv_file, dtype=ids, na_filter=False)
+    pd.testing.assert_frame_equal(table, same, check_dtype=False, rtol=1e-5)
+    first = table.groupby("item", sort=False).head(1)
+    assert (first["rank"] == 1).all()
+    assert table.groupby("item")["score"].is_monotonic_decreasing.all()
+    assert set(table["evidence"]) <= set(EVIDENCE)
+    with (SMALL_SHOP / "catalogue.csv").open() as file:
+        titles = {row["item_id"]: row["title"] for row in csv.DictReader(file)}
+    assert table["title"].tolist() == [titles[item] for item in table["related"]]
+    capsys.readouterr()
+    answer = evaluated("--folds", "0", "--generation", "--lists", f"ours={csv_file}")
+    (generation,) = [name for name in answer["recipes"] if name.startswith("generation")]
+    assert value(answer, "ours") == pytest.approx(value(answer, generation), abs=0.01)
