@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recommender.core import item_id
 from recommender.core.catalogue import Catalogue, clean
 from recommender.errors import RecommenderError
-from recommender.readers.sources import CatalogueColumns, CatalogueSource
+from recommender.readers.sources import NULLS, CatalogueColumns, CatalogueSource
 from tests.readers.shop_folder import Folder, sold
 
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -51,8 +51,9 @@ def test_ids_come_back_exactly(values: list[str], ending: str) -> None:
         data = folder.read(interactions=put(folder, ending, rows))
         assert sold(data) == values
         assert data.catalogue.ids.ids == tuple(sorted(set(values)))
-        first = list(dict.fromkeys(values))
-        assert data.interactions.basket.tolist() == [first.index(value) for value in values]
+        orders = [value for value in dict.fromkeys(values) if value not in NULLS]
+        expected = [orders.index(value) if value in orders else -1 for value in values]
+        assert data.interactions.basket.tolist() == expected
 
 
 fields = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
