@@ -9,6 +9,7 @@ from recommender.core.ids import ItemIds
 from tests.support.shops import catalogue
 
 
+@pytest.mark.fault(32, "S1")
 @given(st.text(max_size=200))
 def test_clean_text_is_plain_and_stays_so(text: str) -> None:
     cleaned = clean(text)
@@ -23,6 +24,7 @@ def test_mark_up_and_control_characters_go() -> None:
     assert clean("pots \ud800 & pans") == "pots & pans"
 
 
+@pytest.mark.fault(32, "S1")
 def test_hostile_texts_cost_no_more_than_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing looks at more of a text than is cut off it first."""
     read: list[int] = []

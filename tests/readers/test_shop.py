@@ -217,6 +217,7 @@ def test_a_scope_without_any_interaction_has_no_items(folder: Folder) -> None:
         folder.read(CatalogueSource("c.csv", scope="with_interactions"))
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("content", ["item_id,title\n", "item_id,title\n,x\n"])
 def test_a_catalogue_without_items_stops_the_run(folder: Folder, content: str) -> None:
     folder.put("c.csv", content)
@@ -261,6 +262,7 @@ def test_the_scope_holds_for_a_derived_catalogue(folder: Folder) -> None:
     assert folder.read(interactions=events).catalogue.ids.ids == ("a", "b")
 
 
+@pytest.mark.fault(35)
 def test_no_kept_row_is_no_item(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
     with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
