@@ -23,11 +23,16 @@ from tests.support.fault_rows import ROWS
 from tests.support.repository import REPOSITORY
 
 COPIED = ("recommender", "workers", "tests", "config", "data_fixtures", "benchmarks", "docs")
-SLOW = ("pytest", "hypothesis.strategies", "pandas", "scipy.sparse", "scipy.stats", "pydantic")
-SLOW += ("redis", "fastapi.testclient", "celery", "jinja2")
+SLOW = (
+    *("pytest", "hypothesis.strategies", "pandas", "scipy.sparse", "scipy.stats", "pydantic"),
+    *("redis", "fastapi.testclient", "celery", "jinja2"),
+)
 """None of them computes with threads, which would not survive a fork."""
-OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_timeout")
-OPTIONS += ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is imported already
+OPTIONS = (
+    *("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_timeout"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what is imported already
+)
+WITHOUT_PLUGINS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 FIRST_FAILURE = re.compile(r"^FAILED (?:tests/)?([^\s[]+)", re.MULTILINE)
 
 
@@ -103,16 +108,24 @@ def _run(root: Path, tests: Sequence[str], output: int) -> None:
             del sys.modules[name]
         os.chdir(root)
         os.environ["PYTHONPATH"] = sys.path[0] = str(root)
-        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to start in no time
+        os.environ[WITHOUT_PLUGINS] = "1"  # to start in no time
         import pytest
 
-        code = pytest.main([*OPTIONS, *tests])
+        code = pytest.main([*OPTIONS, *tests], plugins=[Plugins()])
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+class Plugins:
+    """A plugin of pytest by which what a test starts has all plugins again."""
+
+    def pytest_configure(self) -> None:
+        """Runs when the plugins of this process are loaded."""
+        del os.environ[WITHOUT_PLUGINS]
 
 
 def page(failed: Mapping[Guard, str]) -> str:
