@@ -64,7 +64,7 @@ def test_too_few_examples_grow_no_trees(n_seeds: int) -> None:
 @pytest.mark.parametrize("objective", ["together", "next"])
 def test_a_fitted_order_scores_as_it_did_after_it_was_loaded(objective: Objective) -> None:
     ranker = LearnedRanker(objective=objective)
-    fitted = ranker.grown(*halves(examples(500, vectors_know=False)), True)
+    fitted = ranker.grown(*halves(examples(500, vectors_know=False)), objective == "together")
     again = ranker.load(fitted.columns())
     assert (again.trees, again.order, again.together) == (fitted.trees, "", objective == "together")
     assert again.base == fitted.base
