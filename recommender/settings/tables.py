@@ -24,7 +24,7 @@ from recommender.errors import ConfigError
 from recommender.settings.secrets import check_quoted
 
 EMBEDDED = "embedded"
-CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
+CANDIDATES = ("nearest", "nearest-content", "co-occurrence", "text-back-off", "best-sellers")
 
 
 def _choice(value: object) -> Choice:
