@@ -30,9 +30,10 @@ class JsonTable:
     """A file of JSON objects; its columns are the names in its first rows.
 
     A missing name and null are empty texts. A record that is not an object is refused, and so is a
-    row with an object, a list or (for an id) a truth value in a column that is read. A record whose
-    list is empty is left out. A `whole` document is an array of records, an object with one array
-    of them, or JSON lines after all.
+    row with an object, a list or (for an id) a truth value in a column that is read. A record
+    without its list is one row where the names of the elements are next to it, and is left out
+    otherwise. A `whole` document is an array of records, an object with one array of them, or JSON
+    lines after all.
     """
 
     def __init__(self, lines: TextLines, accounting: RowAccounting, *, whole: bool = False) -> None:
@@ -87,8 +88,7 @@ class JsonTable:
                 yield line, row
                 continue
             (inside,) = lists
-            elements = _value_at(values, inside)
-            elements = elements if isinstance(elements, list) else []
+            elements = _elements(values, inside, nested.values())
             if not elements:
                 self._accounting.leave_out(f"{inside} is empty", 1)
             for element in elements:
@@ -206,6 +206,16 @@ def _value_at(values: object, path: str) -> object:
     for name in path.split("."):
         values = values.get(name, "") if isinstance(values, dict) else ""
     return values
+
+
+def _elements(values: object, inside: str, paths: Iterable[str]) -> list[object]:
+    """The elements of a list; without one, the object around it where that has their names."""
+    elements = _value_at(values, inside)
+    if isinstance(elements, list) and elements:
+        return elements
+    around = _value_at(values, inside.rpartition(".")[0]) if "." in inside else values
+    within = [path.removeprefix(inside + LIST) for path in paths if path.startswith(inside + LIST)]
+    return [around] if any(_value_at(around, path) not in ("", None) for path in within) else []
 
 
 def _text(value: str | bool | None) -> str:

@@ -9,12 +9,11 @@ import pytest
 from recommender.artifacts.store import ArtifactStore
 from recommender.core.protocols import TextEncoder
 from recommender.errors import ConfigError
+from recommender.insights.diagnosis import Diagnosis
 from recommender.insights.doctor import (
-    Diagnosis,
     examine_artifacts,
     examine_encoding,
     examine_folder,
-    examine_inputs,
     examine_kernels,
     examine_lists,
     examine_origin,
@@ -22,6 +21,7 @@ from recommender.insights.doctor import (
     examine_servers,
     examine_store,
 )
+from recommender.insights.input_checks import examine_inputs
 from recommender.publishing.inspection import Audit, ServerFacts
 from recommender.vectors.content.static import HashingEncoder
 
