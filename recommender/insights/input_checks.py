@@ -60,9 +60,14 @@ def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
         return [Diagnosis("input", "fault", str(error))]
     for path in (file.path for file in files):
         there = path.is_file()
-        size = f" ({path.stat().st_size / 1024**2:,.1f} MiB)" if there else " does not exist"
+        size = f" ({_size(path.stat().st_size)})" if there else " does not exist"
         findings.append(Diagnosis("input", "ok" if there else "fault", f"{path}{size}"))
     return findings
+
+
+def _size(n_bytes: int) -> str:
+    kib = n_bytes / 1024
+    return f"{kib:,.1f} KiB" if kib < 1024 else f"{kib / 1024:,.1f} MiB"
 
 
 def examine_shop(
@@ -124,7 +129,7 @@ def examine_mapping(
     except RecommenderError as error:
         return Diagnosis("columns", "fault", str(error))
     text = ", ".join(f"{name} = {columns}" for name, columns in found.items())
-    return Diagnosis("columns", "ok", f"{file.shown}: {text}")
+    return Diagnosis("columns", "ok", f"{file.path.name}: {text}")
 
 
 def examine_cancellations(part: InteractionSource, file: InputFile) -> list[Diagnosis]:
@@ -146,8 +151,8 @@ def examine_cancellations(part: InteractionSource, file: InputFile) -> list[Diag
     shown = ", ".join(f"{word!r} ({count:,})" for word, count in words.most_common(SHOWN))
     pattern = "|".join(map(re.escape, words))
     text = (
-        f"{file.shown}: column {column!r} has {shown}, and these orders count as purchases; set "
-        f'cancelled = {{ column = "{column}", pattern = "{pattern}" }} in [{file.setting}]'
+        f"{file.path.name}: column {column!r} has {shown}, and these orders count as purchases; "
+        f'set cancelled = {{ column = "{column}", pattern = "{pattern}" }} in [interactions]'
     )
     return [Diagnosis("cancelled", "warning", text)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import ConfigError, RecommenderError
-from recommender.readers.files import InputFile, input_files
+from recommender.readers.files import InputFile, input_files, require_files
 from recommender.readers.json_tables import LIST
 from recommender.readers.sources import TextLayout
 from recommender.readers.tables import open_sample
@@ -43,13 +43,14 @@ def looks(names: Sequence[str], base: Path) -> list[Look]:
 
     Raises: ConfigError where there is none, or where a named file is missing.
     """
-    found = [look(file) for name in names or _present(base) for file in input_files(name, base, "")]
-    if not found:
+    files = [file for name in names or _present(base) for file in input_files(name, base, "")]
+    require_files(tuple(files))
+    if not files:
         raise ConfigError(
             f"{base}: no file of a known format (.csv, .tsv, .txt, .json, .jsonl, .xml, .parquet); "
             "name the files of your catalogue and your orders"
         )
-    return found
+    return [look(file) for file in files]
 
 
 def look(file: InputFile) -> Look:
@@ -61,11 +62,13 @@ def look(file: InputFile) -> Look:
         except RecommenderError as error:
             first = first or str(error)
             continue
-        if cells and (best is None or refused < least):
+        if not cells:
+            first = first or f"{file.shown}: no row can be read"
+        elif best is None or refused < least:
             best, least = Look(file, layout, cells), min(refused, REFUSED_MAX)
         if best is not None and not refused:
             break
-    return best or Look(file, fault=first or "no row can be read")
+    return best or Look(file, fault=first)
 
 
 def _cells(file: InputFile, layout: TextLayout) -> tuple[dict[str, list[str]], float]:

@@ -58,7 +58,7 @@ INTERACTIONS = {
 NUMERIC = {"price", "quantity"}
 WEIGHTS = (
     (re.compile(r"(?i)purchas|order|transact|buy|bought|sale|checkout_complete"), 1.0),
-    (re.compile(r"(?i)(?!.*remov).*(cart|basket|wish|favou?r)"), 0.3),
+    (re.compile(r"(?i)^(?!.*remov).*(cart|basket|wish|favou?r)"), 0.3),
     (re.compile(r"(?i)view|click|detail|visit"), 0.1),
 )
 

@@ -126,9 +126,11 @@ class JsonTable:
         """The records of an array, each with the line that it begins on."""
         lines = iter(self._lines)
         first = next((line for line in lines if not line.isspace()), "")
-        if first.startswith("{") and not self._decoded(self._decoder, first)[0]:
-            yield from self._read_objects(chain([first], lines))
-            return
+        if first.startswith("{"):
+            reason, record = self._decoded(self._decoder, first)
+            if not (reason or _is_document(record)):
+                yield from self._read_objects(chain([first], lines))
+                return
         begun, text = self._lines.number, "".join(chain([first], lines))
         if self._lines.undecodable:
             raise DataError(f"{self._lines.shown}: not {self._lines.encoding}; set encoding")
@@ -185,6 +187,18 @@ def open_json_table(
     """Open a file of JSON lines or, where its ending is .json, of one JSON document."""
     with open_lines(file, layout.encoding, newline="\n") as lines:
         yield JsonTable(lines, accounting, whole=file.format == "json")
+
+
+def _is_document(record: dict[str, Any]) -> bool:
+    """Whether an object is the answer of an API in one line: its records have lists of their own.
+
+    A list of lists cannot be read from a record.
+    """
+    lists = [value for value in record.values() if isinstance(value, list)]
+    first = lists[0][0] if len(lists) == 1 and lists[0] else None
+    return isinstance(first, dict) and any(
+        isinstance(value, list) and value and type(value[0]) is dict for value in first.values()
+    )
 
 
 def _nested(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
