@@ -127,8 +127,8 @@ class JsonTable:
         lines = iter(self._lines)
         first = next((line for line in lines if not line.isspace()), "")
         if first.startswith("{"):
-            reason, record = self._decoded(self._decoder, first)
-            if not (reason or _is_document(record)):
+            reason, values = self._decoded(self._decoder, first)
+            if not (reason or _is_document(values)):
                 yield from self._read_objects(chain([first], lines))
                 return
         begun, text = self._lines.number, "".join(chain([first], lines))
