@@ -490,7 +490,7 @@ def test_an_unknown_preset_is_refused_with_the_names(
 def test_all_presets_load_and_name_their_source(tmp_path: Path) -> None:
     path = tmp_path / "recommender.toml"
     for table in ("catalogue", "interactions"):
-        for name in presets(table):  # type: ignore[arg-type]
+        for name in presets(table):
             path.write_text(f'shop = "acme"\n[{table}]\npath = "a.csv"\npreset = "{name}"\n')
             assert load(path).shop == "acme"
             assert "https://" in shipped(f"config/presets/{table}/{name}.toml").read_text()
