@@ -88,8 +88,12 @@ def test_an_order_of_the_future(shop: Path, capsys: pytest.CaptureFixture[str]) 
 def test_kinds_without_a_weight(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / "orders.csv").write_text(ORDERS.replace("purchase", "sold"))
     found = findings(shop, capsys, 3)
-    assert "without a weight, and left out: sold (200); with one: purchase" in found
-    assert 'interactions.weights, such as { "sold" = 1.0 }' in found
+    assert "kinds are sold (200), and interactions.weights has purchase" in found
+    assert 'set interactions.weights = { "sold" = 1.0 }' in found
+    (shop / "orders.csv").write_text(ORDERS.replace("purchase", "view", 150))
+    found = findings(shop, capsys, 0)
+    assert "without a weight, and left out: view (150); with one: purchase" in found
+    assert 'interactions.weights, such as { "view" = 1.0 }' in found
 
 
 def test_titles_that_the_text_model_does_not_know(
