@@ -30,8 +30,9 @@ from recommender.pipeline import Outcome
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.readers.shop import read_catalogue
-from recommender.settings.loading import load, shipped
+from recommender.settings.loading import load
 from recommender.settings.model import Settings
+from recommender.settings.presets import shipped
 
 MEBIBYTE = 1024 * 1024
 DEMO_ITEMS = ("1098066", "7152455", "866140", "985427")

@@ -1,5 +1,6 @@
 """Assembly: the items of a shop in their order, with the interactions that refer to them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,8 @@ def assemble(
     chosen = sorted(warm if source.scope == "with_interactions" else places)
     if not chosen:
         raise DataError(
-            "no items: no row of the interactions was kept; look at what the settings leave out"
+            f"no items: no row of the interactions was kept{_left_out(files)}; correct what the "
+            "settings leave out"
         )
     ordered = whole.take([places[value] for value in chosen])
     catalogue = ordered.catalogue()
@@ -87,6 +89,15 @@ def assemble(
         warnings=tuple(_warnings(kept, joins)),
     )
     return ShopData(catalogue, interactions, report)
+
+
+def _left_out(files: Sequence[FileReport]) -> str:
+    """Why most rows were left out."""
+    reasons = Counter[str]()
+    for file in files:
+        reasons.update(file.left_out)
+    shown = "; ".join(f"{reason}: {count:,} rows" for reason, count in reasons.most_common(3))
+    return f" ({shown})" if shown else ""
 
 
 def _absent(kept: KeptInteractions, source: CatalogueSource) -> Items:

@@ -179,6 +179,10 @@ class RowAccounting:
         """The number of rows counted so far."""
         return self.kept + self._left_out.total() + self._refused.total()
 
+    def examples(self) -> tuple[RefusedRow, ...]:
+        """The first row refused for each reason so far."""
+        return tuple(self._examples.values())
+
     def leave_out(self, reason: str, rows: int) -> None:
         """Count rows that a setting leaves out."""
         self._left_out[_bounded(reason, self._left_out)] += rows
@@ -212,7 +216,7 @@ class RowAccounting:
             kept=self.kept,
             left_out=dict(sorted(self._left_out.items())),
             refused=dict(sorted(self._refused.items())),
-            examples=tuple(self._examples.values()),
+            examples=self.examples(),
             noted=dict(sorted(self._noted.items())),
             noted_examples=tuple(self._noted_examples.values()),
         )
