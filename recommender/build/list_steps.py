@@ -33,10 +33,7 @@ from recommender.build.steps import (
     steps_of,
 )
 from recommender.build.text_shards import PASSING
-from recommender.build.vector_steps import (
-    GIVEN_VECTORS,
-    resolved,
-)
+from recommender.build.vector_steps import resolved
 from recommender.core.arrays import blocks, release_pages
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
@@ -48,8 +45,8 @@ from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
 _RANKER = ("ranker", 2)
-MERCHANDISED = ("merchandised", 1)
-_WIDE = ("wide", 2)
+MERCHANDISED = ("merchandised", 2)
+_WIDE = ("wide", 3)
 
 
 def temporal_split(
@@ -254,7 +251,7 @@ def build_step(
 
     def make() -> Made:
         found = read.artifact().summary
-        report, before_rules = found["report"] | _without_vector(placements), {}
+        report, before_rules = found["report"] | _of_content(placements), {}
         if rules is not None:
             rule_set = rules.artifact().summary
             counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
@@ -280,15 +277,16 @@ def build_step(
     return Step.single((job.artifacts, BUILD[0], key), (BUILD[0], "build"), needs, make)
 
 
-def _without_vector(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
-    """How many items each content origin that is no text encoder does not know, for the report."""
-    counts = {
-        name: step.artifact().summary["without_vector"]
-        for plan in placements
-        for name, step in plan.inputs.content.items()
-        if step.folder == GIVEN_VECTORS[0]
-    }
-    return {"without_vector": counts} if counts else {}
+def _of_content(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
+    """What the content origins do not know, for the report: items without a vector, and words."""
+    found: dict[str, dict[str, Any]] = {}
+    for plan in placements:
+        for name, step in plan.inputs.content.items():
+            summary = step.artifact().summary
+            for fact in ("without_vector", "unknown_words"):
+                if fact in summary:
+                    found.setdefault(fact, {})[name] = summary[fact]
+    return found
 
 
 def _of_trust(job: Job) -> dict[str, Any]:

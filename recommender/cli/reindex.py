@@ -32,6 +32,7 @@ from recommender.publishing.publisher import Publisher
 from recommender.readers.shop import read_catalogue
 from recommender.settings.loading import load, shipped
 from recommender.settings.model import Settings
+from recommender.vectors.content.vocabulary import advice
 
 MEBIBYTE = 1024 * 1024
 DEMO_ITEMS = ("1098066", "7152455", "866140", "985427")
@@ -224,6 +225,11 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     ]
     parts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
     shown.print(", ".join(parts) + ".")
+    for sentence, count in report.get("boilerplate", {}).items():
+        shown.print(f"  left out of {count:,} descriptions: {sentence!r:.80}")
+    for name, scripts in report.get("unknown_words", {}).items():
+        for line in advice(name, scripts):
+            shown.print(line, style="bold")
     if rules := report.get("merchandising"):
         unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
         left_out = unknown if rules["unknown"] else ""
@@ -252,6 +258,9 @@ def print_health(shown: Console, health: Mapping[str, Any]) -> None:
         headings = ["placement", *right("short lists"), "candidates dropped per list"]
         shown.print(table(headings, rows))
         shown.print()
+    if any(health.get("same_title", {}).values()):
+        counts = ", ".join(f"{name} {n:,}" for name, n in health["same_title"].items())
+        shown.print(f"left out of lists that have the same title already: {counts}.\n")
     if health.get("overlap"):
         _print_overlap(shown, health["overlap"])
 
