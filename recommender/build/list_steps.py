@@ -33,7 +33,7 @@ from recommender.build.steps import (
     steps_of,
 )
 from recommender.build.text_shards import PASSING
-from recommender.build.vector_steps import resolved
+from recommender.build.vector_steps import reported, resolved
 from recommender.core.arrays import blocks, release_pages
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
@@ -44,7 +44,7 @@ from recommender.ranking.chooser import choose_rows
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
-_RANKER = ("ranker", 2)
+_RANKER = ("ranker", 3)
 MERCHANDISED = ("merchandised", 2)
 _WIDE = ("wide", 3)
 
@@ -85,6 +85,7 @@ def learn_step(
             "ranker": resolved(placement.ranker, ranker),
             "candidates": generators,
             "depth": placement.depth,
+            "learn_days": job.recipe.learn_days,
         }
         | _of_trust(job),
         {name: step.key for name, step in read.items()},
@@ -93,9 +94,9 @@ def learn_step(
 
     def make() -> Made:
         with job.progress(label, 1) as advance:
-            columns = fit_ranker(placement, split).columns()
+            fitted = fit_ranker(placement, split)
             advance(1)
-        return columns, {}
+        return fitted.columns(), fitted.summary()
 
     place = (job.artifacts, _RANKER[0], key)
     return Step.single(
@@ -251,7 +252,12 @@ def build_step(
 
     def make() -> Made:
         found = read.artifact().summary
-        report, before_rules = found["report"] | _of_content(placements), {}
+        report = (
+            found["report"]
+            | reported(placements[0].inputs.content)
+            | {"rankers": _learned(placements)}
+        )
+        before_rules = {}
         if rules is not None:
             rule_set = rules.artifact().summary
             counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
@@ -277,16 +283,13 @@ def build_step(
     return Step.single((job.artifacts, BUILD[0], key), (BUILD[0], "build"), needs, make)
 
 
-def _of_content(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
-    """What the content origins do not know, for the report: items without a vector, and words."""
-    found: dict[str, dict[str, Any]] = {}
-    for plan in placements:
-        for name, step in plan.inputs.content.items():
-            summary = step.artifact().summary
-            for fact in ("without_vector", "unknown_words"):
-                if fact in summary:
-                    found.setdefault(fact, {})[name] = summary[fact]
-    return found
+def _learned(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
+    """What the ranker of each placement found where it learns, for the report."""
+    return {
+        plan.name: plan.inputs.ranker.artifact().summary
+        for plan in placements
+        if plan.inputs.ranker is not None
+    }
 
 
 def _of_trust(job: Job) -> dict[str, Any]:

@@ -158,6 +158,16 @@ def _unknown_words(encoder: PinnedEncoder, texts: Sequence[str]) -> list[dict[st
         return []
 
 
+def reported(content: Mapping[str, Step]) -> dict[str, Any]:
+    """What the content origins do not know, for the report: items without a vector, and words."""
+    summaries = {name: step.artifact().summary for name, step in content.items()}
+    facts = {
+        fact: {name: one[fact] for name, one in summaries.items() if fact in one}
+        for fact in ("without_vector", "unknown_words")
+    }
+    return {fact: by_name for fact, by_name in facts.items() if by_name}
+
+
 def _given_step(job: Job, read: Step, name: str, choice: Choice) -> Step:
     """The embeddings of all items from a content origin that is no text encoder."""
     pinned = pins_of(job).content[name]

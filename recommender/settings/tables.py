@@ -19,7 +19,7 @@ from pydantic import (
 from recommender.build.job import SHARD_ITEMS
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.recipe import Choice, LearnDays, Placement, Recipe, Trust
 from recommender.errors import ConfigError
 from recommender.settings.secrets import check_quoted
 
@@ -105,6 +105,7 @@ class RecipeSettings(Table):
         ),
     )
     trust: Trust = Trust()
+    learn_days: LearnDays = "auto"
 
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
@@ -117,6 +118,7 @@ class RecipeSettings(Table):
                 for slot in self.placements
             ),
             trust=self.trust,
+            learn_days=self.learn_days,
         )
 
 

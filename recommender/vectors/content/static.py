@@ -102,7 +102,7 @@ def tokens_of(tokenizer_file: Path, words: Sequence[str]) -> list[tuple[int, int
     tokenizer.no_truncation()
     unknown = _unknown_token(tokenizer_file, tokenizer)
     found = tokenizer.encode_batch(list(words), add_special_tokens=False)
-    return [(len(one.ids), one.ids.count(unknown)) for one in found]
+    return [(len(one.ids), sum(token == unknown for token in one.ids)) for one in found]
 
 
 def _unknown_token(file: Path, tokenizer: Any) -> int | None:  # noqa: ANN401 - imported lazily
