@@ -237,13 +237,16 @@ class Chooser:
     def _filtered(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
         """The candidates that pass the filters, and what each filter dropped (b, stages).
 
-        What stands behind the first `depth` that a filter keeps is not counted.
+        Equal titles are counted as far as the list reaches.
         """
         kept = candidates
         dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
         for stage, (before, mask) in enumerate(self._filter_stages(rows, candidates)):
-            counted = before.found & ~mask & (np.cumsum(mask, axis=1) < self.depth)
-            dropped[:, stage] = counted.sum(axis=1)
+            gone = before.found & ~mask
+            if stage == dropped.shape[1] + OF_TITLES:
+                listed = mask & (before.scores >= self.placement.min_score)
+                gone &= np.cumsum(listed, axis=1) < self.depth
+            dropped[:, stage] = gone.sum(axis=1)
             kept = before.keep(mask, before.rows.shape[1])
         return kept, dropped
 
