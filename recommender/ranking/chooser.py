@@ -68,7 +68,7 @@ class Chosen:
 
     Of each list of `entries` (b, depth) the first `own` (b,) entries are the item's own, the
     others are best sellers that fill it up. `dropped` (b, stages) is in the order of `stages_of`
-    the placement.
+    the placement; equal titles are counted as far as the list reaches.
     """
 
     entries: Entries
@@ -235,10 +235,7 @@ class Chooser:
         return kept
 
     def _filtered(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
-        """The candidates that pass the filters, and what each filter dropped (b, stages).
-
-        Equal titles are counted as far as the list reaches.
-        """
+        """The candidates that pass, and what each filter dropped (b, stages), as `Chosen` has it."""
         kept = candidates
         dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
         for stage, (before, mask) in enumerate(self._filter_stages(rows, candidates)):
