@@ -235,7 +235,7 @@ class Chooser:
         return kept
 
     def _filtered(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
-        """The candidates that pass, and what each filter dropped (b, stages), as `Chosen` has it."""
+        """The candidates that pass, and what filters dropped (b, stages), as `Chosen` has it."""
         kept = candidates
         dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
         for stage, (before, mask) in enumerate(self._filter_stages(rows, candidates)):
