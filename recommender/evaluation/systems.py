@@ -4,6 +4,7 @@ Both are fitted to interactions and return the lists (n, depth) of all items.
 Baselines work on blocks of rows, so that no matrix of items by items is held except that of EASE.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -188,6 +189,11 @@ def ease(interactions: Interactions, depth: int) -> Neighbours:
 def ease_fits(n_items: int, memory_bytes: int) -> bool:
     """Whether EASE on n items needs at most an eighth of the machine's memory."""
     return n_items**2 * EASE_BYTES_PER_PAIR <= memory_bytes * EASE_MEMORY_SHARE
+
+
+def memory_bytes() -> int:
+    """The memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _binary(interactions: Interactions) -> sp.csr_array:

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.core.catalogue import Catalogue
+from recommender.core.ids import tie_order
 from recommender.core.interactions import Interactions
 from recommender.errors import DataError
+from recommender.readers.boilerplate import shared_sentences, without_sentences
 from recommender.readers.catalogue import Items, concatenate
 from recommender.readers.interactions import KeptInteractions
 from recommender.readers.joining import Join
@@ -23,6 +25,17 @@ class ShopData:
     catalogue: Catalogue
     interactions: Interactions
     report: ReadReport
+
+    def in_tie_order(self) -> "ShopData":
+        """The same with the items in `tie_order`, so that ties broken by row favour no id."""
+        order = tie_order(self.catalogue.ids.ids)
+        rows = np.empty_like(order)
+        rows[order] = np.arange(len(order), dtype=np.int32)
+        return replace(
+            self,
+            catalogue=self.catalogue.take(order),
+            interactions=replace(self.interactions, item=rows[self.interactions.item]),
+        )
 
 
 def assemble(
@@ -60,6 +73,8 @@ def assemble(
         )
     ordered = whole.take([places[value] for value in chosen])
     catalogue = ordered.catalogue()
+    sentences = shared_sentences(catalogue, source.boilerplate_share)
+    catalogue, boilerplate = without_sentences(catalogue, sentences)
     interactions = kept.of_catalogue(catalogue, weights)
     absent = 0 if items is None else sum(each not in in_catalogue for each in chosen)
     hidden = 0 if items is None else int((items.numbers["hidden"] == 1).sum())
@@ -85,6 +100,7 @@ def assemble(
         after_as_of=kept.clipped,
         of_variants=sold_variants,
         n_catalogue_events=int(listed[interactions.item].sum()) if items else len(interactions),
+        boilerplate=boilerplate,
         joins=joins,
         warnings=tuple(_warnings(kept, joins)),
     )

@@ -146,7 +146,9 @@ class CatalogueRowFilter:
         columns = []
         for part in parts:
             cells = Categorical.of(block.cells[part][rows]).unless(self.source.nulls)
-            texts, marks = clean_texts(self._categories(cells.texts, name))
+            texts, marks = clean_texts(
+                self._categories(cells.texts, name), paragraphs=name == "description"
+            )
             cut |= marks[cells.codes]
             columns.append([texts[code] for code in cells.codes])
         if len(columns) == 1:

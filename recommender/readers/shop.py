@@ -26,7 +26,7 @@ from recommender.readers.tables import OpenTable, TableReader
 from recommender.readers.times import TimeParser
 from recommender.readers.titles import TitleCounts
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same files and settings are read with another result."""
 
 

@@ -123,7 +123,8 @@ class CatalogueSource:
     unless `absent` is "shown", where it is in no file of the catalogue. Of several rows with one
     id, the first value of each field counts, or with `repeated` = "last" the last. `stock_words`
     says which further words mean in stock. `decimal` is the decimal separator of prices, found
-    from the values where it is empty.
+    from the values where it is empty. Sentences that more than `boilerplate_share` of the
+    descriptions have are left out of them; 0 leaves out none.
 
     Raises: ValueError naming the setting that is wrong.
     """
@@ -143,6 +144,7 @@ class CatalogueSource:
     decimal: Literal["", ".", ","] = ""
     category_separator: str = ""
     level_separator: str = ""
+    boilerplate_share: float = 0.3
     ids: IdRepairs = field(default_factory=IdRepairs)
     time_zone: str = "UTC"
     time_format: Names = ""
@@ -160,6 +162,8 @@ class CatalogueSource:
         for name in ("split", "fold_case"):
             value = getattr(self.ids, name)
             require(not value, f"ids.{name}", value, "repair the ids of the interactions instead")
+        share = self.boilerplate_share
+        require(0 <= share < 1, "boilerplate_share", share, "give 0 for none, or a share below 1")
         require_time(self.time_zone, self.time_format)
         _layout(self)
 

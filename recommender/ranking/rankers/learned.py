@@ -24,7 +24,7 @@ from recommender.ranking.rankers.questions import Objective, Questions
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
 LEAF = 200
-LISTS_PER_SEED = 15
+LISTS_PER_SEED = 8
 """How many lists of users' last items are drawn for each item that would ask what is together."""
 SURE = 1.0
 """Standard errors by which trees must beat every simple order."""
