@@ -70,7 +70,6 @@ ACROSS = {
     "tests/readers/test_real_data.py",
     "tests/readers/test_round_trips.py",
     "tests/service/test_real_lookup.py",
-    "tests/service/test_serve_command.py",
     "tests/serving/test_leaks.py",
     "tests/serving/test_schemas.py",
     "tests/serving/test_store_losses.py",

@@ -28,7 +28,8 @@ from recommender.publishing.inspection import (
 )
 from recommender.readers.files import input_files
 from recommender.readers.sources import paths
-from recommender.serving.connection import Store, redacted
+from recommender.serving.connection import Store
+from recommender.serving.urls import redacted
 from recommender.settings.model import Settings
 
 Verdict = Literal["ok", "warning", "fault"]
