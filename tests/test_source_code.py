@@ -69,6 +69,7 @@ ACROSS = {
     "tests/publishing/test_swaps_under_load.py",
     "tests/readers/test_real_data.py",
     "tests/readers/test_round_trips.py",
+    "tests/service/test_fuzzing.py",
     "tests/service/test_real_lookup.py",
     "tests/serving/test_leaks.py",
     "tests/serving/test_schemas.py",
