@@ -47,7 +47,7 @@ from recommender.ranking.chooser import choose_rows
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
-_RANKER = ("ranker", 2)
+_RANKER = ("ranker", 3)
 MERCHANDISED = ("merchandised", 1)
 _WIDE = ("wide", 2)
 
@@ -88,6 +88,7 @@ def learn_step(
             "ranker": resolved(placement.ranker, ranker),
             "candidates": generators,
             "depth": placement.depth,
+            "learn_days": job.recipe.learn_days,
         }
         | _of_trust(job),
         {name: step.key for name, step in read.items()},
@@ -96,9 +97,9 @@ def learn_step(
 
     def make() -> Made:
         with job.progress(label, 1) as advance:
-            columns = fit_ranker(placement, split).columns()
+            fitted = fit_ranker(placement, split)
             advance(1)
-        return columns, {}
+        return fitted.columns(), fitted.summary()
 
     place = (job.artifacts, _RANKER[0], key)
     return Step.single(
@@ -254,7 +255,8 @@ def build_step(
 
     def make() -> Made:
         found = read.artifact().summary
-        report, before_rules = found["report"] | _without_vector(placements), {}
+        report = found["report"] | _without_vector(placements) | {"rankers": _learned(placements)}
+        before_rules = {}
         if rules is not None:
             rule_set = rules.artifact().summary
             counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
@@ -278,6 +280,15 @@ def build_step(
 
     needs = tuple(plan.lists for plan in placements)
     return Step.single((job.artifacts, BUILD[0], key), (BUILD[0], "build"), needs, make)
+
+
+def _learned(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
+    """What the ranker of each placement found where it learns, for the report."""
+    return {
+        plan.name: plan.inputs.ranker.artifact().summary
+        for plan in placements
+        if plan.inputs.ranker is not None
+    }
 
 
 def _without_vector(placements: Sequence[PlacementPlan]) -> dict[str, Any]:

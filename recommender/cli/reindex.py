@@ -85,6 +85,7 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
     for warning in outcome.report.get("warnings", ()):
         shown.print(f"Warning: {warning}", soft_wrap=True, markup=False)
     _print_costs(shown, job.stopwatch.costs)
+    _print_rankers(shown, outcome.report.get("rankers", {}))
     print_health(shown, outcome.report.get("health", {}))
     state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
     shown.print(
@@ -240,6 +241,30 @@ def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
     shown.print(
         f"Entered the first five of many lists: {items}{more}. See recommender diff previous live.",
     )
+
+
+def _print_rankers(shown: Console, rankers: Mapping[str, Any]) -> None:
+    """Print what orders the lists where a ranker learned.
+
+    That is also how much the trees gained on the best simple order, and how many questions were
+    held out to ask that.
+    """
+    rows = [
+        (
+            name,
+            "together" if found.get("together", True) else "next",
+            found.get("order", "item vectors"),
+            f"{found['trees_gain']:+.1%} on {found['best_simple']}"
+            if "trees_gain" in found
+            else "too little to learn from",
+            f"{found.get('held_out', 0):,}",
+        )
+        for name, found in rankers.items()
+    ]
+    if rows:
+        headings = ["placement", "learned what is taken", "order", "trees", *right("asked")]
+        shown.print(table(headings, rows))
+        shown.print()
 
 
 def print_health(shown: Console, health: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from recommender.errors import ConfigError
 
@@ -119,6 +119,7 @@ class Trust:
 
 
 TRUST = Trust()
+LearnDays = float | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class Recipe:
     """How item vectors and related lists are made.
 
     `content` names the origins of vectors that rest on the items themselves, `interactions` the
-    interaction models. A name identifies the embeddings of its origin.
+    interaction models. A name identifies the embeddings of its origin. Rankers learn from the last
+    `learn_days` of the shop; `auto` takes as many as hold enough events.
     """
 
     content: Mapping[str, Choice]
@@ -134,8 +136,13 @@ class Recipe:
     index: Choice
     placements: tuple[Placement, ...]
     trust: Trust = TRUST
+    learn_days: LearnDays = "auto"
 
     def __post_init__(self) -> None:
+        if self.learn_days != "auto" and not self.learn_days > 0:
+            raise ConfigError(
+                f"recipe.learn_days = {self.learn_days!r} is neither 'auto' nor a number above 0"
+            )
         object.__setattr__(self, "interactions", dict(self.interactions))
         object.__setattr__(self, "content", dict(self.content))
         if not self.content:
@@ -163,12 +170,15 @@ class Recipe:
 
     def plain(self) -> dict[str, Any]:
         """The recipe as it is written in a file."""
-        return {
+        given: dict[str, Any] = {"trust": self.trust.plain()} if self.trust.plain() else {}
+        if self.learn_days != "auto":
+            given["learn_days"] = self.learn_days
+        return given | {
             "content": {name: c.plain() for name, c in self.content.items()},
             "interactions": {name: c.plain() for name, c in self.interactions.items()},
             "index": self.index.plain(),
             "placements": [placement.plain() for placement in self.placements],
-        } | ({"trust": self.trust.plain()} if self.trust.plain() else {})
+        }
 
     @property
     def digest(self) -> str:

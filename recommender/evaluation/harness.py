@@ -25,12 +25,11 @@ from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import FIRST, Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
-    BasketTask,
     EvaluationTask,
     Queries,
     Window,
+    basket_task,
     cold_folds,
-    draw_queries,
     window,
 )
 from recommender.evaluation.report import (
@@ -211,8 +210,7 @@ def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
 
     The leave-one-out protocol has no time before which titles could be from.
 
-    Raises: DataError where there are no baskets with times on both sides of the cut, or, for the
-    protocols of users, where no user has a history and a new item.
+    Raises: DataError where one side of the cut is empty, or nothing could be asked by the protocol.
     """
     read, catalogue, interactions = read_shop_columns(job)
     if plan.protocol == "leave-one-out":
@@ -237,14 +235,14 @@ def harness_of(
     """Prepare a harness for a window."""
     if plan.protocol == "next-item":
         return _of_users(catalogue, chosen, next_item_task(chosen), content, plan, progress)
-    queries = draw_queries(chosen.baskets, plan.seed)
+    task = basket_task(chosen, plan.seed)
+    queries = task.queries
     sold = support(chosen.train.matrix())
     names = by_support(queries, sold) | by_category(queries, catalogue.category)
     slices = QuerySlices(names, Resamples.of(queries.basket, plan.seed))
     folds = _folds(chosen.train, queries, sold, plan)
     cold = _cold_slices(folds, plan.seed) if folds else None
-    basket_task = BasketTask(queries)
-    return Harness(catalogue, chosen, basket_task, slices, folds, cold, content, plan, progress)
+    return Harness(catalogue, chosen, task, slices, folds, cold, content, plan, progress)
 
 
 def _of_users(

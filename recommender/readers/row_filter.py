@@ -21,6 +21,7 @@ MAX_KIND = 40
 GUEST = "user is a guest"
 RETURNED = "quantity below 0: returned"
 REFUNDED = "kind of a refund"
+WITHOUT_WEIGHT = " has no weight"
 
 Measured = tuple[Categorical, NDArray[np.float64], Faults]
 
@@ -169,7 +170,7 @@ class InteractionRowFilter:
         selection.leave_out(
             cells,
             [
-                "" if kind in weights else f"kind {_printable(kind)} has no weight"
+                "" if kind in weights else f"kind {_printable(kind)}{WITHOUT_WEIGHT}"
                 for kind in cells.texts
             ],
         )

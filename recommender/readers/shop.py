@@ -19,8 +19,8 @@ from recommender.readers.id_repairs import by_folded_case
 from recommender.readers.interactions import HashedUsers, InteractionLog, kind_weights
 from recommender.readers.joining import Join, joined, require_joined
 from recommender.readers.other_columns import better_columns
-from recommender.readers.row_accounting import open_quarantine
-from recommender.readers.row_filter import InteractionRowFilter
+from recommender.readers.row_accounting import FileReport, open_quarantine
+from recommender.readers.row_filter import WITHOUT_WEIGHT, InteractionRowFilter
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.tables import TableReader
 from recommender.readers.times import TimeParser
@@ -133,6 +133,7 @@ def read_shop(
             for file in files:
                 _read_interactions(part, file, reader, log, (kinds, known))
             log.end_source()
+    _require_weighed(reader.reports[len(catalogue_files) :], weights)
     bought = max(kinds, key=lambda kind: weights[kind], default="")
     kept = log.interactions(kinds.get(bought, 0))
     kept = kept.until(source.as_of).within(source.retention_days)
@@ -147,6 +148,22 @@ def read_shop(
 
     require_joined(joins, source.joined_share_min, better)
     return assemble(items, kept, weights, source.catalogue, reader.reports, joins)
+
+
+def _require_weighed(reports: Sequence[FileReport], weights: Mapping[str, float]) -> None:
+    """Raises: DataError where no event is kept, for their kinds have no weight."""
+    unweighed = Counter[str]()
+    for report in reports:
+        for reason, rows in report.left_out.items():
+            if reason.endswith(WITHOUT_WEIGHT):
+                unweighed[reason.removeprefix("kind ").removesuffix(WITHOUT_WEIGHT)] += rows
+    if unweighed and not any(report.kept for report in reports):
+        found = ", ".join(f"{kind} ({rows:,})" for kind, rows in unweighed.most_common(5))
+        kind = unweighed.most_common(1)[0][0]
+        raise DataError(
+            f"no event counts: their kinds are {found}, and interactions.weights has "
+            f"{', '.join(weights)}; set interactions.weights = {{ {json.dumps(kind)} = 1.0 }}"
+        )
 
 
 def _joins(items: Items, log: InteractionLog) -> tuple[Join, ...]:

@@ -17,13 +17,13 @@ from pydantic import (
 from recommender.build.job import SHARD_ITEMS
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.recipe import Choice, LearnDays, Placement, Recipe, Trust
 from recommender.errors import ConfigError
 from recommender.settings.secrets import check_quoted
 from recommender.settings.table import Table
 
 EMBEDDED = "embedded"
-CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
+CANDIDATES = ("nearest", "nearest-content", "co-occurrence", "text-back-off", "best-sellers")
 
 
 def _choice(value: object) -> Choice:
@@ -95,6 +95,7 @@ class RecipeSettings(Table):
         ),
     )
     trust: Trust = Trust()
+    learn_days: LearnDays = "auto"
 
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
@@ -107,6 +108,7 @@ class RecipeSettings(Table):
                 for slot in self.placements
             ),
             trust=self.trust,
+            learn_days=self.learn_days,
         )
 
 

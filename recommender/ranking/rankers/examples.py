@@ -106,6 +106,11 @@ class Examples:
         return int(self.question.max(initial=-1)) + 1
 
     @property
+    def n_asked(self) -> int:
+        """The number of questions."""
+        return len(np.unique(self.question))
+
+    @property
     def owner(self) -> NDArray[np.int64]:
         """The list of each candidate (m,)."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)

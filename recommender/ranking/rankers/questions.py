@@ -78,18 +78,19 @@ class Questions:
     def next(cls, known: Interactions, later: Interactions) -> "Questions":
         """Each user asks, at each later moment, with the `LAST_ITEMS` distinct items before it.
 
-        A moment is one event, or all events of one basket. The answers are its items that are new
-        to the user; together they are worth 1. Each item back weighs `DECAY` times as much. Where
-        there are no users, sessions ask.
+        A moment is one event, or all events of one basket; moments of equal times are in the order
+        of the input. The answers are its items that are new to the user; together they are worth 1.
+        Each item back weighs `DECAY` times as much. Where there are no users, sessions ask.
         """
-        user, item, moment, is_later = _histories(known, later)
+        user, item, basket, is_later = _histories(known, later)
         n_items = known.n_items
         pairs = user.astype(np.int64) * n_items + item
         first = np.zeros(len(pairs), dtype=bool)
         first[np.unique(pairs, return_index=True)[1]] = True
-        user, item, moment, is_later = user[first], item[first], moment[first], is_later[first]
+        user, item, basket, is_later = user[first], item[first], basket[first], is_later[first]
         start = np.searchsorted(user, user)
-        begins = np.concatenate([[True], (user[1:] != user[:-1]) | (moment[1:] != moment[:-1])])
+        begins = np.ones(len(user), dtype=bool)
+        begins[1:] = (user[1:] != user[:-1]) | (basket[1:] < 0) | (basket[1:] != basket[:-1])
         of_moment = np.cumsum(begins) - 1
         at = np.flatnonzero(begins)
         asking = np.flatnonzero(is_later[at] & (at > start[at]))
@@ -156,16 +157,16 @@ def _scaled(matrix: sp.csr_array, factors: NDArray[np.float64]) -> sp.csr_array:
 
 def _histories(
     known: Interactions, later: Interactions
-) -> tuple[Rows, Rows, NDArray[np.int64], NDArray[np.bool_]]:
-    """User, item, moment and whether it is later of all events (m,), by user and time."""
+) -> tuple[Rows, Rows, Rows, NDArray[np.bool_]]:
+    """User, item, basket and whether it is later of all events (m,), by user and time."""
     by_session = not ((known.user >= 0).any() or (later.user >= 0).any())
     parts = []
     for events in (known, later):
         user = events.session if by_session else events.user
         counts = (user >= 0) & (np.asarray(events.weights)[events.kind] > 0)
         moment = np.where(events.basket >= 0, events.began(), events.time)
-        parts.append((user[counts], events.item[counts], moment[counts]))
-    user, item, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        parts.append((user[counts], events.item[counts], events.basket[counts], moment[counts]))
+    user, item, basket, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     is_later = np.arange(len(user)) >= len(parts[0][0])
-    order = np.lexsort((moment, user))
-    return user[order], item[order], moment[order], is_later[order]
+    order = np.lexsort((basket, moment, user))
+    return user[order], item[order], basket[order], is_later[order]

@@ -100,3 +100,17 @@ def test_sessions_ask_where_there_are_no_users() -> None:
     asked = Questions.next(*split(clicks, 5))
     assert asked.seeds.tolist() == [2]
     assert asked.answers.toarray()[0].nonzero()[0].tolist() == [3]
+
+
+def test_events_of_one_day_ask_one_after_another() -> None:
+    shop = moments((1, 1, [0]), (1, 5, [1, 2]), (1, 6, [3]))
+    alone = replace(shop, basket=np.full(len(shop), -1, dtype=np.int32))
+    asked = Questions.next(*split(alone, 5))
+    assert [part.nonzero()[0].tolist() for part in asked.answers.toarray()] == [[1], [2], [3]]
+    assert sorted(asked.seeds[asked.question == 1].tolist()) == [0, 1]
+
+
+def test_where_nobody_takes_one_item_after_another_nothing_is_asked() -> None:
+    made = interactions([[0, 1], [2, 3]], 6)
+    strangers = replace(made, user=np.full(len(made), -1, dtype=np.int32))
+    assert not len(Questions.next(strangers, strangers))
