@@ -16,7 +16,8 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import read_ids
 from recommender.build.job import resumed, text_encoders
 from recommender.cli.arguments import ITEMS, argument, command, flag
-from recommender.cli.lookup import item_ids, show_related
+from recommender.cli.hiding import item_ids
+from recommender.cli.lookup import show_related
 from recommender.cli.run_report import print_jumps, print_run
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
 from recommender.cli.terminal import EarlierRun, RunLine, console, progress
@@ -155,7 +156,7 @@ def _demo(options: argparse.Namespace) -> int:
         reindex(settings, force=False)
         for item in DEMO_ITEMS:
             sys.stdout.write("\n")
-            show_related(settings, item, DEMO_SHOWN)
+            show_related(settings, [item], DEMO_SHOWN)
     place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     sys.stdout.write(f"\nMore: recommender related {DEMO_ITEMS[0]} --config {place}\n")
     return 0

@@ -30,7 +30,8 @@ from recommender.publishing.inspection import (
     uncovered_slots,
 )
 from recommender.readers.sources import paths
-from recommender.serving.connection import Store, redacted
+from recommender.serving.connection import Store
+from recommender.serving.urls import redacted
 from recommender.settings.model import Settings
 
 SAMPLE = 1000
@@ -278,9 +279,8 @@ def _eviction(facts: ServerFacts) -> Diagnosis:
     if facts.policy.startswith("allkeys") and facts.maxmemory:
         text = f"maxmemory-policy is {facts.policy}: lists would be evicted; set noeviction"
         return Diagnosis("eviction", "fault", text)
-    return Diagnosis(
-        "eviction", "ok", f"{facts.policy}, maxmemory {facts.maxmemory or 'unlimited'}"
-    )
+    limit = facts.maxmemory or "unlimited"
+    return Diagnosis("eviction", "ok", f"{facts.policy}, maxmemory {limit}")
 
 
 def _access(facts: ServerFacts) -> list[Diagnosis]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
 from recommender.readers.columns import CatalogueMapping
-from recommender.readers.row_accounting import RowAccounting, RowSelection
+from recommender.readers.row_accounting import RowAccounting
+from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
 from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser

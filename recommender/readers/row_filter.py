@@ -11,7 +11,8 @@ from recommender.readers.columns import InteractionMapping
 from recommender.readers.id_repairs import SPLIT
 from recommender.readers.interactions import HashedUsers, KeptRows
 from recommender.readers.orders import Returned, TakenBack
-from recommender.readers.row_accounting import RefusedRow, RowAccounting, RowSelection
+from recommender.readers.row_accounting import RefusedRow, RowAccounting
+from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import InteractionSource
 from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser

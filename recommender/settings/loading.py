@@ -36,6 +36,9 @@ PATHS = (
     "recipe.content.*.path",
     "catalogue.path",
     "interactions.path",
+    "service.api_keys",
+    "service.cert",
+    "service.key",
 )
 """Settings that are paths, or URLs, which stay as they are."""
 

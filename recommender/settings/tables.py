@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -22,6 +20,7 @@ from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
 from recommender.core.recipe import Choice, LearnDays, Placement, Recipe, Trust
 from recommender.errors import ConfigError
 from recommender.settings.secrets import check_quoted
+from recommender.settings.table import Table
 
 EMBEDDED = "embedded"
 CANDIDATES = ("nearest", "nearest-content", "co-occurrence", "text-back-off", "best-sellers")
@@ -60,14 +59,6 @@ def _key_length(key: SecretStr) -> SecretStr:
 ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda key: "***" if key.get_secret_value() else "")]
 Key = Annotated[Secret, AfterValidator(_key_length)]
-
-
-class Table(BaseModel):
-    """A table of a settings file: it is frozen and refuses unknown names."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
-    )
 
 
 class PlacementSettings(Table):

@@ -22,4 +22,4 @@ def test_items_without_a_unit_say_nothing() -> None:
     assert not weights[2].any()
     assert not weights[:, 2].any()
     assert weights[0, 1] > 0
-    assert not ease_weights(sp.csr_array((0, 3), dtype=np.float32)).any()
+    assert not ease_weights(sp.csr_array(np.zeros((0, 3), np.float32))).any()
