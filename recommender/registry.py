@@ -72,6 +72,7 @@ CANDIDATES: Names = MappingProxyType(
     {
         "nearest": "recommender.ranking.candidates.nearest:NearestGenerator",
         "co-occurrence": "recommender.ranking.candidates.co_occurrence:CoOccurrenceGenerator",
+        "nearest-content": "recommender.ranking.candidates.nearest:NearestContentGenerator",
         "text-back-off": "recommender.ranking.candidates.co_occurrence:TextBackOffGenerator",
         "best-sellers": "recommender.ranking.candidates.popularity:BestSellersGenerator",
         "by-category": "recommender.ranking.candidates.nearest:ByCategoryGenerator",

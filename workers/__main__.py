@@ -11,7 +11,7 @@ from recommender.artifacts.runs import Run
 from recommender.cli.arguments import Parser
 from recommender.core.redaction import guarded
 from recommender.errors import ConfigError, RecommenderError, StoreUnavailable
-from recommender.serving.connection import redacted
+from recommender.serving.urls import redacted
 from recommender.settings.loading import CONFIG_VARIABLE, find_file, find_files, load
 from workers import monitoring, run_planner, tasks
 from workers.celery import configured, open_shop

@@ -29,8 +29,9 @@ from recommender.build.steps import Work
 from recommender.core.redaction import RedactingFormatter
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
-from recommender.serving.connection import open_store, redacted
+from recommender.serving.connection import open_store
 from recommender.serving.keys import check_shop
+from recommender.serving.urls import redacted
 from recommender.settings.loading import find_files, load
 from recommender.settings.model import Settings
 from recommender.settings.tables import EMBEDDED

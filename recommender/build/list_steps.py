@@ -33,10 +33,7 @@ from recommender.build.steps import (
     steps_of,
 )
 from recommender.build.text_shards import PASSING
-from recommender.build.vector_steps import (
-    GIVEN_VECTORS,
-    resolved,
-)
+from recommender.build.vector_steps import reported, resolved
 from recommender.core.arrays import blocks, release_pages
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
@@ -47,9 +44,9 @@ from recommender.ranking.chooser import choose_rows
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
-_RANKER = ("ranker", 2)
-MERCHANDISED = ("merchandised", 1)
-_WIDE = ("wide", 2)
+_RANKER = ("ranker", 3)
+MERCHANDISED = ("merchandised", 2)
+_WIDE = ("wide", 3)
 
 
 def temporal_split(
@@ -88,6 +85,7 @@ def learn_step(
             "ranker": resolved(placement.ranker, ranker),
             "candidates": generators,
             "depth": placement.depth,
+            "learn_days": job.recipe.learn_days,
         }
         | _of_trust(job),
         {name: step.key for name, step in read.items()},
@@ -96,9 +94,9 @@ def learn_step(
 
     def make() -> Made:
         with job.progress(label, 1) as advance:
-            columns = fit_ranker(placement, split).columns()
+            fitted = fit_ranker(placement, split)
             advance(1)
-        return columns, {}
+        return fitted.columns(), fitted.summary()
 
     place = (job.artifacts, _RANKER[0], key)
     return Step.single(
@@ -254,7 +252,12 @@ def build_step(
 
     def make() -> Made:
         found = read.artifact().summary
-        report, before_rules = found["report"] | _without_vector(placements), {}
+        report = (
+            found["report"]
+            | reported(placements[0].inputs.content)
+            | {"rankers": _learned(placements)}
+        )
+        before_rules = {}
         if rules is not None:
             rule_set = rules.artifact().summary
             counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
@@ -280,15 +283,13 @@ def build_step(
     return Step.single((job.artifacts, BUILD[0], key), (BUILD[0], "build"), needs, make)
 
 
-def _without_vector(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
-    """How many items each content origin that is no text encoder does not know, for the report."""
-    counts = {
-        name: step.artifact().summary["without_vector"]
+def _learned(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
+    """What the ranker of each placement found where it learns, for the report."""
+    return {
+        plan.name: plan.inputs.ranker.artifact().summary
         for plan in placements
-        for name, step in plan.inputs.content.items()
-        if step.folder == GIVEN_VECTORS[0]
+        if plan.inputs.ranker is not None
     }
-    return {"without_vector": counts} if counts else {}
 
 
 def _of_trust(job: Job) -> dict[str, Any]:

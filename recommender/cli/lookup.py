@@ -1,23 +1,20 @@
-"""`recommender related`, `search`, `hide` and `unhide`."""
+"""`recommender related` and `search`."""
 
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from recommender.build.contents import find_build, read_catalogue
-from recommender.cli.arguments import COUNT, ITEMS, JSON, PLACEMENT, argument, command, flag
+from recommender.cli.arguments import COUNT, JSON, PLACEMENT, argument, command, flag, number
 from recommender.cli.session import (
     connection,
     require_live,
-    save_embedded,
     settings_of,
     store_url,
 )
 from recommender.cli.terminal import console, print_json, right, table
-from recommender.core import item_id
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.related import RelatedList
@@ -31,46 +28,63 @@ from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 
 DEADLINE_S = 10.0
-SHOWN_UNKNOWN = 5
 RANKED = [*right("#"), "item", "title", *right("score")]
 
 
 @command(
     "related",
-    "Show the related items of an item, as a storefront gets them.",
-    argument("item", "item id, exactly as in the catalogue", metavar="ITEM"),
+    "Show the related items of an item, or one list for several such as a basket, as a storefront "
+    "gets them.",
+    argument("items", "item ids, exactly as in the catalogue", nargs="+", metavar="ITEM"),
     COUNT,
     PLACEMENT,
+    number("--decay", 1.0, "each of several items counts this much of the one before", None),
     JSON,
 )
 def _related(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     placement = _placement(settings, options.placement)
     _require_positive(options.n)
-    show_related(settings, options.item, options.n, placement=placement, as_json=options.json)
+    if not 0 < options.decay <= 1:
+        raise ConfigError(f"--decay {options.decay}: use a number above 0 and at most 1")
+    if options.decay != 1 and len(options.items) == 1:
+        raise ConfigError("--decay: weighs several items; name more than one")
+    show_related(
+        *(settings, options.items, options.n),
+        placement=placement,
+        decay=options.decay,
+        as_json=options.json,
+    )
     return 0
 
 
 def show_related(
-    settings: Settings, item: str, n: int, *, placement: str = "", as_json: bool = False
+    settings: Settings,
+    items: Sequence[str],
+    n: int,
+    *,
+    placement: str = "",
+    decay: float = 1.0,
+    as_json: bool = False,
 ) -> None:
-    """Print the n related items of an item with their titles.
+    """Print the n related items of an item, or of several together, with their titles.
 
     Raises: DataError if nothing is published or the item is unknown; StoreUnavailable.
     """
-    answer, layers = _look_up(settings, item, placement or _placement(settings, ""), n)
+    placement = placement or _placement(settings, "")
+    answer, layers = _look_up(settings, items, placement, n, decay)
     catalogue, provisional = _refreshed_catalogue(settings, layers)
     titles = _titles(catalogue, answer)
     if as_json:
         print_json(_plain(settings.shop, answer, titles, provisional))
     if answer.status == "unknown_item":
-        raise DataError(unknown_item(item, answer.generation, catalogue))
+        raise DataError(unknown_item(items[0], answer.generation, catalogue))
     if not as_json:
-        _print_related(answer, titles, provisional)
+        _print_related(answer, items, titles, provisional)
 
 
 def _look_up(
-    settings: Settings, item: str, placement: str, n: int
+    settings: Settings, items: Sequence[str], placement: str, n: int, decay: float
 ) -> tuple[RelatedList, tuple[Generation, ...]]:
     """The answer, and the generations that lookups read, newest first."""
     with store_url(settings) as url:
@@ -79,9 +93,12 @@ def _look_up(
             require_live(publisher)
             _, layers = publisher.layers()
         with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
-            answer = lookup.get(item, placement, n)
+            if len(items) == 1:
+                answer = lookup.get(items[0], placement, n)
+            else:
+                answer = lookup.for_items(items, placement, n, decay=decay)
     if answer.status in {"stale", "fallback", "degraded"}:
-        raise StoreUnavailable(f"the lookup of {item!r:.80} failed; run recommender doctor")
+        raise StoreUnavailable(f"the lookup of {items[0]!r:.80} failed; run recommender doctor")
     if answer.status == "unknown_placement":
         raise DataError(
             f"the live generation {layers[-1].id} has no placement {placement!r}; "
@@ -157,12 +174,15 @@ def _plain(
 
 
 def _print_related(
-    answer: RelatedList, titles: Mapping[str, str], provisional: frozenset[str]
+    answer: RelatedList,
+    items: Sequence[str],
+    titles: Mapping[str, str],
+    provisional: frozenset[str],
 ) -> None:
     shown = console()
     title = titles.get(answer.item, "")
     mark = "  (provisional)" if answer.item in provisional else ""
-    shown.print(f"{answer.placement}: {answer.item}  {title}{mark}", soft_wrap=False)
+    shown.print(f"{answer.placement}: {' + '.join(items)}  {title}{mark}", soft_wrap=False)
     rows = [
         (
             str(rank),
@@ -226,73 +246,3 @@ def _print_hits(query: str, hits: Sequence[Hit]) -> None:
         for rank, hit in enumerate(hits, 1)
     ]
     console().print(table([*RANKED, "by"], rows))
-
-
-@command(
-    "hide",
-    "Remove items from all lists immediately, without a reindex. They stay hidden in later "
-    "generations until recommender unhide shows them again.",
-    *ITEMS,
-)
-def _hide(options: argparse.Namespace) -> int:
-    return _change_hidden(options, Hidden.hide, "hidden")
-
-
-@command("unhide", "", *ITEMS)
-def _unhide(options: argparse.Namespace) -> int:
-    return _change_hidden(options, Hidden.unhide, "shown again")
-
-
-def _change_hidden(
-    options: argparse.Namespace, change: Callable[[Hidden, Sequence[str]], int], done: str
-) -> int:
-    settings = settings_of(options)
-    ids = [*options.items, *item_ids(options.file)]
-    if not ids:
-        raise ConfigError("no item: name some, or a --file with one id per line")
-    with connection(settings) as store:
-        hidden = Hidden(store, settings.shop)
-        changed = change(hidden, ids)
-        n_hidden = len(hidden.hidden())
-        unknown = []
-        if change is Hidden.hide:
-            unknown = Publisher(store, settings.shop).unknown(list(dict.fromkeys(ids)))
-        save_embedded(settings, store)
-    sys.stdout.write(
-        f"{changed:,} {done}, {len(set(ids)) - changed:,} unchanged; "
-        f"{n_hidden:,} items of shop {settings.shop} are hidden.\n"
-    )
-    if unknown:
-        named = ", ".join(f"{item!r:.80}" for item in unknown[:SHOWN_UNKNOWN])
-        more = f" and {len(unknown) - SHOWN_UNKNOWN:,} more" if len(unknown) > SHOWN_UNKNOWN else ""
-        sys.stdout.write(
-            f"Not in the live lists: {named}{more}. Ids are case-sensitive; these stay hidden if "
-            "they appear later.\n"
-        )
-    return 0
-
-
-def ids_in(path: Path | None) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file that are not empty, with their numbers; none without a file.
-
-    Raises: DataError naming the file.
-    """
-    if path is None:
-        return
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8, byte {error.start}") from error
-    for number, line in enumerate(lines, 1):
-        if line:
-            yield number, line
-
-
-def item_ids(path: Path | None) -> Iterator[str]:
-    """The item ids of a file. Raises: DataError naming the file and the line."""
-    for number, value in ids_in(path):
-        if reason := item_id.fault(value):
-            raise DataError(f"{path}: line {number}: item id {value!r:.60}: {reason}")
-        yield value

@@ -27,6 +27,7 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Build and publish": {
+        "init": ("init", "Write a settings file for the files of a shop"),
         "demo": ("reindex", "Build a small grocery shop and show some of its lists"),
         "reindex": ("reindex", "Build and publish all related lists of a shop"),
         "refresh": ("reindex", "Update the lists of new or changed items, without a reindex"),
@@ -39,11 +40,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "approve": ("releases", "Publish a build that a gate held"),
         "promote": ("releases", "Make the canary live for all requests"),
         "rollback": ("releases", "Withdraw the canary, or return to an earlier generation"),
-        "hide": ("lookup", "Remove items from all lists immediately"),
-        "unhide": ("lookup", "Show hidden items again"),
+        "hide": ("hiding", "Remove items from all lists immediately"),
+        "unhide": ("hiding", "Show hidden items again"),
     },
     "Look up and explain": {
-        "related": ("lookup", "Show the related items of an item"),
+        "related": ("lookup", "Show the related items of one item or several"),
         "search": ("lookup", "Find items by a few words"),
         "explain": ("insights", "Explain why an item is in the list of another, or why not"),
         "lint": ("insights", "Find problems in the catalogue and in the live lists"),
@@ -57,7 +58,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "train-words": ("modelling", "Train word vectors on the texts of the shop"),
     },
     "Run and maintain": {
-        "serve": ("maintenance", "Serve related items over HTTP"),
+        "serve": ("serve", "Serve related items over HTTP"),
+        "keys": ("keys", "Make and list API keys of recommender serve"),
         "store": ("maintenance", "Start or stop the embedded store"),
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),

@@ -5,10 +5,10 @@ arrays to arrays, reads no clock, and never changes what it has returned. `regis
 implementations by name, and `tests/contracts` runs each through the suite of its protocol.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,14 @@ class CostlyEncoder(TextEncoder, Protocol):
 
     def cost(self) -> Sequence[str]:
         """Short lines: the model, then its memory or its price."""
+
+
+@runtime_checkable
+class VocabularyEncoder(TextEncoder, Protocol):
+    """A text encoder that has a vocabulary."""
+
+    def tokens(self, words: Sequence[str]) -> Sequence[tuple[int, int]]:
+        """How many tokens each word (w,) has, and how many of these are unknown."""
 
 
 class InteractionModel(Protocol):
@@ -186,6 +194,9 @@ class FittedRanker(Protocol):
 
     def columns(self) -> Columns:
         """The learned parameters, as arrays."""
+
+    def summary(self) -> Mapping[str, Any]:
+        """What the ranker found, for reports, as JSON values; empty after loading."""
 
 
 @dataclass(frozen=True, slots=True)

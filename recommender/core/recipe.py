@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from recommender.errors import ConfigError
 
@@ -39,7 +39,8 @@ class Placement:
     `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
     be hidden on read; entries under `min_score` are not published. Its models, candidates and
     ranker learn from the `kinds` of interaction that it names, from all where it names none. No
-    item is in more than a `hub_share` of its lists; 0 sets no bound.
+    item is in more than a `hub_share` of its lists; 0 sets no bound. With `one_per_title`, no two
+    items of a list have the same title, nor that of the item whose list it is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Placement:
     min_score: float = 0.0
     kinds: tuple[str, ...] = ()
     hub_share: float = 0.0
+    one_per_title: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", tuple(sorted(set(self.kinds))))
@@ -73,6 +75,8 @@ class Placement:
         given: dict[str, Any] = {"kinds": list(self.kinds)} if self.kinds else {}
         if self.hub_share:
             given["hub_share"] = self.hub_share
+        if not self.one_per_title:
+            given["one_per_title"] = False
         return given | {
             "name": self.name,
             "fusion": self.fusion.plain(),
@@ -119,6 +123,7 @@ class Trust:
 
 
 TRUST = Trust()
+LearnDays = float | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,8 @@ class Recipe:
     """How item vectors and related lists are made.
 
     `content` names the origins of vectors that rest on the items themselves, `interactions` the
-    interaction models. A name identifies the embeddings of its origin.
+    interaction models. A name identifies the embeddings of its origin. Rankers learn from the last
+    `learn_days` of the shop; `auto` takes as many as hold enough events.
     """
 
     content: Mapping[str, Choice]
@@ -134,8 +140,13 @@ class Recipe:
     index: Choice
     placements: tuple[Placement, ...]
     trust: Trust = TRUST
+    learn_days: LearnDays = "auto"
 
     def __post_init__(self) -> None:
+        if self.learn_days != "auto" and not self.learn_days > 0:
+            raise ConfigError(
+                f"recipe.learn_days = {self.learn_days!r} is neither 'auto' nor a number above 0"
+            )
         object.__setattr__(self, "interactions", dict(self.interactions))
         object.__setattr__(self, "content", dict(self.content))
         if not self.content:
@@ -163,12 +174,15 @@ class Recipe:
 
     def plain(self) -> dict[str, Any]:
         """The recipe as it is written in a file."""
-        return {
+        given: dict[str, Any] = {"trust": self.trust.plain()} if self.trust.plain() else {}
+        if self.learn_days != "auto":
+            given["learn_days"] = self.learn_days
+        return given | {
             "content": {name: c.plain() for name, c in self.content.items()},
             "interactions": {name: c.plain() for name, c in self.interactions.items()},
             "index": self.index.plain(),
             "placements": [placement.plain() for placement in self.placements],
-        } | ({"trust": self.trust.plain()} if self.trust.plain() else {})
+        }
 
     @property
     def digest(self) -> str:

@@ -1,6 +1,5 @@
 """Experiments: a recipe and the baselines that it must beat, evaluated on later events."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from recommender.build.job import Job
 from recommender.core.interactions import Interactions, most_popular
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.vectors import joined_content
 from recommender.errors import ConfigError
 from recommender.evaluation import systems
 from recommender.evaluation.external_lists import ExternalLists
@@ -22,19 +22,16 @@ from recommender.evaluation.metrics import Interval
 from recommender.evaluation.protocols import K
 from recommender.evaluation.report import ALL, SystemResult, shortfalls
 from recommender.evaluation.systems import DEPTH, Baseline, ListBuilder
-from recommender.evaluation.user_protocols import (
-    DECAY,
-    LAST_ITEMS,
-    NextItemTask,
-)
+from recommender.evaluation.user_protocols import DECAY, LAST_ITEMS, NextItemTask
 from recommender.vectors.content.model_folder import learned_until
 
 TEST_LOG = "test-uses"
-BEST_SELLERS, EASE = "best sellers", "EASE"
+BEST_SELLERS, EASE, WITH_TEXT = "best sellers", "EASE", "item-kNN and text"
 BEHAVIOUR: Mapping[str, Baseline] = {
     "co-occurrence count": systems.co_occurrence_counts,
     "implicit cosine": systems.implicit_cosine,
     "implicit BM25": systems.implicit_bm25,
+    "item-kNN": systems.item_knn,
 }
 REFERENCES = {
     "implicit-als": "implicit ALS",
@@ -93,7 +90,7 @@ def evaluate(job: Job, plan: EvaluationPlan, external: Sequence[ExternalLists] =
 
     Each use of the test window is logged in the artifact folder, and its number is reported.
 
-    Raises: DataError where there are no baskets with times on both sides of the cut; ConfigError
+    Raises: DataError where one side of the cut is empty, or nothing could be asked; ConfigError
     where two systems have one name.
     """
     harness = prepare_harness(job, plan)
@@ -216,7 +213,7 @@ def evaluate_baselines(
     n_items = len(harness.catalogue)
     behaviour = dict(BEHAVIOUR)
     notes: tuple[str, ...] = ()
-    if systems.ease_fits(n_items, _memory_bytes()):
+    if systems.ease_fits(n_items, systems.memory_bytes()):
         behaviour[EASE] = systems.ease
     else:
         notes = (f"EASE is left out: {n_items:,} items squared do not fit this machine's memory",)
@@ -250,10 +247,10 @@ def _best_sellers(harness: Harness) -> SystemResult:
 
 
 def _with_text(harness: Harness, recipe: Recipe, nothing: Neighbours) -> list[SystemResult]:
-    """ALS with BM25 weights, text alone, and both in equal parts: the placements `REFERENCES`.
+    """Item-kNN with text, and ALS with BM25 weights, text alone and both: `REFERENCES`.
 
     In the folds only the concatenation is fitted again: without events an item has no list from
-    behaviour alone, and the lists from text alone do not depend on events.
+    behaviour alone, and has that of text alone from item-kNN with text.
     """
     als, content = {"als": 1.0}, dict.fromkeys(recipe.content, 1.0)
     weights = (als, content, content | als)
@@ -266,11 +263,15 @@ def _with_text(harness: Harness, recipe: Recipe, nothing: Neighbours) -> list[Sy
             for name, each in zip(REFERENCES, weights, strict=True)
         ),
     )
-    built = _named(harness.builder(textbook)(harness.window.train))
+    train = harness.window.train
+    text = joined_content(harness.content).matrix
+    built = _named(harness.builder(textbook)(train))
+    built[WITH_TEXT] = systems.item_knn(train, DEPTH, text)
     concatenation = replace(textbook, placements=textbook.placements[-1:])
 
     def in_folds(train: Interactions) -> dict[str, Neighbours]:
-        kept = {"implicit ALS": nothing, "text alone": built["text alone"]}
+        text_alone = built["text alone"]
+        kept = {"implicit ALS": nothing, "text alone": text_alone, WITH_TEXT: text_alone}
         return kept | _named(harness.builder(concatenation)(train))
 
     return _evaluate_built(harness, built, in_folds)
@@ -294,7 +295,3 @@ def _evaluate_external(
                 f"{one.name} was learned from events of the tested period: its figures are too good"
             )
     return results, notes
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

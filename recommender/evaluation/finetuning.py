@@ -115,7 +115,7 @@ def finetune(
     """Train an adapter for the job's text encoder, and evaluate it on the validation window.
 
     Raises: ConfigError where the recipe's text encoder is no sentence-transformers model;
-    DataError where there are no baskets on both sides of the window.
+    DataError where one side of the cut is empty.
     """
     name, choice = registry.text_choice(job.recipe)
     if choice.use != ENCODER:

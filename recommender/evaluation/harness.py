@@ -6,7 +6,7 @@ evaluates every candidate on it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -25,12 +25,11 @@ from recommender.core.vectors import Embeddings, joined_content
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import FIRST, Interval, QueryScores, Resamples, score_queries
 from recommender.evaluation.protocols import (
-    BasketTask,
     EvaluationTask,
     Queries,
     Window,
+    basket_task,
     cold_folds,
-    draw_queries,
     window,
 )
 from recommender.evaluation.report import (
@@ -141,12 +140,15 @@ class Harness:
 
     def builder(self, recipe: Recipe) -> ListBuilder:
         """Builds the lists of all placements of a recipe."""
+        fixed = self.fixed(recipe)
+        return lambda train: related_lists(recipe, fixed, train, self.progress)
+
+    def fixed(
+        self, recipe: Recipe
+    ) -> tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]:
+        """What a recipe reads that no interactions change, as `related_lists` takes it."""
         near = cache(lambda: near_by_content(recipe.index, joined_content(self.content)))
-
-        def build(train: Interactions) -> dict[str, Neighbours]:
-            return related_lists(recipe, (self.catalogue, self.content, near), train, self.progress)
-
-        return build
+        return self.catalogue, self.content, near
 
     def evaluate_builder(
         self, builder: ListBuilder, in_folds: ListBuilder | None = None
@@ -211,8 +213,7 @@ def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
 
     The leave-one-out protocol has no time before which titles could be from.
 
-    Raises: DataError where there are no baskets with times on both sides of the cut, or, for the
-    protocols of users, where no user has a history and a new item.
+    Raises: DataError where one side of the cut is empty, or nothing could be asked by the protocol.
     """
     read, catalogue, interactions = read_shop_columns(job)
     if plan.protocol == "leave-one-out":
@@ -237,14 +238,14 @@ def harness_of(
     """Prepare a harness for a window."""
     if plan.protocol == "next-item":
         return _of_users(catalogue, chosen, next_item_task(chosen), content, plan, progress)
-    queries = draw_queries(chosen.baskets, plan.seed)
+    task = basket_task(chosen, plan.seed)
+    queries = task.queries
     sold = support(chosen.train.matrix())
     names = by_support(queries, sold) | by_category(queries, catalogue.category)
     slices = QuerySlices(names, Resamples.of(queries.basket, plan.seed))
     folds = _folds(chosen.train, queries, sold, plan)
     cold = _cold_slices(folds, plan.seed) if folds else None
-    basket_task = BasketTask(queries)
-    return Harness(catalogue, chosen, basket_task, slices, folds, cold, content, plan, progress)
+    return Harness(catalogue, chosen, task, slices, folds, cold, content, plan, progress)
 
 
 def _of_users(

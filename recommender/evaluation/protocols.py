@@ -8,6 +8,7 @@ A query is one item of a test basket; the other items of the basket are relevant
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
@@ -79,29 +80,96 @@ class Queries:
         return Queries(self.row[chosen], self.basket[chosen], offsets_of(sizes[chosen]), relevant)
 
 
+class EvaluationTask(Protocol):
+    """The queries of a protocol, and how lists answer them."""
+
+    @property
+    def queries(self) -> Queries:
+        """What is asked, and what should be found."""
+
+    def shown(self, lists: Neighbours) -> Rows:
+        """What the lists (n, depth) of all items show each item or user that may ask (n, 10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BasketTask:
+    """The basket protocol: items ask, and are shown their own lists."""
+
+    queries: Queries
+
+    def shown(self, lists: Neighbours) -> Rows:
+        """The first ten entries of each list (n, 10)."""
+        return lists.keep_first(K).rows
+
+
 def window(interactions: Interactions, *, until: int, days: int) -> Window:
     """Test on the `days` before `until` (epoch seconds), learn from everything earlier.
 
     Shops without baskets are evaluated on sessions. Events without weight are in no test basket.
 
-    Raises: DataError where there are no baskets with times on both sides of the cut.
+    Raises: DataError where one of the two periods holds nothing that could be learned from or
+    asked.
     """
     units = interactions.basket if (interactions.basket >= 0).any() else interactions.session
     times = interactions.began()
     start = until - days * DAY_S
-    train = interactions.select(times < start)
+    counts = np.asarray(interactions.weights)[interactions.kind] > 0
     inside = (times >= start) & (times < until)
-    weights = np.asarray(interactions.weights)[interactions.kind]
-    bought = inside & (units >= 0) & (weights > 0)
+    _require_events(interactions, counts, times < start, inside, (start, until))
+    bought = inside & (units >= 0) & counts
     distinct = _baskets(units[bought], interactions.item[bought], interactions.n_items)
     kept = tuple(part for part in distinct if len(part) <= LARGEST_BASKET)
-    if not len(train) or not kept:
-        raise DataError(
-            f"evaluation: {len(train):,} events before and {len(distinct):,} baskets after the "
-            "cut; baskets with times on both sides of it are needed"
-        )
-    later = interactions.select(inside)
+    train, later = interactions.select(times < start), interactions.select(inside)
     return Window(train, later, kept, len(distinct) - len(kept), start, until)
+
+
+def basket_task(chosen: Window, seed: int) -> BasketTask:
+    """The basket task of a window.
+
+    Raises: DataError where no basket of the test period holds two items.
+    """
+    if not any(len(basket) > 1 for basket in chosen.baskets):
+        of_users = bool((chosen.train.user >= 0).any())
+        instead = (
+            "--protocol next-item or leave-one-out asks users instead"
+            if of_users
+            else ("give orders or sessions a column: interactions.columns.basket or .session")
+        )
+        raise DataError(
+            "evaluation: no basket or session of the test period holds two items, which the basket "
+            f"protocol needs; {instead}"
+        )
+    return BasketTask(draw_queries(chosen.baskets, seed))
+
+
+def _require_events(
+    interactions: Interactions,
+    counts: NDArray[np.bool_],
+    before: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    period: tuple[int, int],
+) -> None:
+    """Raises: DataError where nothing counts, is before the test period, or is inside of it."""
+    if not counts.any():
+        raise DataError(
+            f"evaluation: no event counts, for the kinds {', '.join(interactions.kinds)} have no "
+            "weight above 0; set interactions.weights"
+        )
+    known = interactions.time[interactions.time > 0]
+    if not len(known):
+        raise DataError(
+            "evaluation: no event has a time, so nothing is later; set interactions.columns.time"
+        )
+    for empty, what in ((not before.any(), "before"), (not (inside & counts).any(), "in")):
+        if empty:
+            start, until, oldest, newest = (
+                datetime.fromtimestamp(at, UTC).date()
+                for at in (*period, int(known.min()), int(known.max()))
+            )
+            raise DataError(
+                f"evaluation: no events {what} the test period, {start} to {until}; the shop's "
+                f"events are from {oldest} to {newest}: set evaluation.days or evaluation.test_from"
+            )
 
 
 def cold_folds(support: NDArray[np.float32], folds: int, seed: int = 0) -> list[Rows]:
@@ -134,25 +202,3 @@ def _baskets(units: Rows, items: Rows, n_items: int) -> list[Rows]:
     order = first[np.argsort(units[first], kind="stable")]
     bounds = np.flatnonzero(np.diff(units[order])) + 1
     return [part for part in np.split(items[order], bounds) if len(part)]
-
-
-class EvaluationTask(Protocol):
-    """The queries of a protocol, and how lists answer them."""
-
-    @property
-    def queries(self) -> Queries:
-        """What is asked, and what should be found."""
-
-    def shown(self, lists: Neighbours) -> Rows:
-        """What the lists (n, depth) of all items show each item or user that may ask (n, 10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class BasketTask:
-    """The basket protocol: items ask, and are shown their own lists."""
-
-    queries: Queries
-
-    def shown(self, lists: Neighbours) -> Rows:
-        """The first ten entries of each list (n, 10)."""
-        return lists.keep_first(K).rows

@@ -4,7 +4,8 @@ Both are fitted to interactions and return the lists (n, depth) of all items.
 Baselines work on blocks of rows, so that no matrix of items by items is held except that of EASE.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 
@@ -12,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import registry
-from recommender.core.arrays import blocks
+from recommender.core.arrays import FloatMatrix, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, most_popular, support
 from recommender.core.lists import Entries, ranks_of
@@ -24,11 +25,12 @@ from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
 from recommender.ranking.hubness import arranged
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
+from recommender.vectors.behaviour.ease import ease_weights
 
 DEPTH = 36
-EASE_LAMBDA = 500.0
 EASE_MEMORY_SHARE = 1 / 8
-EASE_BYTES_PER_PAIR = 3 * 8
+EASE_BYTES_PER_PAIR = 4 * 4
+SEED_POWER, TARGET_POWER, CONTENT_WEIGHT = 0.5, 0.1, 0.3
 
 ListBuilder = Callable[[Interactions], Mapping[str, Neighbours]]
 """Fits a system to interactions, and returns its lists (n, depth) of all items, by name."""
@@ -44,6 +46,20 @@ def related_lists(
     progress: Progress,
 ) -> dict[str, Neighbours]:
     """The lists (n, depth) of all items by placement, without best sellers as filler.
+
+    See `choosers`.
+    """
+    made = choosers(recipe, fixed, interactions, progress)
+    return {name: own_lists(chooser, progress) for name, chooser in made}
+
+
+def choosers(
+    recipe: Recipe,
+    fixed: tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]],
+    interactions: Interactions,
+    progress: Progress,
+) -> Iterator[tuple[str, Chooser]]:
+    """What chooses the lists of each placement, by its name, with all models fitted.
 
     `fixed` does not depend on the interactions: catalogue, content, and the nearest by content.
     """
@@ -64,27 +80,28 @@ def related_lists(
         context = RankingContext(catalogue, events(kinds), origins, vectors, near, users_min)
         return context, registry.index_builder(recipe.index).build(vectors.targets)
 
-    made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
         context, index = ranked_in(kinds, placement.fusion)
-        chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
-        made[placement.name] = own_lists(chooser, progress)
-    return made
+        ranker = fit_ranker(placement, partial(past, kinds))
+        yield placement.name, prepare(placement, context, index, ranker)
 
 
 def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     """The lists (n, depth) of all items with hubs bounded, without best sellers as filler."""
+    lists, placement = unbounded_lists(chooser, progress), chooser.placement
+    return bounded_lists(lists, placement) if placement.hub_share else lists
+
+
+def unbounded_lists(chooser: Chooser, progress: Progress) -> Neighbours:
+    """The lists of all items before hubs are bounded, as deep as the chooser makes them."""
     placement, n_items = chooser.placement, len(chooser.catalogue)
     parts = []
     with progress(f"search and choose {placement.name}", n_items) as advance:
         for block in blocks(n_items, BLOCK):
             parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
             advance(block.stop - block.start)
-    lists = Neighbours.joined(parts)
-    if not placement.hub_share:
-        return lists
-    return bounded_lists(lists, placement)
+    return Neighbours.joined(parts)
 
 
 def bounded_lists(lists: Neighbours, placement: Placement) -> Neighbours:
@@ -137,34 +154,46 @@ def implicit_bm25(interactions: Interactions, depth: int) -> Neighbours:
     return _implicit(interactions, depth, lambda counts: bm25_weight(counts, K1=1.2, B=0.75))
 
 
+def item_knn(
+    interactions: Interactions, depth: int, content: FloatMatrix | None = None
+) -> Neighbours:
+    """Items with the largest count of shared units, scaled by the support of both: (n, depth).
+
+    The count is divided by the root of the item's support, and by the tenth root of the other's.
+    With `content` (n, d) of unit length, .3 of the cosine is added where it is positive.
+    """
+    seen = _binary(interactions)
+    by_item: sp.csr_array = seen.T.tocsr()
+    sold = np.maximum(support(seen), 1).astype(np.float32)
+    scaled = by_item.multiply((sold**-SEED_POWER)[:, None]).tocsr().astype(np.float32)
+    others = seen.multiply(sold**-TARGET_POWER).tocsr().astype(np.float32)
+
+    def scores(block: slice) -> FloatMatrix:
+        values: FloatMatrix = (scaled[block] @ others).toarray()
+        if content is not None:
+            values += CONTENT_WEIGHT * np.maximum(content[block] @ content.T, 0)
+        return values
+
+    return _largest_of_blocks(scores, seen.shape[1], depth)
+
+
 def ease(interactions: Interactions, depth: int) -> Neighbours:
     """Items with the largest weight in a linear model of all units: (n, depth).
 
-    It inverts a matrix of items by items: check `ease_fits` first.
-    Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
+    Check `ease_fits` first.
     """
-    seen = _binary(interactions)
-    n_items = seen.shape[1]
-    gram = (seen.T @ seen).toarray().astype(np.float64)
-    gram[np.diag_indices(n_items)] += EASE_LAMBDA
-    weights = np.linalg.inv(gram)
-    del gram
-    weights /= -np.diag(weights).copy()
-    np.fill_diagonal(weights, 0)
-    width = min(depth, n_items)
-    rows = np.full((n_items, depth), NONE, dtype=np.int32)
-    scores = np.full((n_items, depth), -np.inf, dtype=np.float32)
-    for block in blocks(n_items, BLOCK):
-        best = np.argpartition(-weights[block], width - 1, axis=1)[:, :width]
-        value = np.take_along_axis(weights[block], best, axis=1)
-        rows[block, :width] = np.where(value > 0, best, NONE)
-        scores[block, :width] = value
-    return Neighbours.ordered(rows, scores)
+    weights = ease_weights(_binary(interactions))
+    return _largest_of_blocks(lambda block: weights[block], len(weights), depth)
 
 
 def ease_fits(n_items: int, memory_bytes: int) -> bool:
     """Whether EASE on n items needs at most an eighth of the machine's memory."""
     return n_items**2 * EASE_BYTES_PER_PAIR <= memory_bytes * EASE_MEMORY_SHARE
+
+
+def memory_bytes() -> int:
+    """The memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _binary(interactions: Interactions) -> sp.csr_array:
@@ -185,6 +214,23 @@ def _implicit(
     model.fit(sp.csr_matrix(weighed.T), show_progress=False)
     similarity = sp.csr_array(model.similarity)
     return _best_of_blocks(lambda block: similarity[block], similarity.shape[0], depth)
+
+
+def _largest_of_blocks(
+    scores: Callable[[slice], FloatMatrix], n_items: int, depth: int
+) -> Neighbours:
+    """The lists (n, depth) of the positive scores (b, n) of each block, without the own item."""
+    width = min(depth, n_items)
+    rows = np.full((n_items, depth), NONE, dtype=np.int32)
+    best = np.full((n_items, depth), -np.inf, dtype=np.float32)
+    for block in blocks(n_items, BLOCK):
+        values = scores(block).copy()
+        values[np.arange(len(values)), np.arange(block.start, block.stop)] = 0
+        found = np.argpartition(-values, width - 1, axis=1)[:, :width]
+        value = np.take_along_axis(values, found, axis=1)
+        rows[block, :width] = np.where(value > 0, found, NONE)
+        best[block, :width] = value
+    return Neighbours.ordered(rows, best)
 
 
 def _best_of_blocks(

@@ -20,7 +20,7 @@ from recommender.core.protocols import (
     TrainingSet,
     VectorIndex,
 )
-from recommender.core.recipe import Choice, Placement, Recipe
+from recommender.core.recipe import Choice, LearnDays, Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings, Origins
 from recommender.ranking.chooser import OVERDRAW, propose
@@ -104,7 +104,7 @@ class TemporalSplit:
         progress: Progress,
     ) -> "TemporalSplit | None":
         """Go back as far as a ranker needs; None where nothing is left there."""
-        late = _late(interactions)
+        late = _late(interactions, recipe.learn_days)
         known, later = interactions.select(~late), interactions.select(late)
         if not len(known) or not len(later):
             return None
@@ -161,10 +161,10 @@ def fit_ranker(placement: Placement, past: Callable[[], "TemporalSplit | None"])
     return ranker.fit(None) if shop is None else shop.fit(placement)
 
 
-def _late(interactions: Interactions) -> NDArray[np.bool_]:
-    """Which events (m,) belong to units that began after the split.
+def _late(interactions: Interactions, days: LearnDays) -> NDArray[np.bool_]:
+    """Which events (m,) belong to units that began in the last `days`.
 
-    The split leaves the newest 100,000 events for later, or those of two weeks where that is more,
+    `auto` leaves the newest 100,000 events for later, or those of two weeks where that is more,
     but at most a fifth of all: a sparse shop needs a long time to learn from, and a busy one should
     learn from what is recent. Events without a unit finer than their user count one by one; without
     times, a seeded fifth of the units is taken.
@@ -174,9 +174,12 @@ def _late(interactions: Interactions) -> NDArray[np.bool_]:
         distinct, numbers = np.unique(interactions.units_of(), return_inverse=True)
         drawn = np.random.default_rng(SEED).permutation(len(distinct))
         return np.asarray(drawn[numbers] < LATER_SHARE * len(drawn))
-    enough = np.quantile(began, max(1 - LATER_EVENTS / len(began), 0))
-    long_enough = interactions.newest - LATER_DAYS * DAY_S
-    split = max(min(enough, long_enough), np.quantile(began, 1 - LATER_SHARE))
+    if days == "auto":
+        enough = np.quantile(began, max(1 - LATER_EVENTS / len(began), 0))
+        long_enough = interactions.newest - LATER_DAYS * DAY_S
+        split = max(min(enough, long_enough), np.quantile(began, 1 - LATER_SHARE))
+    else:
+        split = interactions.newest - days * DAY_S
     _logger.info(
         "ranker: learns from the last %.0f days of %.0f",
         (interactions.newest - split) / DAY_S,

@@ -3,20 +3,16 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recommender.errors import DataError
 from recommender.readers.files import Fingerprint, InputFile
 from recommender.readers.joining import Join
-from recommender.readers.values import Categorical
 
 MAX_VALUE = 100
 MAX_REASONS = 50
@@ -84,7 +80,8 @@ class ReadReport:
     the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
     `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
     the interactions with items of the catalogue; `joins` has what each source has in common with
-    it. `warnings` are for people.
+    it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
+    `warnings` are for people.
     """
 
     files: tuple[FileReport, ...]
@@ -102,6 +99,7 @@ class ReadReport:
     after_as_of: int = 0
     of_variants: int = 0
     n_catalogue_events: int = 0
+    boilerplate: Mapping[str, int] = field(default_factory=dict)
     joins: tuple[Join, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -179,6 +177,10 @@ class RowAccounting:
         """The number of rows counted so far."""
         return self.kept + self._left_out.total() + self._refused.total()
 
+    def examples(self) -> tuple[RefusedRow, ...]:
+        """The first row refused for each reason so far."""
+        return tuple(self._examples.values())
+
     def leave_out(self, reason: str, rows: int) -> None:
         """Count rows that a setting leaves out."""
         self._left_out[_bounded(reason, self._left_out)] += rows
@@ -212,7 +214,7 @@ class RowAccounting:
             kept=self.kept,
             left_out=dict(sorted(self._left_out.items())),
             refused=dict(sorted(self._refused.items())),
-            examples=tuple(self._examples.values()),
+            examples=self.examples(),
             noted=dict(sorted(self._noted.items())),
             noted_examples=tuple(self._noted_examples.values()),
         )
@@ -237,59 +239,6 @@ class RowAccounting:
             f"{reason} ({count:,}; first: {self.file.unit} {first.line:,}{value})"
             f"{': ' if remedy else ''}{remedy}"
         )
-
-
-class RowSelection:
-    """The rows of a block of b rows that remain; a row is dropped for its first reason alone."""
-
-    def __init__(self, lines: NDArray[np.int64], accounting: RowAccounting) -> None:
-        self._remaining = np.ones(len(lines), dtype=bool)
-        self._lines = lines
-        self._accounting = accounting
-
-    def leave_out(self, cells: Categorical, reasons: Sequence[str]) -> None:
-        """Leave out the rows whose distinct text in `cells` has a reason; "" is none."""
-        dropped = cells.where([bool(reason) for reason in reasons]) & self._remaining
-        counts = np.bincount(cells.codes[dropped], minlength=len(reasons))
-        for code in np.flatnonzero(counts).tolist():
-            self._accounting.leave_out(reasons[code], int(counts[code]))
-        self._remaining &= ~dropped
-
-    def drop(self, dropped: NDArray[np.bool_], reason: str) -> NDArray[np.intp]:
-        """Leave out rows (b,) for one reason, and return the positions of those that remained."""
-        rows = np.flatnonzero(dropped & self._remaining)
-        if len(rows):
-            self._accounting.leave_out(reason, len(rows))
-        self._remaining &= ~dropped
-        return rows
-
-    def refuse(self, column: str, cells: Categorical, faults: Sequence[str]) -> None:
-        """Refuse the rows whose distinct text in `cells`, read from `column`, has a fault."""
-        dropped = cells.where([bool(fault) for fault in faults]) & self._remaining
-        for row in np.flatnonzero(dropped).tolist():
-            code = int(cells.codes[row])
-            value = cells.texts[code][:MAX_VALUE]
-            self._accounting.refuse(RefusedRow(int(self._lines[row]), faults[code], column, value))
-        self._remaining &= ~dropped
-
-    def note(self, column: str, cells: Categorical, notes: Sequence[str], *, show: bool) -> None:
-        """Note the remaining rows whose distinct text in `cells` has a note; "" is none.
-
-        Values are part of the example where `show` holds.
-        """
-        noted = cells.where([bool(note) for note in notes]) & self._remaining
-        rows = np.flatnonzero(noted)
-        codes, first, counts = np.unique(cells.codes[rows], return_index=True, return_counts=True)
-        for code, at, count in zip(codes.tolist(), first.tolist(), counts.tolist(), strict=True):
-            value = cells.texts[code][:MAX_VALUE] if show else ""
-            line = int(self._lines[rows[at]])
-            self._accounting.note(RefusedRow(line, notes[code], column, value), count)
-
-    def keep(self) -> NDArray[np.intp]:
-        """Count the remaining rows as kept, and return their positions in the block."""
-        rows = np.flatnonzero(self._remaining)
-        self._accounting.kept += len(rows)
-        return rows
 
 
 def _bounded(reason: str, counts: Counter[str]) -> str:

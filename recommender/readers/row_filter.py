@@ -11,7 +11,8 @@ from recommender.readers.columns import InteractionMapping
 from recommender.readers.id_repairs import SPLIT
 from recommender.readers.interactions import HashedUsers, KeptRows
 from recommender.readers.orders import Returned, TakenBack
-from recommender.readers.row_accounting import RefusedRow, RowAccounting, RowSelection
+from recommender.readers.row_accounting import RefusedRow, RowAccounting
+from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import InteractionSource
 from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser
@@ -21,6 +22,7 @@ MAX_KIND = 40
 GUEST = "user is a guest"
 RETURNED = "quantity below 0: returned"
 REFUNDED = "kind of a refund"
+WITHOUT_WEIGHT = " has no weight"
 
 Measured = tuple[Categorical, NDArray[np.float64], Faults]
 
@@ -91,14 +93,15 @@ class InteractionRowFilter:
         selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
     def _drop_cancelled(self, block: Block, selection: RowSelection) -> None:
-        if self.source.cancelled is None:
-            return
-        pattern = re.compile(self.source.cancelled.pattern)
-        cells = Categorical.of_many(block.cells[self.mapping.cancelled])
-        marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
-        rows = selection.drop(marked, "cancelled")
-        if self.source.cancelled.by == "order":
-            self.taken_back.cancel(self._baskets(block, rows))
+        for mark, column in zip(self.source.cancellations, self.mapping.cancelled, strict=True):
+            if not column:
+                continue
+            pattern = re.compile(mark.pattern)
+            cells = Categorical.of_many(block.cells[column])
+            marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
+            rows = selection.drop(marked, "cancelled")
+            if mark.by == "order":
+                self.taken_back.cancel(self._baskets(block, rows))
 
     def _drop_refunds(
         self,
@@ -169,7 +172,7 @@ class InteractionRowFilter:
         selection.leave_out(
             cells,
             [
-                "" if kind in weights else f"kind {_printable(kind)} has no weight"
+                "" if kind in weights else f"kind {_printable(kind)}{WITHOUT_WEIGHT}"
                 for kind in cells.texts
             ],
         )

@@ -8,29 +8,36 @@ parameters, and .34 where a model made the answer too.
 
 import asyncio
 import json
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recommender.core.related import RelatedList
 from recommender.service import models
-from recommender.service.limits import Room
+from recommender.service.keys import ApiKey, KeyRing
+from recommender.service.limits import DEFAULTS, Room
 from recommender.service.metrics import ServiceMetrics
-from recommender.service.middleware import ApiKeys, HeadAsGet, key_digests
-from recommender.service.models import BatchRequest, RelatedQuery, RequestRefused, SearchRequest
-from recommender.service.responses import JSON, NO_STORE, error_response, json_response
+from recommender.service.middleware import AccessLog, ApiKeys, HeadAsGet
+from recommender.service.models import RelatedQuery, RequestRefused, SearchRequest
+from recommender.service.rates import RateLimit
+from recommender.service.responses import (
+    NO_STORE,
+    error_response,
+    etag,
+    json_response,
+    with_token,
+    without_token,
+)
+from recommender.service.routes import DirectRoute, Service, add_routes
 from recommender.serving.aio import AsyncRelatedItems
+from recommender.settings.service import ServiceSettings
 
 if TYPE_CHECKING:  # it imports what only a service with search needs
     from recommender.service.live_search import LiveSearch
@@ -39,7 +46,6 @@ CACHEABLE = frozenset({"ok", "topped_up"})
 """Lists of any other status are wrong as soon as Redis can be read, or the item is published."""
 MAX_AGE_S = 10
 """How long a cache may answer alone; for as long it may show an item that was hidden."""
-MAX_BODY_BYTES = 1 << 20
 START_S = 2.0
 """How long a start may wait for Redis. After that, requests are answered without."""
 ABOUT = (
@@ -51,14 +57,16 @@ ABOUT = (
 
 def create_app(
     shops: Mapping[str, AsyncRelatedItems],
-    api_keys: frozenset[str] = frozenset(),
+    api_keys: Iterable[ApiKey] = (),
     searches: Mapping[str, "LiveSearch"] = MappingProxyType({}),
+    settings: ServiceSettings = DEFAULTS,
 ) -> FastAPI:
     """The service for `shops`, which it closes when it ends; with `api_keys`, for their holders.
 
     Shops that are in `searches` can be searched too.
-    Raises: ConfigError for an API key that no header can carry.
+    Raises: ConfigError if two API keys have one name.
     """
+    keys = KeyRing(api_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -73,7 +81,7 @@ def create_app(
         for lookup in shops.values():
             await lookup.aclose()
 
-    app = FastAPI(
+    app = Service(
         title="Related items",
         version="1",
         description=ABOUT,
@@ -83,11 +91,15 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.route_class = DirectRoute
-    endpoints = Endpoints(shops, searches, "private" if api_keys else "public")
-    _add_routes(app, endpoints)
+    endpoints = Endpoints(shops, searches, settings, "private" if keys else "public")
+    add_routes(app, endpoints)
     app.add_exception_handler(RequestRefused, endpoints.refused)
-    if api_keys:
-        app.add_middleware(ApiKeys, digests=key_digests(api_keys))
+    if keys:
+        rate = RateLimit(settings.requests_per_s, settings.requests_per_s)
+        wrong = RateLimit(settings.wrong_keys_per_minute / 60, settings.wrong_keys_per_minute)
+        app.add_middleware(ApiKeys, keys=keys, rate=rate, wrong=wrong)
+    if settings.access_log:
+        app.add_middleware(AccessLog)
     app.add_middleware(HeadAsGet)
     return app
 
@@ -99,12 +111,14 @@ class Endpoints:
         self,
         shops: Mapping[str, AsyncRelatedItems],
         searches: Mapping[str, "LiveSearch"],
+        settings: ServiceSettings,
         visibility: str,
     ) -> None:
         self._shops = shops
         self._searches = searches
         self._metrics = ServiceMetrics({shop: lookup.stats for shop, lookup in shops.items()})
-        self._room = Room()
+        self._room = Room(settings.requests)
+        self._body_bytes = settings.body_bytes
         self._cacheable = {"cache-control": f"{visibility}, max-age={MAX_AGE_S}"}
 
     async def related(self, request: Request) -> Response:
@@ -123,16 +137,17 @@ class Endpoints:
         """The related items of several items, or of all of them together."""
         began = time.perf_counter()
         shop, lookup = self._shop(request)
-        batch = models.parse_batch(await _body(request))
+        batch = models.parse_batch(await _body(request, self._body_bytes))
         asked = batch.model_dump(include=set(RelatedQuery.model_fields))
         with self._room.place():
             if batch.merged:
-                answers = [await lookup.for_items(batch.items, **asked)]
+                merged = await lookup.for_items(batch.items, decay=batch.decay, **asked)
+                answers = [merged]
             else:
                 answers = await lookup.get_many(batch.items, distinct=batch.distinct, **asked)
         for answer in answers:
             self._metrics.count_list(shop, answer)
-        lists = [models.with_token(models.without_token(answer), answer) for answer in answers]
+        lists = [with_token(without_token(answer), answer) for answer in answers]
         response = json_response(f'{{"lists":[{",".join(lists)}]}}')
         self._metrics.seconds.observe(time.perf_counter() - began)
         return response
@@ -173,14 +188,14 @@ class Endpoints:
 
     def _list(self, answer: RelatedList, known_etags: str) -> Response:
         """One list; 304 without it where `known_etags`, an If-None-Match header, names it."""
-        content = models.without_token(answer)
+        content = without_token(answer)
         if answer.status not in CACHEABLE:
-            return json_response(models.with_token(content, answer))
-        tag = models.etag(answer.generation, content)
+            return json_response(with_token(content, answer))
+        tag = etag(answer.generation, content)
         headers = {"etag": tag, **self._cacheable}
         if known_etags and (tag[2:] in known_etags or known_etags.strip() == "*"):
             return Response(status_code=304, headers=headers)
-        return json_response(models.with_token(content, answer), headers=headers)
+        return json_response(with_token(content, answer), headers=headers)
 
     def _shop(self, request: Request) -> tuple[str, AsyncRelatedItems]:
         shop = request.path_params["shop"]
@@ -190,77 +205,13 @@ class Endpoints:
         return shop, lookup
 
 
-class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request as it is."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
-        super().__init__(path, endpoint, **options)
-        # Without this, an id with a line break in it would be a page that is not found.
-        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:  # type: ignore[override]
-        """The endpoint itself."""
-        return self.endpoint
-
-
-def _add_routes(app: FastAPI, endpoints: Endpoints) -> None:
-    """Add all routes with their documentation, which FastAPI serves at /openapi.json."""
-    shop = _parameter("path", "shop")
-    item = [shop, _parameter("path", "id"), *_query_parameters(RelatedQuery)]
-    body = {"required": True, "content": {JSON: {"schema": BatchRequest.model_json_schema()}}}
-    unchanged = {"description": "The list is still the one that If-None-Match names"}
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    app.get(
-        "/v1/{shop}/items/{id:path}/related",
-        responses=_responses(models.RelatedAnswer, 400, 401, 404, 503) | {304: unchanged},
-        openapi_extra={"parameters": [*item, _parameter("header", "If-None-Match")]},
-    )(endpoints.related)
-    app.post(
-        "/v1/{shop}/related",
-        responses=_responses(models.BatchAnswer, 400, 401, 404, 413, 503),
-        openapi_extra={"parameters": [shop], "requestBody": body},
-    )(endpoints.batch)
-    app.get(
-        "/v1/{shop}/search",
-        responses=_responses(models.SearchAnswer, 400, 401, 404, 503),
-        openapi_extra={"parameters": [shop, *_query_parameters(SearchRequest)]},
-    )(endpoints.search)
-    app.get("/healthz", responses=_responses(models.HealthAnswer))(endpoints.health)
-    ready = {"model": models.ReadyAnswer, "description": "Not ready"}
-    app.get("/readyz", responses=_responses(models.ReadyAnswer) | {503: ready})(endpoints.ready)
-    metrics = _responses(None, 401) | {200: {"content": text}}
-    app.get("/metrics", responses=metrics)(endpoints.metrics)
-
-
-def _responses(model: type[BaseModel] | None, *errors: int) -> dict[int | str, dict[str, Any]]:
-    responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
-    for status in errors:
-        phrase = HTTPStatus(status).phrase
-        responses[status] = {"model": models.ErrorAnswer, "description": phrase}
-    return responses
-
-
-def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    schema = model.model_json_schema()
-    required = schema.get("required", ())
-    return [
-        _parameter("query", name, field) | {"required": name in required}
-        for name, field in schema["properties"].items()
-    ]
-
-
-def _parameter(where: str, name: str, schema: Any = None) -> dict[str, Any]:  # noqa: ANN401
-    schema = schema or {"type": "string"}
-    return {"in": where, "name": name, "required": where == "path", "schema": schema}
-
-
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise RequestRefused(413, f"body: larger than {MAX_BODY_BYTES} bytes")
+            if len(body) > most:
+                raise RequestRefused(413, f"body: larger than {most} bytes")
     except ClientDisconnect as error:
         raise RequestRefused(400, "body: cut off") from error
     return bytes(body)

@@ -12,21 +12,22 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from multiprocessing.reduction import DupFd
+from typing import Any, ClassVar
 
 import h11
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from recommender.service.models import RequestRefused
+from recommender.settings.service import ServiceSettings
 
-MAX_CONNECTIONS = 1000
 OTHER_DESCRIPTORS = 96
 """Descriptors that are left for Redis, files and listening."""
 ACCEPTED_AT_ONCE = 16
+"""Connections that are accepted in one turn of the loop, so that those too many can be ended."""
 BACKLOG = 2048
-MAX_REQUESTS = 256
-"""Requests that are worked on at once; their bodies have arrived."""
+"""Connections that wait for that; the system keeps them."""
+DEFAULTS = ServiceSettings()
 RETRY_AFTER_S = 1
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\ncontent-length: 0\r\n"
@@ -35,12 +36,12 @@ BUSY = (
 LINES_PER_S = 5
 
 
-def most_connections() -> int:
+def most_connections(wanted: int) -> int:
     """How many connections this process may accept without running out of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return max(min(MAX_CONNECTIONS, soft - OTHER_DESCRIPTORS), 1)
+        return wanted
+    return max(min(wanted, soft - OTHER_DESCRIPTORS), 1)
 
 
 class LimitedProtocol(H11Protocol):
@@ -50,11 +51,11 @@ class LimitedProtocol(H11Protocol):
     of all are worked on, the new one gets 503.
     """
 
-    request_s: ClassVar[float] = 10.0
+    request_s: ClassVar[float] = DEFAULTS.request_s
     """For a request to arrive, from its first byte or the connection on, head and body."""
-    write_s: ClassVar[float] = 10.0
+    write_s: ClassVar[float] = DEFAULTS.write_s
     """For a client to read what was written."""
-    most: ClassVar[int] = MAX_CONNECTIONS
+    most: ClassVar[int] = DEFAULTS.connections
 
     _timer: asyncio.TimerHandle | None = None
     waiting_since: float | None = None
@@ -133,20 +134,38 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
 
-class LimitedServer(uvicorn.Server):
-    """Accepts few connections in one turn of the loop, so that those too many can be ended."""
+class Listener(socket.socket):
+    """A listening socket whose backlog stays `BACKLOG`, and which a spawned process inherits.
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and let the system keep more connections waiting than are accepted at once."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(BACKLOG)
+    asyncio accepts as many connections in one turn as it passes to `listen`.
+    """
+
+    def listen(self, _accepted_at_once: int = 0, /) -> None:
+        """Listen."""
+        super().listen(BACKLOG)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _inherited, (DupFd(self.fileno()),)
+
+
+def _inherited(descriptor: Any) -> Listener:  # noqa: ANN401 - multiprocessing has no type for it
+    return Listener(fileno=descriptor.detach())
+
+
+class ServiceLoop(asyncio.SelectorEventLoop):
+    """An event loop that ends TLS handshakes after the time that a request has; asyncio: 60 s."""
+
+    async def create_server(self, *given: Any, **options: Any) -> asyncio.Server:  # noqa: ANN401
+        """Listen."""
+        if options.get("ssl"):
+            options["ssl_handshake_timeout"] = LimitedProtocol.request_s
+        return await super().create_server(*given, **options)
 
 
 class Room:
     """A bound of requests that are worked on at once."""
 
-    def __init__(self, most: int = MAX_REQUESTS) -> None:
+    def __init__(self, most: int) -> None:
         self._free = most
 
     @contextmanager

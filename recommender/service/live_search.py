@@ -5,9 +5,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from recommender.errors import RecommenderError
-from recommender.insights.search import Filters, Searcher
+from recommender.errors import DataError, RecommenderError
+from recommender.insights.search import Filters, Searcher, searcher_of
+from recommender.publishing.hidden import Hidden
+from recommender.publishing.publisher import Publisher
 from recommender.service.models import FoundItem, RequestRefused, SearchAnswer, SearchRequest
+from recommender.serving.connection import open_store
+from recommender.settings.model import Settings
 
 POLL_S = 1.0
 """How often to look for a new generation and for hidden items."""
@@ -28,7 +32,12 @@ class LiveSearch:
     """
 
     def __init__(
-        self, shop: str, read_live: ReadLive, load: LoadSearcher, poll_s: float = POLL_S
+        self,
+        shop: str,
+        read_live: ReadLive,
+        load: LoadSearcher,
+        poll_s: float = POLL_S,
+        release: Callable[[], object] = lambda: None,
     ) -> None:
         self._shop, self._read_live, self._load, self._poll_s = shop, read_live, load, poll_s
         self._searcher: Searcher | None = None
@@ -36,6 +45,7 @@ class LiveSearch:
         self._failed: tuple[int, str] = (0, "the index is being loaded")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search")
         self._waiting = 0
+        self._release = release
 
     async def run(self) -> None:
         """Follow the live generation until cancelled."""
@@ -65,8 +75,9 @@ class LiveSearch:
         return SearchAnswer(query=request.q, generation=searcher.generation, items=items)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and release what they read from."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._release()
 
     async def _follow(self) -> None:
         try:
@@ -86,3 +97,23 @@ class LiveSearch:
         except RecommenderError as error:
             self._failed = (number, str(error))
             raise
+
+
+def live_search(settings: Settings, url: str) -> LiveSearch:
+    """A search that follows the live generation of a shop, whose store is at `url`.
+
+    Raises: StoreUnavailable.
+    """
+    artifacts, api = settings.artifact_store(), settings.text_api.text_api()
+    store = open_store(url)
+
+    def read_live() -> tuple[int, frozenset[str]]:
+        live = Publisher(store, settings.shop).live()
+        if live is None:
+            raise DataError(f"nothing is published for shop {settings.shop} yet")
+        return live.id, frozenset(Hidden(store, settings.shop).hidden())
+
+    def load(number: int) -> Searcher:
+        return searcher_of(artifacts, number, api)
+
+    return LiveSearch(settings.shop, read_live, load, release=store.close)

@@ -1,7 +1,6 @@
-"""Requests and answers of the HTTP service as pydantic models, and answers as JSON.
+"""Requests and answers of the HTTP service as pydantic models.
 
-OpenAPI is made from the models. Requests are validated by them. Lists are written as JSON without
-them: an id may hold a lone surrogate, which pydantic cannot encode, and the tag needs the text.
+OpenAPI is made from the models, and requests are validated by them.
 """
 
 import json
@@ -9,8 +8,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from hashlib import blake2b
-from json.encoder import encode_basestring_ascii as quoted
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import parse_qs
 
@@ -27,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from recommender.core.related import Evidence, RelatedList, Status
+from recommender.core.related import Evidence, Status
 
 MAX_BATCH = 100
 """Items of a batch, and items to exclude."""
@@ -106,11 +103,17 @@ class BatchRequest(RelatedQuery):
     items: Annotated[ItemIds, Field(min_length=1, examples=[["1098066", "866140"]])]
     distinct: Annotated[Flag, Field(description="no item is in two of the lists")] = False
     merged: Annotated[Flag, Field(description="one list for all items, such as a basket")] = False
+    decay: Annotated[
+        FiniteNumber,
+        Field(gt=0, le=1, description="of a merged list: each item counts this much of the former"),
+    ] = 1.0
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if self.distinct and self.merged:
             raise ValueError("distinct, merged: ask for one of them")
+        if "decay" in self.model_fields_set and not self.merged:
+            raise ValueError("decay: ask for merged, too; it weighs the items of one list")
         if not self.merged:
             self.n = min(self.n, MAX_ENTRIES // len(self.items))
         return self
@@ -241,6 +244,7 @@ _ADVICE = {
     "n": "give a whole number",
     "min_score": "give a number",
     "price_max": "give a number",
+    "decay": "give a number above 0 and at most 1",
     "in_stock": "give true or false",
     "distinct": "give true or false",
     "merged": "give true or false",
@@ -248,7 +252,7 @@ _ADVICE = {
     "exclude": "give a list of item ids",
     "q": f"give 1 to {MAX_QUERY} characters",
 }
-_QUOTED = frozenset({"n", "min_score", "price_max", "in_stock"})
+_QUOTED = frozenset({"n", "min_score", "price_max", "in_stock", "decay"})
 """Parameters whose value is repeated when it is refused."""
 
 
@@ -271,30 +275,3 @@ def _reason(error: ValidationError, known: Sequence[str]) -> str:
             return f"{name}: give 1 to {MAX_BATCH} item ids"
     shown = f"{name} = {given!r:.40}" if name in _QUOTED else name
     return f"{shown}: {_ADVICE.get(name, 'give a text')}"
-
-
-def etag(generation: int, content: str) -> str:
-    """The weak tag of a list: two answers have one tag where only their tokens differ.
-
-    It is made from the entries too, because an item may be hidden while a generation is live.
-    """
-    return f'W/"{generation}-{blake2b(content.encode(), digest_size=9).hexdigest()}"'
-
-
-def without_token(answer: RelatedList) -> str:
-    """The JSON of a list up to its token. It is ASCII, so that no id can break its encoding."""
-    items = ",".join(
-        [
-            f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"}}'
-            for item, score, evidence in answer.items
-        ]
-    )
-    return (
-        f'{{"item":{quoted(answer.item)},"placement":{quoted(answer.placement)},'
-        f'"generation":{answer.generation},"status":"{answer.status}","items":[{items}]'
-    )
-
-
-def with_token(content: str, answer: RelatedList) -> str:
-    """The JSON of a list, from what `without_token` returned."""
-    return f'{content},"token":{quoted(answer.token)}}}'

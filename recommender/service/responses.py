@@ -1,9 +1,17 @@
-"""Answers as JSON, and errors."""
+"""Answers as JSON, and errors.
 
+Lists are written without pydantic: an id may hold a lone surrogate, which it cannot encode, and the
+tag needs the text.
+"""
+
+import math
 from collections.abc import Mapping
+from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as quoted
 
 from starlette.responses import Response
 
+from recommender.core.related import RelatedList
 from recommender.service.limits import RETRY_AFTER_S
 from recommender.service.models import ErrorAnswer
 
@@ -16,10 +24,39 @@ def json_response(
 ) -> Response:
     """An answer that is JSON already."""
     if status == 503:
-        headers = {**headers, "retry-after": str(RETRY_AFTER_S)}
+        headers = {"retry-after": str(RETRY_AFTER_S), **headers}
     return Response(content, status_code=status, media_type=JSON, headers=headers)
 
 
-def error_response(status: int, reason: str) -> Response:
-    """Why a request is not answered."""
-    return json_response(ErrorAnswer(detail=reason).model_dump_json(), status=status)
+def error_response(status: int, reason: str, *, retry_after_s: float = 0.0) -> Response:
+    """Why a request is not answered, and after how many seconds it may be repeated."""
+    headers = {"retry-after": str(math.ceil(retry_after_s))} if retry_after_s else {}
+    content = ErrorAnswer(detail=reason).model_dump_json()
+    return json_response(content, NO_STORE | headers, status)
+
+
+def etag(generation: int, content: str) -> str:
+    """The weak tag of a list: two answers have one tag where only their tokens differ.
+
+    It is made from the entries too, because an item may be hidden while a generation is live.
+    """
+    return f'W/"{generation}-{blake2b(content.encode(), digest_size=9).hexdigest()}"'
+
+
+def without_token(answer: RelatedList) -> str:
+    """The JSON of a list up to its token. It is ASCII, so that no id can break its encoding."""
+    items = ",".join(
+        [
+            f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"}}'
+            for item, score, evidence in answer.items
+        ]
+    )
+    return (
+        f'{{"item":{quoted(answer.item)},"placement":{quoted(answer.placement)},'
+        f'"generation":{answer.generation},"status":"{answer.status}","items":[{items}]'
+    )
+
+
+def with_token(content: str, answer: RelatedList) -> str:
+    """The JSON of a list, from what `without_token` returned."""
+    return f'{content},"token":{quoted(answer.token)}}}'

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.connection import POLL_TIMEOUT_S, Address, ClusterUrl
+from recommender.serving.connection import POLL_TIMEOUT_S
 from recommender.serving.network import ARRIVED_S, Link, Network
 from recommender.serving.node import FailureReport, Node
 from recommender.serving.protocol import (
@@ -22,6 +22,7 @@ from recommender.serving.protocol import (
 )
 from recommender.serving.state import Command, Reply
 from recommender.serving.transport import Connections, judged
+from recommender.serving.urls import Address, ClusterUrl
 
 REFRESH_INTERVAL_S = 0.5
 """The topology is read at most once in this time."""

@@ -1,11 +1,8 @@
-"""URLs and clients of Redis: explicit timeouts, no hidden retries, no password in a message."""
+"""Clients of Redis: explicit timeouts, no hidden retries, no password in a message."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
@@ -13,12 +10,16 @@ from redis.cluster import ClusterNode
 from redis.connection import ConnectionPool, SSLConnection, parse_url
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-from recommender.core.redaction import redacted_url
 from recommender.errors import ConfigError, StoreUnavailable
-
-Address = tuple[str, int]
-"""Host and port of a node of a Cluster."""
+from recommender.serving.urls import (
+    ClusterUrl,
+    SentinelUrl,
+    cluster_url,
+    redacted,
+    sentinel_url,
+)
 
 Store = Redis | RedisCluster
 """The client that publishers and commands use."""
@@ -42,31 +43,11 @@ HINTS = {
     "MOVED ": "it is a node of a Cluster, write redis+cluster:// in the url",
     "Authentication required": "write the password into the url, redis://:PASSWORD@host",
     "NOAUTH": "write the password into the url, redis://:PASSWORD@host",
+    "unknown command 'SENTINEL": "it is no Sentinel, write redis:// in the url",
+    "unknown command 'sentinel": "it is no Sentinel, write redis:// in the url",
+    "unknown command 'MGET": "if it is a Sentinel, write redis+sentinel://host:port/service",
 }
 """By a part of the reason, what to do."""
-
-SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
-DEFAULT_PORT = 6379
-SEED = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterUrl:
-    """`redis+cluster://user:password@host:port,host:port?options`, or `rediss+cluster://` for TLS.
-
-    `login` and `options` are used for every node.
-    """
-
-    scheme: str
-    login: str
-    seeds: tuple[Address, ...]
-    options: str
-
-    def node(self, address: Address) -> str:
-        """The URL of one node."""
-        host, port = address
-        named = f"[{host}]" if ":" in host else host
-        return f"{self.scheme}://{self.login}{named}:{port}{self.options}"
 
 
 def connection_pool(
@@ -96,7 +77,8 @@ def connection_pool(
     except (TypeError, ValueError, RedisError) as error:
         raise ConfigError(
             f"store url {redacted(url)!r}: not redis://, rediss://, redis+cluster://, "
-            f"rediss+cluster:// or unix:// with known options{_quoting(url)}"
+            "rediss+cluster://, redis+sentinel://, rediss+sentinel:// or unix:// with known "
+            f"options{_quoting(url)}"
         ) from error
     return pool
 
@@ -104,13 +86,17 @@ def connection_pool(
 def open_store(url: str) -> Store:
     """Connect for publishing and commands, and check that the server, or the Cluster, answers.
 
+    With Sentinels, each new connection is to the server that is the primary then.
     Raises: ConfigError for a URL that names no Redis; StoreUnavailable.
     """
-    cluster = cluster_url(url)
+    cluster, sentinel = cluster_url(url), sentinel_url(url)
     with store_errors(f"store {redacted(url)}", "start the server or correct the url"):
         if cluster is not None:
             return _open_cluster(cluster)
-        store = Redis.from_pool(_publishers_pool(url))
+        if sentinel is not None:
+            store = _open_primary(sentinel)
+        else:
+            store = Redis.from_pool(_publishers_pool(url))
         store.ping()
         return store
 
@@ -133,46 +119,28 @@ def _open_cluster(url: ClusterUrl) -> RedisCluster:
     return store
 
 
+def _open_primary(url: SentinelUrl) -> Redis:
+    """A client of the primary that the Sentinels name, with our timeouts and no retries."""
+    pool = _publishers_pool(url.server(url.sentinels[0]))
+    place = {"host", "port"}
+    settings = {name: given for name, given in pool.connection_kwargs.items() if name not in place}
+    sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+    sentinel.sentinels = [
+        Redis.from_pool(_publishers_pool(url.sentinel(address))) for address in url.sentinels
+    ]
+    store: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        url.service,
+        ssl=issubclass(pool.connection_class, SSLConnection),
+        max_connections=MAX_CONNECTIONS,
+        **settings,
+    )
+    return store
+
+
 def _publishers_pool(url: str) -> ConnectionPool:
     return connection_pool(
         url, connect_timeout_s=CONNECT_TIMEOUT_S, timeout_s=TIMEOUT_S, client_name="recommender"
     )
-
-
-def cluster_url(url: str) -> ClusterUrl | None:
-    """The parts of a Cluster's URL, None for a URL that names one server. Raises: ConfigError."""
-    try:
-        return _read_cluster_url(url)
-    except ValueError as error:
-        raise ConfigError(
-            f"store url {redacted(url)!r}: {error}; write redis+cluster://host:port,host:port"
-        ) from error
-
-
-def _read_cluster_url(url: str) -> ClusterUrl | None:
-    """The parts of a Cluster's URL, None for a URL that names one server.
-
-    Raises: ValueError, without the URL, for a malformed one and for a database other than 0.
-    """
-    scheme, _, _ = url.partition("://")
-    if scheme not in SCHEMES:
-        return None
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    options = f"?{parts.query}" if parts.query else ""
-    asked = parse_url(f"redis://h{parts.path}{options}")  # type: ignore[no-untyped-call]
-    if asked.get("db", 0) or parts.path not in ("", "/", "/0"):
-        raise ValueError("a Cluster has database 0 alone")
-    seeds = tuple(_seed(text) for text in hosts.split(","))
-    return ClusterUrl(SCHEMES[scheme], login + at, seeds, options)
-
-
-def _seed(text: str) -> Address:
-    found = SEED.fullmatch(text)
-    port = int(found["port"] or DEFAULT_PORT) if found else 0
-    if found is None or not 0 < port < 65536:
-        raise ValueError(f"{text!r:.80} is not host:port")
-    return found["v6"] or found["host"], port
 
 
 @contextmanager
@@ -205,8 +173,3 @@ def _quoting(url: str) -> str:
     if at and any(character in login for character in "#/?@"):
         return "; in a user or password, write # as %23, / as %2F, ? as %3F and @ as %40"
     return ""
-
-
-def redacted(url: str) -> str:
-    """`url` without its user and password, for messages and logs; it need not be well formed."""
-    return redacted_url(url)

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.connection import Address
 from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, of_server
 from recommender.serving.network import Network
 from recommender.serving.transport import Connections
+from recommender.serving.urls import Address
 
 KEEP_READY_INTERVAL_S = 0.5
 

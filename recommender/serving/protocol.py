@@ -9,8 +9,8 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.crc import key_slot
 
 from recommender.errors import StoreUnavailable
-from recommender.serving.connection import Address
 from recommender.serving.state import OVERSIZED, UNREAD, Command, Refused
+from recommender.serving.urls import Address
 
 MAX_BYTES = 2**20
 """Of a value that is kept; a related list has a few kB."""

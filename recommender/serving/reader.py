@@ -15,12 +15,12 @@ from pathlib import Path
 
 from recommender.errors import ConfigError
 from recommender.serving.cluster import Cluster
-from recommender.serving.connection import cluster_url
 from recommender.serving.core import Core
 from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, Snapshot
 from recommender.serving.keys import Keys
 from recommender.serving.logs import warn
 from recommender.serving.network import Network
+from recommender.serving.sentinel import Primary
 from recommender.serving.state import (
     MAX_SHOWN,
     NO_ITEMS,
@@ -34,6 +34,7 @@ from recommender.serving.state import (
     poll,
 )
 from recommender.serving.transport import Connections
+from recommender.serving.urls import cluster_url, sentinel_url
 
 POLL_INTERVAL_S = 0.5
 
@@ -124,12 +125,16 @@ class Reader:
         self, settings: LookupSettings, network: Network, revive: Callable[[], object]
     ) -> None:
         core, client_name = settings.core(), settings.client_name
-        cluster = cluster_url(settings.url)
+        cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
         self._deadline_s = settings.deadline_s
         self._network = network
-        self._connections: Connections | Cluster
-        if cluster is None:
+        self._connections: Connections | Cluster | Primary
+        if sentinel is not None:
+            self._connections = Primary(
+                sentinel, network, client_name=client_name, report=core.report
+            )
+        elif cluster is None:
             self._connections = Connections(settings.url, network, client_name=client_name)
         else:
             self._connections = Cluster(

@@ -22,7 +22,9 @@ from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.shop import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.serving.connection import redacted
+from recommender.serving.urls import redacted
+from recommender.settings.service import ServiceSettings
+from recommender.settings.table import Table
 from recommender.settings.tables import (
     ArtifactSettings,
     BrokerSettings,
@@ -33,7 +35,6 @@ from recommender.settings.tables import (
     ScheduleSettings,
     StateSettings,
     StoreSettings,
-    Table,
     TextApiSettings,
 )
 
@@ -129,6 +130,7 @@ class Settings(Table):
     gates: Gates = Gates()
     evaluation: EvaluationSettings = EvaluationSettings()
     limits: LimitSettings = LimitSettings()
+    service: ServiceSettings = ServiceSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     def source(self) -> ShopSource:
@@ -180,10 +182,10 @@ class Settings(Table):
     def frozen_as(self, run: Mapping[str, Any]) -> "Settings":
         """The settings that a run began with, from its record, for use on this machine.
 
-        The tables state, store, broker, artifacts and text_api, with their secrets, are those of
-        this machine. Raises: ConfigError if another version wrote the record.
+        The tables state, store, broker, artifacts, text_api and service, with their secrets, are
+        those of this machine. Raises: ConfigError if another version wrote the record.
         """
-        own = ("state", "store", "broker", "artifacts", "text_api")
+        own = ("state", "store", "broker", "artifacts", "text_api", "service")
         here = {name: getattr(self, name) for name in own}
         try:
             return Settings.model_validate({**current_names(run, warn=False), **here})

@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -19,12 +17,13 @@ from pydantic import (
 from recommender.build.job import SHARD_ITEMS
 from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
-from recommender.core.recipe import Choice, Placement, Recipe, Trust
+from recommender.core.recipe import Choice, LearnDays, Placement, Recipe, Trust
 from recommender.errors import ConfigError
 from recommender.settings.secrets import check_quoted
+from recommender.settings.table import Table
 
 EMBEDDED = "embedded"
-CANDIDATES = ("nearest", "co-occurrence", "text-back-off", "best-sellers")
+CANDIDATES = ("nearest", "nearest-content", "co-occurrence", "text-back-off", "best-sellers")
 
 
 def _choice(value: object) -> Choice:
@@ -62,14 +61,6 @@ Secret = Annotated[SecretStr, PlainSerializer(lambda key: "***" if key.get_secre
 Key = Annotated[Secret, AfterValidator(_key_length)]
 
 
-class Table(BaseModel):
-    """A table of a settings file: it is frozen and refuses unknown names."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
-    )
-
-
 class PlacementSettings(Table):
     """A placement; see `recommender.core.recipe.Placement`."""
 
@@ -83,6 +74,7 @@ class PlacementSettings(Table):
     min_score: float = 0.0
     kinds: tuple[str, ...] = ()
     hub_share: float = 0.0
+    one_per_title: bool = True
 
 
 class RecipeSettings(Table):
@@ -104,6 +96,7 @@ class RecipeSettings(Table):
         ),
     )
     trust: Trust = Trust()
+    learn_days: LearnDays = "auto"
 
     def recipe(self) -> Recipe:
         """The recipe. Raises: ConfigError."""
@@ -116,6 +109,7 @@ class RecipeSettings(Table):
                 for slot in self.placements
             ),
             trust=self.trust,
+            learn_days=self.learn_days,
         )
 
 

@@ -1,24 +1,17 @@
-"""`recommender store`, `doctor`, `config` and the search of `serve` as people use them."""
+"""`recommender store`, `doctor` and `config` as people use them."""
 
-import asyncio
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from recommender.cli.main import run
-from recommender.cli.maintenance import live_search
-from recommender.cli.session import connection
 from recommender.insights import encoding_paths
 from recommender.insights.encoding_paths import EncodingPath, Fidelity
 from recommender.publishing.embedded import Embedded
-from recommender.service.models import RequestRefused, SearchRequest
 from recommender.serving.connection import open_store
-from recommender.settings.loading import load
 from tests.cli.shop import failed, related
-from tests.support.shop_files import orders, write_shop
 
 
 def test_embedded_store_is_kept_up_on_request(
@@ -91,36 +84,3 @@ def test_config_prints_what_is_in_force(live: Path, capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert run(["config", "--config", str(live), "--set", "gates.items_share_min=0.25"]) == 0
     assert "items_share_min = 0.25" in capsys.readouterr().out
-
-
-@pytest.fixture(scope="module")
-def kettles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop of which one generation is live."""
-    path = write_shop(
-        tmp_path_factory.mktemp("shop"),
-        orders(*[("c", "d")] * 2),
-        catalogue="item_id,title\nc,Steel kettle\nd,Copper kettle\n",
-    )
-    assert run(["reindex", "--config", str(path)]) == 0
-    return path
-
-
-def test_the_service_follows_what_is_live(kettles: Path) -> None:
-    settings = load(kettles)
-
-    async def asked() -> list[str]:
-        with connection(settings) as store:
-            search = live_search(settings, store)
-            follower = asyncio.create_task(search.run())
-            try:
-                async with asyncio.timeout(30):
-                    while True:
-                        with suppress(RequestRefused):
-                            found = await search.find(SearchRequest(q="copper kettle", n=1))
-                            return [str(item.id) for item in found.items]
-                        await asyncio.sleep(0.01)
-            finally:
-                follower.cancel()
-                search.close()
-
-    assert asyncio.run(asked()) == ["d"]

@@ -1,5 +1,6 @@
 """The basket protocol: splits that do not leak, and queries as defined."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from recommender.cli.main import run
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.errors import DataError
 from recommender.evaluation.protocols import (
+    basket_task,
     cold_folds,
     draw_queries,
     window,
@@ -18,7 +20,7 @@ from tests.support.shop_files import orders, write_shop
 from tests.support.shops import interactions
 
 
-def dated(baskets: list[list[int]], days: list[int], n_items: int) -> Interactions:
+def dated(baskets: list[list[int]], days: Sequence[float], n_items: int) -> Interactions:
     """Baskets that were bought at noon of a day each."""
     made = interactions(baskets, n_items)
     times = np.repeat(np.array(days) * DAY_S + DAY_S // 2, [len(basket) for basket in baskets])
@@ -41,10 +43,42 @@ def test_large_baskets_are_left_out_and_counted() -> None:
     assert [basket.tolist() for basket in split.baskets] == [[5, 6]]
 
 
-@pytest.mark.parametrize("days", [[1, 1], [9, 9]])
-def test_both_sides_of_the_cut_are_needed(days: list[int]) -> None:
-    with pytest.raises(DataError, match="baskets with times on both sides"):
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ([1, 1], "no events in the test period, 1970-01-08 to 1970-01-11; .* from 1970-01-02 to"),
+        (
+            [9, 9],
+            "no events before the test period, .*: set evaluation.days or evaluation.test_from",
+        ),
+        ([-0.5, -0.5], "no event has a time"),
+    ],
+)
+def test_both_sides_of_the_cut_are_needed(days: list[float], words: str) -> None:
+    with pytest.raises(DataError, match=words):
         window(dated([[0, 1], [1, 2]], days, 3), until=10 * DAY_S, days=3)
+
+
+def test_events_without_a_weight_cannot_be_evaluated() -> None:
+    events = replace(dated([[0, 1], [1, 2]], [1, 9], 3), weights=(0.0,))
+    with pytest.raises(DataError, match="the kinds purchase have no weight above 0"):
+        window(events, until=10 * DAY_S, days=3)
+
+
+@pytest.mark.parametrize(("user", "instead"), [(0, "--protocol next-item"), (-1, "give orders")])
+def test_the_basket_protocol_needs_baskets_of_two(user: int, instead: str) -> None:
+    events = dated([[0], [1], [2]], [1, 9, 9], 3)
+    events = replace(events, user=np.full(3, user, np.int32), users=np.zeros(1, np.uint64))
+    chosen = window(events, until=10 * DAY_S, days=3)
+    with pytest.raises(DataError, match=f"no basket or session .* {instead}"):
+        basket_task(chosen, seed=0)
+
+
+def test_users_alone_have_a_window() -> None:
+    events = replace(dated([[0], [1], [2]], [1, 9, 9], 3), basket=np.full(3, -1, np.int32))
+    chosen = window(events, until=10 * DAY_S, days=3)
+    assert len(chosen.train) == 1
+    assert len(chosen.later) == 2
 
 
 def test_test_baskets_keep_the_order_of_their_lines() -> None:
@@ -99,4 +133,4 @@ def test_a_shop_without_times_is_refused(
 ) -> None:
     config = write_shop(tmp_path, orders(("a", "b"), ("a", "b")).replace("time", "when"))
     assert run(["evaluate", "--config", str(config)]) == 4
-    assert "baskets with times on both sides" in capsys.readouterr().err
+    assert "no event has a time" in capsys.readouterr().err

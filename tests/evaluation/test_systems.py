@@ -6,6 +6,7 @@ import pytest
 from recommender.core.interactions import Interactions
 from recommender.evaluation import systems
 from recommender.evaluation.experiments import BEHAVIOUR
+from recommender.vectors.behaviour.ease import REGULARISATION
 from tests.support.shops import interactions
 
 EVERY = {**BEHAVIOUR, "EASE": systems.ease}
@@ -52,7 +53,7 @@ def test_implicit_cosine_is_the_cosine() -> None:
 def test_ease_is_the_closed_form() -> None:
     events = shop()
     seen = (events.matrix().toarray() > 0).astype(float)
-    precision = np.linalg.inv(seen.T @ seen + systems.EASE_LAMBDA * np.eye(30))
+    precision = np.linalg.inv(seen.T @ seen + REGULARISATION * np.eye(30))
     weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
     lists = systems.ease(events, 5)
@@ -87,3 +88,18 @@ def test_baselines_are_deterministic(name: str) -> None:
 def test_ease_is_left_out_where_memory_is_short() -> None:
     assert systems.ease_fits(3_791, 16 * 2**30)
     assert not systems.ease_fits(68_509, 64 * 2**30)
+
+
+def test_item_knn_scales_counts_by_support_and_adds_nearness_of_content() -> None:
+    events = shop()
+    content = np.random.default_rng(1).normal(size=(30, 4)).astype(np.float32)
+    content /= np.linalg.norm(content, axis=1, keepdims=True)
+    sold = np.maximum((events.matrix().toarray() > 0).sum(axis=0), 1)
+    knn = counted(events) * sold[:, None] ** -0.5 * sold[None] ** -0.1
+    near = 0.3 * np.maximum(content @ content.T, 0)
+    np.fill_diagonal(near, 0)
+    for given, scores in ((None, knn), (content, knn + near)):
+        lists = systems.item_knn(events, 5, given)
+        expected = -np.sort(-scores, axis=1)[:, :5]
+        assert np.where(lists.found, lists.scores, 0) == pytest.approx(expected, abs=1e-5)
+    assert lists.rows[29].tolist() == np.argsort(-near[29], kind="stable")[:5].tolist()

@@ -174,3 +174,10 @@ def test_kinds_have_the_weights_of_the_settings_in_the_order_of_their_names(
     assert data.interactions.kind.tolist() == [2, 1, 0]
     assert data.report.files[0].left_out == {"kind View has no weight": 1}
     assert data.report.cold_items == 1
+
+
+def test_events_without_a_single_weight_are_no_shop(folder: Folder) -> None:
+    rows = "item_id,session_id,kind\na,s1,view\nb,s1,view\nc,s1,click\n"
+    message = r'view \(2\), click \(1\), and interactions.weights has purchase; set .*"view" = 1.0'
+    with pytest.raises(DataError, match=message):
+        folder.read(interactions=folder.put("events.csv", rows))

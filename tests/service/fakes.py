@@ -45,7 +45,8 @@ class FakeLookup(AsyncRelatedItems):
 
     async def for_items(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
         placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
-        self.asked.append(("for_items", tuple(item_ids), placement, n, tuple(exclude)))
+        asked = ("for_items", tuple(item_ids), placement, n, tuple(exclude))
+        self.asked.append((*asked, options["decay"]))
         return self._answer("", placement, n)
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:

@@ -130,8 +130,7 @@ def test_a_shop_is_ready_while_its_store_is_read(client: TestClient, lookup: Fak
 def test_too_many_requests_at_once_are_asked_to_come_later(
     client: TestClient, lookup: FakeLookup
 ) -> None:
-    room = Room(0)
-    with patch("recommender.service.app.Room", return_value=room):
+    with patch("recommender.service.app.Room", return_value=Room(0)):
         full = create_app({"acme": lookup})
     with TestClient(full) as client:
         for answer in (client.get(PATH), client.post(BATCH, json={"items": ["a"]})):
@@ -164,7 +163,13 @@ def test_a_batch_has_a_list_for_each_item(client: TestClient, lookup: FakeLookup
 def test_a_merged_batch_has_one_list(client: TestClient, lookup: FakeLookup) -> None:
     answer = client.post(BATCH, json={"items": ["a", "b"], "merged": True, "n": 10**30})
     assert len(answer.json()["lists"]) == 1
-    assert lookup.asked == [("for_items", ("a", "b"), "related", 1000, ())]
+    assert lookup.asked == [("for_items", ("a", "b"), "related", 1000, (), 1.0)]
+
+
+def test_a_history_decays(client: TestClient, lookup: FakeLookup) -> None:
+    history = {"items": ["a", "b"], "merged": True, "decay": 0.8, "placement": "next"}
+    assert client.post(BATCH, json=history).status_code == 200
+    assert lookup.asked == [("for_items", ("a", "b"), "next", 12, (), 0.8)]
 
 
 def test_a_malformed_body_is_refused_in_one_line(client: TestClient) -> None:
@@ -335,38 +340,6 @@ def test_apps_of_one_process_count_apart(client: TestClient) -> None:
         assert (
             'recommender_answers_total{shop="acme",status="ok"} 0.0' in other.get("/metrics").text
         )
-
-
-def test_openapi_describes_every_route(client: TestClient) -> None:
-    document = client.get("/openapi.json").json()
-    described = {
-        (method, path): set(operation["responses"])
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    }
-    assert described == {
-        ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", "401", "404", "503"},
-        ("post", "/v1/{shop}/related"): {"200", "400", "401", "404", "413", "503"},
-        ("get", "/v1/{shop}/search"): {"200", "400", "401", "404", "503"},
-        ("get", "/healthz"): {"200"},
-        ("get", "/readyz"): {"200", "503"},
-        ("get", "/metrics"): {"200", "401"},
-    }
-    related = document["paths"]["/v1/{shop}/items/{id}/related"]["get"]
-    assert [each["name"] for each in related["parameters"]] == [
-        *("shop", "id", "n", "placement", "exclude", "min_score", "key", "If-None-Match")
-    ]
-    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 6]
-
-
-def test_the_example_of_openapi_is_answered(client: TestClient) -> None:
-    document = client.get("/openapi.json").json()
-    body = document["paths"]["/v1/{shop}/related"]["post"]["requestBody"]["content"]
-    schema = body["application/json"]["schema"]
-    assert schema["required"] == ["items"]
-    assert schema["additionalProperties"] is False
-    (items,) = schema["properties"]["items"]["examples"]
-    assert client.post(BATCH, json={"items": items}).status_code == 200
 
 
 def test_answers_are_those_of_openapi(client: TestClient) -> None:

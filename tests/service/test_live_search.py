@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 import pytest
 from fastapi.testclient import TestClient
 
+from recommender.cli.main import run
+from recommender.cli.session import store_url
 from recommender.errors import ArtifactError
 from recommender.insights.search import Filters, Hit, Searcher
 from recommender.service.app import create_app
-from recommender.service.live_search import LiveSearch
+from recommender.service.keys import new_key
+from recommender.service.live_search import LiveSearch, live_search
 from recommender.service.models import MAX_QUERY, RequestRefused, SearchRequest
+from recommender.settings.loading import load
 from tests.service.fakes import FakeLookup
 from tests.serving.servers import until
+from tests.support.shop_files import orders, write_shop
 
 PATH = "/v1/acme/search"
 
@@ -166,7 +173,7 @@ def test_until_it_is_loaded_search_says_why(shop: Shop) -> None:
 
 def test_search_needs_a_key_where_the_service_does(shop: Shop) -> None:
     search = LiveSearch("acme", shop.look, shop.load)
-    app = create_app({"acme": FakeLookup()}, frozenset({"secret"}), {"acme": search})
+    app = create_app({"acme": FakeLookup()}, [new_key("web", ["read"])[1]], {"acme": search})
     with TestClient(app) as client:
         assert client.get(PATH, params={"q": "a"}).status_code == 401
 
@@ -174,3 +181,36 @@ def test_search_needs_a_key_where_the_service_does(shop: Shop) -> None:
 def test_the_documentation_knows_the_route(client: TestClient) -> None:
     parameters = client.get("/openapi.json").json()["paths"]["/v1/{shop}/search"]["get"]
     assert [one["name"] for one in parameters["parameters"]][:2] == ["shop", "q"]
+
+
+@pytest.fixture(scope="module")
+def kettles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop of which one generation is live."""
+    path = write_shop(
+        tmp_path_factory.mktemp("shop"),
+        orders(*[("c", "d")] * 2),
+        catalogue="item_id,title\nc,Steel kettle\nd,Copper kettle\n",
+    )
+    assert run(["reindex", "--config", str(path)]) == 0
+    return path
+
+
+def test_the_service_follows_what_is_live(kettles: Path) -> None:
+    settings = load(kettles)
+
+    async def asked() -> list[str]:
+        with store_url(settings) as url:
+            search = live_search(settings, url)
+            follower = asyncio.create_task(search.run())
+            try:
+                async with asyncio.timeout(30):
+                    while True:
+                        with suppress(RequestRefused):
+                            found = await search.find(SearchRequest(q="copper kettle", n=1))
+                            return [str(item.id) for item in found.items]
+                        await asyncio.sleep(0.01)
+            finally:
+                follower.cancel()
+                search.close()
+
+    assert asyncio.run(asked()) == ["d"]

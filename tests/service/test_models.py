@@ -8,17 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.core.related import EVIDENCE, Evidence, RelatedItem, RelatedList
+from recommender.core.related import EVIDENCE, Evidence
 from recommender.service.models import (
-    RelatedAnswer,
     RelatedQuery,
     RequestRefused,
     SearchRequest,
-    etag,
     parse_batch,
     parse_query,
-    with_token,
-    without_token,
 )
 
 
@@ -73,6 +69,18 @@ def test_the_last_value_of_a_name_counts() -> None:
         (b'{"items": ["a"], "key": null}', "key: give a text"),
         (b'{"items": ["a"], "distinct": 1}', "distinct: give true or false"),
         (b'{"items": ["a"], "distinct": true, "merged": true}', "ask for one of them"),
+        (b'{"items": ["a"], "decay": 0.8}', "decay: ask for merged, too"),
+        *(
+            (f'{{"items": ["a"], "merged": true, "decay": {given}}}'.encode(), said)
+            for given, said in [
+                ("0", "decay = 0: give a number above 0 and at most 1"),
+                ("-0.5", "decay = -0.5"),
+                ("1.5", "decay = 1.5"),
+                ("NaN", "decay = nan"),
+                ("true", "decay = True"),
+                ('"x"', "decay = 'x'"),
+            ]
+        ),
     ],
 )
 def test_a_malformed_body_is_refused_in_one_line(body: bytes, said: str) -> None:
@@ -115,28 +123,6 @@ def test_a_search_is_stripped_and_has_bounds(query: str, n: int, price_max: floa
 def test_a_search_needs_words(query: str) -> None:
     with pytest.raises(RequestRefused, match=r"^q: give 1 to 200 characters"):
         parse_query(SearchRequest, query.encode())
-
-
-@given(item=st.text(max_size=9), entry=st.text(max_size=9), evidence=st.sampled_from(EVIDENCE))
-def test_a_list_is_the_json_of_its_model(item: str, entry: str, evidence: Evidence) -> None:
-    answer = RelatedList(item, "related", 7, "ok", (RelatedItem(entry, 0.25, evidence),), "t")
-    written = with_token(without_token(answer), answer)
-    assert written.isascii()
-    shown = json.loads(written)
-    assert RelatedAnswer.model_validate(shown, strict=True).items[0].id == entry
-    assert set(shown) == set(RelatedAnswer.model_fields)
-    assert (shown["item"], shown["token"], shown["items"][0]["score"]) == (item, "t", 0.25)
-
-
-def test_a_lone_surrogate_is_written_as_an_escape() -> None:
-    answer = RelatedList("\ud800", "related", 7, "ok", (), "t")
-    assert '"item":"\\ud800"' in without_token(answer)
-
-
-def test_the_tag_changes_with_the_generation_and_the_content_alone() -> None:
-    assert etag(7, "x") == etag(7, "x")
-    assert len({etag(7, "x"), etag(8, "x"), etag(7, "y")}) == 3
-    assert etag(7, "x").startswith('W/"7-')
 
 
 def test_evidence_of_the_model_is_that_of_lists() -> None:

@@ -3,44 +3,15 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
 from recommender.errors import ConfigError, StoreUnavailable
-from recommender.serving.connection import (
-    ClusterUrl,
-    cluster_url,
-    connection_pool,
-    open_store,
-    redacted,
-    store_errors,
-)
+from recommender.serving.connection import connection_pool, open_store, store_errors
 from recommender.serving.logs import LookupLog
 from recommender.serving.lookup import RelatedItems
+from recommender.serving.urls import ClusterUrl
 
 PASSWORD = "S3CR3T-xyz"
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
-        (f"redis://:{PASSWORD}@host/1", "redis://***@host/1"),
-        (f"rediss://user:{PASSWORD}@host:7/1", "rediss://***@host:7/1"),
-        (f"redis://user:{PASSWORD}/@:?#@host/1", "redis://***@host/1"),
-        (f"unix://user:{PASSWORD}@/run/s.sock?db=1", "unix://***@/run/s.sock?db=1"),
-        (f"redis://host?db=1&password={PASSWORD}&x", "redis://host?db=1&password=***"),
-    ],
-)
-def test_no_password_is_shown(url: str, shown: str) -> None:
-    assert redacted(url) == shown
-
-
-@pytest.mark.fault("S14")
-@given(st.text(), st.text())
-def test_no_password_is_shown_whatever_the_url(scheme: str, host: str) -> None:
-    assert PASSWORD not in redacted(f"{scheme}://:{PASSWORD}@{host}")
 
 
 @pytest.mark.parametrize(
@@ -109,48 +80,6 @@ def test_a_wrong_password_is_unavailable(server_url: str) -> None:
     with pytest.raises(StoreUnavailable) as failure:
         open_store(server_url.replace("unix://", f"unix://user:{PASSWORD}@"))
     assert PASSWORD not in str(failure.value)
-
-
-# The URL of a Cluster
-
-
-@pytest.mark.parametrize(
-    ("url", "seeds", "first"),
-    [
-        ("redis+cluster://h", (("h", 6379),), "redis://h:6379"),
-        ("redis+cluster://h:1,i:2/0", (("h", 1), ("i", 2)), "redis://h:1"),
-        (
-            f"rediss+cluster://u:{PASSWORD}@h:1?ssl_ca_certs=/ca",
-            (("h", 1),),
-            f"rediss://u:{PASSWORD}@h:1?ssl_ca_certs=/ca",
-        ),
-        ("redis+cluster://[::1]:7,[fe80::1]", (("::1", 7), ("fe80::1", 6379)), "redis://[::1]:7"),
-    ],
-)
-def test_a_cluster_is_named_by_some_of_its_nodes(
-    url: str, seeds: tuple[tuple[str, int], ...], first: str
-) -> None:
-    found = cluster_url(url)
-    assert found is not None
-    assert found.seeds == seeds
-    assert found.node(seeds[0]) == first
-
-
-def test_other_urls_name_one_server() -> None:
-    for url in ("redis://h", "rediss://h", "unix:///s.sock", "embedded", ""):
-        assert cluster_url(url) is None
-
-
-@pytest.mark.parametrize(
-    "rest",
-    ["", "h:port", "h:99999", "h:0", "a,,b", "h:1/1", "h:1?db=2", "h:1?db=x", "[::1", "h:1/nine"],
-)
-def test_what_names_no_cluster_is_refused(rest: str) -> None:
-    url = f"redis+cluster://u:{PASSWORD}@{rest}"
-    for act in (open_store, lambda url: RelatedItems(url, "acme")):
-        with pytest.raises(ConfigError, match=r"redis\+cluster") as refused:
-            act(url)
-        assert PASSWORD not in str(refused.value)
 
 
 def test_options_that_redis_does_not_know_are_refused_before_a_connection() -> None:

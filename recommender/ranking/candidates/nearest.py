@@ -41,6 +41,30 @@ class NearestCandidates:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestContentGenerator:
+    """Proposes the nearest items by content, whatever their item vectors have learned."""
+
+    near_by_content: ClassVar[bool] = True
+
+    def prepare(self, context: RankingContext, index: VectorIndex) -> "NearestContentCandidates":
+        """Find the nearest items by content."""
+        return NearestContentCandidates(context.vectors, context.near_by_content())
+
+
+@dataclass(frozen=True, slots=True)
+class NearestContentCandidates:
+    """The nearest items by content (n, 30) of one build."""
+
+    vectors: ItemVectors
+    near: Neighbours
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        """At most 30 nearest items of each of the b rows."""
+        proposed = self.near.rows[rows, :k]
+        return Neighbours.ordered(proposed, self.vectors.inner(rows, proposed))
+
+
+@dataclass(frozen=True, slots=True)
 class SameBrandGenerator:
     """Proposes the nearest item vectors of the query item's brand; none where it is unknown.
 

@@ -1,7 +1,8 @@
 """Candidates in the order of their scores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -28,6 +29,10 @@ class UnlearnedRanker:
         return self
 
     def columns(self) -> Columns:
+        """Return nothing: it learns nothing."""
+        return {}
+
+    def summary(self) -> Mapping[str, Any]:
         """Return nothing: it learns nothing."""
         return {}
 

@@ -2,9 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -24,9 +24,9 @@ from recommender.ranking.rankers.questions import Objective, Questions
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
 LEAF = 200
-ANSWERED = 3
-"""Of so many next items about one is among the candidates of the items before it."""
-SURE = 1.96
+LISTS_PER_SEED = 8
+"""How many lists of users' last items are drawn for each item that would ask what is together."""
+SURE = 1.0
 """Standard errors by which trees must beat every simple order."""
 
 _logger = logging.getLogger(__name__)
@@ -85,11 +85,10 @@ class LearnedRanker:
         """Grow the trees. Deterministic for a seed, whatever the number of threads."""
         if training_set is None:
             return FittedOrder()
-        together = self.objective == "together"
-        known = training_set.queries[0].context.interactions
-        later = training_set.later
-        asked = Questions.together(later) if together else Questions.next(known, later)
-        most = self.seeds_max if together else ANSWERED * self.seeds_max
+        asked, together = self._asked(training_set)
+        most = self.seeds_max
+        if not together:
+            most = LISTS_PER_SEED * most * len(asked) // len(asked.seeds)
         parts: list[Examples] = []
         for queries in training_set.queries:
             drawn = asked.drawn(queries.rows, most, self.seed)
@@ -102,7 +101,7 @@ class LearnedRanker:
         held_out = np.random.default_rng(self.seed).random(examples.n_questions) < HELD_OUT
         if not held_out.any() or held_out.all():
             return FittedOrder()
-        return self.grown(examples.select(~held_out), examples.select(held_out))
+        return self.grown(examples.select(~held_out), examples.select(held_out), together)
 
     def load(self, columns: Columns) -> "FittedOrder":
         """Undo `columns` of a fitted order."""
@@ -114,20 +113,40 @@ class LearnedRanker:
             Calibration(columns["knots"]),
         )
 
-    def grown(self, examples: Examples, held_out: Examples) -> "FittedOrder":
+    def _asked(self, training_set: TrainingSet) -> tuple[Questions, bool]:
+        """The questions of later events, and whether they ask what is `together`.
+
+        Where no user or session takes one item after another, `next` asks that too.
+        """
+        if self.objective == "next":
+            known = training_set.queries[0].context.interactions
+            asked = Questions.next(known, training_set.later)
+            if len(asked):
+                return asked, False
+            _logger.info(
+                "ranker: no user or session took one item after another, so next learns from what "
+                "is in one basket"
+            )
+        return Questions.together(training_set.later), True
+
+    def grown(self, examples: Examples, held_out: Examples, together: bool) -> "FittedOrder":
         """Trees until the held-out questions gain no more, or the best simple order."""
-        together = self.objective == "together"
-        gains = {name: held_out.gain(held_out.column(name)) for name in SIMPLE}
+        simple = [name for name in SIMPLE if name in held_out.names]
+        gains = {name: held_out.gain(_calibrated_by(examples, name, held_out)) for name in simple}
         best = max(gains, key=lambda name: float(gains[name].mean()))
+        name = SIMPLE[best]
+        found: dict[str, Any] = {"order": name, "best_simple": name, "together": together}
+        found |= {"questions": examples.n_asked, "held_out": held_out.n_asked}
         if len(examples.table) >= 2 * LEAF and np.ptp(np.nan_to_num(examples.table), axis=0).any():
             strength, trees = self._boosted(examples, held_out)
             won = held_out.gain(strength) - gains[best]
+            found |= {"trees_gain": float(won.mean() / max(gains[best].mean(), 1e-12))}
             if won.mean() > SURE * won.std() / np.sqrt(len(won)):
-                fitted = held_out.calibrated(strength)
-                return FittedOrder(trees, examples.base, "", together, fitted)
-        _logger.info("ranker: items are in the order of %s, which learned trees do not beat", best)
-        simple = held_out.column(best)
-        return FittedOrder("", 0.0, best, together, held_out.calibrated(simple))
+                fitted, found = held_out.calibrated(strength), found | {"order": "trees"}
+                return FittedOrder(trees, examples.base, "", together, fitted, found)
+        _logger.info("ranker: items are in the order of %s, which learned trees do not beat", name)
+        fitted = held_out.calibrated(held_out.column(best))
+        return FittedOrder("", 0.0, best, together, fitted, found)
 
     def _boosted(self, examples: Examples, held_out: Examples) -> tuple[NDArray[np.float64], str]:
         """Strengths of the held-out candidates (m,) by the trees, and the trees as text."""
@@ -184,6 +203,16 @@ class FittedOrder:
     order: str = ""
     together: bool = True
     calibration: Calibration = NOT_CALIBRATED
+    found: Mapping[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> Mapping[str, Any]:
+        """Which order ranks, and how much more of the held-out answers trees find than the best.
+
+        `order` and `best_simple` name orders, `trees_gain` is the relative gain of the trees,
+        `questions` and `held_out` count what was asked in training and afterwards, and `together`
+        says whether it was what shares a unit.
+        """
+        return self.found
 
     def columns(self) -> Columns:
         """The texts as bytes, the base and the knots of the calibration."""
@@ -231,6 +260,14 @@ class LearnedScorer:
         mass = self.features.others[rows[asking]] if self.fitted.together else 1.0
         strength: NDArray[np.float64] = np.exp(predicted) * mass
         return strength
+
+
+def _calibrated_by(examples: Examples, name: str, held_out: Examples) -> NDArray[np.float64]:
+    """A simple order of the held-out candidates (m,), as probabilities that can be summed."""
+    fitted = examples.calibrated(examples.column(name))
+    strength = held_out.column(name)[None].astype(np.float32)
+    scores: NDArray[np.float64] = fitted.scores(strength)[0].astype(np.float64)
+    return scores
 
 
 @contextmanager

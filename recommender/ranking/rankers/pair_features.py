@@ -14,20 +14,28 @@ from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import RankingContext
 from recommender.core.vectors import Embeddings
+from recommender.vectors.behaviour.ease import ease_weights
 
 PART_OF_SPAN = 0.25
 LATEST = 1 / 3
 WIDE, NARROW = 20, 5
 POWERS = 0.5, 0.1
+CONTENT_WEIGHT = 0.3
 OTHERS_PRIOR = 5.0
-SIMPLE = (
-    "inner product",
-    "rate, ever",
-    "cosine, ever",
-    "weak cosine, ever",
-    "popularity, ever of the candidate",
-)
-"""Features that order candidates well by themselves; a learned order has to beat each of them."""
+EASE_ITEMS_MAX = 5_000
+SIMPLE = {
+    "inner product": "item vectors",
+    "rate, ever": "co-occurrence",
+    "cosine, ever": "cosine",
+    "weak cosine, ever": "item-kNN",
+    "weak cosine and content": "item-kNN and content",
+    "EASE": "EASE",
+    "popularity, ever of the candidate": "best sellers",
+}
+"""Features that order candidates well by themselves, with what these orders are called.
+
+A learned order has to beat each of them. There is no EASE where more than 5,000 items have events.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Features:
     items: Mapping[str, FloatVector]
     labels: Mapping[str, Rows]
     others: FloatVector
+    ease: Mapping[str, FloatMatrix]
 
     @classmethod
     def of(cls, context: RankingContext) -> "Features":
@@ -60,6 +69,7 @@ class Features:
             _items(events, rates),
             _labels(context.catalogue),
             _others(rates["ever"].units),
+            _ease({"EASE": rates["ever"], "EASE of users": of_users}),
         )
 
     def table(self, rows: Rows, candidates: Neighbours) -> tuple[tuple[str, ...], FloatMatrix]:
@@ -72,6 +82,13 @@ class Features:
             "inner product": candidates.scores[found] / np.float32(self.context.vectors.bound)
         }
         columns |= self._of_behaviour(pairs) | self._of_embeddings(pairs)
+        near = [columns[f"cosine of {name}"] for name in self.context.origins.content]
+        nearness = np.nan_to_num(np.mean(near, axis=0))
+        columns["weak cosine and content"] = (
+            columns["weak cosine, ever"] + np.float32(CONTENT_WEIGHT) * nearness
+        )
+        for name, weights in self.ease.items():
+            columns[name] = weights[pairs.seeds, pairs.items]
         for name, values in self.items.items():
             columns[f"{name} of the candidate"] = values[items]
         columns["support of the item"] = self.items["support"][pairs.seeds]
@@ -173,6 +190,15 @@ def _others(units: sp.csr_array) -> FloatVector:
         np.float32
     )
     return shrunk
+
+
+def _ease(counted: Mapping[str, CoOccurrence | None]) -> dict[str, FloatMatrix]:
+    """The weights of EASE (n, n) by name, where few enough items have events."""
+    return {
+        name: ease_weights(one.units)
+        for name, one in counted.items()
+        if one is not None and np.count_nonzero(one.support) <= EASE_ITEMS_MAX
+    }
 
 
 def _labels(catalogue: Catalogue) -> dict[str, Rows]:

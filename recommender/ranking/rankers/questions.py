@@ -16,7 +16,7 @@ Objective = Literal["together", "next"]
 
 ASKED_PER_UNIT = 5
 SHOWN = 10
-DECAY, LAST_ITEMS = 0.8, 5
+DECAY, LAST_ITEMS = 0.8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,19 @@ class Questions:
     def next(cls, known: Interactions, later: Interactions) -> "Questions":
         """Each user asks, at each later moment, with the `LAST_ITEMS` distinct items before it.
 
-        A moment is one event, or all events of one basket. The answers are its items that are new
-        to the user; together they are worth 1. Each item back weighs `DECAY` times as much. Where
-        there are no users, sessions ask.
+        A moment is one event, or all events of one basket; moments of equal times are in the order
+        of the input. The answers are its items that are new to the user; together they are worth 1.
+        Each moment back weighs `DECAY` times as much. Where there are no users, sessions ask.
         """
-        user, item, moment, is_later = _histories(known, later)
+        user, item, basket, is_later = _histories(known, later)
         n_items = known.n_items
         pairs = user.astype(np.int64) * n_items + item
         first = np.zeros(len(pairs), dtype=bool)
         first[np.unique(pairs, return_index=True)[1]] = True
-        user, item, moment, is_later = user[first], item[first], moment[first], is_later[first]
+        user, item, basket, is_later = user[first], item[first], basket[first], is_later[first]
         start = np.searchsorted(user, user)
-        begins = np.concatenate([[True], (user[1:] != user[:-1]) | (moment[1:] != moment[:-1])])
+        begins = np.ones(len(user), dtype=bool)
+        begins[1:] = (user[1:] != user[:-1]) | (basket[1:] < 0) | (basket[1:] != basket[:-1])
         of_moment = np.cumsum(begins) - 1
         at = np.flatnonzero(begins)
         asking = np.flatnonzero(is_later[at] & (at > start[at]))
@@ -103,7 +104,8 @@ class Questions:
         answers = sp.csr_array((worth, (question[answer], item[answer])), shape=shape)
         places = at[asking][:, None] - 1 - np.arange(LAST_ITEMS)
         kept = places >= start[at[asking]][:, None]
-        asked, back = np.nonzero(kept)
+        asked, _ = np.nonzero(kept)
+        moments_back = of_moment[at[asking]][asked] - 1 - of_moment[places[kept]]
         history = np.concatenate(
             [np.zeros(0, np.int64), *map(np.arange, start[at[asking]], at[asking])]
         )
@@ -114,7 +116,7 @@ class Questions:
         return cls(
             seeds=item[places[kept]].astype(np.int32),
             question=asked.astype(np.int32),
-            weight=np.power(DECAY, back).astype(np.float64),
+            weight=np.power(DECAY, moments_back).astype(np.float64),
             answers=answers,
             observed=observed,
             seen=sp.csr_array((ones, (owners, item[history])), shape=shape),
@@ -156,16 +158,16 @@ def _scaled(matrix: sp.csr_array, factors: NDArray[np.float64]) -> sp.csr_array:
 
 def _histories(
     known: Interactions, later: Interactions
-) -> tuple[Rows, Rows, NDArray[np.int64], NDArray[np.bool_]]:
-    """User, item, moment and whether it is later of all events (m,), by user and time."""
+) -> tuple[Rows, Rows, Rows, NDArray[np.bool_]]:
+    """User, item, basket and whether it is later of all events (m,), by user and time."""
     by_session = not ((known.user >= 0).any() or (later.user >= 0).any())
     parts = []
     for events in (known, later):
         user = events.session if by_session else events.user
         counts = (user >= 0) & (np.asarray(events.weights)[events.kind] > 0)
         moment = np.where(events.basket >= 0, events.began(), events.time)
-        parts.append((user[counts], events.item[counts], moment[counts]))
-    user, item, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        parts.append((user[counts], events.item[counts], events.basket[counts], moment[counts]))
+    user, item, basket, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     is_later = np.arange(len(user)) >= len(parts[0][0])
-    order = np.lexsort((moment, user))
-    return user[order], item[order], moment[order], is_later[order]
+    order = np.lexsort((basket, moment, user))
+    return user[order], item[order], basket[order], is_later[order]

@@ -43,20 +43,20 @@ def halves(everything: Examples) -> tuple[Examples, Examples]:
 
 
 def test_trees_stay_where_they_beat_every_simple_order() -> None:
-    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=False)))
+    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=False)), True)
     assert fitted.trees
     assert not fitted.order
 
 
 def test_the_best_simple_order_ranks_where_trees_do_not_beat_it() -> None:
-    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=True)))
+    fitted = LearnedRanker().grown(*halves(examples(500, vectors_know=True)), True)
     assert (fitted.trees, fitted.order) == ("", "inner product")
     assert fitted.calibration.knots[-1] == pytest.approx([0.5, 0.5])
 
 
 @pytest.mark.parametrize("n_seeds", [2, 10])
 def test_too_few_examples_grow_no_trees(n_seeds: int) -> None:
-    fitted = LearnedRanker().grown(*halves(examples(n_seeds, vectors_know=False)))
+    fitted = LearnedRanker().grown(*halves(examples(n_seeds, vectors_know=False)), True)
     assert not fitted.trees
     assert fitted.order in SIMPLE
 
@@ -64,7 +64,7 @@ def test_too_few_examples_grow_no_trees(n_seeds: int) -> None:
 @pytest.mark.parametrize("objective", ["together", "next"])
 def test_a_fitted_order_scores_as_it_did_after_it_was_loaded(objective: Objective) -> None:
     ranker = LearnedRanker(objective=objective)
-    fitted = ranker.grown(*halves(examples(500, vectors_know=False)))
+    fitted = ranker.grown(*halves(examples(500, vectors_know=False)), objective == "together")
     again = ranker.load(fitted.columns())
     assert (again.trees, again.order, again.together) == (fitted.trees, "", objective == "together")
     assert again.base == fitted.base
@@ -75,7 +75,7 @@ def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     everything = examples(500, vectors_know=False)
     with pytest.raises(MissingExtra, match="libgomp1"):
-        LearnedRanker().grown(*halves(everything))
+        LearnedRanker().grown(*halves(everything), True)
 
 
 def test_lightgbm_is_loaded_without_what_it_would_like_beside_it() -> None:

@@ -50,7 +50,7 @@ def test_a_draw_asks_frequent_ones_more_often_and_keeps_how_often_all_are_asked(
 
 def moments(*of_user: tuple[int, int, list[int]]) -> Interactions:
     """Baskets of a user on a day each: (user, day, items)."""
-    made = interactions([items for _, _, items in of_user], 12)
+    made = interactions([items for _, _, items in of_user], 30)
     sizes = [len(items) for _, _, items in of_user]
     user = np.repeat(np.array([one[0] for one in of_user], dtype=np.int32), sizes)
     day = np.repeat(np.array([one[1] for one in of_user], dtype=np.int64), sizes)
@@ -79,7 +79,7 @@ def test_a_user_asks_with_what_came_before_each_later_moment() -> None:
 
 def test_only_the_last_items_ask_and_all_are_seen() -> None:
     early = [(1, day, [day]) for day in range(LAST_ITEMS + 3)]
-    asked = Questions.next(*split(moments(*early, (1, 50, [11])), 40))
+    asked = Questions.next(*split(moments(*early, (1, 50, [29])), 40))
     assert sorted(asked.seeds.tolist()) == list(range(3, LAST_ITEMS + 3))
     assert asked.seen.nnz == LAST_ITEMS + 3
 
@@ -100,3 +100,17 @@ def test_sessions_ask_where_there_are_no_users() -> None:
     asked = Questions.next(*split(clicks, 5))
     assert asked.seeds.tolist() == [2]
     assert asked.answers.toarray()[0].nonzero()[0].tolist() == [3]
+
+
+def test_events_of_one_day_ask_one_after_another() -> None:
+    shop = moments((1, 1, [0]), (1, 5, [1, 2]), (1, 6, [3]))
+    alone = replace(shop, basket=np.full(len(shop), -1, dtype=np.int32))
+    asked = Questions.next(*split(alone, 5))
+    assert [part.nonzero()[0].tolist() for part in asked.answers.toarray()] == [[1], [2], [3]]
+    assert sorted(asked.seeds[asked.question == 1].tolist()) == [0, 1]
+
+
+def test_where_nobody_takes_one_item_after_another_nothing_is_asked() -> None:
+    made = interactions([[0, 1], [2, 3]], 6)
+    strangers = replace(made, user=np.full(len(made), -1, dtype=np.int32))
+    assert not len(Questions.next(strangers, strangers))
