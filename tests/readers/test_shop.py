@@ -267,8 +267,11 @@ def test_the_scope_holds_for_a_derived_catalogue(folder: Folder) -> None:
 @pytest.mark.fault(35)
 def test_no_kept_row_is_no_item(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
-    with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
+    with pytest.raises(DataError, match="no event counts: their kinds are view"):
         folder.read(interactions="a.csv")
+    folder.put("b.csv", "item_id,order_id\nb,1\n")
+    with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
+        folder.read(interactions=InteractionSource("b.csv", item_pattern="z"))
 
 
 def test_the_report_of_a_run(folder: Folder) -> None:
