@@ -1,6 +1,7 @@
 """A folder of this machine as storage: files whole or not at all."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,21 @@ def test_a_disk_that_takes_a_part_of_an_array_is_told_in_our_words(tmp_path: Pat
         LocalStorage(tmp_path).write("a", fill)
     assert "the disk took only a part of it; make room and run again" in str(refused.value)
     assert "requested" not in str(refused.value)
+
+
+@pytest.mark.fault(15, 62)
+def test_a_removal_begins_with_the_manifest(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object, **__: object) -> None:
+        raise OSError("cut off")
+
+    storage.write("text/k", fill_with(b"one"))
+    monkeypatch.setattr(shutil, "rmtree", cut_off)
+    with pytest.raises(OSError, match="cut off"):
+        storage.remove("text/k")
+    assert storage.names("text/k") != []
+    assert storage.read("text/k/manifest.json", 99) is None
 
 
 @pytest.mark.fault(62)

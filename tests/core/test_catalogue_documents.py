@@ -30,6 +30,12 @@ def test_mark_up_and_control_characters_go() -> None:
     assert clean("pots \ud800 & pans") == "pots & pans"
 
 
+@pytest.mark.fault(32, "S1")
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200b", "\ud800", "\x07", "\ufeff"])
+def test_what_is_not_seen_separates_words(hidden: str) -> None:
+    assert clean(f"Kettle{hidden}red") == "Kettle red"
+
+
 def test_styles_and_scripts_go_and_blocks_separate_words() -> None:
     text = "<style>.a{b:c}</style><ul><li>Two<li>lids</ul>H<sub>2</sub>O<script>if(a<b)c()</script>"
     assert clean(text) == "Two lids H2O"

@@ -100,6 +100,16 @@ def test_no_item_is_a_candidate_of_its_own_or_twice() -> None:
     assert found.rows.tolist() == [[1], [2], [3], [4]]
 
 
+@pytest.mark.fault(36, 37)
+def test_without_filters_no_item_is_in_its_own_list_or_twice() -> None:
+    items, vectors = catalogue(12), random_vectors(12)
+    placement = Placement("related", Choice("gated"), shown=1)
+    chosen = dataclasses.replace(chooser(placement, items, vectors), filters=())
+    rows = np.arange(4, dtype=np.int32)
+    kept = chosen.filtered(rows, Neighbourhood().propose(rows, 3))
+    assert [row[row >= 0].tolist() for row in kept.rows] == [[1], [2], [3], [4]]
+
+
 def test_short_lists_are_searched_deeper() -> None:
     n_items = 400
     group = tuple("one product" if row % 100 else "" for row in range(n_items))

@@ -19,6 +19,8 @@ from redis import Redis
 
 from recommender.serving.fallbacks import FAILURES, write_snapshot
 from recommender.serving.lookup import RelatedItems
+from recommender.serving.reader import checked_query
+from recommender.serving.state import MAX_SHOWN
 from tests.serving import servers
 from tests.serving.test_lookup import LISTS, Shelf, within
 from tests.serving.waiting import waits_of
@@ -617,6 +619,12 @@ def test_a_fork_after_use_crosses_no_answers(path: str, shelf: Shelf) -> None:
         assert wrong(reader) == 0
         assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
         assert wrong(reader) == 0
+
+
+@pytest.mark.fault(42, "S4")
+def test_n_is_at_most_a_thousand() -> None:
+    for asked, n in ((10**9, MAX_SHOWN), (MAX_SHOWN, MAX_SHOWN), (-1, 0)):
+        assert checked_query("related", asked, (), min_score=0.0, key="").n == n
 
 
 # What this process did

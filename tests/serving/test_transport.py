@@ -161,6 +161,7 @@ def test_a_connection_of_a_cancelled_request_goes_to_the_next(server_url: str) -
     asyncio.run(ask())
 
 
+@pytest.mark.fault(24)
 def test_a_cancelled_question_keeps_its_connection(server_url: str, store: Redis) -> None:
     async def ask() -> None:
         async with connections(server_url, Loop()) as made:
