@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import schemathesis
@@ -77,7 +78,7 @@ def fuzz(service: tuple[str, str], examples: int) -> int:
                 database=None,
             )
             @given(case=operation.as_strategy(generation_mode=mode))
-            def asked(case: schemathesis.Case) -> None:
+            def asked(case: schemathesis.Case[Any]) -> None:
                 nonlocal made
                 case.path_parameters = {**(case.path_parameters or {})}
                 if "shop" in case.path_parameters and made % 4:
