@@ -1,10 +1,11 @@
 """The default recipe beside all baselines on every set: `python -m benchmarks.quality_sets DATA`.
 
-    python -m benchmarks.quality_sets DATA [--test] [--only NAME ...] [--out FOLDER]
+    python -m benchmarks.quality_sets DATA [--test | --hub-curve] [--only NAME ...] [--out FOLDER]
 
 `DATA` is the folder of the sets; Complete Journey comes from its package. Prints a Markdown table
 for each set and placement, for benchmarks/quality.md. Without `--test` only validation windows are
 read; each use of a test window is counted in the folder `--out`, where artifacts are kept as well.
+`--hub-curve` shows what the bound on hubs costs, from a bound of 1 % to none.
 """
 
 import argparse
@@ -19,16 +20,20 @@ from pathlib import Path
 from benchmarks.machine import machine
 from benchmarks.quality import line
 from data_fixtures import complete_journey
+from recommender.build.job import Job
+from recommender.core.telemetry import silent
 from recommender.evaluation.experiments import Evaluation, evaluate, heading
-from recommender.evaluation.harness import EvaluationPlan, ProtocolName
+from recommender.evaluation.harness import EvaluationPlan, ProtocolName, prepare_harness
 from recommender.evaluation.metrics import Interval
 from recommender.evaluation.report import ALL, COLD
+from recommender.evaluation.systems import bounded_lists, choosers, unbounded_lists
 from recommender.settings.loading import load
 
 HEADINGS = (
     *("lists from", "NDCG@10", "debiased", "recall@10", "cold", "hub share", "coverage@12"),
     *("default minus it", "the same, debiased"),
 )
+SHARES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
 ORDERS = """
 [interactions]
 path = "{data}/online_retail/online_retail.csv.gz"
@@ -110,6 +115,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="The default recipe on every set.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--test", action="store_true", help="the test periods")
+    parser.add_argument("--hub-curve", action="store_true", help="NDCG by bound on hubs")
     parser.add_argument("--only", action="append", default=[], help="trials, by part of the name")
     parser.add_argument("--folds", type=int, default=3, help="of simulated cold items (default 3)")
     parser.add_argument("--out", type=Path, help="keep artifacts and the log of test uses there")
@@ -122,12 +128,19 @@ def main(arguments: Sequence[str]) -> None:
                 continue
             started = time.perf_counter()
             plan = EvaluationPlan(protocol=trial.protocol, test=options.test, folds=options.folds)
-            show(name, tried(trial, plan, options.data.resolve(), out))
+            job, plan = prepared(trial, plan, options.data.resolve(), out)
+            sys.stdout.write(f"\n### {name}\n\n")
+            if options.hub_curve:
+                show_curve(job, plan)
+            else:
+                show(evaluate(job, plan))
             sys.stdout.write(f"\n{time.perf_counter() - started:,.0f} s.\n")
 
 
-def tried(trial: Trial, plan: EvaluationPlan, data: Path, out: Path) -> Evaluation:
-    """The evaluation of one trial, its recipe first."""
+def prepared(
+    trial: Trial, plan: EvaluationPlan, data: Path, out: Path
+) -> tuple[Job, EvaluationPlan]:
+    """The job of one trial, with its placement alone, and the plan for its period."""
     if trial.settings == JOURNEY and not (out / "journey").exists():
         complete_journey.write_full(complete_journey.load(), out / "journey")
     path = out / "recommender.toml"
@@ -138,12 +151,34 @@ def tried(trial: Trial, plan: EvaluationPlan, data: Path, out: Path) -> Evaluati
     settings = load(path, [])
     job, evaluation = settings.job(), settings.evaluation
     job = replace(job, recipe=job.recipe.only([trial.placement]))
-    return evaluate(job, replace(plan, days=evaluation.days, test_from=evaluation.test_from_s()))
+    return job, replace(plan, days=evaluation.days, test_from=evaluation.test_from_s())
 
 
-def show(name: str, evaluation: Evaluation) -> None:
+def show_curve(job: Job, plan: EvaluationPlan) -> None:
+    """Print what bounds on hubs cost: the same lists, arranged by each."""
+    harness = prepare_harness(job, plan)
+    made = choosers(job.recipe, harness.fixed(job.recipe), harness.window.train, silent)
+    ((_, chooser),) = made
+    wide = unbounded_lists(chooser, silent)
+    headings = ("bound", "NDCG@10", "debiased", "hub share", "coverage@12")
+    line(headings)
+    line(["---"] * len(headings))
+    for share in SHARES:
+        lists = bounded_lists(wide, replace(chooser.placement, hub_share=share))
+        result = harness.evaluate_lists("lists", lists)
+        metrics, beyond = result.slices[ALL].metrics, result.lists
+        line(
+            [
+                f"{share:.0%}" if share < 1 else "none",
+                *(f"{metrics[one].value:.4f}" for one in ("ndcg", "debiased_ndcg")),
+                *(f"{beyond[one]:.3f}" for one in ("hub_share", "coverage_12")),
+            ]
+        )
+
+
+def show(evaluation: Evaluation) -> None:
     """Print one table."""
-    sys.stdout.write(f"\n### {name}\n\n{heading(evaluation)}\n\n")
+    sys.stdout.write(f"{heading(evaluation)}\n\n")
     line(HEADINGS)
     line(["---"] * len(HEADINGS))
     for result in evaluation.results:

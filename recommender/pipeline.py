@@ -256,13 +256,18 @@ def read_shop_columns(job: Job) -> tuple[Artifact, Catalogue, Interactions]:
     return read, catalogue_of(read), interactions_of(read)
 
 
-def content_embeddings(job: Job, read: Artifact) -> dict[str, Embeddings]:
-    """The embeddings of each content origin, computed if they do not exist yet."""
+def content_made(job: Job, read: Artifact) -> dict[str, Step]:
+    """The steps of each content origin, performed if they were not yet."""
     job = with_content_pinned(job)
     steps = content_steps(job, already_read(job, read), read.summary["documents"])
     for step in steps.values():
         complete(step, job.stopwatch)
-    return embeddings_of(steps)
+    return steps
+
+
+def content_embeddings(job: Job, read: Artifact) -> dict[str, Embeddings]:
+    """The embeddings of each content origin, computed if they do not exist yet."""
+    return embeddings_of(content_made(job, read))
 
 
 # Records

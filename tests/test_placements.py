@@ -13,7 +13,7 @@ import pytest
 from recommender.build.contents import dropped_of, find_build, lists_and_own, read_lists
 from recommender.build.job import Job, pinned
 from recommender.build.steps import named, ready
-from recommender.cli.reindex import print_health
+from recommender.cli.run_report import print_health
 from recommender.cli.terminal import console
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions

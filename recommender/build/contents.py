@@ -25,12 +25,12 @@ from recommender.core.lists import (
     ranks_of,
 )
 from recommender.core.recipe import Placement, Recipe
-from recommender.ranking.chooser import Chosen, depth_before_bounding, stages_of
+from recommender.ranking.chooser import OF_TITLES, Chosen, depth_before_bounding, stages_of
 from recommender.ranking.hubness import arranged
 
-READ = ("read", 3)
-LISTS = ("lists", 5)
-BUILD = ("build", 3)
+READ = ("read", 4)
+LISTS = ("lists", 6)
+BUILD = ("build", 4)
 RULE_SET = ("rule-book", 1)
 _CATALOGUE = "catalogue."
 _INTERACTIONS = "interactions."
@@ -170,7 +170,8 @@ def health(
 
     `short`: by placement, how many lists have fewer entries of their own than the placement is
     deep, and how many candidates each stage dropped of these, on average. `overlap`: for any two
-    placements, the mean share of the longer first ten that is in the other's too.
+    placements, the mean share of the longer first ten that is in the other's too. `same_title`: by
+    placement, how many candidates were left out because their title was in the list already.
     """
     short = {one.name: _short(chosen[one.name], stages_of(one)) for one in recipe.placements}
     tops = {name: _tops(parts) for name, parts in lists.items()}
@@ -178,7 +179,11 @@ def health(
         {"placements": [one, other], "share": round(shared(tops[one], tops[other]), 4)}
         for one, other in combinations(tops, 2)
     ]
-    return {"short": short, "overlap": overlap}
+    collapsed = {
+        name: sum(int(part.columns("same_title")["same_title"][0]) for part in parts)
+        for name, parts in chosen.items()
+    }
+    return {"short": short, "overlap": overlap, "same_title": collapsed}
 
 
 def dropped_of(
@@ -186,6 +191,7 @@ def dropped_of(
 ) -> dict[str, int]:
     """How many candidates of an item each stage dropped; empty where its list is not short.
 
+    It is empty too for a build that another version made with other stages.
     Raises: ArtifactError where the lists are no longer there.
     """
     keys, size = chosen_keys(build)[placement.name], build.summary["shard_items"]
@@ -194,7 +200,8 @@ def dropped_of(
     if not is_short[row % size]:
         return {}
     dropped = part["dropped"][int(is_short[: row % size].sum())].tolist()
-    return _by_stage(stages_of(placement), dropped)
+    stages = stages_of(placement)
+    return _by_stage(stages, dropped) if len(stages) == len(dropped) else {}
 
 
 def _short(parts: Sequence[Artifact], stages: Sequence[str]) -> dict[str, Any]:
@@ -240,12 +247,13 @@ def list_columns(chosen: Iterable[Chosen], depth: int) -> Columns:
 
     The first `own` (n,) entries of a list are not best sellers that fill it up; `dropped` (s,
     stages) holds for the lists with fewer than `depth` of them, in row order, how many of their
-    candidates each stage dropped.
+    candidates each stage dropped, `same_title` (1,) how many had a title of their list.
     """
     parts = list(chosen)
     return entry_columns(part.entries for part in parts) | {
         "own": np.concatenate([part.own for part in parts]),
         "dropped": np.concatenate([part.dropped[part.own < depth] for part in parts]),
+        "same_title": np.array([sum(int(part.dropped[:, OF_TITLES].sum()) for part in parts)]),
     }
 
 
@@ -278,6 +286,7 @@ def bounded_columns(wide: Sequence[Columns], placement: Placement) -> Iterator[C
             "own": own_kept,
             "dropped": dropped[own_kept < placement.depth],
             "best_sellers": part["best_sellers"],
+            "same_title": part["same_title"],
         }
         start, first = start + n_lists, end
 

@@ -33,10 +33,7 @@ from recommender.build.steps import (
     steps_of,
 )
 from recommender.build.text_shards import PASSING
-from recommender.build.vector_steps import (
-    GIVEN_VECTORS,
-    resolved,
-)
+from recommender.build.vector_steps import reported, resolved
 from recommender.core.arrays import blocks, release_pages
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError, DataError
@@ -48,8 +45,8 @@ from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 
 _RANKER = ("ranker", 3)
-MERCHANDISED = ("merchandised", 1)
-_WIDE = ("wide", 2)
+MERCHANDISED = ("merchandised", 2)
+_WIDE = ("wide", 3)
 
 
 def temporal_split(
@@ -255,7 +252,11 @@ def build_step(
 
     def make() -> Made:
         found = read.artifact().summary
-        report = found["report"] | _without_vector(placements) | {"rankers": _learned(placements)}
+        report = (
+            found["report"]
+            | reported(placements[0].inputs.content)
+            | {"rankers": _learned(placements)}
+        )
         before_rules = {}
         if rules is not None:
             rule_set = rules.artifact().summary
@@ -289,17 +290,6 @@ def _learned(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
         for plan in placements
         if plan.inputs.ranker is not None
     }
-
-
-def _without_vector(placements: Sequence[PlacementPlan]) -> dict[str, Any]:
-    """How many items each content origin that is no text encoder does not know, for the report."""
-    counts = {
-        name: step.artifact().summary["without_vector"]
-        for plan in placements
-        for name, step in plan.inputs.content.items()
-        if step.folder == GIVEN_VECTORS[0]
-    }
-    return {"without_vector": counts} if counts else {}
 
 
 def _of_trust(job: Job) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from recommender.artifacts.store import Artifact, ArtifactStore, artifact_key
 from recommender.core.arrays import Columns, FloatVector, Rows, blocks, pack_texts, text_codes
 from recommender.errors import ArtifactError
 
-PLAN = ("text-plan", 1)
+PLAN = ("text-plan", 2)
 SHARD = ("text-shard", 1)
 PASSING = frozenset({PLAN[0], SHARD[0]})
 """Folders of artifacts that nothing reads once the texts of a build are embedded."""

@@ -20,12 +20,13 @@ from recommender.core.catalogue import DOCUMENT_FORMAT, documents
 from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
 from recommender.core.vectors import Origins, joined_content
-from recommender.errors import DataError
+from recommender.errors import DataError, RecommenderError
 from recommender.ranking.training_set import KIN, near_by_content
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import parameters, read_shop
+from recommender.vectors.content.vocabulary import unknown_words
 
-TEXT_VECTORS = ("text", 2)
+TEXT_VECTORS = ("text", 3)
 GIVEN_VECTORS = ("content", 1)
 _BEHAVIOUR = ("interactions", 1)
 _VECTORS = ("vectors", 2)
@@ -55,7 +56,7 @@ def read_step(job: Job) -> Step:
             HashedUsers(job.user_key, forgotten),
             quarantine=job.quarantine,
             progress=job.progress,
-        )
+        ).in_tie_order()
         if {file.key: file.sha256 for file in shop.report.files} != inputs:
             raise DataError("an input file was replaced while it was read; run again")
         return read_columns(shop.catalogue, shop.interactions), {
@@ -96,7 +97,9 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
     plan_key = artifact_key(*PLAN, parameters, inputs)
 
     def plan() -> Made:
-        return planned(ledger, documents(catalogue_of(read.artifact())), end, size)
+        texts = documents(catalogue_of(read.artifact()))
+        columns, summary = planned(ledger, texts, end, size)
+        return columns, {**summary, "unknown_words": _unknown_words(encoder, texts)}
 
     planning = Step.single(
         (job.artifacts, PLAN[0], plan_key),
@@ -132,7 +135,8 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
     )
 
     def gather() -> Made:
-        return gathered(ledger, planning.artifact(), end)
+        columns, summary = gathered(ledger, planning.artifact(), end)
+        return columns, {**summary, "unknown_words": planning.artifact().summary["unknown_words"]}
 
     return Step.single(
         (
@@ -144,6 +148,24 @@ def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncod
         (planning, encoding),
         gather,
     )
+
+
+def _unknown_words(encoder: PinnedEncoder, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Which scripts the encoder does not know; nothing where the model is on other machines."""
+    try:
+        return unknown_words(encoder.encoder(), texts)
+    except RecommenderError:
+        return []
+
+
+def reported(content: Mapping[str, Step]) -> dict[str, Any]:
+    """What the content origins do not know, for the report: items without a vector, and words."""
+    summaries = {name: step.artifact().summary for name, step in content.items()}
+    facts = {
+        fact: {name: one[fact] for name, one in summaries.items() if fact in one}
+        for fact in ("without_vector", "unknown_words")
+    }
+    return {fact: by_name for fact, by_name in facts.items() if by_name}
 
 
 def _given_step(job: Job, read: Step, name: str, choice: Choice) -> Step:

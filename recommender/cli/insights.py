@@ -187,6 +187,7 @@ def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
         "items": len(report.catalogue),
         "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
+        "notes": list(report.notes),
         "findings": [dict(zip(COLUMNS, row, strict=True)) for row in _rows(report)],
     }
 
@@ -196,6 +197,8 @@ def _print_report(
 ) -> None:
     n_items = len(report.catalogue)
     shown.print(f"Shop {shop}: {n_items:,} items; {description}.\n")
+    for note in report.notes:
+        shown.print(f"{note}\n", style="bold")
     found = {kind: report.of_kind(kind) for kind in KINDS}
     counts = {kind: len({finding.row for finding in findings}) for kind, findings in found.items()}
     rows = [

@@ -27,6 +27,7 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Build and publish": {
+        "init": ("init", "Write a settings file for the files of a shop"),
         "demo": ("reindex", "Build a small grocery shop and show some of its lists"),
         "reindex": ("reindex", "Build and publish all related lists of a shop"),
         "refresh": ("reindex", "Update the lists of new or changed items, without a reindex"),

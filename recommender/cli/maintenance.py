@@ -13,13 +13,13 @@ from recommender.cli.session import (
     publisher,
     settings_of,
 )
-from recommender.cli.terminal import console, right, table
+from recommender.cli.terminal import console, progress, right, table
 from recommender.core.redaction import redacted
 from recommender.errors import ConfigError, StoreUnavailable
 from recommender.insights.doctor import diagnose
 from recommender.insights.gc import Removal, collect_garbage
 from recommender.publishing.embedded import Embedded
-from recommender.settings.loading import shipped
+from recommender.settings.presets import shipped
 from recommender.settings.tables import EMBEDDED
 
 MEBIBYTE = 1024 * 1024
@@ -65,13 +65,16 @@ def _say(text: str) -> int:
 
 @command(
     "doctor",
-    "Check the installed packages, the settings, the input files, the artifacts and the store. "
+    "Check the installed packages, the settings, the artifacts and the store, and read the "
+    "catalogue and a sample of the interactions: columns, values, join, times, kinds, titles. "
     "The exit code is 3 if something must be fixed, 7 if the store is unavailable.",
     flag("--speed", "also measure how fast texts are encoded and recommend the best settings"),
 )
 def _doctor(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    findings = list(diagnose(settings, connection(settings), measure=options.speed))
+    findings = list(
+        diagnose(settings, connection(settings), measure=options.speed, progress=progress)
+    )
     rows = [(one.verdict, one.what, redacted(one.detail)) for one in findings]
     console().print(table(["", "checked", ("found", "wrap")], rows))
     faults = [one.what for one in findings if one.verdict == "fault"]

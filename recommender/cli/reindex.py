@@ -4,10 +4,8 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 from rich.console import Console
@@ -20,9 +18,10 @@ from recommender.build.job import resumed, text_encoders
 from recommender.cli.arguments import ITEMS, argument, command, flag
 from recommender.cli.hiding import item_ids
 from recommender.cli.lookup import show_related
+from recommender.cli.run_report import print_jumps, print_run
 from recommender.cli.session import publisher, save_embedded, settings_of, store_url
-from recommender.cli.terminal import EarlierRun, RunLine, console, progress, right, table
-from recommender.core.telemetry import StageCost, Stopwatch
+from recommender.cli.terminal import EarlierRun, RunLine, console, progress
+from recommender.core.telemetry import Stopwatch
 from recommender.evaluation.harness import judge_of
 from recommender.live.encoder_subprocess import encoder_subprocess
 from recommender.live.live_state import LiveState, live_state
@@ -31,10 +30,10 @@ from recommender.pipeline import Outcome
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.readers.shop import read_catalogue
-from recommender.settings.loading import load, shipped
+from recommender.settings.loading import load
 from recommender.settings.model import Settings
+from recommender.settings.presets import shipped
 
-MEBIBYTE = 1024 * 1024
 DEMO_ITEMS = ("1098066", "7152455", "866140", "985427")
 DEMO_SHOWN = 6
 
@@ -81,18 +80,13 @@ def reindex(settings: Settings, *, force: bool, canary_share: float = 0.0) -> Ou
             f"{generation.n_lists:,} lists. Publish again with --force."
         )
         return outcome
-    _print_rows(shown, outcome.report)
-    for warning in outcome.report.get("warnings", ()):
-        shown.print(f"Warning: {warning}", soft_wrap=True, markup=False)
-    _print_costs(shown, job.stopwatch.costs)
-    _print_rankers(shown, outcome.report.get("rankers", {}))
-    print_health(shown, outcome.report.get("health", {}))
+    print_run(shown, outcome.report, job.stopwatch.costs)
     state = f"canary for {canary_share:.1%} of the requests" if canary_share else "live"
     shown.print(
         f"Generation {generation.id} of {settings.shop} is {state}: {generation.n_lists:,} related "
         f"lists with {generation.n_entries:,} entries."
     )
-    _print_jumps(shown, outcome.jumps)
+    print_jumps(shown, outcome.jumps)
     if any(file["refused"] for file in outcome.report["files"]):
         shown.print(f"Refused rows: {job.quarantine}", soft_wrap=True)
     return outcome
@@ -189,127 +183,3 @@ def _warn_of_runs(store: ArtifactStore, live: LiveState) -> None:
                 f"recommender: run {number}, if it is still running, is superseded by this "
                 "refresh; run recommender reindex after it ends, which resumes it\n"
             )
-
-
-def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
-    rows = [
-        (
-            file["name"],
-            file["rows"],
-            file["kept"],
-            sum(file["left_out"].values()),
-            sum(file["refused"].values()),
-        )
-        for file in report["files"]
-    ]
-    shown.print(table(["input", *right("rows", "kept", "left out", "refused")], rows))
-    for file in report["files"]:
-        for verb in ("left_out", "refused", "noted"):
-            for reason, count in sorted(file.get(verb, {}).items(), key=lambda pair: -pair[1]):
-                shown.print(f"  {verb.replace('_', ' ')}: {reason}: {count:,}")
-    facts = [
-        ("items", report["n_items"]),
-        ("cold", report["cold_items"]),
-        ("sold but not in the catalogue", report["absent_from_catalogue"]),
-        ("not for sale", report.get("not_for_sale", 0)),
-        ("further rows of the same id", report["duplicate_ids"]),
-        ("texts cut", report["shortened"]),
-        ("out of scope", report["out_of_scope"]),
-        ("events older than limits.retention_days", report["too_old"]),
-        ("events of cancelled orders", report.get("of_cancelled_orders", 0)),
-        ("events returned", report.get("returned", 0)),
-        ("events of hidden variants, counted for their product", report.get("of_variants", 0)),
-        *(
-            (f"without a vector in content.{name}", count)
-            for name, count in report.get("without_vector", {}).items()
-        ),
-    ]
-    parts = [f"{count:,} {what}" for what, count in facts if count or what in {"items", "cold"}]
-    shown.print(", ".join(parts) + ".")
-    if rules := report.get("merchandising"):
-        unknown = f"; unknown names in them: {rules['unknown']:,}, see recommender rules check"
-        left_out = unknown if rules["unknown"] else ""
-        shown.print(f"merchandisers' rules: {rules['rules']:,}{left_out}.")
-    shown.print()
-
-
-def _print_jumps(shown: Console, jumps: Sequence[Mapping[str, Any]]) -> None:
-    if not jumps:
-        return
-    items = ", ".join(f"{one['item']} ({one['before']:,} to {one['after']:,})" for one in jumps[:3])
-    more = f" and {len(jumps) - 3} more" if len(jumps) > 3 else ""
-    shown.print(
-        f"Entered the first five of many lists: {items}{more}. See recommender diff previous live.",
-    )
-
-
-def _print_rankers(shown: Console, rankers: Mapping[str, Any]) -> None:
-    """Print what orders the lists where a ranker learned.
-
-    That is also how much the trees gained on the best simple order, and how many questions were
-    held out to ask that.
-    """
-    rows = [
-        (
-            name,
-            "together" if found.get("together", True) else "next",
-            found.get("order", "item vectors"),
-            f"{found['trees_gain']:+.1%} on {found['best_simple']}"
-            if "trees_gain" in found
-            else "too little to learn from",
-            f"{found.get('held_out', 0):,}",
-        )
-        for name, found in rankers.items()
-    ]
-    if rows:
-        headings = ["placement", "learned what is taken", "order", "trees", *right("asked")]
-        shown.print(table(headings, rows))
-        shown.print()
-
-
-def print_health(shown: Console, health: Mapping[str, Any]) -> None:
-    """Print which lists are short and why, and how much the lists of two placements share."""
-    rows = [
-        (name, found["lists"], _reasons(found["by"]))
-        for name, found in health.get("short", {}).items()
-        if found["lists"]
-    ]
-    if rows:
-        headings = ["placement", *right("short lists"), "candidates dropped per list"]
-        shown.print(table(headings, rows))
-        shown.print()
-    if health.get("overlap"):
-        _print_overlap(shown, health["overlap"])
-
-
-def _print_overlap(shown: Console, overlap: Sequence[Mapping[str, Any]]) -> None:
-    shares = {tuple(pair["placements"]): f"{pair['share']:.0%}" for pair in overlap}
-    names = list(dict.fromkeys(name for pair in shares for name in pair))
-    rows = [
-        (f"{number} {name}", *(shares.get((other, name), "") for other in names[:-1]))
-        for number, name in enumerate(names, start=1)
-    ]
-    numbers = right(*map(str, range(1, len(names))))
-    shown.print(table(["first ten in common", *numbers], rows))
-    shown.print()
-
-
-def _reasons(by: Mapping[str, float]) -> str:
-    ranked = sorted(by.items(), key=lambda pair: -pair[1])
-    return ", ".join(f"{stage} {count:,.1f}" for stage, count in ranked) or "few candidates"
-
-
-def _print_costs(shown: Console, costs: Sequence[StageCost]) -> None:
-    rows = [
-        (
-            cost.stage,
-            "reused" if cost.reused else f"{cost.seconds:.1f}",
-            "" if cost.reused else f"{cost.peak_bytes / MEBIBYTE:,.0f}",
-        )
-        for cost in costs
-    ]
-    total = sum(cost.seconds for cost in costs)
-    peak = max((cost.peak_bytes for cost in costs), default=0)
-    rows.append(("total", f"{total:.1f}", f"{peak / MEBIBYTE:,.0f}"))
-    shown.print(table(["stage", *right("seconds", "peak memory, MiB")], rows))
-    shown.print()

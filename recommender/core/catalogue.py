@@ -1,7 +1,5 @@
 """Catalogue: the items of a build, their properties, and the documents that are embedded."""
 
-import html
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +11,14 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, frozen, pack_texts, text_codes, unpack_texts
 from recommender.core.ids import ItemIds
+from recommender.core.markup import shown_text
 from recommender.errors import ConfigError, DataError
 
 TEXTS = ("title", "description", "brand", "category", "group")
-NUMBERS = ("price", "in_stock", "available_from")
+NUMBERS = ("price", "in_stock", "available_from", "for_sale")
 PATH_SEPARATOR = " > "
-MAX_CHARACTERS = 2_000
-DOCUMENT_FORMAT = 1
-
-_TAG = re.compile(r"<[^<>]{0,200}>")
-_SPACE = re.compile(r"\s+")
+MAX_CHARACTERS, MOST_MARK_UP = 2_000, 65_536
+DOCUMENT_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,8 @@ class Catalogue:
 
     `category` is a path written `Garden > Tools`; `group` joins the variants of one product; an
     empty text means unknown. `price` (n,) is NaN where unknown, `available_from` (n,) epoch
-    seconds, 0 where unlimited; `attributes` holds a shop's further columns.
+    seconds, 0 where unlimited; `attributes` holds a shop's further columns. An item that is not
+    `for_sale` (n,) is in no list; whether one that is not `in_stock` is, filters say.
 
     `group_codes` (n,) numbers the groups; an item without a group has a number of its own.
 
@@ -47,10 +44,13 @@ class Catalogue:
     price: NDArray[np.float32]
     in_stock: NDArray[np.bool_]
     available_from: NDArray[np.int64]
+    for_sale: NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, dtype=bool))
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     group_codes: Rows = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if len(self.for_sale) == 1:
+            object.__setattr__(self, "for_sale", np.repeat(self.for_sale, len(self.ids)))
         columns = {name: getattr(self, name) for name in (*TEXTS, *NUMBERS)}
         columns |= {f"attributes.{name}": column for name, column in self.attributes.items()}
         for name, column in columns.items():
@@ -107,6 +107,10 @@ class Catalogue:
             },
         )
 
+    def take(self, rows: NDArray[np.integer[Any]]) -> "Catalogue":
+        """The items of some rows, in that order."""
+        return self.drawn(Catalogue.of_titles(ItemIds(()), ()), rows)
+
     def overlaid(self, items: "Catalogue") -> "Catalogue":
         """The catalogue with some items replaced, and those that are new behind it."""
         behind = np.arange(len(self), len(self) + len(items))
@@ -132,7 +136,7 @@ class Catalogue:
         own: dict[str, Any] = {name: unpack_texts(name, columns) for name in TEXTS}
         return cls(
             ids=ItemIds.from_columns(columns),
-            **own | {name: columns[name] for name in NUMBERS},
+            **own | {name: columns[name] for name in NUMBERS if name in columns},
             attributes={
                 name: unpack_texts(f"attribute.{number}", columns)
                 for number, name in enumerate(names)
@@ -156,6 +160,20 @@ def category_codes(catalogue: Catalogue, level: int = 0) -> Rows:
     return _codes(cut)
 
 
+def title_codes(catalogue: Catalogue) -> Rows:
+    """A number for the title of each item (n,), the same where case and width alone differ.
+
+    An item without a title has a number of its own.
+    """
+    codes = _codes([" ".join(_folded(title).split()) for title in catalogue.title])
+    own = int(codes.max(initial=-1)) + 1 + np.arange(len(codes), dtype=np.int32)
+    return np.where(codes < 0, own, codes)
+
+
+def _folded(text: str) -> str:
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
 def require_level(level: int, rule: str) -> None:
     """Refuse a level below 0. Raises: ConfigError."""
     if level < 0:
@@ -171,18 +189,30 @@ def _codes(texts: Sequence[str]) -> Rows:
 def clean(text: str) -> str:
     """Plain text of a shop's text: no mark-up, control characters, lone surrogates or long runs.
 
-    Composed to NFC and cut to `MAX_CHARACTERS`, so that hostile text costs no more than a long
-    description. Idempotent.
+    Composed to NFC and cut to `MAX_CHARACTERS`. No more than `MOST_MARK_UP` characters are looked
+    at, so that hostile text costs no more than a long description.
     """
+    return " ".join(_plain(text).split())[:MAX_CHARACTERS].strip()
+
+
+def clean_paragraphs(text: str) -> str:
+    """As `clean`, with the paragraphs of the text as lines."""
+    lines = (" ".join(line.split()) for line in _plain(text).split("\n"))
+    return "\n".join(filter(None, lines))[:MAX_CHARACTERS].strip()
+
+
+def _plain(text: str) -> str:
+    """The text without mark-up, and without control characters but for the ends of lines."""
+    text = text[:MOST_MARK_UP]
+    if "<" in text or "&" in text:
+        text = shown_text(text)
     text = text[: 4 * MAX_CHARACTERS]
-    if not text.isascii() or "<" in text or "&" in text:
-        text = _TAG.sub(" ", html.unescape(text))
-        text = unicodedata.normalize("NFC", text)
-    if not (text.isascii() and text.isprintable()):
-        text = "".join(
-            c if unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else " " for c in text
-        )
-    return _SPACE.sub(" ", text).strip()[:MAX_CHARACTERS].strip()
+    if text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", text.replace("\u00ad", ""))
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else " " for c in text
+    )
 
 
 def documents(catalogue: Catalogue) -> list[str]:

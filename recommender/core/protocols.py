@@ -60,6 +60,14 @@ class CostlyEncoder(TextEncoder, Protocol):
         """Short lines: the model, then its memory or its price."""
 
 
+@runtime_checkable
+class VocabularyEncoder(TextEncoder, Protocol):
+    """A text encoder that has a vocabulary."""
+
+    def tokens(self, words: Sequence[str]) -> Sequence[tuple[int, int]]:
+        """How many tokens each word (w,) has, and how many of these are unknown."""
+
+
 class InteractionModel(Protocol):
     """Learns one vector per item from interactions."""
 

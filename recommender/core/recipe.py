@@ -39,7 +39,8 @@ class Placement:
     `shown` is what a page asks for as a rule, `depth` how many are published, so that items can
     be hidden on read; entries under `min_score` are not published. Its models, candidates and
     ranker learn from the `kinds` of interaction that it names, from all where it names none. No
-    item is in more than a `hub_share` of its lists; 0 sets no bound.
+    item is in more than a `hub_share` of its lists; 0 sets no bound. With `one_per_title`, no two
+    items of a list have the same title, nor that of the item whose list it is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Placement:
     min_score: float = 0.0
     kinds: tuple[str, ...] = ()
     hub_share: float = 0.0
+    one_per_title: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", tuple(sorted(set(self.kinds))))
@@ -73,6 +75,8 @@ class Placement:
         given: dict[str, Any] = {"kinds": list(self.kinds)} if self.kinds else {}
         if self.hub_share:
             given["hub_share"] = self.hub_share
+        if not self.one_per_title:
+            given["one_per_title"] = False
         return given | {
             "name": self.name,
             "fusion": self.fusion.plain(),

@@ -1,6 +1,5 @@
 """Experiments: a recipe and the baselines that it must beat, evaluated on later events."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,11 +22,7 @@ from recommender.evaluation.metrics import Interval
 from recommender.evaluation.protocols import K
 from recommender.evaluation.report import ALL, SystemResult, shortfalls
 from recommender.evaluation.systems import DEPTH, Baseline, ListBuilder
-from recommender.evaluation.user_protocols import (
-    DECAY,
-    LAST_ITEMS,
-    NextItemTask,
-)
+from recommender.evaluation.user_protocols import DECAY, LAST_ITEMS, NextItemTask
 from recommender.vectors.content.model_folder import learned_until
 
 TEST_LOG = "test-uses"
@@ -218,7 +213,7 @@ def evaluate_baselines(
     n_items = len(harness.catalogue)
     behaviour = dict(BEHAVIOUR)
     notes: tuple[str, ...] = ()
-    if systems.ease_fits(n_items, _memory_bytes()):
+    if systems.ease_fits(n_items, systems.memory_bytes()):
         behaviour[EASE] = systems.ease
     else:
         notes = (f"EASE is left out: {n_items:,} items squared do not fit this machine's memory",)
@@ -300,7 +295,3 @@ def _evaluate_external(
                 f"{one.name} was learned from events of the tested period: its figures are too good"
             )
     return results, notes
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

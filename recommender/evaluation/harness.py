@@ -6,7 +6,7 @@ evaluates every candidate on it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -140,12 +140,15 @@ class Harness:
 
     def builder(self, recipe: Recipe) -> ListBuilder:
         """Builds the lists of all placements of a recipe."""
+        fixed = self.fixed(recipe)
+        return lambda train: related_lists(recipe, fixed, train, self.progress)
+
+    def fixed(
+        self, recipe: Recipe
+    ) -> tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]:
+        """What a recipe reads that no interactions change, as `related_lists` takes it."""
         near = cache(lambda: near_by_content(recipe.index, joined_content(self.content)))
-
-        def build(train: Interactions) -> dict[str, Neighbours]:
-            return related_lists(recipe, (self.catalogue, self.content, near), train, self.progress)
-
-        return build
+        return self.catalogue, self.content, near
 
     def evaluate_builder(
         self, builder: ListBuilder, in_folds: ListBuilder | None = None

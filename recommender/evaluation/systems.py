@@ -4,7 +4,8 @@ Both are fitted to interactions and return the lists (n, depth) of all items.
 Baselines work on blocks of rows, so that no matrix of items by items is held except that of EASE.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 
@@ -46,6 +47,20 @@ def related_lists(
 ) -> dict[str, Neighbours]:
     """The lists (n, depth) of all items by placement, without best sellers as filler.
 
+    See `choosers`.
+    """
+    made = choosers(recipe, fixed, interactions, progress)
+    return {name: own_lists(chooser, progress) for name, chooser in made}
+
+
+def choosers(
+    recipe: Recipe,
+    fixed: tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]],
+    interactions: Interactions,
+    progress: Progress,
+) -> Iterator[tuple[str, Chooser]]:
+    """What chooses the lists of each placement, by its name, with all models fitted.
+
     `fixed` does not depend on the interactions: catalogue, content, and the nearest by content.
     """
     catalogue, content, near = fixed
@@ -65,27 +80,28 @@ def related_lists(
         context = RankingContext(catalogue, events(kinds), origins, vectors, near, users_min)
         return context, registry.index_builder(recipe.index).build(vectors.targets)
 
-    made = {}
     for placement in recipe.placements:
         kinds = placement.kinds
         context, index = ranked_in(kinds, placement.fusion)
-        chooser = prepare(placement, context, index, fit_ranker(placement, partial(past, kinds)))
-        made[placement.name] = own_lists(chooser, progress)
-    return made
+        ranker = fit_ranker(placement, partial(past, kinds))
+        yield placement.name, prepare(placement, context, index, ranker)
 
 
 def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     """The lists (n, depth) of all items with hubs bounded, without best sellers as filler."""
+    lists, placement = unbounded_lists(chooser, progress), chooser.placement
+    return bounded_lists(lists, placement) if placement.hub_share else lists
+
+
+def unbounded_lists(chooser: Chooser, progress: Progress) -> Neighbours:
+    """The lists of all items before hubs are bounded, as deep as the chooser makes them."""
     placement, n_items = chooser.placement, len(chooser.catalogue)
     parts = []
     with progress(f"search and choose {placement.name}", n_items) as advance:
         for block in blocks(n_items, BLOCK):
             parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
             advance(block.stop - block.start)
-    lists = Neighbours.joined(parts)
-    if not placement.hub_share:
-        return lists
-    return bounded_lists(lists, placement)
+    return Neighbours.joined(parts)
 
 
 def bounded_lists(lists: Neighbours, placement: Placement) -> Neighbours:
@@ -173,6 +189,11 @@ def ease(interactions: Interactions, depth: int) -> Neighbours:
 def ease_fits(n_items: int, memory_bytes: int) -> bool:
     """Whether EASE on n items needs at most an eighth of the machine's memory."""
     return n_items**2 * EASE_BYTES_PER_PAIR <= memory_bytes * EASE_MEMORY_SHARE
+
+
+def memory_bytes() -> int:
+    """The memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _binary(interactions: Interactions) -> sp.csr_array:

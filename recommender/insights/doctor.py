@@ -4,12 +4,12 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from recommender import registry
 from recommender.artifacts.storage import LocalStorage
@@ -17,8 +17,11 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.core.cpu import multiplies_bf16, openblas_core
 from recommender.core.protocols import ContentOrigin, CostlyEncoder, TextEncoder
 from recommender.core.recipe import Choice
+from recommender.core.telemetry import Progress, silent
 from recommender.errors import EXTRAS, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
+from recommender.insights.diagnosis import Diagnosis, Verdict
+from recommender.insights.input_checks import examine_inputs, examine_shop
 from recommender.publishing.inspection import (
     Audit,
     ServerFacts,
@@ -26,17 +29,16 @@ from recommender.publishing.inspection import (
     inspect_servers,
     uncovered_slots,
 )
-from recommender.readers.files import input_files
 from recommender.readers.sources import paths
 from recommender.serving.connection import Store
 from recommender.serving.urls import redacted
 from recommender.settings.model import Settings
 
-Verdict = Literal["ok", "warning", "fault"]
-
 SAMPLE = 1000
 """The number of texts by which the speed of encoding is measured."""
 LOW_DISK_BYTES = 2 * 1024**3
+NO_DISK_BYTES = 64 * 1024**2
+MORE_DISK = "Run recommender gc, or set state.folder and artifacts.url to a disk with more space"
 OLD_SERVER = 7
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 LUA_REPAIRED: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
@@ -45,19 +47,14 @@ LUA_REPAIRED: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {
 """The first release of each series that fixes CVE-2025-49844, remote code through Lua."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """The result of one check, with what to do if it is not ok."""
-
-    what: str
-    verdict: Verdict
-    detail: str
-
-
 def diagnose(
-    settings: Settings, store: AbstractContextManager[Store], *, measure: bool
+    settings: Settings,
+    store: AbstractContextManager[Store],
+    *,
+    measure: bool,
+    progress: Progress = silent,
 ) -> Iterator[Diagnosis]:
-    """Run all checks, and `measure` the speed of the text model if asked.
+    """Run all checks, with a sample of the interactions; `measure` the text model's speed if asked.
 
     A store that cannot be reached is a fault of `store`.
     """
@@ -71,9 +68,7 @@ def diagnose(
         yield Diagnosis("recipe", "ok", recipe.digest[:12])
     except RecommenderError as error:
         yield Diagnosis("recipe", "fault", str(error))
-    events = (source.path for source in settings.interactions)
-    for given in (settings.catalogue.path, *events):
-        yield from examine_inputs(paths(given))
+    yield from _inputs(settings, progress)
     yield examine_folder("state folder", settings.state.folder)
     yield examine_artifacts(settings.artifact_store())
     try:
@@ -82,6 +77,21 @@ def diagnose(
             yield _lists(connected, settings.shop)
     except StoreUnavailable as error:
         yield Diagnosis("store", "fault", str(error))
+
+
+def _inputs(settings: Settings, progress: Progress) -> Iterator[Diagnosis]:
+    given = (settings.catalogue.path, *(source.path for source in settings.interactions))
+    found = [one for path in given for one in examine_inputs(paths(path))]
+    yield from found
+    if any(each.verdict == "fault" for each in found):
+        return
+    quarantine = settings.state.folder / "quarantine" / f"{settings.shop}.doctor.jsonl"
+    try:
+        source = settings.source()
+    except RecommenderError as error:
+        yield Diagnosis("input", "fault", f"{error}, or run recommender init")
+        return
+    yield from examine_shop(source, settings.recipe.content, quarantine, time.time(), progress)
 
 
 def _content(name: str, choice: Choice, settings: Settings, *, measure: bool) -> list[Diagnosis]:
@@ -158,20 +168,6 @@ def examine_kernels(chosen: str | None, best: str | None) -> Diagnosis:
     return Diagnosis("kernels", "ok", best or "as OpenBLAS finds them")
 
 
-def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
-    """Whether the input files exist."""
-    findings = []
-    try:
-        files = input_files(tuple(paths), Path(), "inputs", "csv")
-    except RecommenderError as error:
-        return [Diagnosis("input", "fault", str(error))]
-    for path in (file.path for file in files):
-        there = path.is_file()
-        size = f" ({path.stat().st_size / 1024**2:,.1f} MiB)" if there else " does not exist"
-        findings.append(Diagnosis("input", "ok" if there else "fault", f"{path}{size}"))
-    return findings
-
-
 def examine_folder(what: str, folder: Path) -> Diagnosis:
     """Whether the folder is writable and has free space."""
     try:
@@ -179,9 +175,13 @@ def examine_folder(what: str, folder: Path) -> Diagnosis:
         with tempfile.NamedTemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Diagnosis(what, "fault", f"{folder} cannot be written: {error.strerror}")
-    verdict: Verdict = "ok" if free >= LOW_DISK_BYTES else "warning"
-    return Diagnosis(what, verdict, f"{folder}, {free / 1024**3:.1f} GiB free")
+        return Diagnosis(
+            what, "fault", f"{folder}: cannot be written: {error.strerror}. {MORE_DISK}"
+        )
+    if free >= LOW_DISK_BYTES:
+        return Diagnosis(what, "ok", f"{folder}, {free / 1024**3:.1f} GiB free")
+    verdict: Verdict = "warning" if free >= NO_DISK_BYTES else "fault"
+    return Diagnosis(what, verdict, f"{folder}: {free / 1024**2:,.0f} MiB free. {MORE_DISK}")
 
 
 def examine_artifacts(store: ArtifactStore) -> Diagnosis:

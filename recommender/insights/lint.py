@@ -1,6 +1,6 @@
 """Lint: findings that should be fixed in a catalogue, and problems in its lists."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from recommender import pipeline, registry
 from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build.contents import placements, read_catalogue, read_lists
 from recommender.build.job import Job, pinned
+from recommender.build.steps import Step, embeddings_of
 from recommender.core.arrays import FloatMatrix, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
@@ -25,6 +26,7 @@ from recommender.insights.checks import (
     unseen,
 )
 from recommender.insights.near_duplicates import DuplicatePairs
+from recommender.vectors.content.vocabulary import advice
 
 NEAR = 10
 EXACT_UP_TO = 20_000
@@ -37,12 +39,14 @@ BLOCK = 8192
 class Report:
     """All findings of a shop, by kind in the order of `KINDS`, best sellers first.
 
-    `placements` names those whose lists were checked, none without a build.
+    `placements` names those whose lists were checked, none without a build. `notes` are about the
+    texts as a whole.
     """
 
     catalogue: Catalogue
     findings: tuple[Finding, ...]
     placements: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> list[Finding]:
         """The findings of one kind."""
@@ -57,7 +61,8 @@ def lint(job: Job, build: Artifact | None) -> Report:
     """
     job = pinned(job)
     read, catalogue, events = pipeline.read_shop_columns(job)
-    content = joined_content(pipeline.content_embeddings(job, read))
+    steps = pipeline.content_made(job, read)
+    content = joined_content(embeddings_of(steps))
     found = list(catalogue_findings(catalogue, events, content))
     names = [] if build is None else placements(build)
     if build is not None:
@@ -65,7 +70,18 @@ def lint(job: Job, build: Artifact | None) -> Report:
     sold = support(events.matrix())
     order = {kind: place for place, kind in enumerate(KINDS)}
     found.sort(key=lambda finding: (order[finding.kind], -sold[finding.row], finding.row))
-    return Report(catalogue, tuple(found), tuple(names))
+    return Report(catalogue, tuple(found), tuple(names), tuple(_notes(read, steps)))
+
+
+def _notes(read: Artifact, content: Mapping[str, Step]) -> Iterator[str]:
+    """What descriptions share, and which scripts the text models do not know."""
+    for sentence, count in read.summary["report"]["boilerplate"].items():
+        yield (
+            f"{count:,} descriptions share {sentence!r:.80}, which the text model does not read "
+            "(catalogue.boilerplate_share)"
+        )
+    for name, step in content.items():
+        yield from advice(name, step.artifact().summary.get("unknown_words", ()))
 
 
 def catalogue_findings(

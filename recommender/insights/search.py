@@ -142,7 +142,7 @@ class Filters:
 
     def allowed(self, catalogue: Catalogue) -> NDArray[np.bool_]:
         """Which rows (n,) may be found."""
-        kept = np.ones(len(catalogue), dtype=bool)
+        kept = catalogue.for_sale.copy()
         if self.in_stock:
             kept &= catalogue.in_stock
         if np.isfinite(self.price_max):

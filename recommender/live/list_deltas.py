@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Columns, Rows, frozen, pack_texts, unpack_texts
-from recommender.core.ids import ItemIds
+from recommender.core.ids import ItemIds, tie_order
 from recommender.core.lists import (
     PADDING,
     Entries,
@@ -86,9 +86,9 @@ class NamedEntries:
         )
 
     def precedence(self) -> NDArray[np.int64]:
-        """The rank (e,) of each entry by score, then by id, whatever their order."""
-        scores = self.values["scores"].tolist()
-        first = sorted(range(len(self)), key=lambda at: (-scores[at], self.items[at]))
+        """The rank (e,) of each entry by score, then in `tie_order`, whatever their order."""
+        ordered = tie_order(self.items)
+        first = ordered[np.argsort(-self.values["scores"][ordered], kind="stable")]
         place = np.empty(len(self), dtype=np.int64)
         place[first] = np.arange(len(self))
         return place

@@ -31,6 +31,7 @@ from recommender.live.encoder_subprocess import ReferenceVectors
 from recommender.live.fold_in import ExtendedIndex, extended
 from recommender.live.overlays import OverlayRecord, Refreshed, combined_catalogue
 from recommender.ranking.chooser import Chooser, prepare
+from recommender.readers.boilerplate import without_sentences
 
 N_REFERENCE = 4
 """Texts of the build whose vectors an encoder must reproduce."""
@@ -78,6 +79,7 @@ class LoadedBuild:
     def of(cls, job: Job, planned: Plan, record: OverlayRecord, items: Catalogue) -> "LoadedBuild":
         """Load what all placements need. Raises: ArtifactError."""
         read = planned.read.artifact()
+        items, _ = without_sentences(items, read.summary["report"]["boilerplate"])
         before, interactions = catalogue_of(read), interactions_of(read)
         catalogue = combined_catalogue(before, record).overlaid(items)
         interactions = replace(interactions, n_items=len(catalogue))

@@ -74,7 +74,7 @@ def refresh(
         )
     build = LoadedBuild.of(job, planned, live.record, items)
     changed = build.changed()
-    texts = [documents(items)[place] for place in changed.tolist()]
+    texts = [documents(build.items)[place] for place in changed.tolist()]
     if encoder is not None:
         encoder.compare_with(build.reference())
         encoder.request(texts)

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import registry
 from recommender.artifacts.store import Artifact
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
@@ -30,6 +29,7 @@ from recommender.merchandising.merchandiser import FILLER_DEPTH, Merchandiser, e
 from recommender.merchandising.rule_set import RuleSet
 from recommender.merchandising.working_lists import Acts
 from recommender.ranking.best_sellers import BestSellers
+from recommender.ranking.filters.placement import filters_of
 
 _NO_ACTS: Acts = np.zeros((0, 2), dtype=np.int64)
 IN_STOCK = "in-stock"
@@ -83,7 +83,7 @@ class RuleApplication:
             if matched.rule.meant_for(placement.name) and not matched.moves_nothing
         )
         stocked = any(choice.use == IN_STOCK for choice in placement.filters)
-        may_stand = self.catalogue.in_stock if stocked else np.ones(len(self.catalogue), dtype=bool)
+        may_stand = self.catalogue.in_stock if stocked else self.catalogue.for_sale
         allowed = may_stand.copy()
         allowed[excluded_everywhere(rules)] = False
         filler = BestSellers.of(self.catalogue, self.sold, allowed, FILLER_DEPTH)
@@ -100,8 +100,7 @@ class RuleApplication:
             vectors=ItemVectors(blank, blank),
             near_by_content=_nobody,
         )
-        filters = map(registry.item_filter, placement.filters)
-        return tuple(one.prepare(facts) for one in filters if not one.by_similarity)
+        return filters_of(placement, facts, facts_alone=True)
 
     def applied(self, placement: Placement, lists: RelatedLists) -> MerchandisedLists:
         """All lists of one placement after the rules, and what these did."""

@@ -25,6 +25,7 @@ from recommender.core.related import EVIDENCE
 from recommender.core.telemetry import Advance
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.evidence import EvidenceScale
+from recommender.ranking.filters.placement import NOT_FOR_SALE, SAME_TITLE, filters_of
 
 BLOCK = 4096
 MARGIN = 12
@@ -32,6 +33,8 @@ OVERDRAW = 2
 WIDER = 4
 SEARCH_ENTRIES = 40_000_000
 LOWEST_SCORE = 1e-6
+OF_TITLES, OF_MIN_SCORE = -3, -2
+"""The places of two stages in `stages_of` any placement."""
 POPULAR = np.uint8(EVIDENCE.index("popular"))
 
 
@@ -65,7 +68,7 @@ class Chosen:
 
     Of each list of `entries` (b, depth) the first `own` (b,) entries are the item's own, the
     others are best sellers that fill it up. `dropped` (b, stages) is in the order of `stages_of`
-    the placement.
+    the placement; equal titles are counted as far as the list reaches.
     """
 
     entries: Entries
@@ -94,8 +97,9 @@ def depth_before_bounding(placement: Placement) -> int:
 
 
 def stages_of(placement: Placement) -> tuple[str, ...]:
-    """What may shorten a list: the filters by name, then the lowest score and the hub share."""
-    return (*(choice.use for choice in placement.filters), "min_score", "hub_share")
+    """What may shorten a list, in order: the filters by name, the lowest score, the hub share."""
+    named = (choice.use for choice in placement.filters)
+    return (NOT_FOR_SALE, *named, SAME_TITLE, "min_score", "hub_share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ class Chooser:
 
     def _searches(self) -> Iterator[int]:
         """How deep is searched, deeper and deeper, at last the whole catalogue."""
-        k = self.overdraw * (self.depth + 1 + (MARGIN if self.filters else 0))
+        k = self.overdraw * (self.depth + 1 + (MARGIN if self.placement.filters else 0))
         while k < len(self.catalogue):
             yield k
             k *= 4
@@ -218,7 +222,7 @@ class Chooser:
         ranked, more = self._ranked(rows, k)
         kept, dropped = self._filtered(rows, ranked)
         low = kept.found & (kept.scores < self.placement.min_score)
-        dropped[:, len(self.filters)] = low.sum(axis=1)
+        dropped[:, OF_MIN_SCORE] = low.sum(axis=1)
         return kept.keep_first(self.depth), dropped, more
 
     def _ranked(self, rows: Rows, k: int) -> tuple[Neighbours, NDArray[np.bool_]]:
@@ -231,11 +235,15 @@ class Chooser:
         return kept
 
     def _filtered(self, rows: Rows, candidates: Neighbours) -> tuple[Neighbours, NDArray[np.int32]]:
-        """The candidates that pass the filters, and how many each filter dropped (b, stages)."""
+        """The candidates that pass, and what filters dropped (b, stages), as `Chosen` has it."""
         kept = candidates
         dropped = np.zeros((len(rows), len(stages_of(self.placement))), dtype=np.int32)
         for stage, (before, mask) in enumerate(self._filter_stages(rows, candidates)):
-            dropped[:, stage] = (before.found & ~mask).sum(axis=1)
+            gone = before.found & ~mask
+            if stage == dropped.shape[1] + OF_TITLES:
+                listed = mask & (before.scores >= self.placement.min_score)
+                gone &= np.cumsum(listed, axis=1) < self.depth
+            dropped[:, stage] = gone.sum(axis=1)
             kept = before.keep(mask, before.rows.shape[1])
         return kept, dropped
 
@@ -270,9 +278,7 @@ def prepare(
         proposals=propose(placement, context, index),
         scorer=ranker.prepare(context),
         overdraw=OVERDRAW if registry.ranker(placement.ranker).learns else 1,
-        filters=tuple(
-            registry.item_filter(choice).prepare(context) for choice in placement.filters
-        ),
+        filters=filters_of(placement, context),
         catalogue=context.catalogue,
         best_sellers=BestSellers.of(
             context.catalogue,

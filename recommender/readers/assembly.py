@@ -1,13 +1,16 @@
 """Assembly: the items of a shop in their order, with the interactions that refer to them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.core.catalogue import Catalogue
+from recommender.core.ids import tie_order
 from recommender.core.interactions import Interactions
 from recommender.errors import DataError
+from recommender.readers.boilerplate import shared_sentences, without_sentences
 from recommender.readers.catalogue import Items, concatenate
 from recommender.readers.interactions import KeptInteractions
 from recommender.readers.joining import Join
@@ -22,6 +25,17 @@ class ShopData:
     catalogue: Catalogue
     interactions: Interactions
     report: ReadReport
+
+    def in_tie_order(self) -> "ShopData":
+        """The same with the items in `tie_order`, so that ties broken by row favour no id."""
+        order = tie_order(self.catalogue.ids.ids)
+        rows = np.empty_like(order)
+        rows[order] = np.arange(len(order), dtype=np.int32)
+        return replace(
+            self,
+            catalogue=self.catalogue.take(order),
+            interactions=replace(self.interactions, item=rows[self.interactions.item]),
+        )
 
 
 def assemble(
@@ -54,10 +68,13 @@ def assemble(
     chosen = sorted(warm if source.scope == "with_interactions" else places)
     if not chosen:
         raise DataError(
-            "no items: no row of the interactions was kept; look at what the settings leave out"
+            f"no items: no row of the interactions was kept{_left_out(files)}; correct what the "
+            "settings leave out"
         )
     ordered = whole.take([places[value] for value in chosen])
     catalogue = ordered.catalogue()
+    sentences = shared_sentences(catalogue, source.boilerplate_share)
+    catalogue, boilerplate = without_sentences(catalogue, sentences)
     interactions = kept.of_catalogue(catalogue, weights)
     absent = 0 if items is None else sum(each not in in_catalogue for each in chosen)
     hidden = 0 if items is None else int((items.numbers["hidden"] == 1).sum())
@@ -83,10 +100,20 @@ def assemble(
         after_as_of=kept.clipped,
         of_variants=sold_variants,
         n_catalogue_events=int(listed[interactions.item].sum()) if items else len(interactions),
+        boilerplate=boilerplate,
         joins=joins,
         warnings=tuple(_warnings(kept, joins)),
     )
     return ShopData(catalogue, interactions, report)
+
+
+def _left_out(files: Sequence[FileReport]) -> str:
+    """Why most rows were left out."""
+    reasons = Counter[str]()
+    for file in files:
+        reasons.update(file.left_out)
+    shown = "; ".join(f"{reason}: {count:,} rows" for reason, count in reasons.most_common(3))
+    return f" ({shown})" if shown else ""
 
 
 def _absent(kept: KeptInteractions, source: CatalogueSource) -> Items:

@@ -63,6 +63,7 @@ class Items:
             price=self.numbers["price"].astype(np.float32),
             in_stock=(self.numbers["in_stock"] != 0) & (self.numbers["hidden"] != 1),
             available_from=self.numbers["available_from"],
+            for_sale=self.numbers["hidden"] != 1,
             attributes={
                 name.removeprefix(ATTRIBUTE): tuple(column)
                 for name, column in self.texts.items()

@@ -12,7 +12,7 @@ from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
 from recommender.readers.columns import CatalogueMapping
 from recommender.readers.row_accounting import RowAccounting, RowSelection
-from recommender.readers.sources import CatalogueSource
+from recommender.readers.sources import CatalogueSource, Match
 from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser
 from recommender.readers.values import (
@@ -46,10 +46,10 @@ class CatalogueRowFilter:
     def items(self, block: Block, accounting: RowAccounting) -> Items:
         """Account for the rows of a block, and return the items of those that are kept."""
         selection = RowSelection(block.lines, accounting)
-        for match in self.source.only:
-            cells = Categorical.of(block.cells[match.column])
+        for match, column in self._matches(self.source.only):
+            cells = Categorical.of(block.cells[column])
             pattern = re.compile(match.pattern)
-            reason = f"{match.column} is not one of catalogue.only"
+            reason = f"{column} is not one of catalogue.only"
             selection.leave_out(cells, ["" if pattern.match(t) else reason for t in cells.texts])
         group = self._groups(block, selection)
         ids = self._ids(block, selection, group)
@@ -81,14 +81,24 @@ class CatalogueRowFilter:
         return ids
 
     def _groups(self, block: Block, selection: RowSelection) -> list[str]:
-        if not self.mapping.group:
-            return [""] * len(block.lines)
-        cells = Categorical.of(block.cells[self.mapping.group]).unless(self.source.nulls)
-        texts, _ = self.source.ids.repaired(cells.texts, {})
-        faults = _unknown(texts, id_faults(texts, "group"))
-        selection.note(self.mapping.group, cells, faults, show=True)
-        known = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
-        return [known[code] for code in cells.codes]
+        """The group of each row (b,): the first known value of the columns."""
+        group = [""] * len(block.lines)
+        for column in self.mapping.group:
+            cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
+            texts, _ = self.source.ids.repaired(cells.texts, {})
+            faults = _unknown(texts, id_faults(texts, "group"))
+            selection.note(column, cells, faults, show=True)
+            known = ["" if fault else text for text, fault in zip(texts, faults, strict=True)]
+            group = [
+                earlier or known[code] for earlier, code in zip(group, cells.codes, strict=True)
+            ]
+        return group
+
+    def _matches(self, filters: Sequence[Match]) -> list[tuple[Match, str]]:
+        """Filters with the column of each; those whose column the file lacks are left out."""
+        every = (*self.source.only, *self.source.hidden)
+        columns = dict(zip(every, self.mapping.matched, strict=True))
+        return [(match, columns[match]) for match in filters if columns[match]]
 
     def _parse_numbers(self, block: Block, selection: RowSelection) -> dict[str, NDArray[Any]]:
         source = self.source
@@ -122,8 +132,8 @@ class CatalogueRowFilter:
             cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
             verdicts = [_verdict(text.casefold(), words) for text in cells.texts]
             hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])
-        for match in self.source.hidden:
-            cells = Categorical.of(block.cells[match.column])
+        for match, column in self._matches(self.source.hidden):
+            cells = Categorical.of(block.cells[column])
             matched = [re.match(match.pattern, text) is not None for text in cells.texts]
             hidden[cells.where(matched)] = 1
         return hidden
@@ -136,7 +146,9 @@ class CatalogueRowFilter:
         columns = []
         for part in parts:
             cells = Categorical.of(block.cells[part][rows]).unless(self.source.nulls)
-            texts, marks = clean_texts(self._categories(cells.texts, name))
+            texts, marks = clean_texts(
+                self._categories(cells.texts, name), paragraphs=name == "description"
+            )
             cut |= marks[cells.codes]
             columns.append([texts[code] for code in cells.codes])
         if len(columns) == 1:

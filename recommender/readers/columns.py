@@ -33,7 +33,7 @@ class Header:
         if value is None:
             value = next((name for name in usual if name in self.columns), "")
         asked = (value,) if isinstance(value, str) else value
-        names = tuple(name for name in asked if name)
+        names = tuple(name for name in map(self.chosen, asked) if name)
         for name in names:
             self._require(setting, name)
         return names
@@ -41,6 +41,16 @@ class Header:
     def find(self, setting: str, value: str | None, usual: Iterable[str]) -> str:
         """The one column that a setting names, "" for none. Raises: as `find_all`."""
         return next(iter(self.find_all(setting, value, usual)), "")
+
+    def chosen(self, name: str) -> str:
+        """The first of the alternatives in a name, `SKU | Variant SKU`, that the file has.
+
+        "" where it has none and the last is empty, as in `Vendor |`.
+        """
+        if name in self.columns:
+            return name
+        each = alternatives(name)
+        return next((one for one in each if not one or one in self.columns), name)
 
     def listed(self) -> str:
         """The columns as text for a message."""
@@ -54,7 +64,11 @@ class Header:
         if name in self.columns:
             return
         by_folded = {column.casefold(): column for column in self.columns}
-        close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+        close = [
+            near
+            for one in alternatives(name)
+            for near in get_close_matches(one.casefold(), by_folded, n=1, cutoff=0.6)
+        ]
         hint = f"did you mean {by_folded[close[0]]!r}? " if close else ""
         raise ConfigError(
             f"{self.file} has no column {name!r} ({setting}); {hint}its columns: {self.listed()}"
@@ -66,11 +80,11 @@ class CatalogueMapping:
     """The column of one catalogue file for each field, "" for none.
 
     `texts` has the columns of each text of `Items`, only for the texts that the file has; `status`
-    are the columns that say whether an item is for sale, `matched` those that filters look at.
+    are the columns that say whether an item is for sale, `matched` that of each filter.
     """
 
     item: str
-    group: str
+    group: tuple[str, ...]
     price: str
     in_stock: str
     available_from: str
@@ -81,15 +95,15 @@ class CatalogueMapping:
 
     def columns(self) -> tuple[str, ...]:
         """All columns to read, each once."""
-        singles = (self.item, self.group, self.price, self.in_stock, self.available_from)
-        others = (self.variants, *self.status, *self.matched)
+        singles = (self.item, self.price, self.in_stock, self.available_from)
+        others = (*self.group, self.variants, *self.status, *self.matched)
         return _distinct(
             (*singles, *others, *(name for names in self.texts.values() for name in names))
         )
 
     def id_columns(self) -> frozenset[str]:
         """The columns that hold ids."""
-        return frozenset((self.item, self.group)) - {""}
+        return frozenset((self.item, *self.group)) - {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +122,13 @@ class InteractionMapping:
     quantity: str
     price: str
     title: str
-    cancelled: str
+    cancelled: tuple[str, ...]
+    """The column of each mark of what is cancelled."""
 
     def __post_init__(self) -> None:
-        hidden = {"basket", "session", "user"}
+        hidden = {"basket", "session", "user", "cancelled"}
         shown = {getattr(self, field.name) for field in fields(self) if field.name not in hidden}
+        shown.update(self.cancelled)
         if self.user and self.user in shown:
             raise ConfigError(
                 f"column {self.user!r} is read as the user and as something that reports show; "
@@ -121,7 +137,8 @@ class InteractionMapping:
 
     def columns(self) -> tuple[str, ...]:
         """All columns to read, each once."""
-        return _distinct(getattr(self, field.name) for field in fields(self))
+        singles = (each.name for each in fields(self) if each.name != "cancelled")
+        return _distinct((*(getattr(self, name) for name in singles), *self.cancelled))
 
     def id_columns(self) -> frozenset[str]:
         """The columns that hold ids."""
@@ -138,17 +155,18 @@ def map_catalogue(
 
     texts = {field: all_of(field) for field in ("title", "description", "brand", "category")}
     texts |= {ATTRIBUTE + column: (column,) for column in all_of("attributes")}
-    singles = ("item", "group", "price", "in_stock", "available_from")
+    singles = ("item", "price", "in_stock", "available_from")
     status = all_of("status")
     if columns.status is None:
         status = tuple(name for name in STATUS if header.columns.count(name) == 1)
     variants = header.find("catalogue.columns.variants", columns.variants, (VARIANTS,))
-    for each in filters:
-        header.find("catalogue.only or catalogue.hidden", each.column, ())
     return CatalogueMapping(
+        group=all_of("group"),
         variants=variants,
         status=status,
-        matched=tuple(each.column for each in filters),
+        matched=tuple(
+            header.find("catalogue.only or catalogue.hidden", each.column, ()) for each in filters
+        ),
         **{field: next(iter(all_of(field)), "") for field in singles},
         texts={field: names for field, names in texts.items() if names},
     )
@@ -180,8 +198,8 @@ def map_interactions(
         quantity=measure("quantity"),
         price=measure("price"),
         title=one("title") if with_titles else "",
-        cancelled=header.find(
-            f"{key}.cancelled.column", source.cancelled.column if source.cancelled else "", ()
+        cancelled=tuple(
+            header.find(f"{key}.cancelled.column", mark.column, ()) for mark in source.cancellations
         ),
     )
     _require_usable(mapping, header, source, key)
@@ -210,6 +228,11 @@ def _require_usable(
             f"{key}.kind: {source.kind!r} has no weight and the file has no column of kinds; "
             f"weights has: {', '.join(source.weights)}"
         )
+
+
+def alternatives(name: str) -> list[str]:
+    """The names that a setting gives for one column, separated by `|`."""
+    return [each.strip() for each in name.split("|")]
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

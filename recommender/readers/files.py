@@ -19,7 +19,7 @@ MAX_LINE = 16 * 2**20
 _CHUNK = 2**20
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
-Format = Literal["csv", "tsv", "txt", "json", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "txt", "json", "jsonl", "xml", "parquet"]
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -27,6 +27,7 @@ _FORMATS: dict[str, Format] = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".xml": "xml",
     ".parquet": "parquet",
 }
 
@@ -132,6 +133,13 @@ def require_files(files: tuple[InputFile, ...]) -> None:
             raise ConfigError(f"{file.shown} is a folder without a file of a known format")
         if not file.path.exists():
             raise ConfigError(f"{file.shown}: no such file (looked for {file.path.absolute()})")
+
+
+def described(file: InputFile) -> Fingerprint:
+    """The state of a file without its digest. Raises: ConfigError where it is missing."""
+    require_files((file,))
+    state = _state(file.path)
+    return Fingerprint("", state[0], state)
 
 
 def fingerprint(file: InputFile) -> Fingerprint:

@@ -30,9 +30,10 @@ class JsonTable:
     """A file of JSON objects; its columns are the names in its first rows.
 
     A missing name and null are empty texts. A record that is not an object is refused, and so is a
-    row with an object, a list or (for an id) a truth value in a column that is read. A record whose
-    list is empty is left out. A `whole` document is an array of records, an object with one array
-    of them, or JSON lines after all.
+    row with an object, a list or (for an id) a truth value in a column that is read. A record
+    without its list is one row where the names of the elements are next to it, and is left out
+    otherwise. A `whole` document is an array of records, an object with one array of them, or JSON
+    lines after all.
     """
 
     def __init__(self, lines: TextLines, accounting: RowAccounting, *, whole: bool = False) -> None:
@@ -87,8 +88,7 @@ class JsonTable:
                 yield line, row
                 continue
             (inside,) = lists
-            elements = _value_at(values, inside)
-            elements = elements if isinstance(elements, list) else []
+            elements = _elements(values, inside, nested.values())
             if not elements:
                 self._accounting.leave_out(f"{inside} is empty", 1)
             for element in elements:
@@ -126,9 +126,11 @@ class JsonTable:
         """The records of an array, each with the line that it begins on."""
         lines = iter(self._lines)
         first = next((line for line in lines if not line.isspace()), "")
-        if first.startswith("{") and not self._decoded(self._decoder, first)[0]:
-            yield from self._read_objects(chain([first], lines))
-            return
+        if first.startswith("{"):
+            reason, values = self._decoded(self._decoder, first)
+            if not (reason or _is_document(values)):
+                yield from self._read_objects(chain([first], lines))
+                return
         begun, text = self._lines.number, "".join(chain([first], lines))
         if self._lines.undecodable:
             raise DataError(f"{self._lines.shown}: not {self._lines.encoding}; set encoding")
@@ -187,6 +189,18 @@ def open_json_table(
         yield JsonTable(lines, accounting, whole=file.format == "json")
 
 
+def _is_document(record: dict[str, Any]) -> bool:
+    """Whether an object is the answer of an API in one line: its records have lists of their own.
+
+    A list of lists cannot be read from a record.
+    """
+    lists = [value for value in record.values() if isinstance(value, list)]
+    first = lists[0][0] if len(lists) == 1 and lists[0] else None
+    return isinstance(first, dict) and any(
+        isinstance(value, list) and value and type(value[0]) is dict for value in first.values()
+    )
+
+
 def _nested(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """The names within the objects of a record, and within the first object of each list."""
     for name, value in values.items():
@@ -206,6 +220,16 @@ def _value_at(values: object, path: str) -> object:
     for name in path.split("."):
         values = values.get(name, "") if isinstance(values, dict) else ""
     return values
+
+
+def _elements(values: object, inside: str, paths: Iterable[str]) -> list[object]:
+    """The elements of a list; without one, the object around it where that has their names."""
+    elements = _value_at(values, inside)
+    if isinstance(elements, list) and elements:
+        return elements
+    around = _value_at(values, inside.rpartition(".")[0]) if "." in inside else values
+    within = [path.removeprefix(inside + LIST) for path in paths if path.startswith(inside + LIST)]
+    return [around] if any(_value_at(around, path) not in ("", None) for path in within) else []
 
 
 def _text(value: str | bool | None) -> str:

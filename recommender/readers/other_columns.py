@@ -1,15 +1,13 @@
 """Other columns: which columns of the files would join interactions and catalogue better."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 
 from recommender.errors import RecommenderError
+from recommender.readers.columns import alternatives
 from recommender.readers.files import InputFile
-from recommender.readers.row_accounting import Quarantine
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.readers.tables import TableReader
+from recommender.readers.tables import open_sample
 
 SHARE_MIN = 0.5
 """The least share of a column's distinct values that another column must have."""
@@ -29,8 +27,13 @@ def better_columns(
     nothing else.
     """
     events, files = interactions
-    mapped = {getattr(events.columns, each.name) for each in fields(events.columns)}
-    skipped = (mapped - {events.columns.item}) | USUAL
+    mapped = {
+        name
+        for each in fields(events.columns)
+        if each.name != "item"
+        for name in alternatives(getattr(events.columns, each.name) or "")
+    }
+    skipped = (mapped - set(alternatives(events.columns.item))) | USUAL
     sold = _values(events, files, skipped)
     listed = _values(*catalogue, set())
     met = (
@@ -42,31 +45,28 @@ def better_columns(
     _, share, name, other = max(
         (each for each in met if each[1] >= SHARE_MIN), default=(0, 0.0, "", "")
     )
-    if not name or (name, other) == (events.columns.item, catalogue[0].columns.item):
-        return ""
     settings = {"interactions.columns.item": (name, events.columns.item)}
     settings["catalogue.columns.item"] = (other, catalogue[0].columns.item)
-    changes = [f"{key} = {new!r}" for key, (new, old) in settings.items() if new != old]
+    changes = [
+        f"{key} = {new!r}" for key, (new, old) in settings.items() if new not in alternatives(old)
+    ]
+    if not (name and changes):
+        return ""
     return f"{name} meets {share:.0%} of the catalogue's {other}; set {' and '.join(changes)}"
 
 
 def _values(
     source: CatalogueSource | InteractionSource,
     files: Sequence[InputFile],
-    skipped: set[str | None],
+    skipped: set[str],
 ) -> dict[str, tuple[set[str], int]]:
     """The distinct values of each column in the first block, and how many there are in all."""
-    with tempfile.TemporaryDirectory() as folder:
-        quarantine = Quarantine(Path(folder, "quarantine"))
-        reader = TableReader(quarantine, lambda _units: None, refused_share_max=1.0)
-        try:
-            with reader.open(files[0], source.layout) as table:
-                names = [name for name in table.header.columns if name and name not in skipped]
-                block = next(iter(table.blocks(list(dict.fromkeys(names)), ())), None)
-        except RecommenderError:
-            return {}
-        finally:
-            quarantine.end(keep=False)
+    try:
+        with open_sample(files[0], source.layout) as table:
+            names = [name for name in table.header.columns if name and name not in skipped]
+            block = next(iter(table.blocks(list(dict.fromkeys(names)), ())), None)
+    except RecommenderError:
+        return {}
     if block is None:
         return {}
     found = {}

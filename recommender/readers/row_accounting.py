@@ -84,7 +84,8 @@ class ReadReport:
     the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
     `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
     the interactions with items of the catalogue; `joins` has what each source has in common with
-    it. `warnings` are for people.
+    it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
+    `warnings` are for people.
     """
 
     files: tuple[FileReport, ...]
@@ -102,6 +103,7 @@ class ReadReport:
     after_as_of: int = 0
     of_variants: int = 0
     n_catalogue_events: int = 0
+    boilerplate: Mapping[str, int] = field(default_factory=dict)
     joins: tuple[Join, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -179,6 +181,10 @@ class RowAccounting:
         """The number of rows counted so far."""
         return self.kept + self._left_out.total() + self._refused.total()
 
+    def examples(self) -> tuple[RefusedRow, ...]:
+        """The first row refused for each reason so far."""
+        return tuple(self._examples.values())
+
     def leave_out(self, reason: str, rows: int) -> None:
         """Count rows that a setting leaves out."""
         self._left_out[_bounded(reason, self._left_out)] += rows
@@ -212,7 +218,7 @@ class RowAccounting:
             kept=self.kept,
             left_out=dict(sorted(self._left_out.items())),
             refused=dict(sorted(self._refused.items())),
-            examples=tuple(self._examples.values()),
+            examples=self.examples(),
             noted=dict(sorted(self._noted.items())),
             noted_examples=tuple(self._noted_examples.values()),
         )

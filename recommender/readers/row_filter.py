@@ -92,14 +92,15 @@ class InteractionRowFilter:
         selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
     def _drop_cancelled(self, block: Block, selection: RowSelection) -> None:
-        if self.source.cancelled is None:
-            return
-        pattern = re.compile(self.source.cancelled.pattern)
-        cells = Categorical.of_many(block.cells[self.mapping.cancelled])
-        marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
-        rows = selection.drop(marked, "cancelled")
-        if self.source.cancelled.by == "order":
-            self.taken_back.cancel(self._baskets(block, rows))
+        for mark, column in zip(self.source.cancellations, self.mapping.cancelled, strict=True):
+            if not column:
+                continue
+            pattern = re.compile(mark.pattern)
+            cells = Categorical.of_many(block.cells[column])
+            marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
+            rows = selection.drop(marked, "cancelled")
+            if mark.by == "order":
+                self.taken_back.cancel(self._baskets(block, rows))
 
     def _drop_refunds(
         self,

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,12 +22,16 @@ from recommender.readers.other_columns import better_columns
 from recommender.readers.row_accounting import FileReport, open_quarantine
 from recommender.readers.row_filter import WITHOUT_WEIGHT, InteractionRowFilter
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.readers.tables import TableReader
+from recommender.readers.tables import OpenTable, TableReader
 from recommender.readers.times import TimeParser
 from recommender.readers.titles import TitleCounts
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same files and settings are read with another result."""
+
+
+SAMPLED_FILES = 12
+"""The most files of a source that a sample looks into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,20 @@ def input_digests(source: ShopSource) -> dict[str, str]:
 
 
 def read_shop(
-    source: ShopSource, users: HashedUsers, *, quarantine: Path, progress: Progress
+    source: ShopSource,
+    users: HashedUsers,
+    *,
+    quarantine: Path,
+    progress: Progress,
+    sample: bool = False,
 ) -> ShopData:
     """Read everything; refused rows, if any, are written to the file `quarantine`.
 
-    Progress counts bytes of the files as stored. Raises: ConfigError where a setting does not
-    fit the files; DataError where a file is unusable, changes while it is read or has too many
-    refused rows, and where there are no items.
+    Of a `sample`, the catalogue is read, and the first block of up to `SAMPLED_FILES` files of each
+    source of interactions. Progress counts bytes of the files as stored.
+
+    Raises: ConfigError where a setting does not fit the files; DataError where a file is unusable,
+    changes while it is read or has too many refused rows, and where there are no items.
     """
     catalogue_files, interaction_files = source.files()
     every = source.all_files()
@@ -130,8 +141,9 @@ def read_shop(
         for part, files in zip(source.interactions, interaction_files, strict=True):
             log.begin_source()
             known = None if items is None else by_folded_case(items.ids)
-            for file in files:
-                _read_interactions(part, file, reader, log, (kinds, known))
+            for file in sampled(files) if sample else files:
+                with reader.open(file, part.layout, sample=sample) as table:
+                    _read_interactions(part, file, table, log, (kinds, known))
             log.end_source()
     _require_weighed(reader.reports[len(catalogue_files) :], weights)
     bought = max(kinds, key=lambda kind: weights[kind], default="")
@@ -140,14 +152,31 @@ def read_shop(
     if items is None:
         return assemble(None, kept, weights, source.catalogue, reader.reports)
     joins = _joins(items, log)
+    require_joined(joins, source.joined_share_min, better_columns_of(source))
+    return assemble(items, kept, weights, source.catalogue, reader.reports, joins)
+
+
+def sampled(files: Sequence[InputFile]) -> Sequence[InputFile]:
+    """At most `SAMPLED_FILES` of the files, the first, the last, and others between them."""
+    if len(files) <= SAMPLED_FILES:
+        return files
+    last = len(files) - 1
+    return [files[last * place // (SAMPLED_FILES - 1)] for place in range(SAMPLED_FILES)]
+
+
+def better_columns_of(source: ShopSource) -> Callable[[str], str]:
+    """Which columns of an input, by its key, would meet the catalogue better.
+
+    Raises: ConfigError for an unknown format.
+    """
+    catalogue_files, interaction_files = source.files()
 
     def better(key: str) -> str:
         number = int(key.rpartition(".")[2]) if "." in key else 0
         events = source.interactions[number], interaction_files[number]
         return better_columns((source.catalogue, catalogue_files), events)
 
-    require_joined(joins, source.joined_share_min, better)
-    return assemble(items, kept, weights, source.catalogue, reader.reports, joins)
+    return better
 
 
 def _require_weighed(reports: Sequence[FileReport], weights: Mapping[str, float]) -> None:
@@ -239,7 +268,7 @@ def _read_items(source: CatalogueSource, files: Sequence[InputFile], reader: Tab
 def _read_interactions(
     source: InteractionSource,
     file: InputFile,
-    reader: TableReader,
+    table: OpenTable,
     log: InteractionLog,
     names: tuple[Mapping[str, int], Mapping[str, str] | None],
 ) -> None:
@@ -248,13 +277,12 @@ def _read_interactions(
     Without a catalogue (None), titles are read as well.
     """
     kinds, known = names
+    if not table.header.columns:
+        return
     times = TimeParser(source.time_zone, source.time_format)
-    with reader.open(file, source.layout) as table:
-        if not table.header.columns:
-            return
-        mapping = map_interactions(table.header, source, file.setting, known is None)
-        row_filter = InteractionRowFilter(
-            source, mapping, times, kinds, log.users, known or {}, log.taken_back
-        )
-        for block in table.blocks(mapping.columns(), mapping.id_columns()):
-            log.add(row_filter.kept_rows(block, table.accounting))
+    mapping = map_interactions(table.header, source, file.setting, known is None)
+    row_filter = InteractionRowFilter(
+        source, mapping, times, kinds, log.users, known or {}, log.taken_back
+    )
+    for block in table.blocks(mapping.columns(), mapping.id_columns()):
+        log.add(row_filter.kept_rows(block, table.accounting))

@@ -16,25 +16,15 @@ from recommender.readers.id_repairs import IdRepairs
 
 Names = str | tuple[str, ...]
 Scope = Literal["all", "with_interactions"]
-FileFormat = Literal["", "csv", "tsv", "txt", "json", "jsonl", "parquet"]
+FileFormat = Literal["", "csv", "tsv", "txt", "json", "jsonl", "xml", "parquet"]
 
 NOT_FOR_SALE = (
     *("draft", "archived", "private", "pending", "trash", "hidden", "inactive", "disabled"),
     *("deleted", "discontinued", "unpublished", "not visible individually"),
 )
 NULLS = (
-    "NULL",
-    "null",
-    "Null",
-    "\\N",
-    "(null)",
-    "NaN",
-    "nan",
-    "None",
-    "N/A",
-    "n/a",
-    "#N/A",
-    "<NA>",
+    *("NULL", "null", "Null", "\\N", "(null)", "NaN", "nan"),
+    *("None", "N/A", "n/a", "#N/A", "<NA>"),
 )
 GUESTS = ("0", "-1", "guest", "Guest", "GUEST", "anonymous", "Anonymous")
 REFUND_KINDS = ("refund", "refunded", "return", "returned")
@@ -44,8 +34,11 @@ REFUND_KINDS = ("refund", "refunded", "return", "returned")
 class CatalogueColumns:
     """The column of a catalogue file that each field of an item is read from.
 
-    None reads the column with the name of the field, if the file has one; "" reads no column.
-    Several columns are joined: by spaces for title and description, into a path for category.
+    None reads the column with the name of the field, if the file has one; "" reads no column. A
+    name may be several alternatives, `SKU | Variant SKU`, of which the first that the file has
+    counts; where the last is empty, as in `Vendor |`, the file may have none. Several columns are
+    joined: by spaces for title and description, into a path for category; of several for group,
+    the first with a value counts.
     `status` are columns that say whether an item is for sale (None: `status`, `published` and
     `visibility`, also with a capital letter), `variants` lists the variants of a product.
 
@@ -60,7 +53,7 @@ class CatalogueColumns:
     brand: str | None = None
     category: Names | None = None
     price: str | None = None
-    group: str | None = None
+    group: Names | None = None
     in_stock: str | None = None
     available_from: str | None = None
     status: Names | None = None
@@ -69,7 +62,7 @@ class CatalogueColumns:
 
     def __post_init__(self) -> None:
         require(bool(self.item), "item", self.item, "name the column of the item ids")
-        for name in ("title", "description", "category", "status", "attributes"):
+        for name in ("title", "description", "category", "group", "status", "attributes"):
             value = getattr(self, name)
             if isinstance(value, tuple):
                 require(all(value), name, value, "leave empty names out")
@@ -130,7 +123,8 @@ class CatalogueSource:
     unless `absent` is "shown", where it is in no file of the catalogue. Of several rows with one
     id, the first value of each field counts, or with `repeated` = "last" the last. `stock_words`
     says which further words mean in stock. `decimal` is the decimal separator of prices, found
-    from the values where it is empty.
+    from the values where it is empty. Sentences that more than `boilerplate_share` of the
+    descriptions have are left out of them; 0 leaves out none.
 
     Raises: ValueError naming the setting that is wrong.
     """
@@ -150,6 +144,7 @@ class CatalogueSource:
     decimal: Literal["", ".", ","] = ""
     category_separator: str = ""
     level_separator: str = ""
+    boilerplate_share: float = 0.3
     ids: IdRepairs = field(default_factory=IdRepairs)
     time_zone: str = "UTC"
     time_format: Names = ""
@@ -167,6 +162,8 @@ class CatalogueSource:
         for name in ("split", "fold_case"):
             value = getattr(self.ids, name)
             require(not value, f"ids.{name}", value, "repair the ids of the interactions instead")
+        share = self.boilerplate_share
+        require(0 <= share < 1, "boilerplate_share", share, "give 0 for none, or a share below 1")
         require_time(self.time_zone, self.time_format)
         _layout(self)
 
@@ -227,15 +224,15 @@ class Cancelled:
 class InteractionSource:
     """Files of interactions that share columns, and which of their rows are kept.
 
-    `kind` is the kind of every row of a file without a column of kinds. A row is left out where
-    its kind has no weight, its quantity or price is not above the threshold, its item id does not
-    match `item_pattern` from the start, or `cancelled` matches a row of its basket. Rows with a
-    negative quantity, or of a kind in `refund_kinds`, take back what was bought. `guests` and
-    `nulls` are no users; `nulls` are no baskets and sessions. `time_zone` applies to times without
-    an offset. A time is of one of the formats in `time_format`: a strptime format, "epoch" for
-    seconds, milliseconds or microseconds, "day-first" or "month-first" for 1/2/2026, or "" for ISO
-    8601 and what can be nothing else. `format` is that of files whose ending does not name it. In
-    text files, `skip_lines` lines and lines that begin with `comment` are skipped, `escape` stands
+    `kind` is the kind of every row of a file without a column of kinds. A row is left out where its
+    kind has no weight, its quantity or price is not above the threshold, its item id does not match
+    `item_pattern` from the start, or `cancelled` matches a row of its basket. Rows with a negative
+    quantity, or of a kind in `refund_kinds`, take back what was bought. `guests` and `nulls` are no
+    users; `nulls` are no baskets and sessions. `time_zone` applies to times without an offset. A
+    time is of one of the formats in `time_format`: a strptime format, "epoch" for seconds,
+    milliseconds or microseconds, "day-first" or "month-first" for 1/2/2026, or "" for ISO 8601 and
+    what can be nothing else. `format` is that of files whose ending does not name it. In text
+    files, `skip_lines` lines and lines that begin with `comment` are skipped, `escape` stands
     before quotes within a field, and `header` names the columns of a file without a header.
 
     Raises: ValueError naming the setting that is wrong.
@@ -250,7 +247,7 @@ class InteractionSource:
     quantity_above: float | None = None
     price_above: float | None = None
     item_pattern: str = ""
-    cancelled: Cancelled | None = None
+    cancelled: Cancelled | tuple[Cancelled, ...] | None = None
     refund_kinds: tuple[str, ...] = REFUND_KINDS
     guests: tuple[str, ...] = GUESTS
     nulls: tuple[str, ...] = NULLS
@@ -276,6 +273,12 @@ class InteractionSource:
         require_pattern("item_pattern", self.item_pattern)
         require_time(self.time_zone, self.time_format)
         _layout(self)
+
+    @property
+    def cancellations(self) -> tuple[Cancelled, ...]:
+        """The marks of what is cancelled."""
+        given = self.cancelled or ()
+        return (given,) if isinstance(given, Cancelled) else given
 
     @property
     def layout(self) -> TextLayout:

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.core.telemetry import Advance
 from recommender.readers.columns import Header
-from recommender.readers.files import InputFile, TextLines, fingerprint, unchanged
+from recommender.readers.files import InputFile, described, fingerprint, unchanged
 from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting
 from recommender.readers.sources import TextLayout
 
@@ -46,6 +48,16 @@ def _parts(cell: str, separator: str) -> list[str]:
     return [part for part in map(str.strip, cell.split(separator)) if part] or [""]
 
 
+class Source(Protocol):
+    """What records are read from: how many characters so far, and at which byte of the file."""
+
+    characters: int
+
+    def position(self) -> int:
+        """The number of bytes of the file that were read so far."""
+        ...
+
+
 class Table(Protocol):
     """An open file of any format, which is read once from start to end."""
 
@@ -63,20 +75,25 @@ class Table(Protocol):
 class OpenTable:
     """An open table with the accounting of its rows."""
 
-    def __init__(self, table: Table, accounting: RowAccounting, advance: Advance) -> None:
+    def __init__(
+        self, table: Table, accounting: RowAccounting, advance: Advance, *, sample: bool = False
+    ) -> None:
         self.header = table.header
         self.accounting = accounting
+        self.sample = sample
         self.position = 0
         """The number of bytes that were reported as progress."""
         self._table = table
         self._advance = advance
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The blocks of the table; progress advances after a block was used."""
+        """The blocks of the table, or the first of a sample; progress advances after each."""
         for block in self._table.blocks(names, ids):
             yield block
             self._advance(block.position - self.position)
             self.position = block.position
+            if self.sample:
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +106,38 @@ class TableReader:
     reports: list[FileReport] = field(default_factory=list)
 
     @contextmanager
-    def open(self, file: InputFile, layout: TextLayout) -> Iterator[OpenTable]:
+    def open(
+        self, file: InputFile, layout: TextLayout, *, sample: bool = False
+    ) -> Iterator[OpenTable]:
         """Open a file; at the end check that it did not change, and its share of refused rows.
+
+        A `sample` is its first block alone; it has no digest.
 
         Raises: ConfigError or DataError naming the file, what is wrong with it and what to do.
         """
-        before = fingerprint(file)
+        before = described(file) if sample else fingerprint(file)
         accounting = RowAccounting(file, self.quarantine)
         with unchanged(file, before), _open(file, layout, accounting) as table:
-            opened = OpenTable(table, accounting, self.advance)
+            opened = OpenTable(table, accounting, self.advance, sample=sample)
             yield opened
         self.advance(before.size - opened.position)
         self.reports.append(accounting.report(before, self.refused_share_max))
+
+
+@contextmanager
+def open_sample(file: InputFile, layout: TextLayout) -> Iterator[OpenTable]:
+    """Open a file for its header and its first block; refused rows are counted and forgotten.
+
+    Raises: ConfigError or DataError where the file cannot be read.
+    """
+    with TemporaryDirectory() as folder:
+        quarantine = Quarantine(Path(folder, "quarantine"))
+        reader = TableReader(quarantine, lambda _units: None, refused_share_max=1.0)
+        try:
+            with reader.open(file, layout, sample=True) as table:
+                yield table
+        finally:
+            quarantine.end(keep=False)
 
 
 def _open(
@@ -115,13 +152,17 @@ def _open(
         from recommender.readers.json_tables import open_json_table
 
         return open_json_table(file, layout, accounting)
+    if file.format == "xml":
+        from recommender.readers.xml_tables import open_xml_table
+
+        return open_xml_table(file)
     from recommender.readers.text_tables import open_text_table
 
     return open_text_table(file, layout, accounting)
 
 
 def gather_blocks(
-    records: Iterator[Record], lines: TextLines, width: int, places: Mapping[str, int]
+    records: Iterator[Record], lines: Source, width: int, places: Mapping[str, int]
 ) -> Iterator[Block]:
     """Gather records of `width` texts, read from `lines`, into blocks of the texts at `places`.
 

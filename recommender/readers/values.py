@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recommender.core import item_id
 from recommender.core.arrays import Rows, text_codes
-from recommender.core.catalogue import MAX_CHARACTERS, clean
+from recommender.core.catalogue import MAX_CHARACTERS, MOST_MARK_UP, clean, clean_paragraphs
 
 Faults = list[str]
 """What is wrong with each text; "" where nothing is."""
@@ -146,16 +146,21 @@ def truth_values(
     return np.array([bool(value) for value in values], dtype=bool), faults
 
 
-def clean_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
-    """Clean t texts for documents, and mark (t,) those that were cut."""
-    cleaned = [clean(text) for text in texts]
+def clean_texts(
+    texts: Sequence[str], *, paragraphs: bool = False
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """Clean t texts for documents, and mark (t,) those that were cut.
+
+    `paragraphs` keeps the ends of paragraphs.
+    """
+    cleaned = [(clean_paragraphs if paragraphs else clean)(text) for text in texts]
     cut = [_is_cut(raw, text) for raw, text in zip(texts, cleaned, strict=True)]
     return cleaned, np.array(cut, dtype=bool)
 
 
 def _is_cut(raw: str, text: str) -> bool:
     full = len(text) >= MAX_CHARACTERS - 1
-    return len(raw) > 4 * MAX_CHARACTERS or (full and len(raw) > MAX_CHARACTERS)
+    return len(raw) > MOST_MARK_UP or (full and len(raw) > MAX_CHARACTERS)
 
 
 def parsed(

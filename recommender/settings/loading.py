@@ -17,11 +17,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-import recommender
 from recommender.core import failpoints
 from recommender.errors import ConfigError
 from recommender.serving.keys import check_shop
 from recommender.settings.model import Settings, current_name, current_names, tables_at
+from recommender.settings.presets import shipped, with_preset
 from recommender.settings.secrets import conceal_secrets, is_secret
 
 PREFIX = "RECOMMENDER_"
@@ -41,16 +41,6 @@ PATHS = (
     "service.key",
 )
 """Settings that are paths, or URLs, which stay as they are."""
-
-
-def shipped(path: str) -> Path:
-    """A file or folder that ships with the package: of `config`, or of `data_fixtures`.
-
-    A wheel has them in `recommender/shipped`, a checkout next to the package.
-    """
-    package = Path(recommender.__file__).resolve().parent
-    inside = package / "shipped"
-    return (inside if inside.is_dir() else package.parent) / path
 
 
 def find_file(given: str | None) -> Path:
@@ -88,12 +78,14 @@ def load(path: Path, assignments: Iterable[str] = ()) -> Settings:
     return _loaded(_table(path), path, assignments)
 
 
-def load_without_file(tree: Mapping[str, Any], assignments: Iterable[str] = ()) -> Settings:
+def load_without_file(
+    tree: Mapping[str, Any], assignments: Iterable[str] = (), base: Path = Path()
+) -> Settings:
     """Read settings of a tree of tables instead of a file, the environment and `--set`.
 
-    Relative paths are relative to the working folder. Raises: ConfigError.
+    Relative paths are relative to `base`. Raises: ConfigError.
     """
-    return _loaded(dict(tree), Path("command line"), assignments)
+    return _loaded(dict(tree), base / "command line", assignments)
 
 
 def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
@@ -102,14 +94,14 @@ def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Set
     for name, value in sorted(os.environ.items()):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             dotted = name.removeprefix(PREFIX).lower().replace("__", ".")
-            _assign(tree, current_name(dotted), _literal(value), f"environment variable {name}")
+            assign(tree, current_name(dotted), literal(value), f"environment variable {name}")
             tree = _current(tree, base)
     for assignment in assignments:
         dotted, sign, value = assignment.partition("=")
         if not sign:
             raise ConfigError(f"--set {assignment!r}: write dotted.name=VALUE")
         name = current_name(dotted.strip())
-        _assign(tree, name, _literal(value), f"--set {dotted.strip()}")
+        assign(tree, name, literal(value), f"--set {dotted.strip()}")
         tree = _current(tree, base)
     return _validated(tree, path, base)
 
@@ -137,6 +129,7 @@ def _recipe_file(given: str, base: Path) -> Path:
 def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     if "shop" not in tree:
         raise ConfigError(f'{path}: shop is not set; name it, such as shop = "my-shop"')
+    _expand_presets(tree)
     if isinstance(state := tree.setdefault("state", {}), dict):
         state.setdefault("folder", ".recommender")
     for dotted in PATHS:
@@ -154,6 +147,15 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     check_shop(settings.shop)
     settings.recipe.recipe()
     return settings
+
+
+def _expand_presets(tree: dict[str, Any]) -> None:
+    if isinstance(catalogue := tree.get("catalogue"), dict):
+        tree["catalogue"] = with_preset("catalogue", catalogue)
+    for each in tables_at(tree, ["interactions"]):
+        expanded = with_preset("interactions", each)
+        each.clear()
+        each.update(expanded)
 
 
 def _absolute(path: object, base: Path) -> object:
@@ -182,14 +184,19 @@ def _table(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
 
 
-def _literal(text: str) -> object:
+def literal(text: str) -> object:
+    """The value of a TOML literal, or else the text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 
 
-def _assign(tree: dict[str, Any], dotted: str, value: object, origin: str) -> None:
+def assign(tree: dict[str, Any], dotted: str, value: object, origin: str) -> None:
+    """Set the value of a dotted name in a tree of tables; `origin` names where it comes from.
+
+    Raises: ConfigError where the name leads to no table.
+    """
     parts = dotted.split(".")
     if not all(parts):
         raise ConfigError(f"{origin}: {dotted!r} is not a setting; write dotted.name=VALUE")
@@ -229,6 +236,8 @@ def _first_fault(error: ValidationError) -> str:
 
 def _suggestion(location: list[int | str]) -> str:
     allowed = _field_names(location[:-1])
+    if location[0] in {"catalogue", "interactions"} and "path" in allowed:
+        allowed.append("preset")
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} Allowed: {', '.join(allowed)}" if allowed else hint

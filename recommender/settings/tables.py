@@ -74,6 +74,7 @@ class PlacementSettings(Table):
     min_score: float = 0.0
     kinds: tuple[str, ...] = ()
     hub_share: float = 0.0
+    one_per_title: bool = True
 
 
 class RecipeSettings(Table):

@@ -37,6 +37,9 @@ from tests.support.shops import catalogue, interactions
 DEPTH = 3
 
 
+STAGES = stages_of(Placement("one", Choice("gated"), filters=(Choice("in-stock"),)))
+
+
 def entries(rows: Sequence[Sequence[int]], depth: int = DEPTH) -> Entries:
     """Lists (b, depth) of equal scores."""
     made = Entries.padded((len(rows), depth))
@@ -51,8 +54,10 @@ def columns_of(
     dropped: Sequence[Sequence[int]],
     depth: int = DEPTH,
 ) -> Columns:
-    """A shard of lists whose first entries are their own; `dropped` is by list."""
-    chosen = Chosen(entries(rows, depth), np.array(own), np.array(dropped, dtype=np.int32))
+    """A shard of lists whose first entries are their own; `dropped` by the first and last stage."""
+    padded = np.zeros((len(dropped), len(STAGES)), dtype=np.int32)
+    padded[:, [0, -1]] = dropped
+    chosen = Chosen(entries(rows, depth), np.array(own), padded)
     return list_columns([chosen], depth) | {"best_sellers": np.zeros(0, np.int32)}
 
 
@@ -88,7 +93,7 @@ def test_ids_are_read_without_the_rest(tmp_path: Path, monkeypatch: pytest.Monke
         return columns(artifact, *names)
 
     monkeypatch.setattr(Artifact, "columns", seen)
-    assert read_ids(made.artifacts, build).ids == ("a", "b", "c")
+    assert sorted(read_ids(made.artifacts, build).ids) == ["a", "b", "c"]
     assert {name.split(".")[0] for name in read} == {"catalogue"}
     assert not any("title" in name for name in read)
 
@@ -117,7 +122,7 @@ def test_shards_are_the_parts_of_the_lists(tmp_path: Path) -> None:
     assert seen == 5
     assert rows == whole.entries.rows.tolist()
     (named,) = lists_with_ids(made.artifacts, build)
-    assert named.ids.ids == ("a", "b", "c", "d", "e")
+    assert sorted(named.ids.ids) == ["a", "b", "c", "d", "e"]
     assert placements(build) == ["related"]
 
 
@@ -141,13 +146,15 @@ def test_a_build_is_folded_where_rules_were_applied(tmp_path: Path) -> None:
 
 
 def test_blocks_become_a_shard_that_says_what_short_lists_lost() -> None:
-    first = Chosen(entries([[1, 2, 3]]), np.array([3]), np.array([[9, 9]], np.int32))
-    second = Chosen(entries([[0, 2], []]), np.array([1, 0]), np.array([[1, 2], [3, 4]], np.int32))
+    first = Chosen(entries([[1, 2, 3]]), np.array([3]), np.array([[9, 9, 1, 9, 9]], np.int32))
+    lost = [[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]]
+    second = Chosen(entries([[0, 2], []]), np.array([1, 0]), np.array(lost, np.int32))
     columns = list_columns([first, second], DEPTH)
     assert columns["sizes"].tolist() == [3, 2, 0]
     assert columns["rows"].tolist() == [1, 2, 3, 0, 2]
     assert columns["own"].tolist() == [3, 1, 0]
-    assert columns["dropped"].tolist() == [[1, 2], [3, 4]]
+    assert columns["dropped"].tolist() == lost
+    assert columns["same_title"].tolist() == [6]
 
 
 def test_a_shard_begins_at_its_row_and_all_other_lists_are_empty() -> None:
@@ -176,7 +183,7 @@ def test_hubs_are_bounded_in_all_shards_at_once() -> None:
     assert other["rows"].tolist() == [3, 0, 4]
     assert other["own"].tolist() == [2, 1]
     assert other["scores"][0] == other["scores"][1]
-    assert other["dropped"].tolist() == [[5, 0]]
+    assert other["dropped"].tolist() == [[5, 0, 0, 0, 0]]
 
 
 def test_without_hubs_lists_are_cut_to_their_depth() -> None:
@@ -185,15 +192,15 @@ def test_without_hubs_lists_are_cut_to_their_depth() -> None:
     (cut,) = bounded_columns(parts, placement)
     assert cut["rows"].tolist() == [1, 2, 0, 1, 2]
     assert cut["sizes"].tolist() == [2, 1, 1, 1]
-    assert cut["dropped"].tolist() == [[0, 0]] * 3
+    assert cut["dropped"].tolist() == [[0] * 5] * 3
 
 
 # Counts
 
 
 def test_counts_are_of_the_placement_that_has_the_least(tmp_path: Path) -> None:
-    one = stored(tmp_path, [columns_of([[1], [0]], [1, 1], [[0]] * 2)], "one")
-    shards = [columns_of([[1, 2]], [2], [[0]]), columns_of([[]], [0], [[0]])]
+    one = stored(tmp_path, [columns_of([[1], [0]], [1, 1], [[0, 0]] * 2)], "one")
+    shards = [columns_of([[1, 2]], [2], [[0, 0]]), columns_of([[]], [0], [[0, 0]])]
     other = stored(tmp_path, shards, "other")
     measures = counted([one, other], 4, 9)
     assert measures == {
@@ -206,20 +213,22 @@ def test_counts_are_of_the_placement_that_has_the_least(tmp_path: Path) -> None:
 def test_health_names_the_stages_that_dropped_and_how_placements_overlap(tmp_path: Path) -> None:
     filters = (Choice("in-stock"), Choice("price-band"), Choice("in-stock"))
     one = Placement("one", Choice("gated"), filters=filters, depth=DEPTH, shown=1)
-    two = Placement("two", Choice("gated"), depth=DEPTH, shown=1)
+    two = Placement("two", Choice("gated"), filters=filters[:1], depth=DEPTH, shown=1)
     stages = stages_of(one)
-    lost = [[0] * len(stages) for _ in range(2)]
+    lost = np.zeros((2, len(stages)), dtype=np.int32)
     twice = [place for place, stage in enumerate(stages) if "in-stock" in stage]
     for place in twice:
-        lost[0][place] = 3
+        lost[0, place] = 3
+    lost[1, stages.index("same-title")] = 7
     assert len(twice) == 2
+    short = Chosen(entries([[1, 2], [0]]), np.array([2, 1]), lost)
+    shard = list_columns([short], DEPTH) | {"best_sellers": np.zeros(0, np.int32)}
     chosen = {
-        "one": stored(tmp_path, [columns_of([[1, 2], [0]], [2, 1], lost)], "one"),
-        "two": stored(
-            tmp_path, [columns_of([[1, 2], [2]], [2, 1], [[0] * len(stages_of(two))] * 2)], "two"
-        ),
+        "one": stored(tmp_path, [shard], "one"),
+        "two": stored(tmp_path, [columns_of([[1, 2], [2]], [2, 1], [[0, 0]] * 2)], "two"),
     }
     found = health(chosen, chosen, recipe(placements=(one, two)))
-    assert found["short"]["one"] == {"lists": 2, "by": {stages[twice[0]]: 3.0}}
+    assert found["short"]["one"] == {"lists": 2, "by": {"in-stock": 3.0, "same-title": 3.5}}
     assert found["short"]["two"] == {"lists": 2, "by": {}}
+    assert found["same_title"] == {"one": 7, "two": 0}
     assert found["overlap"] == [{"placements": ["one", "two"], "share": 0.5}]

@@ -38,7 +38,7 @@ def test_baselines_in_the_folds_are_what_a_fit_in_each_fold_gives(recipe: Recipe
     made = prepared(events())
     short = {one.name: one for one in evaluate_baselines(made, recipe)[0]}
     assert {name for name, one in short.items() if one.cold.ndcg.any()} == {  # type: ignore[union-attr]
-        *("best sellers", "text alone", "plain concatenation")
+        *("best sellers", "text alone", "plain concatenation", "item-kNN and text")
     }
 
 
@@ -135,7 +135,7 @@ def test_a_baseline_that_does_not_fit_into_memory_is_left_out_with_a_note(
     monkeypatch.setattr(experiments, "BEHAVIOUR", {})
     results, notes = evaluate_baselines(prepared(events()), recipe)
     assert [one.name for one in results] == [
-        *("best sellers", "implicit ALS", "text alone", "plain concatenation")
+        *("best sellers", "implicit ALS", "text alone", "plain concatenation", "item-kNN and text")
     ]
     assert notes == ("EASE is left out: 40 items squared do not fit this machine's memory",)
 

@@ -9,12 +9,11 @@ import pytest
 from recommender.artifacts.store import ArtifactStore
 from recommender.core.protocols import TextEncoder
 from recommender.errors import ConfigError
+from recommender.insights.diagnosis import Diagnosis
 from recommender.insights.doctor import (
-    Diagnosis,
     examine_artifacts,
     examine_encoding,
     examine_folder,
-    examine_inputs,
     examine_kernels,
     examine_lists,
     examine_origin,
@@ -22,6 +21,7 @@ from recommender.insights.doctor import (
     examine_servers,
     examine_store,
 )
+from recommender.insights.input_checks import examine_inputs
 from recommender.publishing.inspection import Audit, ServerFacts
 from recommender.vectors.content.static import HashingEncoder
 
@@ -165,6 +165,6 @@ def test_patterns_and_folders_of_inputs_are_looked_into(tmp_path: Path) -> None:
     (tmp_path / "orders-1.csv").write_text("x")
     found = examine_inputs([str(tmp_path / "orders-*.csv"), str(tmp_path / "views-*.csv")])
     assert [one.verdict for one in found] == ["ok", "fault"]
-    assert "orders-1.csv (0.0 MiB)" in found[0].detail
+    assert "orders-1.csv (0.0 KiB)" in found[0].detail
     (url,) = examine_inputs(["s3://shop/orders.csv"])
     assert (url.verdict, "copy it here" in url.detail) == ("fault", True)

@@ -56,7 +56,7 @@ def test_texts_are_clean_and_those_that_were_cut_are_counted(folder: Folder) -> 
 
 
 def test_a_text_that_lost_its_end_to_mark_up_was_cut(folder: Folder) -> None:
-    folder.put("c.csv", f"item_id,title\na,{'<i></i> ' * 1_100}end\nb,{'<i></i> ' * 900}end\n")
+    folder.put("c.csv", f"item_id,title\na,{'<i></i> ' * 8_200}end\nb,{'<i></i> ' * 900}end\n")
     data = folder.read("c.csv")
     assert data.catalogue.title == ("", "end")
     assert data.report.shortened == 1

@@ -240,3 +240,29 @@ def test_beside_a_catalogue_titles_are_not_looked_for(folder: Folder) -> None:
 def test_a_column_that_stands_twice_does_no_harm_where_it_is_not_read(folder: Folder) -> None:
     folder.put("c.csv", "item_id,title,Meta: color,Meta: color\na,Ant,,\n")
     assert folder.read("c.csv").catalogue.title == ("Ant",)
+
+
+def test_of_alternatives_the_first_that_the_file_has(folder: Folder) -> None:
+    folder.put("c.csv", "SKU,Title,Status,Vendor | Maker,p,q\na,Ant,draft,Hive,,g\nb,Bee,,,h,\n")
+    columns = CatalogueColumns(
+        item="Variant SKU | SKU",
+        title="Title",
+        brand="Vendor | Maker",
+        category="Type |",
+        status=("Published |", "Status |"),
+        group=("p", "q"),
+    )
+    catalogue = folder.read(CatalogueSource("c.csv", columns=columns)).catalogue
+    assert catalogue.brand == ("Hive", ""), "a name may have a bar in it"
+    assert catalogue.group == ("g", "h")
+    assert catalogue.in_stock.tolist() == [False, True]
+    missing = mapped("c.csv", item="Variant SKUs | SKUs", title="")
+    with pytest.raises(ConfigError, match=r"no column 'Variant SKUs \| SKUs'.*did you mean 'SKU'"):
+        folder.read(missing)
+
+
+def test_several_marks_of_what_is_cancelled_of_which_a_file_may_lack_one(folder: Folder) -> None:
+    folder.put("a.csv", "item_id,order_id,status,at\na,1,void,\nb,1,,\na,2,,1.1.\nb,2,,\nc,3,,\n")
+    marks = (Cancelled("status", "void"), Cancelled("at |", r"\S"), Cancelled("gone |", "x"))
+    data = folder.read(interactions=InteractionSource("a.csv", cancelled=marks))
+    assert sold(data) == ["c"]

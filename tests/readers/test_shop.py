@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommender.core.catalogue import DOCUMENT_FORMAT
+from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
-from recommender.readers import shop
+from recommender.readers import shop, tables
+from recommender.readers.interactions import HashedUsers
 from recommender.readers.row_accounting import RefusedRow
-from recommender.readers.shop import ShopSource, input_digests, parameters
+from recommender.readers.shop import ShopSource, input_digests, parameters, read_shop
 from recommender.readers.sources import (
     Cancelled,
     CatalogueColumns,
@@ -19,7 +21,7 @@ from recommender.readers.sources import (
     InteractionColumns,
     InteractionSource,
 )
-from tests.readers.shop_folder import Folder, sold
+from tests.readers.shop_folder import KEY, Folder, sold
 
 
 def test_a_shop_of_every_format(folder: Folder) -> None:
@@ -174,7 +176,7 @@ def test_nothing_heavy_is_imported_before_something_is_read(folder: Folder) -> N
     folder.put("a.csv", "item_id,order_id\na,1\n")
     script = (
         "import sys; from pathlib import Path\n"
-        "from recommender.readers.shop import ShopSource, input_digests, parameters\n"
+        "from recommender.readers.shop import ShopSource, input_digests, parameters, read_shop\n"
         "from recommender.readers.sources import CatalogueSource, InteractionSource\n"
         "events = InteractionSource('a.csv')\n"
         "source = ShopSource(CatalogueSource(), (events,), base=Path(sys.argv[1]))\n"
@@ -276,3 +278,28 @@ def test_the_report_of_a_run(folder: Folder) -> None:
         ("interactions.0.0", "a.csv", 2, 1),
     ]
     assert report.files[1].examples == (RefusedRow(3, "item id: empty", "item_id", ""),)
+
+
+def test_of_many_files_a_sample_has_the_first_the_last_and_some_between(folder: Folder) -> None:
+    for number in range(40):
+        folder.put(f"o-{number:02}.csv", f"order_id,item_id\n{number},i{number}\n")
+    source = folder.source(None, "o-*.csv")
+    users = HashedUsers(KEY)
+    data = read_shop(source, users, quarantine=folder.quarantine, progress=silent, sample=True)
+    names = [file.name for file in data.report.files]
+    assert len(names) == shop.SAMPLED_FILES
+    assert (names[0], names[-1]) == ("o-00.csv", "o-39.csv")
+    assert {file.sha256 for file in data.report.files} == {""}
+
+
+def test_of_a_file_a_sample_has_the_first_block(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BLOCK_ROWS", 3)
+    folder.put("o.csv", "order_id,item_id\n" + "".join(f"1,i{n}\n" for n in range(10)))
+    folder.put("c.csv", "item_id,title\n" + "".join(f"i{n},T\n" for n in range(10)))
+    source = folder.source("c.csv", "o.csv")
+    data = read_shop(
+        source, HashedUsers(KEY), quarantine=folder.quarantine, progress=silent, sample=True
+    )
+    assert [file.rows for file in data.report.files] == [10, 3], "the catalogue is read whole"

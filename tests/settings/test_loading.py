@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
-from recommender.settings.loading import find_file, load, shipped
+from recommender.settings.loading import find_file, load
 from recommender.settings.model import Settings
+from recommender.settings.presets import shipped
 from tests.support.repository import CONFIG
 
 

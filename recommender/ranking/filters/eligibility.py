@@ -96,7 +96,7 @@ class GroupFilter:
 def best_selling(catalogue: Catalogue, interactions: Interactions) -> NDArray[np.bool_]:
     """Whether each item (n,) is the one of its group in most units; equal ones by row."""
     sold = support(interactions.matrix())
-    order = np.lexsort((-sold, ~catalogue.in_stock, catalogue.group_codes))
+    order = np.lexsort((-sold, ~catalogue.in_stock, ~catalogue.for_sale, catalogue.group_codes))
     groups = catalogue.group_codes[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = groups[1:] != groups[:-1]

@@ -143,12 +143,26 @@ class Examples:
         return strength
 
     def gain(self, strength: Doubles) -> Doubles:
-        """Discounted worth of the first ten by `strength` (m,) in each list (L,), weighed."""
+        """Discounted worth of the first ten candidates of each question (q,), by importance.
+
+        A candidate has the sum of its strengths (m,) in the question's lists, by their weights.
+        """
         owner = self.owner
-        order = np.lexsort((-strength, owner))
-        discounts = np.where(ranks_of(self.sizes) < SHOWN, 1 / np.log2(ranks_of(self.sizes) + 2), 0)
-        gains = np.bincount(owner, self.targets[order] * discounts, len(self.sizes))
-        gained: Doubles = gains * self.weight * self.importance
+        width = int(self.items.max(initial=0)) + 1
+        key, first, place = np.unique(
+            self.question[owner] * width + self.items, return_index=True, return_inverse=True
+        )
+        summed = np.bincount(place, strength * self.weight[owner])
+        questions, sizes = np.unique(key // width, return_counts=True)
+        order = np.lexsort((-summed, key // width))
+        ranks = ranks_of(sizes)
+        discounts = np.where(ranks < SHOWN, 1 / np.log2(ranks + 2), 0)
+        asked = np.repeat(np.arange(len(questions)), sizes)
+        gains = np.bincount(asked, self.targets[first][order] * discounts, len(questions))
+        importance = self.importance[owner[first]][
+            np.searchsorted(asked, np.arange(len(questions)))
+        ]
+        gained: Doubles = gains * importance
         return gained
 
     def calibrated(self, strength: Doubles) -> Calibration:

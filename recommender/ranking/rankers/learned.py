@@ -24,9 +24,9 @@ from recommender.ranking.rankers.questions import Objective, Questions
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
 LEAF = 200
-ANSWERED = 3
-"""Of so many next items about one is among the candidates of the items before it."""
-SURE = 1.96
+LISTS_PER_SEED = 8
+"""How many lists of users' last items are drawn for each item that would ask what is together."""
+SURE = 1.0
 """Standard errors by which trees must beat every simple order."""
 
 _logger = logging.getLogger(__name__)
@@ -86,7 +86,9 @@ class LearnedRanker:
         if training_set is None:
             return FittedOrder()
         asked, together = self._asked(training_set)
-        most = self.seeds_max if together else ANSWERED * self.seeds_max
+        most = self.seeds_max
+        if not together:
+            most = LISTS_PER_SEED * most * len(asked) // len(asked.seeds)
         parts: list[Examples] = []
         for queries in training_set.queries:
             drawn = asked.drawn(queries.rows, most, self.seed)
@@ -130,7 +132,7 @@ class LearnedRanker:
     def grown(self, examples: Examples, held_out: Examples, together: bool) -> "FittedOrder":
         """Trees until the held-out questions gain no more, or the best simple order."""
         simple = [name for name in SIMPLE if name in held_out.names]
-        gains = {name: held_out.gain(held_out.column(name)) for name in simple}
+        gains = {name: held_out.gain(_calibrated_by(examples, name, held_out)) for name in simple}
         best = max(gains, key=lambda name: float(gains[name].mean()))
         name = SIMPLE[best]
         found: dict[str, Any] = {"order": name, "best_simple": name, "together": together}
@@ -258,6 +260,14 @@ class LearnedScorer:
         mass = self.features.others[rows[asking]] if self.fitted.together else 1.0
         strength: NDArray[np.float64] = np.exp(predicted) * mass
         return strength
+
+
+def _calibrated_by(examples: Examples, name: str, held_out: Examples) -> NDArray[np.float64]:
+    """A simple order of the held-out candidates (m,), as probabilities that can be summed."""
+    fitted = examples.calibrated(examples.column(name))
+    strength = held_out.column(name)[None].astype(np.float32)
+    scores: NDArray[np.float64] = fitted.scores(strength)[0].astype(np.float64)
+    return scores
 
 
 @contextmanager

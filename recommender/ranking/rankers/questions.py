@@ -16,7 +16,7 @@ Objective = Literal["together", "next"]
 
 ASKED_PER_UNIT = 5
 SHOWN = 10
-DECAY, LAST_ITEMS = 0.8, 5
+DECAY, LAST_ITEMS = 0.8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Questions:
 
         A moment is one event, or all events of one basket; moments of equal times are in the order
         of the input. The answers are its items that are new to the user; together they are worth 1.
-        Each item back weighs `DECAY` times as much. Where there are no users, sessions ask.
+        Each moment back weighs `DECAY` times as much. Where there are no users, sessions ask.
         """
         user, item, basket, is_later = _histories(known, later)
         n_items = known.n_items
@@ -104,7 +104,8 @@ class Questions:
         answers = sp.csr_array((worth, (question[answer], item[answer])), shape=shape)
         places = at[asking][:, None] - 1 - np.arange(LAST_ITEMS)
         kept = places >= start[at[asking]][:, None]
-        asked, back = np.nonzero(kept)
+        asked, _ = np.nonzero(kept)
+        moments_back = of_moment[at[asking]][asked] - 1 - of_moment[places[kept]]
         history = np.concatenate(
             [np.zeros(0, np.int64), *map(np.arange, start[at[asking]], at[asking])]
         )
@@ -115,7 +116,7 @@ class Questions:
         return cls(
             seeds=item[places[kept]].astype(np.int32),
             question=asked.astype(np.int32),
-            weight=np.power(DECAY, back).astype(np.float64),
+            weight=np.power(DECAY, moments_back).astype(np.float64),
             answers=answers,
             observed=observed,
             seen=sp.csr_array((ones, (owners, item[history])), shape=shape),

@@ -17,6 +17,7 @@ from recommender.errors import ConfigError, DataError
 from recommender.vectors.content import model_folder
 from recommender.vectors.content.bert import BertModel, Places, Precision
 from recommender.vectors.content.bert_folder import read_bert
+from recommender.vectors.content.static import tokens_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -90,6 +91,15 @@ class SentenceTransformerEncoder:
         folder = model_folder.find(self.model, self.revision, download=self.download)
         model_folder.check(folder)
         return read_bert(folder, self.precision)
+
+    def tokens(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        """How many tokens each word (w,) has, and how many of these are unknown.
+
+        A model without tokenizer.json knows every word as one token.
+        """
+        folder = model_folder.find(self.model, self.revision, download=self.download)
+        file = next(iter(sorted(folder.rglob("tokenizer.json"))), None)
+        return [(1, 0)] * len(words) if file is None else tokens_of(file, words)
 
     def encode_with(
         self,

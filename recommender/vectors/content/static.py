@@ -65,6 +65,17 @@ class StaticEncoder:
                 advance(block.stop - block.start)
         return encoded
 
+    def tokens(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        """How many tokens each word (w,) has, and how many of these are unknown."""
+        files = self._files()
+        if len(files) > 1:
+            return tokens_of(Path(self.path).expanduser() / FILES[1], words)
+        _, rows = _loaded(tuple(files), _digest(files))
+        counts = [len(words_of(word)) for word in words]
+        return [
+            (count, count - len(found)) for count, found in zip(counts, rows(words), strict=True)
+        ]
+
     def _files(self) -> list[Path]:
         """The files to read. Raises: ConfigError, MissingExtra."""
         place = Path(self.path).expanduser()
@@ -80,6 +91,26 @@ class StaticEncoder:
             if importlib.util.find_spec(part) is None:
                 raise MissingExtra(f"{part} is not installed: pip install 'recommender[static]'")
         return [file for file in files if file.is_file()]
+
+
+def tokens_of(tokenizer_file: Path, words: Sequence[str]) -> list[tuple[int, int]]:
+    """How many tokens a tokenizer.json makes of each word (w,), and how many are unknown."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    unknown = _unknown_token(tokenizer_file, tokenizer)
+    found = tokenizer.encode_batch(list(words), add_special_tokens=False)
+    return [(len(one.ids), sum(token == unknown for token in one.ids)) for one in found]
+
+
+def _unknown_token(file: Path, tokenizer: Any) -> int | None:  # noqa: ANN401 - imported lazily
+    described = json.loads(file.read_bytes())["model"]
+    unknown: int | None = described.get(
+        "unk_id", tokenizer.token_to_id(described.get("unk_token") or "")
+    )
+    return unknown
 
 
 def _digest(files: Sequence[Path]) -> str:
@@ -114,7 +145,7 @@ def _model(folder: Path) -> tuple[FloatMatrix, Tokens]:
     parts = _tensors(folder / FILES[0])
     try:
         tokenizer = Tokenizer.from_file(str(folder / FILES[1]))
-        described = json.loads((folder / FILES[1]).read_bytes())["model"]
+        unknown = _unknown_token(folder / FILES[1], tokenizer)
         config = folder / FILES[2]
         longest = (
             json.loads(config.read_bytes()).get("max_length", LONGEST)
@@ -126,7 +157,6 @@ def _model(folder: Path) -> tuple[FloatMatrix, Tokens]:
     tokenizer.no_padding()
     if longest:
         tokenizer.enable_truncation(int(longest))
-    unknown = described.get("unk_id", tokenizer.token_to_id(described.get("unk_token") or ""))
     vectors, size = _of_tokens(folder, parts), tokenizer.get_vocab_size()
     if len(vectors) < size:
         raise ConfigError(f"static: {folder} has {len(vectors)} vectors for {size} tokens")

@@ -76,11 +76,27 @@ def test_gain_is_the_discounted_worth_of_the_first_ten() -> None:
         items=np.arange(13, dtype=np.int32),
         targets=np.array([1.0, 0.5, *[0.0] * 11]),
         sizes=np.array([2, 11]),
+        question=np.array([0, 1]),
         weight=np.array([1.0, 1.0]),
         importance=np.array([2.0, 1.0]),
     )
     assert one.gain(np.arange(13.0)[::-1]) == pytest.approx([2 * (1 + 0.5 / np.log2(3)), 0])
     assert one.gain(np.arange(13.0)) == pytest.approx([2 * (0.5 + 1 / np.log2(3)), 0])
+
+
+def test_the_lists_of_a_question_are_summed_by_their_weights() -> None:
+    one = replace(
+        made(1, 2, 2),
+        table=np.zeros((4, 1), dtype=np.float32),
+        items=np.array([7, 8, 8, 9], dtype=np.int32),
+        targets=np.array([0.0, 1.0, 1.0, 0.0]),
+        sizes=np.array([2, 2]),
+        question=np.array([0, 0]),
+        weight=np.array([1.0, 0.5]),
+        importance=np.array([1.0, 1.0]),
+    )
+    assert one.gain(np.array([0.5, 0.4, 0.4, 0.7])) == pytest.approx([1])
+    assert one.gain(np.array([0.7, 0.4, 0.4, 0.5])) == pytest.approx([1 / np.log2(3)])
 
 
 def test_questions_are_selected_with_all_of_their_lists() -> None:

@@ -50,7 +50,7 @@ def test_a_draw_asks_frequent_ones_more_often_and_keeps_how_often_all_are_asked(
 
 def moments(*of_user: tuple[int, int, list[int]]) -> Interactions:
     """Baskets of a user on a day each: (user, day, items)."""
-    made = interactions([items for _, _, items in of_user], 12)
+    made = interactions([items for _, _, items in of_user], 30)
     sizes = [len(items) for _, _, items in of_user]
     user = np.repeat(np.array([one[0] for one in of_user], dtype=np.int32), sizes)
     day = np.repeat(np.array([one[1] for one in of_user], dtype=np.int64), sizes)
@@ -79,7 +79,7 @@ def test_a_user_asks_with_what_came_before_each_later_moment() -> None:
 
 def test_only_the_last_items_ask_and_all_are_seen() -> None:
     early = [(1, day, [day]) for day in range(LAST_ITEMS + 3)]
-    asked = Questions.next(*split(moments(*early, (1, 50, [11])), 40))
+    asked = Questions.next(*split(moments(*early, (1, 50, [29])), 40))
     assert sorted(asked.seeds.tolist()) == list(range(3, LAST_ITEMS + 3))
     assert asked.seen.nnz == LAST_ITEMS + 3
 
