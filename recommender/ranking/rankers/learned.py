@@ -48,7 +48,7 @@ class LearnedRanker:
     whatever is asked, do not crowd out the others.
 
     On held-out questions the trees must beat each of the simple orders among the features (item
-    vectors, counts, cosine, content, popularity), else the best of these ranks. Scores are
+    vectors, counts, cosines, EASE, popularity), else the best of these ranks. Scores are
     probabilities, calibrated on the same questions. If the history is too short to learn from,
     candidates keep the order of the item vectors.
 
