@@ -13,6 +13,7 @@ import pytest
 import recommender
 from recommender import Shop
 from recommender.cli.main import run
+from recommender.core.redaction import redacted
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.library import COLUMNS, BuiltShop
 from recommender.publishing.embedded import Embedded
@@ -139,6 +140,7 @@ def test_a_store_that_is_away_is_named_without_its_password(
     with pytest.raises(StoreUnavailable) as caught:
         built.publish(f"redis://:s3cret-word@127.0.0.1:{refused_port}/0")
     assert "s3cret-word" not in str(caught.value)
+    assert redacted("s3cret-word") == "***"
 
 
 def test_importing_the_package_stays_cheap() -> None:
