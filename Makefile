@@ -9,12 +9,13 @@ PEERS_ARGS ?= --config config/examples/online_retail.toml
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test faults test-long peers clean
+.PHONY: help env demo lint test faults mutants test-long peers clean
 
 help:
 	@echo "make demo       build the environment, publish a small grocery shop and show its lists"
-	@echo "make test       ruff, mypy, import-linter and pytest"
-	@echo "make faults     run all tests of the fault matrix and write docs/faults.md"
+	@echo "make test       ruff, mypy, import-linter and pytest; each row of the fault matrix is shown"
+	@echo "make faults     run the tests of the fault matrix and write docs/faults.md"
+	@echo "make mutants    remove guards, expect tests to fail, and write docs/guards.md"
 	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
 	@echo "make peers      judge RecTools, LensKit and SASRec beside the recipe, in $(PEERS)"
 	@echo "make env        the environment alone, in $(VENV)"
@@ -38,14 +39,22 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadfile --ignore tests/workers
-	$(BIN)/pytest -m "not long" tests/workers
+	mkdir -p build
+	rm -f build/faults.json
+	$(BIN)/pytest -m "not long" --faults build/faults.json --numprocesses 2 --dist loadfile \
+		--ignore tests/workers
+	$(BIN)/pytest -m "not long" --faults build/faults.json tests/workers
+	$(BIN)/python -m tests.support.fault_report --check build/faults.json
 
 faults: $(READY)
-	rm -f build/faults.json
 	mkdir -p build
-	$(BIN)/pytest -m fault --faults build/faults.json
+	rm -f build/faults.json
+	$(BIN)/pytest -m "fault and not long" --faults build/faults.json --ignore tests/workers
+	$(BIN)/pytest -m "fault and not long" --faults build/faults.json tests/workers
 	$(BIN)/python -m tests.support.fault_report build/faults.json
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants --page docs/guards.md
 
 test-long: $(READY)
 	$(BIN)/pytest -m long

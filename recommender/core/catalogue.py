@@ -203,7 +203,7 @@ def clean_paragraphs(text: str) -> str:
 
 def _plain(text: str) -> str:
     """The text without mark-up, and without control characters but for the ends of lines."""
-    text = text[:MOST_MARK_UP]
+    text = text[:MOST_MARK_UP].replace("\0", " ")
     if "<" in text or "&" in text:
         text = shown_text(text)
     text = text[: 4 * MAX_CHARACTERS]

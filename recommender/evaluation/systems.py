@@ -28,7 +28,7 @@ from recommender.ranking.training_set import TemporalSplit, fit_interactions, fi
 from recommender.vectors.behaviour.ease import ease_weights
 
 DEPTH = 36
-EASE_MEMORY_SHARE = 1 / 8
+EASE_MEMORY_SHARE = 1 / 4
 EASE_BYTES_PER_PAIR = 4 * 4
 SEED_POWER, TARGET_POWER, CONTENT_WEIGHT = 0.5, 0.1, 0.3
 
@@ -187,7 +187,7 @@ def ease(interactions: Interactions, depth: int) -> Neighbours:
 
 
 def ease_fits(n_items: int, memory_bytes: int) -> bool:
-    """Whether EASE on n items needs at most an eighth of the machine's memory."""
+    """Whether EASE on n items needs at most a quarter of the machine's memory."""
     return n_items**2 * EASE_BYTES_PER_PAIR <= memory_bytes * EASE_MEMORY_SHARE
 
 

@@ -81,6 +81,7 @@ def test_first_manifest_wins(store: ArtifactStore) -> None:
     assert store.entry("encoder", 0) == {"by": "a"}
 
 
+@pytest.mark.fault(59)
 @pytest.mark.parametrize("harm", ["flip", "cut", "delete"])
 def test_what_was_changed_in_the_bucket_is_not_loaded(
     store: ArtifactStore,

@@ -39,6 +39,7 @@ def test_a_complete_folder_stays_as_it_is(storage: LocalStorage) -> None:
     assert sorted(storage.names("text/k")) == sorted([MANIFEST, "matrix.npy"])
 
 
+@pytest.mark.fault(15)
 def test_a_folder_that_could_not_be_filled_leaves_nothing(storage: LocalStorage) -> None:
     def failing(folder: Path) -> bytes:
         (folder / "half.npy").write_bytes(b"x")

@@ -219,6 +219,7 @@ ArtifactStore(Path({root!r}), "acme").write("text", {key!r}, {{"matrix": np.zero
 """
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     "place", ["artifact.write", "artifact.before_manifest", "artifact.before_rename"]
 )

@@ -17,6 +17,7 @@ def test_hide_and_unhide(where: list[str], capsys: pytest.CaptureFixture[str]) -
     assert text == "1 shown again, 1 unchanged; 2 items of shop acme are hidden.\n"
 
 
+@pytest.mark.fault(72)
 def test_hide_says_which_ids_are_unknown(
     where: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

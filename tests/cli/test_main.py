@@ -85,13 +85,14 @@ def test_help_imports_nothing_heavy() -> None:
 
 NESTED = [["rules", name] for name in ("check", "preview", "apply")]
 NESTED += [["store", name] for name in ("start", "stop", "url")]
+NESTED += [["keys", name] for name in ("add", "hash", "list")]
 
 
 @pytest.mark.parametrize("words", [*([name] for name in NAMES), *NESTED], ids=" ".join)
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     shown = helped(words, capsys)
     assert shown.startswith(f"usage: recommender {' '.join(words)} ")
-    if words not in (["rules"], ["store"]):
+    if words not in (["rules"], ["store"], ["keys"]):
         assert "--config FILE" in shown
         assert "--debug" in shown
 

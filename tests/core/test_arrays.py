@@ -24,6 +24,7 @@ from recommender.errors import DataError
 finite = st.floats(-1e3, 1e3, width=32).map(lambda x: x if abs(x) > 1e-15 else 0.0)
 
 
+@pytest.mark.fault(38)
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2), elements=finite))
 def test_unit_rows_have_length_one_or_are_zero(matrix: np.ndarray) -> None:
     before = matrix.copy()
@@ -67,6 +68,7 @@ def test_frozen_leaves_the_callers_array_writable() -> None:
         view[0] = 2
 
 
+@pytest.mark.fault(34)
 def test_what_is_not_finite_is_named() -> None:
     with pytest.raises(DataError, match=r"factors: row 1 is not finite \(1 such rows\)"):
         require_finite(np.array([[1.0], [np.nan]]), "factors")

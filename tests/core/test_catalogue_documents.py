@@ -15,6 +15,7 @@ from recommender.core.markup import shown_text
 from tests.support.shops import catalogue
 
 
+@pytest.mark.fault(32, "S1")
 @given(st.text(max_size=200))
 def test_clean_text_is_plain_and_stays_so(text: str) -> None:
     cleaned = clean(text)
@@ -49,6 +50,7 @@ def test_mark_up_may_be_escaped() -> None:
     assert clean("&lt;p&gt;Tea &amp;amp; milk&lt;/p&gt;") == "Tea & milk"
 
 
+@pytest.mark.fault(32, "S1")
 def test_hostile_texts_cost_no_more_than_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """No parser looks at more of a text than a page of HTML has."""
     read: list[int] = []

@@ -48,6 +48,7 @@ def test_an_item_without_kin_borrows_nothing() -> None:
     assert not counted.borrowed(near, np.arange(3, dtype=np.int32), 2).nnz
 
 
+@pytest.mark.fault(38)
 def test_a_huge_unit_counts_as_a_sample_of_a_hundred() -> None:
     counted = CoOccurrence.of(interactions([list(range(300)), [0, 1]], 300))
     assert np.diff(counted.units.indptr).tolist() == [LARGEST_UNIT, 2]

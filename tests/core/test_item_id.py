@@ -9,6 +9,7 @@ from recommender.core.item_id import MAX_BYTES, fault, faults
 values = st.one_of(st.text(max_size=MAX_BYTES + 2), st.integers(), st.none(), st.just("\ud800"))
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [

@@ -13,6 +13,7 @@ from tests.pages.html import HOSTILE, read
 from tests.support.shop_files import orders, write_shop, write_small_shop
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.parametrize("protocol", ["basket", "next-item"])
 def test_every_system_is_in_every_chart(tmp_path: Path, protocol: str) -> None:
     config, path = write_small_shop(tmp_path), tmp_path / "page.html"

@@ -95,6 +95,7 @@ def test_what_changes_nothing_has_no_number(shop_hidden: Hidden, store: Redis, s
     assert number(store, Keys(shop).hidden_version) == before
 
 
+@pytest.mark.fault(27)
 def test_numbers_rise_although_the_clock_of_the_server_went_back(
     shop_hidden: Hidden, store: Redis, shop: str
 ) -> None:

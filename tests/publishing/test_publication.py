@@ -108,6 +108,7 @@ def test_a_publication_whose_lease_was_lost_writes_nothing_that_is_read(
     assert not list(store.scan_iter(match=f"rec:{shop}:1:*"))
 
 
+@pytest.mark.fault(28)
 def test_who_reserved_later_wins(publisher: Publisher, server_url: str, shop: str) -> None:
     early, late = publisher.reserve(), publisher.reserve()
     lists = [builds.related_lists(N, build=2)]

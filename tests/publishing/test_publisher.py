@@ -213,6 +213,7 @@ def test_a_generation_that_is_not_complete_cannot_be_rolled_back_to(publisher: P
 # Collection
 
 
+@pytest.mark.fault(5, 16)
 def test_room_taken_by_a_publisher_that_died_is_freed_first(
     publisher: Publisher, store: Redis, shop: str
 ) -> None:

@@ -94,6 +94,7 @@ def test_numbers_rise_above_the_floor_and_never_fall(scripts_on: Scripts, keys: 
     assert drawn == [1, 2, 10, 11, 12]
 
 
+@pytest.mark.fault(28)
 def test_a_generation_is_complete_where_its_lease_is_held_and_it_is_described(
     scripts_on: Scripts, store: Redis, keys: Keys
 ) -> None:
@@ -112,6 +113,7 @@ def pointer(fence: int, *layers: int) -> bytes:
     return json.dumps({"fence": fence, "layers": layers}).encode()
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize(
     ("live", "fence", "seen", "outcome"),
     [
@@ -165,6 +167,7 @@ def retired(scripts_on: Scripts, keys: Keys, owner: str, *numbers: int) -> objec
     return scripts_on.run(scripts.RETIRE, named, [owner, *numbers])
 
 
+@pytest.mark.fault(55)
 def test_what_is_pointed_to_or_staged_is_not_retired(
     scripts_on: Scripts, store: Redis, keys: Keys
 ) -> None:

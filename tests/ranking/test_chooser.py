@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.core.arrays import Rows
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions
 from recommender.core.lists import RelatedLists
+from recommender.core.neighbours import Neighbours
 from recommender.core.recipe import Choice, Placement
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings, ItemVectors, Origins
-from recommender.ranking.chooser import Chooser, choose_rows, prepare
+from recommender.ranking.chooser import Chooser, Proposals, choose_rows, prepare
 from recommender.ranking.evidence import EvidenceScale
 from recommender.ranking.rankers.identity import Identity
 from recommender.vectors.index.exact import Exact
@@ -83,6 +85,21 @@ def test_lists_obey_the_rules_and_are_full_where_the_catalogue_allows(
             assert len(entries) == min(depth, len(products))
 
 
+class Neighbourhood:
+    """Proposes the item itself, and the item that follows it twice."""
+
+    def propose(self, rows: Rows, k: int) -> Neighbours:
+        found = np.stack([rows, rows + 1, rows + 1], axis=1)[:, :k]
+        return Neighbours(found, np.full(found.shape, 0.5, dtype=np.float32))
+
+
+@pytest.mark.fault(36, 37)
+def test_no_item_is_a_candidate_of_its_own_or_twice() -> None:
+    rows = np.arange(4, dtype=np.int32)
+    found, _ = Proposals((Neighbourhood(), Neighbourhood())).of(rows, 3)
+    assert found.rows.tolist() == [[1], [2], [3], [4]]
+
+
 def test_short_lists_are_searched_deeper() -> None:
     n_items = 400
     group = tuple("one product" if row % 100 else "" for row in range(n_items))
@@ -121,6 +138,7 @@ def test_best_sellers_stand_behind_what_is_short() -> None:
     assert chosen.best_sellers.shop.tolist() == [4, 6, 1, 2, 3, 7, 9]
 
 
+@pytest.mark.fault(36)
 def test_one_item_has_an_empty_list() -> None:
     items, vectors = catalogue(1), random_vectors(1)
     placement = Placement("related", Choice("gated"), filters=RULES)
@@ -128,6 +146,7 @@ def test_one_item_has_an_empty_list() -> None:
     assert made.sizes.tolist() == [0]
 
 
+@pytest.mark.fault(37)
 def test_identical_items_are_listed_the_same_way_each_time() -> None:
     n_items = 50
     same = np.full((n_items, 4), 0.5, dtype=np.float32)
@@ -136,5 +155,9 @@ def test_identical_items_are_listed_the_same_way_each_time() -> None:
     made = lists(chooser(placement, items, vectors), vectors)
     again = lists(chooser(placement, items, vectors), vectors)
     assert (made.entries.rows == again.entries.rows).all()
+    for row in range(n_items):
+        listed = made.entries.rows[made.offsets[row] : made.offsets[row + 1]].tolist()
+        assert len(listed) == len(set(listed)) == 10
+        assert row not in listed
     assert (made.sizes == 10).all()
     assert made.entries.scores == pytest.approx(1)

@@ -10,6 +10,7 @@ from tests.readers.shop_folder import Folder, sold
 ORDERS = "item_id,order_id\na,1\nb,1\ngone,1\n"
 
 
+@pytest.mark.fault(79)
 def test_items_that_the_catalogue_lacks_are_learned_from_but_not_shown(folder: Folder) -> None:
     folder.put("c.csv", "item_id,title\na,Ant\nb,Bee\n")
     folder.put("a.csv", ORDERS)
@@ -23,6 +24,7 @@ def test_items_that_the_catalogue_lacks_are_learned_from_but_not_shown(folder: F
     assert folder.read(interactions="a.csv").catalogue.in_stock.all()
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize("suffix", ["", ".0"])
 def test_orders_that_do_not_fit_the_catalogue_stop_the_run(folder: Folder, suffix: str) -> None:
     folder.put("c.csv", "item_id,title\n4001,Ant\n4002,Bee\n")
@@ -51,6 +53,7 @@ def test_orders_without_a_row_are_a_warning(folder: Folder) -> None:
     )
 
 
+@pytest.mark.fault(77)
 def test_an_order_of_the_far_future_is_not_the_end_of_any_window(folder: Folder) -> None:
     days = "".join(f"a,{n},2025-01-{1 + n % 28:02}\n" for n in range(200))
     folder.put("a.csv", f"item_id,order_id,time\n{days}b,x,2035-06-01\nc,y,2023-01-01\n")
@@ -61,6 +64,7 @@ def test_an_order_of_the_far_future_is_not_the_end_of_any_window(folder: Folder)
     assert "events dated after all others, or after limits.as_of: 1" in data.report.warnings[0]
 
 
+@pytest.mark.fault(77)
 def test_times_after_as_of_are_clipped(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id,time\na,1,2025-01-01\nb,1,2025-03-01\n")
     as_of = int(datetime(2025, 2, 1, tzinfo=UTC).timestamp())

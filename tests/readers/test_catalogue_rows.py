@@ -75,6 +75,7 @@ def test_available_from_has_the_zone_and_format_of_the_source(folder: Folder) ->
     assert folder.read(source).catalogue.available_from.tolist() == [1_309_518_000]
 
 
+@pytest.mark.fault(79)
 def test_drafts_and_private_items_are_not_for_sale(folder: Folder) -> None:
     folder.put(
         "c.csv",

@@ -28,6 +28,7 @@ CAUSES = [
 ]
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(("sold", "listed", "what", "setting"), CAUSES)
 def test_the_likely_cause_is_shown_with_examples_and_the_setting(
     sold: list[str], listed: list[str], what: str, setting: str

@@ -6,6 +6,7 @@ from tests.readers.shop_folder import Folder, sold
 STATUS = "item_id,order_id,status\na,1,paid\nb,1,\nc,2,refunded\nd,2,\ne,2,\na,3,paid\nf,4,void\n"
 
 
+@pytest.mark.fault(78)
 def test_an_order_is_cancelled_as_a_whole_though_one_row_says_so(folder: Folder) -> None:
     folder.put("a.csv", STATUS)
     source = InteractionSource("a.csv", cancelled=Cancelled("status", "refunded|void"))
@@ -41,6 +42,7 @@ e,2,,1,2025-02-01
 """
 
 
+@pytest.mark.fault(78)
 @pytest.mark.parametrize("threshold", [None, 0.0])
 def test_returns_are_no_purchases_and_are_subtracted(
     folder: Folder, threshold: float | None
@@ -61,6 +63,7 @@ def test_partial_returns_add_up(folder: Folder) -> None:
     assert sold(folder.read(interactions="a.csv")) == ["b"]
 
 
+@pytest.mark.fault(78)
 def test_a_refund_takes_back_an_item_or_the_whole_order(folder: Folder) -> None:
     rows = "a,1,purchase\nb,1,purchase\nb,1,refund\na,2,purchase\nc,2,purchase\n,2,refund\n"
     folder.put("a.csv", f"item_id,order_id,kind\n{rows}c,3,purchase\n")

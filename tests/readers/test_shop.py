@@ -219,6 +219,7 @@ def test_a_scope_without_any_interaction_has_no_items(folder: Folder) -> None:
         folder.read(CatalogueSource("c.csv", scope="with_interactions"))
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("content", ["item_id,title\n", "item_id,title\n,x\n"])
 def test_a_catalogue_without_items_stops_the_run(folder: Folder, content: str) -> None:
     folder.put("c.csv", content)
@@ -263,10 +264,14 @@ def test_the_scope_holds_for_a_derived_catalogue(folder: Folder) -> None:
     assert folder.read(interactions=events).catalogue.ids.ids == ("a", "b")
 
 
+@pytest.mark.fault(35)
 def test_no_kept_row_is_no_item(folder: Folder) -> None:
     folder.put("a.csv", "item_id,order_id,kind\nb,1,view\n")
-    with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
+    with pytest.raises(DataError, match="no event counts: their kinds are view"):
         folder.read(interactions="a.csv")
+    folder.put("b.csv", "item_id,order_id\nb,1\n")
+    with pytest.raises(DataError, match="no items: no row of the interactions was kept"):
+        folder.read(interactions=InteractionSource("b.csv", item_pattern="z"))
 
 
 def test_the_report_of_a_run(folder: Folder) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recommender.core.catalogue import MAX_CHARACTERS
+from recommender.core.catalogue import MOST_MARK_UP
 from recommender.core.telemetry import Advance
 from recommender.readers import tables
 from recommender.readers.interactions import KeptRows
@@ -57,13 +57,13 @@ def test_of_huge_texts_only_the_start_is_cleaned(
     folder.put("c.csv", text.getvalue())
     sizes: list[int] = []
 
-    def unescape(part: str) -> str:
+    def seen(part: str) -> str:
         sizes.append(len(part))
         return part
 
-    monkeypatch.setattr("recommender.core.catalogue.html.unescape", unescape)
+    monkeypatch.setattr("recommender.core.catalogue.shown_text", seen)
     data = folder.read("c.csv")
-    assert 0 < sum(sizes) <= 40 * 4 * MAX_CHARACTERS
+    assert 0 < sum(sizes) <= 40 * MOST_MARK_UP
     assert data.report.shortened == len(data.catalogue) == 40
     assert max(map(len, data.catalogue.title)) <= 2_000
 

@@ -120,6 +120,7 @@ def test_utf_16_is_read_where_it_says_so(folder: Folder, encoding: str) -> None:
     assert folder.read(source).catalogue.title == ("Äpfel",)
 
 
+@pytest.mark.fault(43)
 def test_rows_that_do_not_decode_are_refused_where_they_lie(folder: Folder) -> None:
     folder.put("a.csv", HEADER.encode() + b'a,1,x\nb,1,caf\xe9\nc,1,"\ncaf\xe9"\nd,1,ok\n')
     data = folder.read(interactions="a.csv")
@@ -189,6 +190,7 @@ def test_a_tsv_that_is_a_csv_is_named(folder: Folder) -> None:
         folder.read(interactions="a.tsv")
 
 
+@pytest.mark.fault(80)
 def test_a_long_field_is_read_and_one_beyond_the_limit_refused(folder: Folder) -> None:
     long, beyond = "x" * 10_000_000, "y" * 9_000_000 + "\n" + "y" * 9_000_000
     folder.put("a.csv", f'{HEADER}a,1,{long}\nb,1,"{beyond}"\nc,1,x\n')
@@ -200,6 +202,7 @@ def test_a_long_field_is_read_and_one_beyond_the_limit_refused(folder: Folder) -
     assert data.report.files[0].rows == 4
 
 
+@pytest.mark.fault(80)
 def test_a_line_without_end_stops_the_run(folder: Folder) -> None:
     folder.put("a.csv.gz", HEADER + "a,1,x\n" + "x" * 20_000_000)
     with pytest.raises(DataError, match=r"a\.csv\.gz line 3: longer than 16,777,216 characters"):

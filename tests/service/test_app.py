@@ -71,6 +71,7 @@ def test_any_id_is_asked_for_as_it_is(
     assert lookup.asked[0][1] == item
 
 
+@pytest.mark.fault(73)
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -93,6 +94,7 @@ def test_what_a_query_may_not_have_is_named(
     assert lookup.asked == []
 
 
+@pytest.mark.fault(65, "S4")
 def test_a_batch_says_a_bounded_placement_and_has_a_bound_of_entries(
     client: TestClient, lookup: FakeLookup
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_batch_says_a_bounded_placement_and_has_a_bound_of_entries(
     assert len(merged.json()["lists"][0]["items"]) == 1000
 
 
+@pytest.mark.fault(74)
 def test_a_shop_is_ready_while_its_store_is_read(client: TestClient, lookup: FakeLookup) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (
@@ -123,6 +126,7 @@ def test_a_shop_is_ready_while_its_store_is_read(client: TestClient, lookup: Fak
     assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.fault(67)
 def test_too_many_requests_at_once_are_asked_to_come_later(
     client: TestClient, lookup: FakeLookup
 ) -> None:
@@ -174,6 +178,7 @@ def test_a_malformed_body_is_refused_in_one_line(client: TestClient) -> None:
     assert answer.json() == {"detail": "items: give 1 to 100 item ids"}
 
 
+@pytest.mark.fault(65)
 def test_a_body_has_a_limit(client: TestClient) -> None:
     assert client.post(BATCH, content=b" " * ((1 << 20) + 1)).status_code == 413
     room = b'{"items": ["a"]}' + b" " * ((1 << 20) - 16)

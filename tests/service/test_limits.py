@@ -107,6 +107,7 @@ def hung_up(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize("sent", [b"", HALF_HEAD, HALF_BODY], ids=["none", "head", "body"])
 def test_a_request_that_never_arrives_is_ended(sent: bytes) -> None:
     with serving(Quick) as (port, server), connected(port, sent) as client:
@@ -115,6 +116,7 @@ def test_a_request_that_never_arrives_is_ended(sent: bytes) -> None:
         until(lambda: not server.server_state.tasks)
 
 
+@pytest.mark.fault(66)
 def test_bytes_that_trickle_in_win_no_time() -> None:
     ended = threading.Event()
     with serving(Quick) as (port, _), connected(port, HALF_HEAD) as client:
@@ -143,6 +145,7 @@ def test_a_kept_connection_waits_again_for_each_request() -> None:
         until(lambda: not server.server_state.connections)
 
 
+@pytest.mark.fault(66)
 def test_an_answer_that_nobody_reads_is_ended() -> None:
     asked = SMALL.replace(b"small", b"big")
     with serving(Quick) as (port, server), connected(port, asked):
@@ -151,6 +154,7 @@ def test_an_answer_that_nobody_reads_is_ended() -> None:
         until(lambda: not server.server_state.tasks)
 
 
+@pytest.mark.fault(66)
 def test_half_sent_requests_shut_nobody_out() -> None:
     with serving(Patient) as (port, server), ExitStack() as clients:
         half_sent = [
@@ -163,6 +167,7 @@ def test_half_sent_requests_shut_nobody_out() -> None:
         assert hung_up(half_sent[0])
 
 
+@pytest.mark.fault(67)
 def test_beyond_the_connections_that_are_worked_on_one_is_asked_to_come_later() -> None:
     asked = SMALL.replace(b"small", b"slow")
     with serving(Patient) as (port, server), ExitStack() as clients:
@@ -186,6 +191,7 @@ def test_a_request_that_is_worked_on_is_answered_before_the_end() -> None:
             connected(port, SMALL).recv(1)
 
 
+@pytest.mark.fault(67)
 def test_requests_at_once_have_a_bound() -> None:
     room = Room(2)
     with room.place(), room.place(), pytest.raises(RequestRefused) as refused, room.place():

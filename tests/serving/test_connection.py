@@ -115,6 +115,7 @@ def test_a_port_that_expects_tls_gets_a_hint() -> None:
         hanging.result()
 
 
+@pytest.mark.fault(75)
 @pytest.mark.parametrize(
     ("reason", "remedy"),
     [

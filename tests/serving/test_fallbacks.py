@@ -13,6 +13,7 @@ ITEMS = [f"i{number}" for number in range(12)]
 # The cache
 
 
+@pytest.mark.fault("S3")
 @given(st.lists(st.tuples(st.sampled_from(ITEMS), st.integers(1, 3))))
 def test_the_cache_keeps_its_bound_and_the_newest_fence(puts: list[tuple[str, int]]) -> None:
     cache = ListCache(4)
@@ -56,6 +57,7 @@ def test_only_failures_in_a_row_open_the_breaker() -> None:
     assert breaker.opened == 1
 
 
+@pytest.mark.fault(68)
 @pytest.mark.parametrize(
     ("error", "counts"),
     [

@@ -39,6 +39,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[Raising]:
         log.removeFilter(raising.handle)
 
 
+@pytest.mark.fault(69)
 def test_a_log_that_raises_costs_no_answer(broken: Raising, refused_port: int) -> None:
     url = f"redis://127.0.0.1:{refused_port}"
     with closing(RelatedItems(url, "acme", snapshot="nowhere.db")) as reader:
@@ -46,6 +47,7 @@ def test_a_log_that_raises_costs_no_answer(broken: Raising, refused_port: int) -
     assert broken.records >= 2
 
 
+@pytest.mark.fault(69)
 def test_a_log_that_raises_ends_no_polls(
     broken: Raising, server_url: str, store: Redis, shop: str
 ) -> None:

@@ -24,6 +24,7 @@ from recommender.serving.lookup import RelatedItems
 from recommender.serving.state import share_of
 from tests.serving import servers
 from tests.serving.waiting import waits_of
+from tests.support.fault_report import Recovery
 
 READING = {"client|setname", "client|setinfo", "mget", "zrangebyscore"}
 """All that a lookup may say to a server."""
@@ -424,6 +425,7 @@ def test_a_cached_list_costs_no_command(reader: RelatedItems, shelf: Shelf) -> N
     assert reader.stats()["cache_hits"] == 3
 
 
+@pytest.mark.fault(53, 54)
 def test_a_new_pointer_ends_what_is_cached(reader: RelatedItems, shelf: Shelf) -> None:
     assert reader.get("a").ids == ("b", "c", "d", "e")
     shelf.put(2, {"a": "new:t"}).point(2, 2)
@@ -623,8 +625,9 @@ def test_what_a_storefront_imports_is_light(module: str) -> None:
     assert done.stdout == b"[]\n"
 
 
+@pytest.mark.fault(70)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_poller_that_died_is_started_again(reader: RelatedItems) -> None:
+def test_a_poller_that_died_is_started_again(reader: RelatedItems, recovery: Recovery) -> None:
     def polling() -> threading.Thread | None:
         return reader._polling_reader()._thread
 
@@ -633,7 +636,8 @@ def test_a_poller_that_died_is_started_again(reader: RelatedItems) -> None:
     assert died is not None
     with patch.object(reader._reader(), "_poll", side_effect=SystemExit):
         within(5, lambda: not died.is_alive())
-    soon(reader, lambda: reader.get("f").status == "topped_up")
+    with recovery():
+        soon(reader, lambda: reader.get("f").status == "topped_up")
     assert polling() is not died
     assert reader.wait_ready()
     reader.close()

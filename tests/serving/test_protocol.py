@@ -154,6 +154,7 @@ def test_a_reply_is_read_however_it_is_cut(values: list[bytes | None], cuts: lis
     assert reader.values == values
 
 
+@pytest.mark.fault(21)
 @given(values=VALUES, more=st.binary(min_size=1, max_size=9))
 def test_bytes_behind_a_reply_are_refused(values: list[bytes | None], more: bytes) -> None:
     with pytest.raises(StoreUnavailable):
@@ -171,6 +172,7 @@ def test_a_command_is_packed_by_bytes() -> None:
     assert packed(("MGET", "käse")) == b"*2\r\n$4\r\nMGET\r\n$5\r\nk\xc3\xa4se\r\n"
 
 
+@pytest.mark.fault(71)
 @pytest.mark.parametrize("chunk", [7, 70])
 def test_a_value_that_is_too_large_is_dropped_as_it_arrives(chunk: int) -> None:
     big = b"x" * (MAX_BYTES + 1)

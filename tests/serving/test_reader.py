@@ -22,6 +22,7 @@ from recommender.serving.lookup import RelatedItems
 from tests.serving import servers
 from tests.serving.test_lookup import LISTS, Shelf, within
 from tests.serving.waiting import waits_of
+from tests.support.fault_report import Recovery
 
 DEADLINE_S = 0.1
 MARGIN_S = 2.0
@@ -289,6 +290,7 @@ def test_any_bytes_for_a_reply_are_survived(path: str, shelf: Shelf, garbage: by
         assert reader.get("a").status == "fallback"
 
 
+@pytest.mark.fault(21, 24, 25)
 def test_an_answer_to_another_question_is_not_shown(path: str, shelf: Shelf) -> None:
     crossed = shelf.store.get(shelf.keys.related_list(1, "related", "f"))
     assert isinstance(crossed, bytes)
@@ -469,7 +471,10 @@ def test_many_threads_do_not_storm_a_server_that_is_down() -> None:
     assert sum(since <= at <= until for at in connects) <= 2 * 4
 
 
-def test_the_breaker_opens_spares_the_server_and_closes_again(path: str, shelf: Shelf) -> None:
+@pytest.mark.fault(20, 22, "S18")
+def test_the_breaker_opens_spares_the_server_and_closes_again(
+    path: str, shelf: Shelf, recovery: Recovery
+) -> None:
     broken = threading.Event()
     broken.set()
     asked = 0
@@ -491,7 +496,8 @@ def test_the_breaker_opens_spares_the_server_and_closes_again(path: str, shelf: 
                 reader.get("a")
         assert (asked, waits) == (5, [])
         broken.clear()
-        within(5, lambda: reader.get("a").status == "ok")
+        with recovery():
+            within(5, lambda: reader.get("a").status == "ok")
         assert not reader.stats()["breaker_open"]
 
 
@@ -616,6 +622,7 @@ def test_a_fork_after_use_crosses_no_answers(path: str, shelf: Shelf) -> None:
 # What this process did
 
 
+@pytest.mark.fault(68)
 def test_threads_that_ask_before_it_is_connected_open_no_breaker(path: str, shelf: Shelf) -> None:
     with (
         proxy(path, whole, handshake_s=0.4) as url,
@@ -636,6 +643,7 @@ def test_threads_that_ask_before_it_is_connected_open_no_breaker(path: str, shel
 # Junk in one key
 
 
+@pytest.mark.fault(71)
 def test_a_list_of_60_mb_takes_no_other_list_with_it(server_url: str, shelf: Shelf) -> None:
     key = shelf.keys.related_list(1, "related", "a")
     shelf.store.setrange(key, 60 * 2**20, b"x")
@@ -651,6 +659,7 @@ def test_a_list_of_60_mb_takes_no_other_list_with_it(server_url: str, shelf: She
         within(5, lambda: reader.get("a").status == "ok")
 
 
+@pytest.mark.fault(71)
 def test_best_sellers_of_60_mb_leave_the_lists(server_url: str, shelf: Shelf) -> None:
     shelf.store.setrange(shelf.keys.related_list(1, "related", ""), 60 * 2**20, b"x")
     with closing(RelatedItems(server_url, shelf.shop, deadline_s=5.0)) as reader:
@@ -658,6 +667,7 @@ def test_best_sellers_of_60_mb_leave_the_lists(server_url: str, shelf: Shelf) ->
         assert (reader.get("x").status, reader.get("x").items) == ("unknown_item", ())
 
 
+@pytest.mark.fault(61)
 def test_hidden_items_of_another_type_leave_the_lists(
     server_url: str, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:

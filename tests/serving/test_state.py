@@ -84,6 +84,7 @@ def test_all_hidden_items_are_read_again_below_the_floor_or_after_a_loss(
     assert stopped.value.value.hidden == frozenset()
 
 
+@pytest.mark.fault(52)
 def test_a_layer_that_could_not_be_asked_hides_those_below() -> None:
     with pytest.raises(NotRead):
         first_layer(9, LAYERS, [UNREAD, b"x\n\n\n"], "x")

@@ -22,6 +22,7 @@ from recommender.serving.lookup import RelatedItems
 from tests.publishing.interruptions import after
 from tests.serving import builds, servers
 from tests.serving.test_lookup import soon
+from tests.support.fault_report import Recovery
 
 SHOP, COUNT = "acme", 60
 UNPROTECTED = ["--enable-protected-configs", "yes"]
@@ -99,7 +100,9 @@ def opened(url: str) -> Iterator[Publisher]:
 
 
 @pytest.mark.fault(5)
-def test_a_server_killed_in_the_middle_of_a_publish(binary: Path, folder: Path) -> None:
+def test_a_server_killed_in_the_middle_of_a_publish(
+    binary: Path, folder: Path, recovery: Recovery
+) -> None:
     url = url_of(folder)
     durable = ["--appendonly", "yes", "--appendfsync", "always"]
     with watched(url) as (lookup, seen):
@@ -111,7 +114,8 @@ def test_a_server_killed_in_the_middle_of_a_publish(binary: Path, folder: Path) 
                 builds.publish(publisher, 2, count=COUNT, progress=killed)
         servers.until(lambda: any(seen[status, 1] for status in FLAGGED))
         with servers.running(binary, folder / "s.sock", *durable), opened(url) as publisher:
-            servers.until(sees(seen, "ok", 1), timeout_s=5)
+            with recovery():
+                servers.until(sees(seen, "ok", 1), timeout_s=5)
             half = publisher.generations()
             assert [(found.id, found.state) for found in half] == [
                 (2, "staging"),
@@ -150,7 +154,10 @@ def flushed(binary: Path, folder: Path) -> Iterator[None]:
     ],
 )
 def test_a_server_that_lost_everything(
-    binary: Path, folder: Path, loss: Callable[[Path, Path], Iterator[None]]
+    binary: Path,
+    folder: Path,
+    recovery: Recovery,
+    loss: Callable[[Path, Path], Iterator[None]],
 ) -> None:
     url = url_of(folder)
     losing = loss(binary, folder)
@@ -163,10 +170,10 @@ def test_a_server_that_lost_everything(
         servers.until(sees(seen, "stale", 1))
         assert lookup.get("never asked").status in {"fallback", "unknown_item"}
         servers.until(lambda: not lookup.stats()["breaker_open"])
-        with opened(url) as publisher:
+        with opened(url) as publisher, recovery():
             # The counter is lost too; the caller knows the highest number from its artifacts.
             assert builds.publish(publisher, 2, count=COUNT, fence_floor=1).id == 2
-        soon(lookup, sees(seen, "ok", 2))
+            soon(lookup, sees(seen, "ok", 2))
     with pytest.raises(StopIteration):
         next(losing)
 

@@ -180,6 +180,7 @@ def test_a_cancelled_question_keeps_its_connection(server_url: str, store: Redis
     asyncio.run(ask())
 
 
+@pytest.mark.fault(24)
 def test_a_cancelled_question_without_a_reply_loses_its_connection(server_url: str) -> None:
     async def ask() -> None:
         async with connections(server_url, Loop()) as made:

@@ -75,6 +75,7 @@ def test_doctor_shows_no_secret_of_a_bucket(
     assert "S3CR3T" not in printed.out + printed.err
 
 
+@pytest.mark.fault(75)
 @pytest.mark.parametrize(
     "url",
     [

@@ -26,6 +26,7 @@ from tests.serving import builds, servers
 from tests.serving.builds import N
 from tests.serving.test_lookup import soon
 from tests.serving.waiting import waits_of
+from tests.support.fault_report import Recovery
 from tests.topologies.clusters import Cluster, cluster, free_ports
 
 pytestmark = pytest.mark.server
@@ -427,7 +428,7 @@ def test_a_slot_moves_while_a_loop_reads(site: Cluster, *, control: bool) -> Non
 
 
 @pytest.mark.fault(51)
-def test_a_replica_takes_over_with_every_list() -> None:
+def test_a_replica_takes_over_with_every_list(recovery: Recovery) -> None:
     with cluster("redis-server", replicas=1) as found:
         with publishing(found) as publisher, reading(found, cache_items=0) as lookup:
             builds.publish(publisher, 1)
@@ -435,13 +436,15 @@ def test_a_replica_takes_over_with_every_list() -> None:
             assert calls_of(found.clients[0], "wait") == 1
             servers.until(lambda: lookup.get_many(ITEMS, n=3)[-1].status == "ok")
             found.kill(0)
-            servers.until(lambda: replica.info("replication")["role"] == "master")
-            servers.until(lambda: {a.status for a in lookup.get_many(ITEMS, n=3)} == {"ok"})
+            with recovery():
+                servers.until(lambda: replica.info("replication")["role"] == "master")
+                servers.until(lambda: {a.status for a in lookup.get_many(ITEMS, n=3)} == {"ok"})
             assert all(right(answer) for answer in lookup.get_many(ITEMS, n=3))
         with open_store(found.url(seeds=found.ports[1:])) as store:
             assert builds.publish(Publisher(store, SHOP, grace_s=0.0), 2).id == 2
 
 
+@pytest.mark.fault(51)
 def test_a_replica_that_lags_stops_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recommender.publishing.servers.WAIT_MS", 200)
     with cluster("redis-server", replicas=1) as found, publishing(found) as publisher:

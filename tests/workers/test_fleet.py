@@ -12,6 +12,7 @@ from redis import Redis
 
 from recommender.settings.loading import load
 from tests.serving.servers import until
+from tests.support.fault_report import Recovery
 from tests.support.repository import REPOSITORY
 from tests.workers.fleet import QUEUE, envelope, environment, free_port, headers
 from tests.workers.shop import ITEMS, Shop, artifacts_of, fleet_shop, lists_of
@@ -183,24 +184,28 @@ def test_of_two_reindexes_the_later_wins(shop: Shop) -> None:
 
 
 @pytest.mark.fault(7, 12)
-def test_what_redis_lost_is_published_again_without_encoding(shop: Shop) -> None:
+def test_what_redis_lost_is_published_again_without_encoding(
+    shop: Shop, recovery: Recovery
+) -> None:
     with shop.workers("fleet") as worker:
         begin(shop)
         shop.ends(1)
         made, lists = shop.made(), lists_of(shop.store)
         with Redis.from_url(f"{shop.store.url}/0") as store:
             store.flushall()
-        shop.reconcile()
-        until(lambda: shop.newest().number == 2, 60)
-        shop.ends(2)
+        with recovery():
+            shop.reconcile()
+            until(lambda: shop.newest().number == 2, 60)
+            shop.ends(2)
         assert lists_of(shop.store) == lists
         with Redis.from_url(f"{shop.store.url}/0") as store:
             store.delete(*list(store.scan_iter(match="rec:acme:2:*"))[:50])
         start = len(worker.log)
-        shop.reconcile()
-        worker.said("event=lists_lost", after=start)
-        until(lambda: shop.newest().number == 3, 60)
-        shop.ends(3)
+        with recovery():
+            shop.reconcile()
+            worker.said("event=lists_lost", after=start)
+            until(lambda: shop.newest().number == 3, 60)
+            shop.ends(3)
         assert lists_of(shop.store) == lists
         with Redis.from_url(f"{shop.store.url}/0") as store:
             store.set("rec:acme:3:related:20000", b"20000\n20037\nb\nRe")

@@ -16,6 +16,7 @@ from workers.processes import CommandFailed, run_command
 CASES = Path(__file__).with_name("process_cases.py")
 
 
+@pytest.mark.fault(26)
 def test_a_process_for_one_piece_of_work() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CASES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)

@@ -54,6 +54,7 @@ def test_no_such_zone() -> None:
         last_period("* * * * *", "Mars/Olympus", NOW)
 
 
+@pytest.mark.fault(29)
 @pytest.mark.server
 def test_however_many_ask_each_period_is_begun_once(publisher: Publisher) -> None:
     settings = ScheduleSettings(reindex="30 2 * * *", audit="*/5 * * * *")

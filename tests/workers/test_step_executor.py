@@ -1,5 +1,9 @@
 """Tasks under leases: who does which, and what happens after one that failed."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +12,18 @@ from redis import Redis
 
 from recommender import pipeline
 from recommender.artifacts.runs import Run
+from recommender.build.steps import Task
+from recommender.core import failpoints
 from recommender.errors import DataError, StoreUnavailable
-from tests.workers.in_process import sent, write_served_shop
+from tests.serving.servers import until
+from tests.support.fault_report import Recovery
+from tests.support.repository import REPOSITORY
+from tests.workers.fleet import environment
+from tests.workers.in_process import perform_alone, sent, write_served_shop
 from workers import step_executor
 from workers.celery import configured, open_shop
-from workers.run_planner import GATE, READ, begin, open_run
+from workers.run_planner import GATE, READ, RunPlanner, begin, open_run
+from workers.shard_leases import ShardLeases
 from workers.step_executor import ATTEMPTS, StepDied, StepInterrupted, perform
 
 pytestmark = pytest.mark.server
@@ -54,6 +65,7 @@ def test_a_task_is_done_once_under_a_lease_that_ends_with_it(run: Run) -> None:
         assert set(planner.leases.records("costs")) == {"read.0"}
 
 
+@pytest.mark.fault(2, 30)
 def test_what_another_works_on_is_left_for_the_length_of_its_lease(run: Run) -> None:
     with open_run(run.id) as planner:
         planner.leases.acquire(planner.lease_name(READ), READ, "another")
@@ -61,6 +73,55 @@ def test_what_another_works_on_is_left_for_the_length_of_its_lease(run: Run) -> 
     assert perform(run.id, READ) == lease_s
     with open_run(run.id) as planner:
         assert not planner.is_done(READ)
+
+
+@pytest.mark.fault(30)
+def test_what_another_did_meanwhile_is_not_done_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perform(run.id, READ)
+    task = sent(run.id)[0]
+    made: list[Task] = []
+    acquire, work = ShardLeases.acquire, step_executor._perform
+
+    def counted(planner: RunPlanner, of: Task) -> None:
+        made.append(of)
+        work(planner, of)
+
+    def late(self: ShardLeases, name: str, of: Task, owner: str) -> tuple[int, str]:
+        monkeypatch.setattr(ShardLeases, "acquire", acquire)
+        perform_alone(run.id, task)
+        return acquire(self, name, of, owner)
+
+    monkeypatch.setattr(step_executor, "_perform", counted)
+    monkeypatch.setattr(ShardLeases, "acquire", late)
+    perform_alone(run.id, task)
+    assert made == [task]
+
+
+@pytest.mark.fault(2)
+def test_a_killed_worker_leaves_its_task_to_another(shop: Path, recovery: Recovery) -> None:
+    shop.write_text(shop.read_text().replace("[store]\n", "[store]\nlease_s = 3.0\n"))
+    with open_shop("acme") as (settings, publisher):
+        begun = begin(settings, publisher)
+    assert begun is not None
+    work = f"from workers import step_executor as e; e.perform({begun.id!r}, e.run_planner.READ)"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", work],
+        cwd=REPOSITORY,
+        env=environment(shop) | {failpoints.VARIABLE: "artifact.before_manifest=hang@1"},
+        start_new_session=True,
+    )
+    with open_run(begun.id) as planner:
+        name = planner.lease_name(READ)
+        until(lambda: planner.leases.holders([name]) != [""], 20)
+        assert perform(begun.id, READ) == 3.0
+        os.killpg(killed.pid, signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL
+        with recovery():
+            until(lambda: perform(begun.id, READ) == 0, 20)
+    assert READ not in sent(begun.id, again=True)
+    assert state(begun) == ("running", "")
 
 
 def test_an_error_of_the_data_ends_the_run_at_once(
@@ -72,6 +133,7 @@ def test_an_error_of_the_data_ends_the_run_at_once(
     assert sent(run.id, again=True) == []
 
 
+@pytest.mark.fault(1, 4)
 def test_any_other_error_is_tried_again_and_then_given_up(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +155,7 @@ def test_a_store_that_is_off_is_no_attempt(run: Run, monkeypatch: pytest.MonkeyP
     assert state(run) == ("running", "")
 
 
+@pytest.mark.fault(3)
 def test_a_worker_that_shuts_down_takes_no_task(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_executor, "shutting_down", lambda: True)
     with pytest.raises(StepInterrupted, match="step read, shard 0: its worker shuts down") as left:

@@ -47,7 +47,7 @@ def test_a_job_may_run(good: Message) -> None:
     assert fault(good, app.tasks) is None
 
 
-@pytest.mark.fault(63)
+@pytest.mark.fault(31, 63, "S7")
 @pytest.mark.parametrize(
     ("bad", "found"),
     [

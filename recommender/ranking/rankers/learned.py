@@ -24,8 +24,9 @@ from recommender.ranking.rankers.questions import Objective, Questions
 BLOCK = 1024
 HELD_OUT, PATIENCE = 0.2, 20
 LEAF = 200
-LISTS_PER_SEED = 8
-"""How many lists of users' last items are drawn for each item that would ask what is together."""
+ANSWERED, LISTS_PER_SEED = 3, 15
+"""Of so many next items about one is among the candidates of the items before it; and how many
+lists of last items these have for each item that would ask what is together."""
 SURE = 1.0
 """Standard errors by which trees must beat every simple order."""
 
@@ -47,7 +48,7 @@ class LearnedRanker:
     whatever is asked, do not crowd out the others.
 
     On held-out questions the trees must beat each of the simple orders among the features (item
-    vectors, counts, cosine, content, popularity), else the best of these ranks. Scores are
+    vectors, counts, cosines, EASE, popularity), else the best of these ranks. Scores are
     probabilities, calibrated on the same questions. If the history is too short to learn from,
     candidates keep the order of the item vectors.
 
@@ -86,12 +87,11 @@ class LearnedRanker:
         if training_set is None:
             return FittedOrder()
         asked, together = self._asked(training_set)
-        most = self.seeds_max
-        if not together:
-            most = LISTS_PER_SEED * most * len(asked) // len(asked.seeds)
+        most = self.seeds_max if together else ANSWERED * self.seeds_max
         parts: list[Examples] = []
         for queries in training_set.queries:
             drawn = asked.drawn(queries.rows, most, self.seed)
+            drawn = drawn.with_lists(LISTS_PER_SEED * self.seeds_max)
             part = Examples.of(queries, drawn, self.debias, together)
             if part is not None:
                 parts.append(part.numbered_from(sum(one.n_questions for one in parts)))

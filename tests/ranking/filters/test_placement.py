@@ -1,6 +1,7 @@
 """What holds for every list: nothing that is not for sale, and one item of each title."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from recommender.core.recipe import Choice, Placement
 from recommender.core.vectors import Origins
 from recommender.ranking.chooser import OF_TITLES, Chooser, prepare, stages_of
 from recommender.ranking.evidence import EvidenceScale
+from recommender.ranking.filters.placement import bought_together
 from recommender.ranking.rankers.identity import Identity
 from recommender.vectors.index.exact import Exact
 from tests.ranking.test_chooser import random_vectors
@@ -27,7 +29,11 @@ def shop(titles: list[str], for_sale: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def chooser(
-    items: Catalogue, *, one_per_title: bool = True, filters: tuple[Choice, ...] = ()
+    items: Catalogue,
+    *,
+    one_per_title: bool = True,
+    filters: tuple[Choice, ...] = (),
+    baskets: Sequence[Sequence[int]] = ((0, 1),),
 ) -> Chooser:
     placement = Placement(
         "related",
@@ -38,7 +44,7 @@ def chooser(
         one_per_title=one_per_title,
     )
     vectors = random_vectors(len(items))
-    events = interactions([[0, 1]], len(items))
+    events = interactions([list(basket) for basket in baskets], len(items))
     index = Exact().build(vectors.targets)
     return prepare(placement, context(vectors, events, items), index, Identity())
 
@@ -90,3 +96,21 @@ def test_what_is_not_for_sale_is_in_no_list_whatever_the_recipe(
     shown = {row for rows in listed(chooser(items, filters=filters)) for row in rows}
     assert shown <= set(np.flatnonzero(sold).tolist())
     assert shown & set(np.flatnonzero(~items.in_stock).tolist())
+
+
+def test_titles_whose_items_are_bought_together_name_no_product() -> None:
+    """Two yoghurts of one title are two flavours."""
+    items = shop(TITLES, np.ones(N_ITEMS, dtype=bool))
+    flavours = [(row, row + 20) for row in range(20)]
+    assert listed(chooser(items, baskets=flavours)) == listed(chooser(items, one_per_title=False))
+    strangers = [(row, (row + 1) % N_ITEMS) for row in range(N_ITEMS)]
+    apart = listed(chooser(items, baskets=strangers))
+    assert all(len({TITLES[other] for other in one}) == len(one) for one in apart)
+
+
+@pytest.mark.parametrize(("n_pairs", "together"), [(9, False), (10, True)])
+def test_few_pairs_say_nothing_of_titles(n_pairs: int, together: bool) -> None:
+    codes = np.array([0, 0, *range(1, 40)], dtype=np.int32)
+    units = [(0, 1)] * n_pairs + [(row, row + 1) for row in range(2, 40)]
+    seen = interactions([list(unit) for unit in units], len(codes)).matrix()
+    assert bought_together(codes, seen) is together
