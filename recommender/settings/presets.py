@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import recommender
 from recommender.errors import ConfigError
 from recommender.readers.columns import alternatives
 
@@ -24,7 +23,7 @@ def shipped(path: str) -> Path:
 
     A wheel has them in `recommender/shipped`, a checkout next to the package.
     """
-    package = Path(recommender.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "shipped"
     return (inside if inside.is_dir() else package.parent) / path
 
