@@ -238,9 +238,9 @@ def _examples(rows: Sequence[int], titles: Sequence[str]) -> str:
 def _members(
     catalogue: Catalogue, titles: Sequence[str], clusters: Clusters
 ) -> Iterator[tuple[object, ...]]:
-    """The rows of the CSV file: each item with its group, if it is in one."""
+    """The rows of the CSV file, by id: each item with its group, if it is in one."""
     names = [group.name for group in clusters.groups]
     labels = clusters.label.tolist()
     yield "item", "cluster", "name", "title"
-    for item, label, title in zip(catalogue.ids.ids, labels, titles, strict=True):
+    for item, label, title in sorted(zip(catalogue.ids.ids, labels, titles, strict=True)):
         yield item, *((label, names[label]) if label >= 0 else ("", "")), title

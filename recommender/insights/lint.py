@@ -69,7 +69,8 @@ def lint(job: Job, build: Artifact | None) -> Report:
         found += _of_lists(job.artifacts, build, catalogue)
     sold = support(events.matrix())
     order = {kind: place for place, kind in enumerate(KINDS)}
-    found.sort(key=lambda finding: (order[finding.kind], -sold[finding.row], finding.row))
+    ids = catalogue.ids.ids
+    found.sort(key=lambda one: (order[one.kind], -sold[one.row], ids[one.row]))
     return Report(catalogue, tuple(found), tuple(names), tuple(_notes(read, steps)))
 
 

@@ -21,7 +21,7 @@ from tests.support.shop_files import SMALL_SHOP, write_small_shop
 
 BASELINES = {
     *("best sellers", "co-occurrence count", "implicit cosine", "implicit BM25", "EASE"),
-    *("implicit ALS", "text alone", "plain concatenation"),
+    *("implicit ALS", "text alone", "plain concatenation", "item-kNN", "item-kNN and text"),
 }
 
 Evaluated = Callable[..., dict[str, Any]]

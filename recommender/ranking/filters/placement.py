@@ -12,6 +12,8 @@ from recommender.ranking.filters.eligibility import EligibleItems, GroupFilter
 
 NOT_FOR_SALE, SAME_TITLE = "not-for-sale", "same-title"
 LEAST_PAIRS = 10
+PLACEHOLDER_SHARE = 0.5
+"""A title of more than this share of the items names none of them."""
 
 
 def filters_of(
@@ -35,6 +37,9 @@ def filters_of(
 
 def _one_per_title(context: RankingContext) -> tuple[GroupFilter, ...]:
     codes = title_codes(context.catalogue)
+    common = np.bincount(codes)[codes] > PLACEHOLDER_SHARE * len(codes)
+    own = int(codes.max(initial=-1)) + 1 + np.arange(len(codes), dtype=np.int32)
+    codes = np.where(common, own, codes)
     if bought_together(codes, context.rates(half_life_days=np.inf).units):
         return ()
     return (GroupFilter(codes, np.ones(len(codes), dtype=bool)),)
