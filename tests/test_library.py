@@ -120,6 +120,13 @@ def test_a_mistake_is_named_before_anything_is_built(columns: dict[str, Any], me
         Shop.from_frames(catalogue.head(), orders.head(), **columns)
 
 
+def test_messages_of_a_build_name_the_frame() -> None:
+    items, sold = few()
+    shop = Shop.from_frames(items.assign(item_id=[1.5, 2.0, 3.0]), sold)
+    with pytest.raises(DataError, match=r"^catalogue: column 'item_id' holds ids as double"):
+        shop.build(*QUICK)
+
+
 def test_a_folder_keeps_builds_and_the_frames_are_removed(tmp_path: Path) -> None:
     shop = Shop.from_frames(*few(), folder=tmp_path)
     built = shop.build(*QUICK)
