@@ -1,6 +1,7 @@
 """The engine as a library: frames in, frames and published lists out."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -204,7 +205,9 @@ def test_the_notebook_runs_and_prints_lists(tmp_path: Path) -> None:
         ").execute()\n"
         "nbformat.write(notebook, sys.argv[2])\n"
     )
-    subprocess.run([sys.executable, "-c", code, notebook, out, DOCS / "notebooks"], check=True)
+    command = [sys.executable, "-c", code, notebook, out, DOCS / "notebooks"]
+    kept = {**os.environ, "TMPDIR": str(tmp_path)}  # a kernel that is killed leaves its frames
+    subprocess.run(command, check=True, env=kept)
     cells = json.loads(out.read_text())["cells"]
     shown = [str(each) for cell in cells for each in cell.get("outputs", ())]
     assert any("evidence" in each and "behaviour" in each for each in shown)
