@@ -1,6 +1,7 @@
 """The engine as a library: frames in, frames and published lists out."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -120,6 +121,13 @@ def test_a_mistake_is_named_before_anything_is_built(columns: dict[str, Any], me
         Shop.from_frames(catalogue.head(), orders.head(), **columns)
 
 
+def test_messages_of_a_build_name_the_frame() -> None:
+    items, sold = few()
+    shop = Shop.from_frames(items.assign(item_id=[1.5, 2.0, 3.0]), sold)
+    with pytest.raises(DataError, match=r"^catalogue: column 'item_id' holds ids as double"):
+        shop.build(*QUICK)
+
+
 def test_a_folder_keeps_builds_and_the_frames_are_removed(tmp_path: Path) -> None:
     shop = Shop.from_frames(*few(), folder=tmp_path)
     built = shop.build(*QUICK)
@@ -197,7 +205,9 @@ def test_the_notebook_runs_and_prints_lists(tmp_path: Path) -> None:
         ").execute()\n"
         "nbformat.write(notebook, sys.argv[2])\n"
     )
-    subprocess.run([sys.executable, "-c", code, notebook, out, DOCS / "notebooks"], check=True)
+    command = [sys.executable, "-c", code, notebook, out, DOCS / "notebooks"]
+    kept = {**os.environ, "TMPDIR": str(tmp_path)}  # a kernel that is killed leaves its frames
+    subprocess.run(command, check=True, env=kept)
     cells = json.loads(out.read_text())["cells"]
     shown = [str(each) for cell in cells for each in cell.get("outputs", ())]
     assert any("evidence" in each and "behaviour" in each for each in shown)
