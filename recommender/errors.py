@@ -19,7 +19,16 @@ from typing import ClassVar
 EXTRAS = {
     "build": (
         *("numpy", "scipy", "pandas", "pyarrow", "sklearn", "implicit", "faiss", "bm25s"),
-        *("jinja2", "lightgbm", "threadpoolctl", "yaml", "pydantic", "rich", "tomli_w", "selectolax"),
+        *(
+            "jinja2",
+            "lightgbm",
+            "threadpoolctl",
+            "yaml",
+            "pydantic",
+            "rich",
+            "tomli_w",
+            "selectolax",
+        ),
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
     "static": ("tokenizers",),
