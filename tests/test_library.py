@@ -205,7 +205,7 @@ def test_the_notebook_runs_and_prints_lists(tmp_path: Path) -> None:
         ").execute()\n"
         "nbformat.write(notebook, sys.argv[2])\n"
     )
-    command = [sys.executable, "-c", code, notebook, out, DOCS / "notebooks"]
+    command = [sys.executable, "-c", code, *map(str, (notebook, out, DOCS / "notebooks"))]
     kept = {**os.environ, "TMPDIR": str(tmp_path)}  # a kernel that is killed leaves its frames
     subprocess.run(command, check=True, env=kept)
     cells = json.loads(out.read_text())["cells"]
