@@ -56,7 +56,7 @@ def test_the_tables_fit_the_terminal(config: Path, capsys: pytest.CaptureFixture
     assert "used" not in said
     assert max(map(len, said.splitlines())) <= 100
     for name in BASELINES:
-        assert len(re.findall(f"^{name} ", said, re.MULTILINE)) == 4
+        assert len(re.findall(f"^{name}  ", said, re.MULTILINE)) == 4
     assert "simulated cold" in said
     assert re.search("related (clears|misses) the bar", said)
 
@@ -81,7 +81,9 @@ def test_json_has_every_system_slice_and_metric(evaluated: Evaluated) -> None:
     assert set(answer["recipes"]) == {"related", *BASELINES}
     assert set(answer["differences"]) == BASELINES
     knows_cold = {name for name in answer["recipes"] if value(answer, name, "simulated cold")}
-    assert knows_cold == {"related", "best sellers", "text alone", "plain concatenation"}
+    assert knows_cold == {
+        *("related", "best sellers", "text alone", "plain concatenation", "item-kNN and text")
+    }
 
 
 def test_every_use_of_the_test_window_is_counted(
