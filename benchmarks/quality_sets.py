@@ -1,4 +1,4 @@
-"""The default recipe beside all baselines on every set: `python -m benchmarks.quality_sets DATA`.
+"""The default recipe and all baselines on every set: `python -m benchmarks.quality_sets DATA`.
 
     python -m benchmarks.quality_sets DATA [--test | --hub-curve] [--only NAME ...] [--out FOLDER]
 

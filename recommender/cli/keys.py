@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recommender.cli.arguments import Argument, Command, argument, command
@@ -31,11 +32,9 @@ def _add(options: argparse.Namespace) -> int:
     known = read_keys(path)[0] if path.exists() and path.stat().st_size else []
     key, kept = new_key(options.name, options.roles.split(","))
     KeyRing([*known, kept])
-    try:
+    with _changing(path):
         text = path.read_text(encoding="utf-8") if known else ""
         _write(path, [*text.splitlines(), kept.line()])
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
     sys.stdout.write(f"{key}\n")
     return 0
 
@@ -45,11 +44,9 @@ def _hash(options: argparse.Namespace) -> int:
     path: Path = options.keys
     known, plain = read_keys(path)
     if plain:
-        try:
+        with _changing(path):
             comments = [line for line in path.read_text("utf-8").splitlines() if line[:1] == "#"]
             _write(path, [*comments, *(key.line() for key in known)])
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
     sys.stdout.write(f"{plain} keys in plain text replaced by their digests.\n")
     return 0
 
@@ -70,6 +67,15 @@ KEYS = Command(
     "their digests alone. To revoke a key, delete its line and restart the service.",
     actions=(_add, _hash, _list),
 )
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Raises: ConfigError where the file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ evaluates every candidate on it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -41,7 +41,7 @@ from recommender.evaluation.report import (
     by_history,
     by_support,
 )
-from recommender.evaluation.systems import ListBuilder, related_lists
+from recommender.evaluation.systems import Fixed, ListBuilder, related_lists
 from recommender.evaluation.user_protocols import (
     NextItemTask,
     leave_one_out,
@@ -143,9 +143,7 @@ class Harness:
         fixed = self.fixed(recipe)
         return lambda train: related_lists(recipe, fixed, train, self.progress)
 
-    def fixed(
-        self, recipe: Recipe
-    ) -> tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]:
+    def fixed(self, recipe: Recipe) -> Fixed:
         """What a recipe reads that no interactions change, as `related_lists` takes it."""
         near = cache(lambda: near_by_content(recipe.index, joined_content(self.content)))
         return self.catalogue, self.content, near

@@ -24,13 +24,16 @@ from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
 from recommender.ranking.hubness import arranged
+from recommender.ranking.rankers.pair_features import CONTENT_WEIGHT, POWERS
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
 from recommender.vectors.behaviour.ease import ease_weights
 
 DEPTH = 36
 EASE_MEMORY_SHARE = 1 / 4
 EASE_BYTES_PER_PAIR = 4 * 4
-SEED_POWER, TARGET_POWER, CONTENT_WEIGHT = 0.5, 0.1, 0.3
+
+Fixed = tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]
+"""What does not depend on interactions: catalogue, content, and the nearest by content."""
 
 ListBuilder = Callable[[Interactions], Mapping[str, Neighbours]]
 """Fits a system to interactions, and returns its lists (n, depth) of all items, by name."""
@@ -41,7 +44,7 @@ Baseline = Callable[[Interactions, int], Neighbours]
 
 def related_lists(
     recipe: Recipe,
-    fixed: tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]],
+    fixed: Fixed,
     interactions: Interactions,
     progress: Progress,
 ) -> dict[str, Neighbours]:
@@ -55,14 +58,11 @@ def related_lists(
 
 def choosers(
     recipe: Recipe,
-    fixed: tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]],
+    fixed: Fixed,
     interactions: Interactions,
     progress: Progress,
 ) -> Iterator[tuple[str, Chooser]]:
-    """What chooses the lists of each placement, by its name, with all models fitted.
-
-    `fixed` does not depend on the interactions: catalogue, content, and the nearest by content.
-    """
+    """What chooses the lists of each placement, by its name, with all models fitted."""
     catalogue, content, near = fixed
     capped = interactions.capped(recipe.trust.user_baskets)
     events = cache(capped.of_kinds)
@@ -165,8 +165,8 @@ def item_knn(
     seen = _binary(interactions)
     by_item: sp.csr_array = seen.T.tocsr()
     sold = np.maximum(support(seen), 1).astype(np.float32)
-    scaled = by_item.multiply((sold**-SEED_POWER)[:, None]).tocsr().astype(np.float32)
-    others = seen.multiply(sold**-TARGET_POWER).tocsr().astype(np.float32)
+    scaled = by_item.multiply((sold ** -POWERS[0])[:, None]).tocsr().astype(np.float32)
+    others = seen.multiply(sold ** -POWERS[1]).tocsr().astype(np.float32)
 
     def scores(block: slice) -> FloatMatrix:
         values: FloatMatrix = (scaled[block] @ others).toarray()

@@ -40,6 +40,8 @@ def _one_per_title(context: RankingContext) -> tuple[GroupFilter, ...]:
     common = np.bincount(codes)[codes] > PLACEHOLDER_SHARE * len(codes)
     own = int(codes.max(initial=-1)) + 1 + np.arange(len(codes), dtype=np.int32)
     codes = np.where(common, own, codes)
+    if len(np.unique(codes)) == len(codes):
+        return ()
     if bought_together(codes, context.rates(half_life_days=np.inf).units):
         return ()
     return (GroupFilter(codes, np.ones(len(codes), dtype=bool)),)
@@ -55,7 +57,8 @@ def bought_together(codes: Rows, units: sp.csr_array) -> bool:
     sizes = np.diff(units.indptr).astype(np.float64)
     lines = np.bincount(units.indices, minlength=len(codes)).astype(np.float64)
     unit_of = np.repeat(np.arange(len(sizes), dtype=np.int64), np.diff(units.indptr))
-    keys = unit_of * (int(codes.max(initial=0)) + 1) + codes[units.indices]
+    shared = (np.bincount(codes) > 1)[codes[units.indices]]
+    keys = unit_of[shared] * (int(codes.max(initial=0)) + 1) + codes[units.indices[shared]]
     _, counts = np.unique(keys, return_counts=True)
     pairs = float((counts * (counts - 1.0)).sum() / 2)
     of_codes = np.bincount(codes, lines)

@@ -153,16 +153,14 @@ class Examples:
             self.question[owner] * width + self.items, return_index=True, return_inverse=True
         )
         summed = np.bincount(place, strength * self.weight[owner])
-        questions, sizes = np.unique(key // width, return_counts=True)
+        _, sizes = np.unique(key // width, return_counts=True)
         order = np.lexsort((-summed, key // width))
         ranks = ranks_of(sizes)
         discounts = np.where(ranks < SHOWN, 1 / np.log2(ranks + 2), 0)
-        asked = np.repeat(np.arange(len(questions)), sizes)
-        gains = np.bincount(asked, self.targets[first][order] * discounts, len(questions))
-        importance = self.importance[owner[first]][
-            np.searchsorted(asked, np.arange(len(questions)))
-        ]
-        gained: Doubles = gains * importance
+        asked = np.repeat(np.arange(len(sizes)), sizes)
+        gains = np.bincount(asked, self.targets[first][order] * discounts, len(sizes))
+        _, a_list = np.unique(self.question, return_index=True)
+        gained: Doubles = gains * self.importance[a_list]
         return gained
 
     def calibrated(self, strength: Doubles) -> Calibration:

@@ -14,7 +14,7 @@ from recommender.core.protocols import TextEncoder, VocabularyEncoder
 
 SAMPLE = 2_000
 LEAST_SHARE, TOO_MANY = 0.01, 0.5
-"""Scripts of fewer words are not reported; of these shares of unknown words on, people are told."""
+"""The least share of words in a script, and of unknown ones among them, that is reported."""
 INSTEAD = (
     'use a multilingual model (model = "paraphrase-multilingual-MiniLM-L12-v2"), vectors of your '
     'own words (recommender train-words), or use = "hashing"; see docs/text-encoders.md'
