@@ -14,7 +14,8 @@ FloatMatrix = NDArray[np.float32]
 FloatVector = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Columns = dict[str, NDArray[Any]]
-NUMBERS_AT_ONCE, ROWS_AT_ONCE = 4_194_304, 4096
+NUMBERS_AT_ONCE, NUMBERS_IN_CACHE, ROWS_AT_ONCE = 4_194_304, 2**17, 4096
+"""Numbers of a temporary array, as many of them as fit into a core's cache, and rows of one."""
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -59,10 +60,25 @@ def inner_products(
     Without targets, these are rows of the same matrix.
     """
     others = matrix if targets is None else targets
-    products = np.empty(found.shape, dtype=np.float32)
-    size = max(1, NUMBERS_AT_ONCE // max(1, found.shape[1] * matrix.shape[1]))
-    for block in blocks(len(rows), size):
-        np.einsum("bd,bkd->bk", matrix[rows[block]], others[found[block]], out=products[block])
+    asking = np.repeat(rows, found.shape[1])
+    return products_of_pairs(matrix, others, asking, found.ravel()).reshape(found.shape)
+
+
+def products_of_pairs(
+    queries: FloatMatrix,
+    targets: FloatMatrix,
+    asking: NDArray[np.integer[Any]],
+    rows: NDArray[np.integer[Any]],
+) -> FloatVector:
+    """Inner products (p,) of rows (p,) of queries (q, d) with rows (p,) of targets (n, d).
+
+    Negative rows count from the end, so that padding gives a number that nobody reads.
+    """
+    products = np.empty(len(asking), dtype=np.float32)
+    queries, targets = np.asarray(queries), np.asarray(targets)
+    for pairs in blocks(len(asking), max(1, NUMBERS_IN_CACHE // max(1, queries.shape[1]))):
+        left, right = queries.take(asking[pairs], axis=0), targets.take(rows[pairs], axis=0)
+        np.einsum("pd,pd->p", left, right, out=products[pairs])
     return products
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks, frozen
+from recommender.core.arrays import FloatMatrix, FloatVector, Rows, frozen, products_of_pairs
 from recommender.errors import DataError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 NONE = -1
-NUMBERS, KEYS = 2**17, 2**22
-"""Of vectors multiplied at once, as many as fit into a core's cache; of a matrix of keys."""
+KEYS = 2**22
+"""Numbers of a matrix of keys."""
 SIGN = np.uint32(1 << 31)
 LAST = np.uint64(2**64 - 1)
 
@@ -105,7 +105,7 @@ def nearest_of_pairs(
     """
     order = np.argsort(asking, kind="stable")
     asking, rows = asking[order], rows[order]
-    scores = _products(queries, targets, asking, rows)
+    scores = products_of_pairs(queries, targets, asking, rows)
     best = np.full((len(queries), k), NONE, dtype=np.int32)
     best_scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     bounds = np.searchsorted(asking, np.arange(len(queries) + 1))
@@ -119,16 +119,6 @@ def nearest_of_pairs(
     blank = ~np.asarray(queries.any(axis=1))
     best[blank], best_scores[blank] = NONE, -np.inf
     return Neighbours(best, best_scores)
-
-
-def _products(
-    queries: FloatMatrix, targets: FloatMatrix, asking: Places, rows: Rows | Places
-) -> FloatVector:
-    """Inner products (p,) in fp32 of pairs of queries and rows of the targets, each on its own."""
-    products = np.empty(len(asking), dtype=np.float32)
-    for pairs in blocks(len(asking), max(1, NUMBERS // queries.shape[1])):
-        np.einsum("pd,pd->p", queries[asking[pairs]], targets[rows[pairs]], out=products[pairs])
-    return products
 
 
 def _of_like_width(counts: Places) -> Iterator[slice]:

@@ -70,7 +70,7 @@ def test_inner_products_are_those_of_query_and_target_in_every_block(
 ) -> None:
     vectors = random_vectors(40)
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(arrays, "NUMBERS_AT_ONCE", 7 * 3 * vectors.queries.shape[1])
+    monkeypatch.setattr(arrays, "NUMBERS_IN_CACHE", 7 * 3 * vectors.queries.shape[1])
     rows = rng.integers(0, 40, 2 * 7 + 5).astype(np.int32)
     found = rng.integers(0, 40, (len(rows), 3)).astype(np.int32)
     every = vectors.queries @ vectors.targets.T

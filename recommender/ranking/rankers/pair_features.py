@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.core.arrays import FloatMatrix, FloatVector, Rows
+from recommender.core.arrays import FloatMatrix, FloatVector, Rows, products_of_pairs
 from recommender.core.catalogue import Catalogue, brand_codes, category_codes
 from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.interactions import DAY_S, Interactions
@@ -235,10 +235,7 @@ def _inner(origin: Embeddings, pairs: _Pairs) -> FloatVector:
     targets = origin.matrix if origin.targets is None else origin.targets
     known = (origin.support[pairs.seeds] > 0) & (origin.support[pairs.items] > 0)
     values = np.full(len(pairs.items), np.nan, dtype=np.float32)
-    seeds, items = pairs.seeds[known], pairs.items[known]
-    products = np.empty(len(seeds), dtype=np.float32)
-    for start in range(0, len(seeds), 65_536):
-        part = slice(start, start + 65_536)
-        np.einsum("md,md->m", origin.matrix[seeds[part]], targets[items[part]], out=products[part])
-    values[known] = products
+    values[known] = products_of_pairs(
+        origin.matrix, targets, pairs.seeds[known], pairs.items[known]
+    )
     return values
