@@ -72,9 +72,11 @@ class Scene:
     def queries(self, placement: Placement) -> TrainingQueries:
         """What the items would be proposed in a placement."""
         proposals = propose(placement, self.context, self.index)
+        left = 1 - float(self.gone.mean())
+        k = round(OVERDRAW * (placement.depth + 1) / left)
 
         def proposed(asking: Rows) -> Neighbours:
-            candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
+            candidates, _ = proposals.of(asking, k)
             known = ~self.gone[candidates.rows] & (candidates.rows != NONE)
             return candidates.keep(known, candidates.rows.shape[1])
 

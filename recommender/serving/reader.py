@@ -9,21 +9,28 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from recommender.core.related import RelatedList
 from recommender.errors import ConfigError
 from recommender.serving.cluster import Cluster
+from recommender.serving.codec import View
 from recommender.serving.core import Core
 from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, Snapshot
+from recommender.serving.item_fields import (
+    FieldsCache,
+    FieldsReading,
+    finished,
+    wanted_items,
+)
 from recommender.serving.keys import Keys
 from recommender.serving.logs import warn
 from recommender.serving.network import Network
 from recommender.serving.sentinel import Primary
 from recommender.serving.state import (
-    MAX_SHOWN,
-    NO_ITEMS,
     Command,
     ListRequest,
     NotAsked,
@@ -73,47 +80,6 @@ class LookupSettings:
             return None
 
 
-def checked_query(
-    placement: str, n: int, exclude: Collection[str], *, min_score: float, key: str
-) -> Query:
-    """Check types and clamp n to 0..`MAX_SHOWN`. Raises: TypeError."""
-    if not isinstance(placement, str):
-        raise TypeError(f"placement: text, not {type(placement).__name__}")
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise TypeError(f"n: a whole number, not {type(n).__name__}")
-    if not isinstance(min_score, int | float) or isinstance(min_score, bool):
-        raise TypeError(f"min_score: a number, not {type(min_score).__name__}")
-    if not isinstance(key, str):
-        raise TypeError(f"key: text, not {type(key).__name__}")
-    if isinstance(exclude, str) or not isinstance(exclude, Collection):
-        raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
-    excluded = frozenset(exclude) if exclude else NO_ITEMS
-    return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
-
-
-def checked_decay(decay: float) -> float:
-    """Raises: TypeError for what is no number, ValueError for one that is not in (0, 1]."""
-    if not isinstance(decay, int | float) or isinstance(decay, bool):
-        raise TypeError(f"decay: a number, not {type(decay).__name__}")
-    if not 0 < decay <= 1:
-        raise ValueError(f"decay: {decay} is not above 0 and at most 1")
-    return decay
-
-
-def checked_item(item: str) -> str:
-    """Raises: TypeError for an item id that is not text."""
-    if not isinstance(item, str):
-        raise TypeError(f"item_id: text, not {type(item).__name__}")
-    return item
-
-
-def checked_items(items: Collection[str]) -> list[str]:
-    """Raises: TypeError for anything but a collection of texts."""
-    if isinstance(items, str) or not isinstance(items, Collection):
-        raise TypeError(f"item_ids: a collection of item ids, not {type(items).__name__}")
-    return [checked_item(item) for item in items]
-
-
 class Reader:
     """Answers queries about one shop, in one process or event loop.
 
@@ -127,6 +93,7 @@ class Reader:
         core, client_name = settings.core(), settings.client_name
         cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
+        self._fields = FieldsCache(settings.cache_items)
         self._deadline_s = settings.deadline_s
         self._network = network
         self._connections: Connections | Cluster | Primary
@@ -183,22 +150,83 @@ class Reader:
 
     async def request(self, items: Sequence[str], query: Query) -> ListRequest:
         """Read the lists of `items` that the cache does not have, before the deadline."""
+        (request,) = await self.requests(items, (query,))
+        return request
+
+    async def requests(self, items: Sequence[str], queries: Sequence[Query]) -> list[ListRequest]:
+        """The lists of `items` in several placements, all in one round trip."""
         until = time.monotonic() + self._deadline_s
         core = self.core
         if not core.fresh:
             self._revive()
             await self._await_poll(until)
-        request = core.request(items, query)
-        view = request.view
-        if request.wanted and view is not None and self._reading:
+        requests = [core.request(items, query) for query in queries]
+        for request in requests:
+            request.until = until
+        reading = [(one, one.view) for one in requests if one.wanted and one.view is not None]
+        if reading and self._reading:
             try:
-                reply = await self._connections.read(core.command(request, view), until)
-                core.take(request, view, reply)
+                await self._read_lists(reading, until)
             except Exception as error:
                 # The errors that can occur here are no closed set, and none of them may take a
                 # product page down.
                 core.failed("read_failures", error)
-        return request
+        return requests
+
+    async def finished(
+        self,
+        answered: Sequence[tuple[RelatedList, ListRequest]],
+        seed: str = "",
+        *,
+        distinct: bool = False,
+    ) -> list[RelatedList]:
+        """The answers with what their query asks of the fields of items, read in one round trip.
+
+        A list for several items has the fields of `seed` as those of its item.
+        """
+        query = answered[0][1].query.fields if answered else None
+        if query is None:
+            return [answer for answer, _ in answered]
+        core, request = self.core, answered[0][1]
+        unreadable = partial(core.report, "record_unreadable")
+        reading = FieldsReading(query, core.keys, self._fields, unreadable)
+        reading.want(request.view, wanted_items(answered, seed))
+        if reading.wanted and request.view is not None and self._reading:
+            try:
+                reading.take(await self._connections.read(reading.command(), request.until))
+                core.breaker.succeeded()
+            except Exception as error:
+                # As above: a page without its records is better than none.
+                core.failed("read_failures", error)
+        made: list[RelatedList] = []
+        shown: set[str] = set()
+        for answer, asked in answered:
+            made.append(finished(answer, asked, reading.seeded(answer.item or seed), shown))
+            if distinct:
+                shown.update(made[-1].ids)
+        return made
+
+    async def page(self, item: str, queries: Sequence[Query]) -> list[RelatedList]:
+        """A list for each query, read together; no item is in two of them."""
+        shown: set[str] = set()
+        answered = []
+        for request in await self.requests((item,), queries):
+            query = request.query
+            request.query = query._replace(excluded=query.excluded | shown)
+            answered.append((self.core.answer(request, item), request))
+            if query.fields is None or not query.fields.whole_lists:
+                shown.update(answered[-1][0].ids)
+        return await self.finished(answered, distinct=True)
+
+    async def _read_lists(self, reading: Sequence[tuple[ListRequest, View]], until: float) -> None:
+        commands = [self.core.command(request, view) for request, view in reading]
+        keys = [key for command in commands for key in command[1:]]
+        reply = await self._connections.read((commands[0][0], *keys), until)
+        start = 0
+        for (request, view), command in zip(reading, commands, strict=True):
+            end = start + len(command) - 1
+            self.core.take(request, view, reply[start:end])
+            start = end
 
     @property
     def _reading(self) -> bool:
