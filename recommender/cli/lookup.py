@@ -222,8 +222,8 @@ def _search(options: argparse.Namespace) -> int:
     _require_positive(options.n)
     with connection(settings) as store:
         live = require_live(Publisher(store, settings.shop))
-        hidden = Hidden(store, settings.shop).hidden()
-    filters = Filters(options.category, options.in_stock, options.price_max, hidden)
+        withheld = Hidden(store, settings.shop).withheld()
+    filters = Filters(options.category, options.in_stock, options.price_max, withheld)
     api = settings.text_api.text_api()
     hits = searcher_of(settings.artifact_store(), live.id, api).find(query, options.n, filters)
     if options.json:

@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rollback": ("releases", "Withdraw the canary, or return to an earlier generation"),
         "hide": ("hiding", "Remove items from all lists immediately"),
         "unhide": ("hiding", "Show hidden items again"),
+        "items": ("items", "Change price, stock and other fields of items immediately"),
     },
     "Look up and explain": {
         "related": ("lookup", "Show the related items of one item or several"),

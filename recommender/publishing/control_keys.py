@@ -16,8 +16,10 @@ from recommender.core import item_id
 from recommender.errors import StoreUnavailable
 from recommender.serving.connection import Store
 from recommender.serving.keys import Keys
+from recommender.serving.state import HIDDEN, UNAVAILABLE
 
 BATCH = 1000
+SIGNS = tuple(sign.encode() for sign in (*HIDDEN, *UNAVAILABLE))
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class ControlKeys:
         """The control keys whose type is not theirs. A publisher may not ask for the type."""
         keys = self.keys
         asked: dict[str, Callable[[str], object]] = dict.fromkeys(
-            (keys.hidden, keys.generations), partial(self.store.zrange, start=0, end=0)
+            (keys.hidden, keys.due, keys.generations), partial(self.store.zrange, start=0, end=0)
         )
         strings = (keys.live, keys.previous, keys.seq, keys.lease)
         asked |= dict.fromkeys((*strings, keys.hidden_version, keys.hidden_floor), self.store.get)
@@ -113,6 +115,6 @@ def is_number(member: bytes) -> bool:
 
 def _is_change(member: bytes) -> bool:
     try:
-        return member[:1] in (b"+", b"-") and not item_id.fault(member[1:].decode())
+        return member[:1] in SIGNS and not item_id.fault(member[1:].decode())
     except UnicodeDecodeError:
         return False

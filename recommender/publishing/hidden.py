@@ -1,4 +1,8 @@
-"""Items that must not be shown now: readers notice a change within about a second."""
+"""Items that must not be shown now: readers notice a change within about a second.
+
+Merchandisers hide items; items without stock, deleted ones and the like are unavailable. Each kind
+has its own signs, so that an item that is available again stays hidden where somebody hid it.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,17 +17,20 @@ from recommender.publishing.scripts import CHANGE_HIDDEN, TRIM_HIDDEN, Scripts
 from recommender.publishing.servers import server_of
 from recommender.serving.connection import Store, store_errors
 from recommender.serving.keys import Keys
+from recommender.serving.state import HIDDEN, UNAVAILABLE, Signs
 
 BATCH = 250
 """How many ids one change has at most, so that readers do not wait for it."""
+TRACES = "[-=]*"
 TRACE_MS = 24 * 60 * 60 * 1000
 """How long a change back stays to be read. Who looked away for longer reads the whole set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The hidden items of one shop. Works at full memory on servers from version 7.
+    """The hidden and the unavailable items of one shop.
 
+    Works at full memory on servers from version 7.
     Raises: ConfigError for the shop; all its actions raise StoreUnavailable.
     """
 
@@ -36,41 +43,64 @@ class Hidden:
 
     def hide(self, ids: Iterable[str]) -> int:
         """Show these items nowhere from now on; how many that changes. Raises: DataError."""
-        return self._change("+", _checked(ids))
+        return len(self._change(HIDDEN, _checked(ids), withhold=True))
 
     def unhide(self, ids: Iterable[str]) -> int:
         """Show these items again; how many that changes. Raises: DataError."""
-        changed = self._change("-", _checked(ids))
+        changed = self._change(HIDDEN, _checked(ids), withhold=False)
         if changed:
-            self._trim()
-        return changed
+            self.trim()
+        return len(changed)
+
+    def mark(self, ids: Iterable[str], *, available: bool) -> list[str]:
+        """Mark items as available or not; those that were not marked so. Raises: DataError.
+
+        The caller trims the traces of items that are available again.
+        """
+        return self._change(UNAVAILABLE, _checked(ids), withhold=not available)
 
     def hidden(self) -> list[str]:
-        """The ids of all hidden items, the longest hidden first."""
+        """The ids of all items that merchandisers hid, the longest hidden first."""
+        return self._marked((HIDDEN,))
+
+    def unavailable(self) -> list[str]:
+        """The ids of all unavailable items, the longest unavailable first."""
+        return self._marked((UNAVAILABLE,))
+
+    def withheld(self) -> frozenset[str]:
+        """The ids of all items that must not be shown."""
+        return frozenset(self._marked((HIDDEN, UNAVAILABLE)))
+
+    def _marked(self, kinds: Sequence[Signs]) -> list[str]:
         with self._errors("reading"):
             members = cast("list[bytes]", self.store.zrange(self._keys.hidden, 0, -1))
+        signs = tuple(kind.withheld.encode() for kind in kinds)
         return [
-            member[1:].decode(errors="replace") for member in members if member.startswith(b"+")
+            member[1:].decode(errors="replace") for member in members if member.startswith(signs)
         ]
 
-    def _change(self, sign: str, ids: Sequence[str]) -> int:
+    def _change(self, signs: Signs, ids: Sequence[str], *, withhold: bool) -> list[str]:
         keys = [self._keys.hidden, self._keys.hidden_version]
-        changed = 0
+        changed: list[bytes] = []
+        if not ids:
+            return []
         with self._errors("changing"):
             scripts = Scripts.on(self.store)
             for start in range(0, len(ids), BATCH):
-                arguments = [sign, *ids[start : start + BATCH]]
-                changed += cast("int", scripts.run(CHANGE_HIDDEN, keys, arguments))
-        return changed
+                batch = ids[start : start + BATCH]
+                reply = scripts.run(CHANGE_HIDDEN, keys, [*signs, "01"[withhold], *batch])
+                changed += cast("list[bytes]", reply)
+        return [item.decode() for item in changed]
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
+        """Forget the traces of items shown again that no reader needs any more."""
         keys = [self._keys.hidden, self._keys.hidden_floor]
         with self._errors("trimming"):
             seconds, _ = server_of(self.store, self._keys.hidden).time()
             oldest = seconds * 1000 - TRACE_MS
             traces = (
                 member
-                for member, number in self.store.zscan_iter(self._keys.hidden, "-*", BATCH)
+                for member, number in self.store.zscan_iter(self._keys.hidden, TRACES, BATCH)
                 if number < oldest
             )
             scripts = Scripts.on(self.store)

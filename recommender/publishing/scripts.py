@@ -81,23 +81,27 @@ local now = redis.call('TIME')
 local number = now[1] * 1000 + math.floor(now[2] / 1000)
 number = math.max(number, (tonumber(redis.call('GET', KEYS[2]) or '0') or 0) + 1)
 number = string.format('%.0f', number)
-local gone = ARGV[1] == '+' and '-' or '+'
-local changed = 0
-for index = 2, #ARGV do
+local withhold = ARGV[3] == '1'
+local opposite = withhold and ARGV[2] or ARGV[1]
+local sign = withhold and ARGV[1] or ARGV[2]
+local changed = {}
+for index = 4, #ARGV do
   local id = ARGV[index]
-  local hidden = redis.call('ZSCORE', KEYS[1], '+' .. id)
-  if (ARGV[1] == '+') ~= (hidden and true or false) then
-    redis.call('ZREM', KEYS[1], gone .. id)
-    redis.call('ZADD', KEYS[1], number, ARGV[1] .. id)
-    changed = changed + 1
+  local withheld = redis.call('ZSCORE', KEYS[1], ARGV[1] .. id)
+  if withhold ~= (withheld and true or false) then
+    redis.call('ZREM', KEYS[1], opposite .. id)
+    redis.call('ZADD', KEYS[1], number, sign .. id)
+    table.insert(changed, id)
   end
 end
-if changed > 0 then
+if #changed > 0 then
   redis.call('SET', KEYS[2], number)
 end
 return changed
 """
-"""Hide (`+`) or unhide (`-`) ids in one change, and say how many that concerned.
+"""Withhold ids, or show them again, in one change; returns those that it concerned.
+
+The arguments are the pair of signs, 1 or 0 for withhold or show, and the ids.
 
 The number of a change is the time in milliseconds, so that it gives the age of a trace and rises
 although the server lost its data.
@@ -119,7 +123,20 @@ if trimmed > 0 then
 end
 return trimmed
 """
-"""Forget those traces of unhiding that are older than a number, and raise the floor to them."""
+"""Forget traces of items shown again that are older than a number, and raise the floor to them."""
+
+REPLACE = """
+local now = redis.pcall('GET', KEYS[1])
+if type(now) ~= 'string' then
+  now = ''
+end
+if now ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+"""Replace a value that is still the first argument, '' for none; a key of another type has none."""
 
 RETIRE = """
 local kept = {}

@@ -116,6 +116,18 @@ class StoredLists:
             return cast("list[bytes | None]", self.store.mget(keys))
         return list(self._each(keys, lambda key: ("GET", key)).values())
 
+    def replace(self, script: str, values: Mapping[str, tuple[bytes, bytes]]) -> set[str]:
+        """Run a script for each key with the value before and after; those that it replaced."""
+        commands = {key: ("EVAL", script, 1, key, *pair) for key, pair in values.items()}
+        if not isinstance(self.store, Redis):
+            replies = self._each(commands, lambda key: commands[key])
+            return {str(key) for key, replaced in replies.items() if replaced}
+        with self.store.pipeline(transaction=False) as pipeline:
+            for command in commands.values():
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            executed = zip(commands, pipeline.execute(), strict=True)
+            return {key for key, replaced in executed if replaced}
+
     def unlink(self, keys: Sequence[str | bytes]) -> None:
         """Delete lists."""
         if isinstance(self.store, Redis):

@@ -1,4 +1,4 @@
-"""The HTTP service: related lists of several shops as JSON, and search. It only reads.
+"""The HTTP service: related lists of several shops as JSON, search, and changes of items.
 
 Endpoints take the request as it is and validate it by one pydantic model. In one run of
 `benchmarks.http_load`, a list read from Redis reached .70 of the requests per second of an empty
@@ -20,7 +20,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recommender.core.related import RelatedList
-from recommender.service import models
+from recommender.service import item_updates, models
+from recommender.service.item_updates import UpdateItems
 from recommender.service.keys import ApiKey, KeyRing
 from recommender.service.limits import DEFAULTS, Room
 from recommender.service.metrics import ServiceMetrics
@@ -60,10 +61,12 @@ def create_app(
     api_keys: Iterable[ApiKey] = (),
     searches: Mapping[str, "LiveSearch"] = MappingProxyType({}),
     settings: ServiceSettings = DEFAULTS,
+    updates: Mapping[str, UpdateItems] = MappingProxyType({}),
 ) -> FastAPI:
     """The service for `shops`, which it closes when it ends; with `api_keys`, for their holders.
 
-    Shops that are in `searches` can be searched too.
+    Shops that are in `searches` can be searched too, and those in `updates` take changes of items
+    from holders of API keys.
     Raises: ConfigError if two API keys have one name.
     """
     keys = KeyRing(api_keys)
@@ -91,7 +94,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.route_class = DirectRoute
-    endpoints = Endpoints(shops, searches, settings, "private" if keys else "public")
+    endpoints = Endpoints(shops, searches, updates, settings, "private" if keys else "public")
     add_routes(app, endpoints)
     app.add_exception_handler(RequestRefused, endpoints.refused)
     if keys:
@@ -111,11 +114,12 @@ class Endpoints:
         self,
         shops: Mapping[str, AsyncRelatedItems],
         searches: Mapping[str, "LiveSearch"],
+        updates: Mapping[str, UpdateItems],
         settings: ServiceSettings,
         visibility: str,
     ) -> None:
         self._shops = shops
-        self._searches = searches
+        self._searches, self._updates = searches, updates
         self._metrics = ServiceMetrics({shop: lookup.stats for shop, lookup in shops.items()})
         self._room = Room(settings.requests)
         self._body_bytes = settings.body_bytes
@@ -162,6 +166,17 @@ class Endpoints:
         with self._room.place():
             answer = await search.find(asked)
         return json_response(json.dumps(answer.model_dump()), headers=self._cacheable)
+
+    async def change_items(self, request: Request) -> Response:
+        """Change price, stock and other fields of items until the next build knows them."""
+        shop, _ = self._shop(request)
+        update = self._updates.get(shop)
+        if update is None:
+            raise RequestRefused(404, f"shop {shop!r:.60} takes no changes here")
+        items = item_updates.parse_patch(await _body(request, self._body_bytes))
+        with self._room.place():
+            answer = await item_updates.patched(update, items)
+        return json_response(answer.model_dump_json())
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers, and how long ago Redis did."""

@@ -111,7 +111,7 @@ def live_search(settings: Settings, url: str) -> LiveSearch:
         live = Publisher(store, settings.shop).live()
         if live is None:
             raise DataError(f"nothing is published for shop {settings.shop} yet")
-        return live.id, frozenset(Hidden(store, settings.shop).hidden())
+        return live.id, Hidden(store, settings.shop).withheld()
 
     def load(number: int) -> Searcher:
         return searcher_of(artifacts, number, api)

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from recommender.core.redaction import Guarded, conceal_url
 from recommender.service.app import create_app
+from recommender.service.item_updates import StoreUpdates
 from recommender.service.keys import read_keys
 from recommender.service.limits import (
     ACCEPTED_AT_ONCE,
@@ -62,7 +63,8 @@ class ServedShops:
             access_log.setLevel(logging.INFO)
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in self.urls.items()}
         keys = read_keys(Path(self.service.api_keys))[0] if self.service.api_keys else ()
-        return create_app(shops, keys, self._searches(), self.service)
+        updates = {shop: StoreUpdates(url, shop) for shop, url in self.urls.items()}
+        return create_app(shops, keys, self._searches(), self.service, updates)
 
     def _searches(self) -> dict[str, "LiveSearch"]:
         if not self.searched:

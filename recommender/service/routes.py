@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recommender.service import models
+from recommender.service.item_updates import ItemsPatch, PatchAnswer
 from recommender.service.keys import Role
 from recommender.service.middleware import KEY_SCOPE
 from recommender.service.models import BatchRequest, RelatedQuery, RequestRefused, SearchRequest
@@ -93,6 +94,15 @@ def add_routes(app: FastAPI, endpoints: "Endpoints") -> None:
         responses=_responses(models.SearchAnswer, 400, 404, 503),
         extra={"parameters": [shop, *_query_parameters(SearchRequest)]},
     )
+    change = {"schema": ItemsPatch.model_json_schema()}
+    _add(
+        *(app, "PATCH", "/v1/{shop}/items", "merchandise", endpoints.change_items),
+        responses=_responses(PatchAnswer, 400, 404, 413, 503),
+        extra={
+            "parameters": [shop],
+            "requestBody": {"required": True, "content": {JSON: change}},
+        },
+    )
     text = {"text/plain": {"schema": {"type": "string"}}}
     _add(
         *(app, "GET", "/metrics", "operate", endpoints.metrics),
@@ -113,13 +123,15 @@ def _add(  # noqa: PLR0913
     responses: dict[int | str, dict[str, Any]],
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Add a route for keys with a role; without API keys it is open to all."""
+    """Add a route for keys with a role; without API keys, only what reads is open to all."""
 
     @wraps(endpoint)
     async def allowed(request: Request) -> Response:
         key = request.scope.get(KEY_SCOPE)
         if key is not None and role not in key.roles:
             raise RequestRefused(403, f"the API key {key.name!r} lacks the role {role}")
+        if key is None and role == "merchandise":
+            raise RequestRefused(403, f"only an API key with the role {role} may do this")
         return await endpoint(request)
 
     app.add_api_route(

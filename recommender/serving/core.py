@@ -246,7 +246,7 @@ class Core:
                 excluded = excluded | {item}
         if found.stored is None:
             return Selection(found, status, NO_ENTRIES)
-        shown = found.stored.shown(n, request.state.hidden, excluded, lowest)
+        shown = found.stored.shown(n, request.state.withheld, excluded, lowest)
         return Selection(found, status, shown)
 
     def _source(self, request: ListRequest, item: str) -> tuple[LayeredList, Status]:

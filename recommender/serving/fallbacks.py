@@ -121,7 +121,8 @@ def write_snapshot(
 ) -> None:
     """Write the values of Redis to a file that replaces `path` when it is complete.
 
-    `lists` are pairs of a list's key and its value, `pointer` is the value of the live pointer.
+    `lists` are pairs of a list's key and its value, `pointer` is the value of the live pointer,
+    `hidden` are the ids of all items that must not be shown, the unavailable ones among them.
     """
     import sqlite3
 

@@ -252,7 +252,7 @@ def finished(
             return with_fields(answer, (), "degraded", (), {})
         entries, dropped = reading.meeting(entries, query.where)
         if len(entries) < query.n:
-            known = {answer.item, *answer.ids, *request.query.excluded, *request.state.hidden}
+            known = {answer.item, *answer.ids, *request.query.excluded, *request.state.withheld}
             more = [one for one in best_sellers(request) if one.id not in known | excluded]
             others, _ = reading.meeting(more, query.where)
             entries += [one._replace(score=LOWEST) for one in others]

@@ -66,7 +66,10 @@ class Keys:
 
     @property
     def hidden(self) -> str:
-        """ZSET of `+id` (hidden) and `-id` (shown again), scored by the number of the change."""
+        """ZSET of signs and ids, scored by the number of the change.
+
+        `+id`: hidden, `-id`: shown again; `!id`: not available, `=id`: available again.
+        """
         return self._control("hidden")
 
     @property
@@ -83,6 +86,16 @@ class Keys:
     def generations(self) -> str:
         """ZSET of the numbers of all generations that have keys, which makes scans unnecessary."""
         return self._control("generations")
+
+    @property
+    def due(self) -> str:
+        """ZSET of ids, scored by the epoch second at which their availability begins or ends."""
+        return self._control("due")
+
+    @property
+    def inbox(self) -> str:
+        """The stream of changes of items that `recommender items follow` applies."""
+        return self._control("inbox")
 
     def generation(self, number: int) -> str:
         """The hash that describes one generation."""

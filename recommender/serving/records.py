@@ -1,7 +1,7 @@
 """Product records: what a page shows of an item, one JSON object each.
 
 The record of an item lies under its generation, beside the lists; docs/redis-contract.md describes
-it for other languages. What changes between builds (price, stock) lies over it, in one hash a shop.
+it for other languages. What changed of it since the build (price, stock) lies over it.
 """
 
 import json
@@ -17,6 +17,8 @@ DIGITS: Mapping[str, int] = MappingProxyType(
 )
 """Digits of the minor unit of currencies that have not two (ISO 4217)."""
 TOP = " > "
+ABOUT_CHANGES = ("version", "versions")
+"""What a change has besides fields of the item: how new they are."""
 NO_RECORD: Fields = MappingProxyType({})
 
 
@@ -48,14 +50,18 @@ def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:
     an item is in stock; without one it is 1 or 0.
     """
     fields = {**record, **change}
-    fields.pop("version", None)
+    for name in ABOUT_CHANGES:
+        fields.pop(name, None)
+    unit = 10 ** DIGITS.get(str(fields.get("currency", "")), 2)
+    if "price_minor" not in change and isinstance(price := change.get("price"), int | float):
+        fields["price_minor"] = round(price * unit)
     minor, category = fields.get("price_minor"), fields.get("category")
     if isinstance(minor, int):
-        fields["price"] = minor / 10 ** DIGITS.get(str(fields.get("currency", "")), 2)
+        fields["price"] = minor / unit
     if isinstance(category, str) and category:
         fields["top_category"] = category.split(TOP, 1)[0]
     if "stock" in change and "in_stock" not in change:
-        fields["in_stock"] = _total(fields["stock"]) > 0
+        fields["in_stock"] = total_stock(fields["stock"]) > 0
     elif "stock" not in change and "in_stock" in fields:
         fields["stock"] = int(bool(fields["in_stock"]))
     return fields
@@ -66,9 +72,10 @@ def at_store(fields: Fields, store: str) -> Fields:
     stock = fields.get("stock")
     if not isinstance(stock, dict):
         return fields
-    return {**fields, "stock": stock.get(store, 0) if store else _total(stock)}
+    return {**fields, "stock": stock.get(store, 0) if store else total_stock(stock)}
 
 
-def _total(stock: object) -> float:
+def total_stock(stock: object) -> float:
+    """The stock of an item in all stores together."""
     counts = stock.values() if isinstance(stock, dict) else (stock,)
     return sum(count for count in counts if isinstance(count, int | float))

@@ -33,6 +33,17 @@ NO_ITEMS: frozenset[str] = frozenset()
 NEVER = -1
 """A version of the hidden items below every floor, so that the first poll reads all of them."""
 
+
+class Signs(NamedTuple):
+    """What the changes of a kind begin with: items to withhold, and to show again."""
+
+    withheld: str
+    shown: str
+
+
+HIDDEN, UNAVAILABLE = Signs("+", "-"), Signs("!", "=")
+"""The signs of merchandisers, and those that follow from stock and availability."""
+
 log = logging.getLogger(__name__)
 
 
@@ -72,8 +83,10 @@ class PolledState:
     """The result of one poll. `pointer` is None where it is missing or of another schema.
 
     `best_sellers` and `canary_best_sellers` belong to the last readable pointer; `version` is the
-    newest change of the hidden items that was read. `complete` is False where a node of a Cluster
-    did not return its best sellers: the previous ones are used until the next poll.
+    newest change of the hidden items that was read. `hidden` are the items that merchandisers hid,
+    `unavailable` those that are sold out, deleted and the like, `withheld` both. `complete` is
+    False where a node of a Cluster did not return its best sellers: the previous ones are used
+    until the next poll.
     """
 
     raw: bytes | None = None
@@ -81,9 +94,15 @@ class PolledState:
     best_sellers: BestSellers = field(default_factory=dict)
     canary_best_sellers: BestSellers = field(default_factory=dict)
     hidden: frozenset[str] = NO_ITEMS
+    unavailable: frozenset[str] = NO_ITEMS
     version: int = NEVER
     complete: bool = True
     hidden_readable: bool = True
+    withheld: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        withheld = self.hidden | self.unavailable if self.unavailable else self.hidden
+        object.__setattr__(self, "withheld", withheld)
 
     def uses_canary(self, key: str) -> bool:
         """Whether requests of `key` read the canary; requests without a key never do."""
@@ -153,8 +172,14 @@ def poll(keys: Keys, state: PolledState) -> Generator[Command, Reply, PolledStat
                 warn(log, message, keys.hidden, error, remedy)
             state = replace(state, hidden_readable=False)
         else:
-            hidden = changed(NO_ITEMS if from_scratch else state.hidden, changes)
-            state = replace(state, hidden=hidden, version=newest, hidden_readable=True)
+            known = PolledState() if from_scratch else state
+            state = replace(
+                state,
+                hidden=changed(known.hidden, changes, HIDDEN),
+                unavailable=changed(known.unavailable, changes, UNAVAILABLE),
+                version=newest,
+                hidden_readable=True,
+            )
     if raw == state.raw and state.complete:
         return state
     try:
@@ -231,14 +256,14 @@ def first_layer(fence: int, view: View, values: Reply, item: str) -> LayeredList
     return LayeredList(fence, view.layers[-1], None)
 
 
-def changed(hidden: frozenset[str], changes: Reply) -> frozenset[str]:
-    """Apply `+id` and `-id` in order; values that begin otherwise are ignored."""
-    now = set(hidden)
+def changed(items: frozenset[str], changes: Reply, signs: Signs) -> frozenset[str]:
+    """Apply the changes with one pair of signs in order; others are ignored."""
+    now = set(items)
     for change in changes:
         text = (change or b"").decode(errors="replace")
-        if text.startswith("+"):
+        if text.startswith(signs.withheld):
             now.add(text[1:])
-        elif text.startswith("-"):
+        elif text.startswith(signs.shown):
             now.discard(text[1:])
     return frozenset(now)
 

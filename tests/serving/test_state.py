@@ -6,6 +6,8 @@ from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
 from recommender.serving.state import (
+    HIDDEN,
+    UNAVAILABLE,
     UNREAD,
     NotRead,
     PolledState,
@@ -19,7 +21,9 @@ LAYERS = View((8, 7), ("related",))
 
 
 def test_changes_apply_in_order() -> None:
-    assert changed(frozenset("a"), [b"+b", b"-a", b"+a", b"-b", b"?c", b"", None]) == {"a"}
+    changes = [b"+b", b"-a", b"+a", b"-b", b"?c", b"!d", b"!e", b"=e", b"=b", b"", None]
+    assert changed(frozenset("a"), changes, HIDDEN) == {"a"}
+    assert changed(frozenset("b"), changes, UNAVAILABLE) == {"d"}
 
 
 def test_a_poll_reads_only_what_changed() -> None:
