@@ -1,7 +1,7 @@
 """Requests that schemathesis makes from the OpenAPI document, to a service that runs."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from recommender.cli.serve import listening
+from recommender.publishing.item_changes import Outcome
 from recommender.service.app import create_app
 from recommender.service.keys import new_key
 from recommender.service.limits import LimitedProtocol
@@ -34,12 +35,16 @@ CHECKS = [
 ]
 
 
+def checked_only(items: Sequence[object]) -> Outcome:
+    return Outcome(applied=len(items))
+
+
 @pytest.fixture(scope="module")
 def service() -> Iterator[tuple[str, str]]:
     """The URL of a service, and a key that may do everything."""
-    key, kept = new_key("fuzzer", ["read", "operate"])
+    key, kept = new_key("fuzzer", ["read", "operate", "merchandise"])
     config = uvicorn.Config(
-        create_app({"acme": FakeLookup()}, [kept]),
+        create_app({"acme": FakeLookup()}, [kept], updates={"acme": checked_only}),
         http=LimitedProtocol,
         ws="none",
         log_config=None,

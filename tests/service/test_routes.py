@@ -22,6 +22,7 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     assert described == {
         ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", *KEYED, "404", "503"},
         ("post", "/v1/{shop}/related"): {"200", "400", *KEYED, "404", "413", "503"},
+        ("patch", "/v1/{shop}/items"): {"200", "400", *KEYED, "404", "413", "503"},
         ("get", "/v1/{shop}/search"): {"200", "400", *KEYED, "404", "503"},
         ("get", "/healthz"): {"200"},
         ("get", "/readyz"): {"200", "503"},
@@ -47,7 +48,10 @@ def test_the_examples_of_openapi_are_answered(client: TestClient) -> None:
         assert client.post(BATCH, json=example["value"]).status_code == 200
 
 
+ITEMS = "/v1/acme/items"
 NEEDED = {PATH: "read", BATCH: "read", "/v1/acme/search?q=x": "read", "/metrics": "operate"}
+NEEDED |= {ITEMS: "merchandise"}
+METHODS = {BATCH: "POST", ITEMS: "PATCH"}
 
 
 @pytest.mark.parametrize("path", NEEDED)
@@ -55,9 +59,7 @@ def test_a_route_needs_its_role(lookup: FakeLookup, path: str) -> None:
     keys = {role: new_key(role, [role]) for role in ROLES}
     with TestClient(create_app({"acme": lookup}, [kept for _, kept in keys.values()])) as client:
         for role, (key, _) in keys.items():
-            answer = client.request(
-                "POST" if path == BATCH else "GET", path, headers={"x-api-key": key}
-            )
+            answer = client.request(METHODS.get(path, "GET"), path, headers={"x-api-key": key})
             if role == NEEDED[path]:
                 assert answer.status_code in {200, 400, 404}
             else:
@@ -76,6 +78,7 @@ def test_openapi_names_the_role_of_each_route(client: TestClient) -> None:
     assert needed == {
         "/v1/{shop}/items/{id}/related": [{"ApiKey": ["read"]}],
         "/v1/{shop}/related": [{"ApiKey": ["read"]}],
+        "/v1/{shop}/items": [{"ApiKey": ["merchandise"]}],
         "/v1/{shop}/search": [{"ApiKey": ["read"]}],
         "/metrics": [{"ApiKey": ["operate"]}],
         "/healthz": None,
