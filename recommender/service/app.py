@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from recommender.core.related import RelatedList
 from recommender.service import answers, models
+from recommender.service.docs_page import add_docs_page
 from recommender.service.keys import ApiKey, KeyRing
 from recommender.service.limits import DEFAULTS, Room
 from recommender.service.metrics import ServiceMetrics
@@ -93,6 +94,7 @@ def create_app(
     app.router.route_class = DirectRoute
     endpoints = Endpoints(shops, searches, settings, "private" if keys else "public")
     add_routes(app, endpoints)
+    add_docs_page(app)
     app.add_exception_handler(RequestRefused, endpoints.refused)
     if keys:
         rate = RateLimit(settings.requests_per_s, settings.requests_per_s)
