@@ -82,7 +82,7 @@ class RelatedList(_Unmade):
     - degraded: nothing, Redis could not be read and no earlier list was known.
 
     Where they were asked for, `records` holds the fields of each item, and `dropped` counts the
-    entries that each clause of a condition dropped.
+    entries that each clause of a condition dropped before there were enough.
     """
 
     item: str
@@ -91,7 +91,7 @@ class RelatedList(_Unmade):
     status: Status
     items: tuple[RelatedItem, ...] = ()
     token: str = ""
-    records: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    records: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
     dropped: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
@@ -124,7 +124,7 @@ def with_fields(
     answer: RelatedList,
     items: tuple[RelatedItem, ...],
     status: Status,
-    records: tuple[Mapping[str, Any], ...],
+    records: Sequence[Mapping[str, Any]],
     dropped: Mapping[str, int],
 ) -> RelatedList:
     """The answer with other items, and with what was asked of their fields."""
@@ -132,6 +132,12 @@ def with_fields(
         *(answer.item, answer.placement, answer.generation, status),
         *(items, answer.token, records, dropped),
     )
+
+
+def with_records(answer: RelatedList, records: Sequence[Mapping[str, Any]]) -> RelatedList:
+    """The same answer, which nobody has seen yet, with records."""
+    _set_records(answer, records)
+    return answer
 
 
 def _setter(slot: str) -> Callable[[RelatedList, object], None]:
@@ -146,3 +152,4 @@ _set_generation = _setter("generation")
 _set_status = _setter("status")
 _set_columns = _setter("_columns")
 _set_token = _setter("token")
+_set_records = _setter("records")

@@ -9,6 +9,7 @@ from typing import Unpack
 
 from recommender.core.related import RelatedList
 from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Loop
 from recommender.serving.queries import (
     checked_decay,
@@ -17,7 +18,7 @@ from recommender.serving.queries import (
     checked_placements,
     checked_query,
 )
-from recommender.serving.reader import LookupSettings, Reader
+from recommender.serving.reader import Reader
 
 
 class AsyncRelatedItems:

@@ -9,13 +9,12 @@ equals nothing but `null`, no comparison of order holds for it, and a sum or pro
 """
 
 import ast
-import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 MAX_CHARACTERS, MAX_NODES, MAX_DEPTH = 500, 300, 40
 SINGLE_EQUALS = re.compile("(?<![=!<>:])=(?!=)")
@@ -24,8 +23,19 @@ KEPT = 256
 
 Fields = Mapping[str, Any]
 """Values by name: text, number, truth value, list of texts, or None."""
-Evaluate = Callable[[Fields, Fields], Any]
-"""The value of an expression, given the fields of the item and those of the seed."""
+OfItem = Callable[[Fields], Any]
+"""The value of an expression, given the fields of the item."""
+
+
+class Constant(NamedTuple):
+    """The value of an expression that is the same for all items."""
+
+    value: Any
+
+
+Bound = Constant | OfItem
+Bind = Callable[[Fields], Bound]
+"""An expression, given the fields of the seed; what only these decide is computed once."""
 
 _CONSTANTS = {"true": True, "false": False, "null": None, "True": True, "False": False}
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -34,6 +44,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+_NEGATED = operator.sub
+_ORDERED = frozenset({int, float, str})
 _ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -47,25 +59,42 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
-    """One part of a condition, as it was written."""
+class Condition:
+    """What must hold of an item; `clauses` are the parts that `and` joins, as they were written.
 
-    text: str
-    holds: Evaluate
+    `names` are the fields of the item that it reads.
+    """
+
+    clauses: tuple[str, ...]
+    parts: tuple[Bind, ...]
+    names: frozenset[str]
+
+    def of(self, seed: Fields) -> Callable[[Fields], str]:
+        """Given the seed: the first clause that does not hold of an item, empty where all do."""
+        bound = [
+            (clause, _function(part(seed)))
+            for clause, part in zip(self.clauses, self.parts, strict=True)
+        ]
+
+        def failed(item: Fields) -> str:
+            for clause, holds in bound:
+                if not holds(item):
+                    return clause
+            return ""
+
+        return failed
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """What must hold of an item; `clauses` are the parts that `and` joins."""
+class Value:
+    """A value of an item; `names` are the fields of the item that it reads."""
 
-    clauses: tuple[Clause, ...]
+    part: Bind
+    names: frozenset[str]
 
-    def failed(self, item: Fields, seed: Fields) -> str:
-        """The first clause that does not hold, empty where all do."""
-        for clause in self.clauses:
-            if not clause.holds(item, seed):
-                return clause.text
-        return ""
+    def of(self, seed: Fields) -> OfItem:
+        """Given the seed: the value of an item."""
+        return _function(self.part(seed))
 
 
 @lru_cache(KEPT)
@@ -76,14 +105,36 @@ def condition(text: str) -> Condition:
     joined = isinstance(parsed, ast.BoolOp) and isinstance(parsed.op, ast.And)
     parts: Sequence[ast.expr] = parsed.values if joined else [parsed]  # type: ignore[attr-defined]
     return Condition(
-        tuple([Clause(ast.get_source_segment(text, part) or text, _made(part)) for part in parts])
+        tuple([ast.get_source_segment(text, part) or text for part in parts]),
+        tuple([_made(part) for part in parts]),
+        _names(parsed),
     )
 
 
 @lru_cache(KEPT)
-def value(text: str) -> Evaluate:
+def value(text: str) -> Value:
     """Compile an expression whose value is wanted. Raises: ExpressionError."""
-    return _made(_parsed(text.strip()))
+    parsed = _parsed(text.strip())
+    return Value(_made(parsed), _names(parsed))
+
+
+def _function(bound: Bound) -> OfItem:
+    if isinstance(bound, Constant):
+        constant = bound.value
+        return lambda _: constant
+    return bound
+
+
+def _names(parsed: ast.expr) -> frozenset[str]:
+    """The fields that an expression may read, whether of the item or of the seed."""
+    nodes = list(ast.walk(parsed))
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    quoted = {node.slice.value for node in nodes if _is_quoted(node)}  # type: ignore[attr-defined]
+    return frozenset(named | quoted)
+
+
+def _is_quoted(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
 
 
 def _parsed(text: str) -> ast.expr:
@@ -112,27 +163,28 @@ def _require_small(parsed: ast.expr) -> None:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
-def _made(node: ast.expr) -> Evaluate:
+def _made(node: ast.expr) -> Bind:
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return _constant(node.value)
         case ast.Name() | ast.Attribute() | ast.Subscript():
             return _field(node)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            made = [_made(part) for part in parts]
-            return lambda item, seed: [one(item, seed) for one in made]
+            return _computed(lambda *values: values, [_made(part) for part in parts])
         case ast.BoolOp(op=op, values=parts):
             return _joined(op, [_made(part) for part in parts])
         case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):
-            return _changed(op, _made(operand))
+            change = operator.not_ if isinstance(op, ast.Not) else partial(_arithmetic, _NEGATED, 0)
+            return _computed(change, [_made(operand)])
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _arithmetic(_ARITHMETIC[type(op)], _made(left), _made(right))
+            apply = partial(_arithmetic, _ARITHMETIC[type(op)])
+            return _computed(apply, [_made(left), _made(right)])
         case ast.Compare(left=left, ops=ops, comparators=others):
             return _comparison(node, [left, *others], ops)
     raise _refused(node, "use fields, numbers, texts, + - * /, comparisons, in, and, or, not")
 
 
-def _field(node: ast.expr) -> Evaluate:
+def _field(node: ast.expr) -> Bind:
     match node:
         case ast.Name(id=name) if name in _CONSTANTS:
             return _constant(_CONSTANTS[name])
@@ -142,62 +194,59 @@ def _field(node: ast.expr) -> Evaluate:
             ast.Name(id=name)
             | ast.Subscript(value=ast.Name(id="item"), slice=ast.Constant(value=str(name)))
         ):
-            return lambda item, _: item.get(name)
+            return lambda _: lambda item: item.get(name)
         case (
             ast.Attribute(value=ast.Name(id="seed"), attr=name)
             | ast.Subscript(value=ast.Name(id="seed"), slice=ast.Constant(value=str(name)))
         ):
-            return lambda _, seed: seed.get(name)
+            return lambda seed: Constant(seed.get(name))
     raise _refused(node, "use fields of the item, and those of the seed, such as seed.price")
 
 
-def _changed(op: ast.Not | ast.USub, part: Evaluate) -> Evaluate:
-    if isinstance(op, ast.Not):
-        return lambda item, seed: not part(item, seed)
-    return _arithmetic(operator.sub, _constant(0.0), part)
-
-
-def _joined(op: ast.boolop, parts: Sequence[Evaluate]) -> Evaluate:
-    if isinstance(op, ast.And):
-        return lambda item, seed: all(one(item, seed) for one in parts)
-    return lambda item, seed: any(one(item, seed) for one in parts)
-
-
-def _constant(given: object) -> Evaluate:
+def _constant(given: object) -> Bind:
     if isinstance(given, int) and not isinstance(given, bool):
         try:
             given = float(given)
         except OverflowError as error:
             raise ExpressionError("a number is too large") from error
-    return lambda _item, _seed: given
+    constant = Constant(given)
+    return lambda _: constant
 
 
-def _arithmetic(
-    apply: Callable[[float, float], float], left: Evaluate, right: Evaluate
-) -> Evaluate:
-    def computed(item: Fields, seed: Fields) -> float | None:
-        one, other = left(item, seed), right(item, seed)
-        if not (_is_number(one) and _is_number(other)):
-            return None
-        try:
-            return apply(one, other)
-        except (ZeroDivisionError, OverflowError):
-            return None
+def _computed(apply: Callable[..., Any], parts: Sequence[Bind]) -> Bind:
+    """What a function makes of the values of its parts."""
 
-    return computed
+    def bind(seed: Fields) -> Bound:
+        bound = [part(seed) for part in parts]
+        match bound:
+            case [Constant(), *others] if all(isinstance(one, Constant) for one in others):
+                return Constant(apply(*(one.value for one in bound if isinstance(one, Constant))))
+            case [left, Constant(value=constant)]:
+                of_item = _function(left)
+                return lambda item: apply(of_item(item), constant)
+        functions = [_function(one) for one in bound]
+        return lambda item: apply(*[one(item) for one in functions])
+
+    return bind
 
 
-def _comparison(node: ast.expr, sides: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> Evaluate:
+def _joined(op: ast.boolop, parts: Sequence[Bind]) -> Bind:
+    every = all if isinstance(op, ast.And) else any
+
+    def bind(seed: Fields) -> Bound:
+        functions = [_function(part(seed)) for part in parts]
+        return lambda item: every(one(item) for one in functions)
+
+    return bind
+
+
+def _comparison(node: ast.expr, sides: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> Bind:
     made = [_made(side) for side in sides]
-    tests = [_test(node, op) for op in ops]
-
-    def compared(item: Fields, seed: Fields) -> bool:
-        values = [one(item, seed) for one in made]
-        return all(
-            test(one, other) for test, one, other in zip(tests, values, values[1:], strict=False)
-        )
-
-    return compared
+    pairs = [
+        _computed(_test(node, op), [left, right])
+        for op, left, right in zip(ops, made, made[1:], strict=False)
+    ]
+    return pairs[0] if len(pairs) == 1 else _joined(ast.And(), pairs)
 
 
 def _test(node: ast.expr, op: ast.cmpop) -> Callable[[Any, Any], bool]:
@@ -215,10 +264,10 @@ def _test(node: ast.expr, op: ast.cmpop) -> Callable[[Any, Any], bool]:
     order = _ORDER[type(op)]
 
     def ordered(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any field
-        alike = (_is_number(one) and _is_number(other)) or (
-            isinstance(one, str) and isinstance(other, str)
-        )
-        return alike and order(one, other)
+        kind = type(one)
+        if kind is not type(other) or kind is bool:
+            return _is_number(one) and _is_number(other) and order(one, other)
+        return kind in _ORDERED and order(one, other)
 
     return ordered
 
@@ -229,8 +278,17 @@ def _contains(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any fie
     return isinstance(other, list | tuple) and one in other
 
 
+def _arithmetic(apply: Callable[[float, float], float], one: Any, other: Any) -> float | None:  # noqa: ANN401
+    if not (_is_number(one) and _is_number(other)):
+        return None
+    try:
+        return apply(one, other)
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
 def _is_number(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool) and not math.isnan(given)
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _refused(node: ast.expr, remedy: str) -> ExpressionError:

@@ -4,13 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, overload
 
 from recommender.core import item_id as item_ids
-from recommender.core.related import RelatedItem, RelatedList, with_fields
+from recommender.core.related import RelatedItem, RelatedList, with_fields, with_records
 from recommender.serving.codec import View
-from recommender.serving.expressions import Condition, Evaluate, Fields, condition, value
-from recommender.serving.keys import Keys
+from recommender.serving.expressions import Condition, Fields, Value, condition, value
+from recommender.serving.keys import RECORDS, Keys, list_name
 from recommender.serving.records import (
     NO_RECORD,
     at_store,
@@ -32,6 +32,7 @@ MAX_READ = 5_000
 """Of so many items at most the fields are read for one call."""
 BOOST_LEAST, BOOST_MOST = 0.5, 2.0
 LOWEST = 1 / 4096
+_TEXTS = "where", "boost", "store"
 
 
 class FieldsOptions(TypedDict, total=False):
@@ -50,12 +51,13 @@ class FieldsOptions(TypedDict, total=False):
 
 
 class FieldsQuery(NamedTuple):
-    """The options, compiled; the answer has at most `n` entries."""
+    """The options, compiled, and as they were given; the answer has at most `n` entries."""
 
     n: int
+    texts: tuple[object, ...]
     records: bool
     where: Condition | None
-    boost: Evaluate | None
+    boost: Value | None
     store: str
 
     @property
@@ -69,144 +71,133 @@ def checked_fields(n: int, options: FieldsOptions) -> FieldsQuery | None:
 
     Raises: TypeError for an option of a wrong type or name; ExpressionError.
     """
-    if not options:
-        return None
     unknown = options.keys() - FieldsOptions.__annotations__.keys()
     if unknown:
-        raise TypeError(
-            f"{min(unknown)}: unknown; there are {', '.join(FieldsOptions.__annotations__)}"
-        )
+        known = ", ".join(FieldsOptions.__annotations__)
+        raise TypeError(f"{min(unknown)}: unknown; there are {known}")
     records = options.get("records", False)
     if not isinstance(records, bool):
         raise TypeError(f"records: true or false, not {type(records).__name__}")
-    where, boost, store = (options.get(name, "") for name in ("where", "boost", "store"))
-    for name, text in (("where", where), ("boost", boost), ("store", store)):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}: text, not {type(text).__name__}")
+    where, boost, store = (str(options.get(name) or "") for name in _TEXTS)
+    for name in _TEXTS:
+        if not isinstance(options.get(name, ""), str):
+            raise TypeError(f"{name}: text, not {type(options.get(name)).__name__}")
     if not (records or where or boost):
         return None
     return FieldsQuery(
-        n,
-        records,
-        condition(str(where)) if where else None,
-        value(str(boost)) if boost else None,
-        str(store),
+        *(n, (records, where, boost, store), records),
+        condition(where) if where else None,
+        value(boost) if boost else None,
+        store,
     )
 
 
-class FieldsCache:
-    """The fields of the items that were read last, with the layers and the time of the reading."""
+class Kept:
+    """What was read of an item, from which layers and when; decoded when it is first used."""
 
-    def __init__(self, bound: int) -> None:
-        self._bound = bound
-        self._kept: dict[str, tuple[tuple[int, ...], float, Fields]] = {}
+    __slots__ = ("at", "fields", "layers", "values")
 
-    def fresh(self, item: str, layers: tuple[int, ...], now: float) -> Fields | None:
-        """The fields of an item, where they were read from these layers a moment ago."""
-        found = self._kept.get(item)
-        if found is None or found[0] != layers or now - found[1] > MAX_AGE_S:
-            return None
-        return found[2]
-
-    def last(self, item: str) -> Fields:
-        """The fields that were read last, whenever that was."""
-        found = self._kept.get(item)
-        return NO_RECORD if found is None else found[2]
-
-    def put(self, item: str, layers: tuple[int, ...], now: float, fields: Fields) -> None:
-        """Keep the fields of an item."""
-        if len(self._kept) >= self._bound and item not in self._kept:
-            self._kept = {}
-        self._kept[item] = (layers, now, fields)
+    def __init__(self, layers: tuple[int, ...], at: float, values: Reply) -> None:
+        self.layers, self.at = layers, at
+        self.values: Reply | None = values
+        self.fields: Fields = NO_RECORD
 
 
 class FieldsReading:
-    """The fields of the items of some answers, as far as they were read."""
+    """The fields of the items of some answers, as far as they were read.
+
+    `kept` holds what this process has read, by item; at most `bound` items.
+    """
 
     def __init__(
         self,
         query: FieldsQuery,
         keys: Keys,
-        cache: FieldsCache,
+        kept: dict[str, Kept],
+        bound: int,
         report: Callable[[ValueError], None],
     ) -> None:
         self.query = query
-        self._keys, self._cache, self._report = keys, cache, report
-        self._fields: dict[str, Fields] = {}
+        self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
         self._layers: tuple[int, ...] = ()
-        self._seed: Fields = NO_RECORD
-        self.wanted: list[str] = []
-        self.complete = True
+        self._unread: set[str] = set()
 
-    def want(self, view: View | None, items: Iterable[str]) -> None:
-        """Find out which of some items have to be read."""
-        self._layers = view.layers if view else ()
-        now = time.monotonic()
-        for item in list(dict.fromkeys(items))[:MAX_READ]:
-            cached = self._cache.fresh(item, self._layers, now)
-            if cached is not None:
-                self._fields[item] = cached
-            elif not item_ids.fault(item):
-                self.wanted.append(item)
-        self.complete = not self.wanted
+    def want(self, view: View | None, items: Iterable[str]) -> list[str]:
+        """Those of some items that have to be read."""
+        self._layers = layers = view.layers if view else ()
+        oldest, kept = time.monotonic() - MAX_AGE_S, self._kept
+        wanted = []
+        for item in dict.fromkeys(items):
+            found = kept.get(item)
+            if found is None or found.at < oldest or found.layers != layers:
+                wanted.append(item)
+        wanted = [item for item in wanted[:MAX_READ] if not item_ids.fault(item)]
+        self._unread.update(wanted)
+        return wanted
 
-    def command(self) -> Command:
-        """The command that reads what is wanted."""
-        keys = self._keys
+    def command(self, wanted: Sequence[str]) -> Command:
+        """The command that reads the records of items, and what changed of them."""
+        prefixes = [*[self._keys.prefix(layer) for layer in self._layers], self._keys.changes]
         return (
             "MGET",
             *[
-                key
-                for item in self.wanted
-                for key in (
-                    *[keys.record(layer, item) for layer in self._layers],
-                    keys.change(item),
-                )
+                prefix + name
+                for name in [list_name(RECORDS, item) for item in wanted]
+                for prefix in prefixes
             ],
         )
 
-    def take(self, reply: Reply) -> None:
-        """Take the reply to `command`; what is malformed counts as not there."""
+    def take(self, wanted: Sequence[str], reply: Reply) -> None:
+        """Take the reply to `command`."""
         depth, now = len(self._layers) + 1, time.monotonic()
-        self.complete = True
-        for place, item in enumerate(self.wanted):
+        if len(self._kept) + len(wanted) > self._bound:
+            self._kept.clear()
+        for place, item in enumerate(wanted):
             values = reply[place * depth : (place + 1) * depth]
-            if any(one is UNREAD for one in values):
-                self.complete = False
-                continue
-            try:
-                fields = _fields(values, item)
-            except ValueError as error:
-                self._report(error)
-                continue
-            self._fields[item] = fields
-            self._cache.put(item, self._layers, now, fields)
+            if not any(one is UNREAD for one in values):
+                self._kept[item] = Kept(self._layers, now, values)
+                self._unread.discard(item)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was wanted was read."""
+        return not self._unread
 
     def of(self, item: str) -> Fields:
         """The fields of an item; those that were read last, where this reading failed."""
-        return at_store(self._fields.get(item) or self._cache.last(item), self.query.store)
-
-    def seeded(self, item: str) -> "FieldsReading":
-        """The same, with an item as the seed of expressions."""
-        self._seed = self.of(item)
-        return self
+        found = self._kept.get(item)
+        if found is None:
+            return NO_RECORD
+        if found.values is not None:
+            values, found.values = found.values, None
+            try:
+                found.fields = _decoded(values, item)
+            except ValueError as error:
+                self._report(error)
+        fields = found.fields
+        return at_store(fields, self.query.store) if type(fields.get("stock")) is dict else fields
 
     def meeting(
-        self, entries: Iterable[RelatedItem], where: Condition
+        self, entries: Iterable[RelatedItem], where: Condition, seed: str, most: int
     ) -> tuple[list[RelatedItem], dict[str, int]]:
-        """The entries that meet a condition, and how many each clause dropped."""
-        kept, dropped = [], dict[str, int]()
+        """At most so many entries that meet a condition, and how many each clause dropped."""
+        kept, dropped = list[RelatedItem](), dict[str, int]()
+        failed, scored = where.of(self.of(seed)), "score" in where.names
         for entry in entries:
-            failed = where.failed({**self.of(entry.id), "score": entry.score}, self._seed)
-            if failed:
-                dropped[failed] = dropped.get(failed, 0) + 1
+            if len(kept) >= most:
+                break
+            fields = self.of(entry.id)
+            clause = failed({**fields, "score": entry.score} if scored else fields)
+            if clause:
+                dropped[clause] = dropped.get(clause, 0) + 1
             else:
                 kept.append(entry)
         return kept, dropped
 
-    def boosted(self, entries: Sequence[RelatedItem], boost: Evaluate) -> list[RelatedItem]:
+    def boosted(self, entries: Sequence[RelatedItem], boost: Value, seed: str) -> list[RelatedItem]:
         """The entries by score times their value relative to the list's mean, half to twice."""
-        given = [boost(self.of(entry.id), self._seed) for entry in entries]
+        of_item = boost.of(self.of(seed))
+        given = [of_item(self.of(entry.id)) for entry in entries]
         numbers = [float(one) if isinstance(one, int | float) else math.nan for one in given]
         known = [one for one in numbers if one > 0 and math.isfinite(one)]
         mean = sum(known) / len(known) if known else 1.0
@@ -218,15 +209,33 @@ class FieldsReading:
         return [entry._replace(score=min(score, 1.0)) for score, entry in weighed]
 
 
+class ShownRecords(Sequence[Fields]):
+    """The records of the items that are shown, decoded when the first of them is read."""
+
+    def __init__(self, ids: Sequence[str], reading: FieldsReading) -> None:
+        self._ids, self._reading = ids, reading
+        self._made: tuple[Fields, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Fields: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Fields, ...]: ...
+    def __getitem__(self, place: int | slice) -> Fields | tuple[Fields, ...]:
+        """The record at a place, or those at several."""
+        if self._made is None:
+            self._made = tuple(map(self._reading.of, self._ids))
+        return self._made[place]
+
+
 def wanted_items(answered: Iterable[tuple[RelatedList, ListRequest]], seed: str) -> Iterator[str]:
     """The items whose fields the answers need."""
-    yield seed
     for answer, request in answered:
-        yield answer.item
         yield from answer.ids
-        fields = request.query.fields
-        if fields is not None and fields.where is not None:
-            yield from (entry.id for entry in best_sellers(request))
+        if request.query.fields is not None and request.query.fields.whole_lists:
+            yield answer.item or seed
 
 
 def best_sellers(request: ListRequest) -> tuple[RelatedItem, ...]:
@@ -237,7 +246,11 @@ def best_sellers(request: ListRequest) -> tuple[RelatedItem, ...]:
 
 
 def finished(
-    answer: RelatedList, request: ListRequest, reading: FieldsReading, excluded: AbstractSet[str]
+    answer: RelatedList,
+    request: ListRequest,
+    reading: FieldsReading,
+    seed: str,
+    excluded: AbstractSet[str],
 ) -> RelatedList:
     """The answer with the entries that meet the condition, boosted, at most n, with records.
 
@@ -245,32 +258,36 @@ def finished(
     condition is degraded and has no entries.
     """
     query = reading.query
+    if not (query.whole_lists or excluded):
+        return with_records(answer, ShownRecords(answer.ids, reading))
     entries = [entry for entry in answer.items if entry.id not in excluded]
     status, dropped = answer.status, dict[str, int]()
     if query.where is not None:
         if not reading.complete:
             return with_fields(answer, (), "degraded", (), {})
-        entries, dropped = reading.meeting(entries, query.where)
+        most = query.n if query.boost is None else len(entries)
+        entries, dropped = reading.meeting(entries, query.where, seed, most)
         if len(entries) < query.n:
-            known = {answer.item, *answer.ids, *request.query.excluded, *request.state.withheld}
+            known = {seed, *answer.ids, *request.query.excluded, *request.state.withheld}
             more = [one for one in best_sellers(request) if one.id not in known | excluded]
-            others, _ = reading.meeting(more, query.where)
+            others, _ = reading.meeting(more, query.where, seed, query.n - len(entries))
             entries += [one._replace(score=LOWEST) for one in others]
     if query.boost is not None:
-        entries = reading.boosted(entries, query.boost)
+        entries = reading.boosted(entries, query.boost, seed)
     shown = tuple(entries[: query.n])
     if status in {"ok", "topped_up"}:
         status = "topped_up" if any(one.evidence == "popular" for one in shown) else "ok"
-    records = tuple([reading.of(entry.id) for entry in shown]) if query.records else ()
+    ids = [entry.id for entry in shown]
+    records = ShownRecords(ids, reading) if query.records else ()
     return with_fields(answer, shown, status, records, dropped)
 
 
-def _fields(values: Reply, item: str) -> Fields:
+def _decoded(values: Reply, item: str) -> Fields:
     *records, change = values
     stored = next((one for one in records if one is not None), None)
     if stored is OVERSIZED or change is OVERSIZED:
         raise ValueError(f"the record of {item!r} is too large")
-    record = NO_RECORD if stored is None else decode_record(stored, item)
     if stored is None and change is None:
         return NO_RECORD
+    record = NO_RECORD if stored is None else decode_record(stored, item)
     return shown_record(record, {} if change is None else decode_change(change))

@@ -119,7 +119,12 @@ class Keys:
 
     def change(self, item_id: str) -> str:
         """What changed of one item since the build: its live fields."""
-        return f"rec:{self.shop}:{list_name(RECORDS, item_id)}"
+        return self.changes + list_name(RECORDS, item_id)
+
+    @property
+    def changes(self) -> str:
+        """The prefix of the keys of changes."""
+        return f"rec:{self.shop}:"
 
     def related_lists(self, generation: int) -> str:
         """The pattern that matches the list keys of one generation, and no other key."""

@@ -11,6 +11,7 @@ from typing import Unpack
 from recommender.core.related import RelatedList
 from recommender.serving.connection import POLL_TIMEOUT_S
 from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Threads, completed
 from recommender.serving.queries import (
     checked_decay,
@@ -19,7 +20,7 @@ from recommender.serving.queries import (
     checked_placements,
     checked_query,
 )
-from recommender.serving.reader import LookupSettings, Reader
+from recommender.serving.reader import Reader
 
 INHERITED: list["PollingReader"] = []
 """The readers of parent processes: a forked child must not close their connections."""

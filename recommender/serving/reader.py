@@ -5,30 +5,25 @@ network of threads, with `completed`.
 """
 
 import logging
-import math
 import random
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 from recommender.core.related import RelatedList
-from recommender.errors import ConfigError
 from recommender.serving.cluster import Cluster
 from recommender.serving.codec import View
-from recommender.serving.core import Core
-from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, Snapshot
+from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker
 from recommender.serving.item_fields import (
-    FieldsCache,
     FieldsReading,
+    Kept,
+    best_sellers,
     finished,
     wanted_items,
 )
-from recommender.serving.keys import Keys
-from recommender.serving.logs import warn
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Network
+from recommender.serving.recent_answers import RecentAnswers
 from recommender.serving.sentinel import Primary
 from recommender.serving.state import (
     Command,
@@ -48,38 +43,6 @@ POLL_INTERVAL_S = 0.5
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LookupSettings:
-    """How lookups of one shop read. Raises: ConfigError for a malformed value."""
-
-    url: str
-    shop: str
-    deadline_s: float
-    cache_items: int
-    snapshot: str | Path | None
-    client_name: str
-
-    def __post_init__(self) -> None:
-        if not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
-            raise ConfigError(f"lookup deadline {self.deadline_s!r} s: use a number above 0")
-        if not re.fullmatch(r"[!-~]+", self.client_name):
-            raise ConfigError(f"client name {self.client_name!r:.60}: use ASCII without spaces")
-
-    def core(self) -> Core:
-        """Make a core that has its snapshot and nothing else yet. Raises: ConfigError."""
-        return Core(self.shop, cache_items=self.cache_items, snapshot=self._opened_snapshot())
-
-    def _opened_snapshot(self) -> Snapshot | None:
-        if not self.snapshot:
-            return None
-        try:
-            return Snapshot(Path(self.snapshot), Keys(self.shop))
-        except Exception as error:
-            # A snapshot is for bad days only; a lookup works without one.
-            warn(log, "event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
-            return None
-
-
 class Reader:
     """Answers queries about one shop, in one process or event loop.
 
@@ -93,7 +56,9 @@ class Reader:
         core, client_name = settings.core(), settings.client_name
         cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
-        self._fields = FieldsCache(settings.cache_items)
+        self._fields: dict[str, Kept] = {}
+        self._recent = RecentAnswers(settings.cache_items)
+        self._bound = settings.cache_items
         self._deadline_s = settings.deadline_s
         self._network = network
         self._connections: Connections | Cluster | Primary
@@ -187,24 +152,39 @@ class Reader:
         query = answered[0][1].query.fields if answered else None
         if query is None:
             return [answer for answer, _ in answered]
-        core, request = self.core, answered[0][1]
-        unreadable = partial(core.report, "record_unreadable")
-        reading = FieldsReading(query, core.keys, self._fields, unreadable)
-        reading.want(request.view, wanted_items(answered, seed))
-        if reading.wanted and request.view is not None and self._reading:
-            try:
-                reading.take(await self._connections.read(reading.command(), request.until))
-                core.breaker.succeeded()
-            except Exception as error:
-                # As above: a page without its records is better than none.
-                core.failed("read_failures", error)
-        made: list[RelatedList] = []
-        shown: set[str] = set()
-        for answer, asked in answered:
-            made.append(finished(answer, asked, reading.seeded(answer.item or seed), shown))
-            if distinct:
-                shown.update(made[-1].ids)
+        first, request = answered[0]
+        single = len(answered) == 1 and first.item != ""
+        recent = self._recent.find(first, request) if single else None
+        if recent is not None:
+            return [recent]
+        unreadable = partial(self.core.report, "record_unreadable")
+        reading = FieldsReading(query, self.core.keys, self._fields, self._bound, unreadable)
+        await self._read_fields(reading, request, wanted_items(answered, seed))
+        made = _finished(answered, reading, seed, distinct=distinct)
+        if query.where is not None and any(len(one.items) < query.n for one in made):
+            best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
+            if await self._read_fields(reading, request, best):
+                made = _finished(answered, reading, seed, distinct=distinct)
+        if single and reading.complete:
+            self._recent.keep(first, request, made[0])
         return made
+
+    async def _read_fields(
+        self, reading: FieldsReading, request: ListRequest, items: Iterable[str]
+    ) -> bool:
+        """Read the fields of the items that were not read a moment ago; whether any were."""
+        wanted = reading.want(request.view, items)
+        if not wanted or request.view is None or not self._reading:
+            return False
+        try:
+            reply = await self._connections.read(reading.command(wanted), request.until)
+        except Exception as error:
+            # As above: a page without its records is better than none.
+            self.core.failed("read_failures", error)
+            return False
+        self.core.breaker.succeeded()
+        reading.take(wanted, reply)
+        return True
 
     async def page(self, item: str, queries: Sequence[Query]) -> list[RelatedList]:
         """A list for each query, read together; no item is in two of them."""
@@ -298,3 +278,19 @@ class Reader:
             return await self._connections.poll(command), None
         except Refused as error:
             return (), error
+
+
+def _finished(
+    answered: Sequence[tuple[RelatedList, ListRequest]],
+    reading: FieldsReading,
+    seed: str,
+    *,
+    distinct: bool,
+) -> list[RelatedList]:
+    made: list[RelatedList] = []
+    shown: set[str] = set()
+    for answer, request in answered:
+        made.append(finished(answer, request, reading, answer.item or seed, shown))
+        if distinct:
+            shown.update(made[-1].ids)
+    return made

@@ -85,6 +85,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 NESTED = [["rules", name] for name in ("check", "preview", "apply")]
 NESTED += [["store", name] for name in ("start", "stop", "url")]
+NESTED += [["items", name] for name in ("update", "show", "clear", "follow")]
 NESTED += [["keys", name] for name in ("add", "hash", "list")]
 
 
@@ -92,7 +93,7 @@ NESTED += [["keys", name] for name in ("add", "hash", "list")]
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     shown = helped(words, capsys)
     assert shown.startswith(f"usage: recommender {' '.join(words)} ")
-    if words not in (["rules"], ["store"], ["keys"]):
+    if words not in (["rules"], ["store"], ["keys"], ["items"]):
         assert "--config FILE" in shown
         assert "--debug" in shown
 

@@ -54,22 +54,23 @@ SEED = {"id": "1", "price": 10.0, "brand": "Other", "category": "Garden > Tools"
     ],
 )
 def test_conditions_hold_as_they_read(text: str, expected: bool) -> None:
-    assert (condition(text).failed(ITEM, SEED) == "") is expected
+    assert (condition(text).of(SEED)(ITEM) == "") is expected
 
 
 def test_the_first_clause_that_fails_is_named_as_it_was_written() -> None:
     made = condition(" stock > 0 and (price < 5 or brand=='X') and missing == 1 ")
-    assert [clause.text for clause in made.clauses] == [
-        "stock > 0",
-        "price < 5 or brand=='X'",
-        "missing == 1",
-    ]
-    assert made.failed(ITEM, SEED) == "price < 5 or brand=='X'"
+    assert made.clauses == ("stock > 0", "price < 5 or brand=='X'", "missing == 1")
+    assert made.of(SEED)(ITEM) == "price < 5 or brand=='X'"
+
+
+def test_the_fields_that_are_read_are_known() -> None:
+    assert condition("score > 0 and item['a-b'] == seed.x").names >= {"score", "a-b"}
+    assert "score" not in condition("price > 1").names
 
 
 def test_a_value_may_be_a_field_or_computed() -> None:
-    assert value("stock * 2 + 1")(ITEM, SEED) == 7
-    assert value("margin")(ITEM, SEED) is None
+    assert value("stock * 2 + 1").of(SEED)(ITEM) == 7
+    assert value("margin").of(SEED)(ITEM) is None
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,8 @@ def tried(text: str) -> bool:
             made = condition(text)
         except ExpressionError:
             return False
-    made.failed(ITEM, SEED)
-    made.failed({}, {})
+    made.of(SEED)(ITEM)
+    made.of({})({})
     return True
 
 
