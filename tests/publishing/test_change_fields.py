@@ -1,7 +1,7 @@
 """What a change may hold, and the laws of laying changes over each other."""
 
 import json
-from functools import reduce
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -160,7 +160,9 @@ def test_of_changes_of_one_time_the_last_counts() -> None:
 
 def test_all_changes_of_an_item_together_have_a_bound() -> None:
     changes = [checked_change({"id": "a", f"x{number}": "y" * 900}, NOW_MS) for number in range(9)]
-    stored = reduce(laid_over, changes[:8], dict[str, Any]())
+    stored: Mapping[str, Any] = {}
+    for change in changes[:8]:
+        stored = laid_over(stored, change)
     with pytest.raises(DataError, match=r"all changes together.*recommender items clear"):
         laid_over(stored, changes[8])
 

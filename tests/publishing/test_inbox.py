@@ -64,8 +64,8 @@ def test_changes_arrive_and_leave_nothing_behind(store: Redis, shop: str) -> Non
 
 
 def test_a_change_without_a_version_has_the_time_of_its_entry(store: Redis, shop: str) -> None:
-    entry = {"change": json.dumps({"id": "a", "stock": 4})}
-    store.xadd(Keys(shop).inbox, entry, id="1700000000000-1")
+    change = json.dumps({"id": "a", "stock": 4})
+    store.xadd(Keys(shop).inbox, {"change": change}, id="1700000000000-1")
     with following(store, shop):
         until(lambda: emptied(store, shop))
     assert ItemChanges(store, shop).stored(["a"])["a"]["version"] == 1_700_000_000_000
@@ -108,7 +108,7 @@ def test_entries_of_a_process_that_died_are_applied_by_its_successor(
 def test_a_change_is_acknowledged_after_it_was_applied(
     store: Redis, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update, failures = ItemChanges.update, []
+    update, failures = ItemChanges.update, list[int]()
 
     def failing(self: ItemChanges, changes: list[object]) -> object:
         if len(failures) < 2:
