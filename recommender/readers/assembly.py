@@ -100,6 +100,7 @@ def assemble(
         after_as_of=kept.clipped,
         of_variants=sold_variants,
         n_catalogue_events=int(listed[interactions.item].sum()) if items else len(interactions),
+        in_several_categories=sum(map(bool, catalogue.other_categories)),
         boilerplate=boilerplate,
         joins=joins,
         warnings=tuple(_warnings(kept, joins)),

@@ -147,9 +147,7 @@ class CatalogueRowFilter:
         columns = []
         for part in parts:
             cells = Categorical.of(block.cells[part][rows]).unless(self.source.nulls)
-            texts, marks = clean_texts(
-                self._categories(cells.texts, name), paragraphs=name == "description"
-            )
+            texts, marks = clean_texts(cells.texts, paragraphs=name in {"description", "category"})
             cut |= marks[cells.codes]
             columns.append([texts[code] for code in cells.codes])
         if len(columns) == 1:
@@ -158,17 +156,6 @@ class CatalogueRowFilter:
         whole = [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
         cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
         return [text[:MAX_CHARACTERS].strip() for text in whole], cut
-
-    def _categories(self, texts: Sequence[str], name: str) -> Sequence[str]:
-        """The first of several categories, with its levels as a path."""
-        several, levels = self.source.category_separator, self.source.level_separator
-        if name != "category" or not (several or levels):
-            return texts
-        first = [text.split(several)[0] if several else text for text in texts]
-        return [
-            PATH_SEPARATOR.join(map(str.strip, text.split(levels))) if levels else text.strip()
-            for text in first
-        ]
 
 
 def _verdict(text: str, words: set[str]) -> int:

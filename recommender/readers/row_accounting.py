@@ -79,8 +79,8 @@ class ReadReport:
     `not_for_sale` counts the items that the catalogue hides, `of_cancelled_orders` and `returned`
     the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
     `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
-    the interactions with items of the catalogue; `joins` has what each source has in common with
-    it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
+    the interactions with items of the catalogue, and `in_several_categories` counts such items.
+    `joins` has what each source has in common with it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
     `warnings` are for people.
     """
 
@@ -99,6 +99,7 @@ class ReadReport:
     after_as_of: int = 0
     of_variants: int = 0
     n_catalogue_events: int = 0
+    in_several_categories: int = 0
     boilerplate: Mapping[str, int] = field(default_factory=dict)
     joins: tuple[Join, ...] = ()
     warnings: tuple[str, ...] = ()

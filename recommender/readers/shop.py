@@ -13,6 +13,7 @@ from recommender.errors import ConfigError, DataError
 from recommender.readers.assembly import ShopData, assemble
 from recommender.readers.catalogue import Items, concatenate, merged, with_families
 from recommender.readers.catalogue_rows import CatalogueRowFilter
+from recommender.readers.categories import category_paths
 from recommender.readers.columns import map_catalogue, map_interactions
 from recommender.readers.files import InputFile, fingerprint, input_files, require_files
 from recommender.readers.id_repairs import by_folded_case
@@ -26,7 +27,7 @@ from recommender.readers.tables import OpenTable, TableReader
 from recommender.readers.times import TimeParser
 from recommender.readers.titles import TitleCounts
 
-FORMAT = 4
+FORMAT = 5
 """Raised when the same files and settings are read with another result."""
 
 
@@ -261,6 +262,14 @@ def _read_items(source: CatalogueSource, files: Sequence[InputFile], reader: Tab
         why = f" ({left_out.total():,} rows left out)" if left_out else ""
         raise DataError(f"{shown}: no items{why}; export the catalogue again")
     whole = concatenate(parts)
+    if "category" in whole.texts:
+        cells, separators = (
+            whole.texts["category"],
+            (source.category_separator, source.level_separator),
+        )
+        whole = dataclasses.replace(
+            whole, texts=dict(whole.texts) | {"category": category_paths(cells, *separators)}
+        )
     items = with_families(merged(whole, last=source.repeated == "last"))
     return dataclasses.replace(items, repeated=len(whole.ids) - len(items.ids))
 

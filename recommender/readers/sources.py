@@ -123,7 +123,9 @@ class CatalogueSource:
     unless `absent` is "shown", where it is in no file of the catalogue. Of several rows with one
     id, the first value of each field counts, or with `repeated` = "last" the last. `stock_words`
     says which further words mean in stock. `decimal` is the decimal separator of prices, found
-    from the values where it is empty. Sentences that more than `boilerplate_share` of the
+    from the values where it is empty. A cell may have several categories between
+    `category_separator`s, each a path of levels between `level_separator`s; where they are empty,
+    they are found from the cells. Sentences that more than `boilerplate_share` of the
     descriptions have are left out of them; 0 leaves out none.
 
     Raises: ValueError naming the setting that is wrong.
