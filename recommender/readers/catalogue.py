@@ -154,7 +154,8 @@ def _known(name: str, values: NDArray[Any]) -> NDArray[np.bool_]:
 def with_families(items: Items) -> Items:
     """Items with distinct ids, with the groups of products and what their variants inherit.
 
-    A product whose `variants` name items, or whose id is the group of others, is in that group. An
+    A product whose `variants` name items, or whose id is the group of others, is in that group,
+    unless it has others in a group of its own. An
     item without a title, description, brand or category has that of the product whose id is its
     group, or else the first of its group; so it is with whether it is hidden. All variants of a
     hidden product are hidden.
@@ -188,8 +189,8 @@ def _families(items: Items, places: Mapping[str, int]) -> tuple[list[str], dict[
             families.setdefault(name, []).append(place)
     for name in families:
         parent = places.get(name, UNKNOWN)
-        if parent >= 0:
-            group[parent] = group[parent] or name
+        if parent >= 0 and (not group[parent] or len(families[group[parent]]) == 1):
+            group[parent] = name
     return group, families
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
-from recommender.readers.columns import CatalogueMapping
+from recommender.readers.columns import DELETED, CatalogueMapping
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
@@ -131,7 +131,10 @@ class CatalogueRowFilter:
                 word.casefold() for word in (*self.source.not_for_sale, *ONLINE.get(column, ()))
             }
             cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
-            verdicts = [_verdict(text.casefold(), words) for text in cells.texts]
+            verdicts = [
+                _deleted(text) if column in DELETED else _verdict(text.casefold(), words)
+                for text in cells.texts
+            ]
             hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])
         for match, column in self._matches(self.source.hidden):
             cells = Categorical.of(block.cells[column])
@@ -163,6 +166,13 @@ def _verdict(text: str, words: set[str]) -> int:
         return UNKNOWN
     values, faults = truth_values([text], "")
     return int(text in words or not (faults[0] or values[0]))
+
+
+def _deleted(text: str) -> int:
+    if not text:
+        return UNKNOWN
+    values, faults = truth_values([text], "")
+    return int(values[0] or (bool(faults[0]) and any(digit in text for digit in "123456789")))
 
 
 def _unknown(texts: Sequence[str], faults: Faults) -> Faults:

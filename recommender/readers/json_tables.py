@@ -1,7 +1,9 @@
 """JSON tables: objects of JSON lines, or of one array, with nested names.
 
 Numbers stay as they are written. A name within an object is written `ecommerce.transaction_id`;
-one within the objects of a list is `items[].item_id`, and a record has a row for each of them.
+one within the objects of a list is `items[].item_id`. A record has a row for each element of the
+list that an id is read from; of another list, such as `categories[].name`, the texts are lines of
+one cell.
 """
 
 import json
@@ -29,8 +31,9 @@ Objects = Iterator[tuple[int, dict[str, Any]]]
 class JsonTable:
     """A file of JSON objects; its columns are the names in its first rows.
 
-    A missing name and null are empty texts. A record that is not an object is refused, and so is a
-    row with an object, a list or (for an id) a truth value in a column that is read. A record
+    A missing name and null are empty texts, and a list of texts is its texts, one a line. A record
+    that is not an object is refused, and so is a row with an object, another list, or for an id a
+    list or a truth value, in a column that is read. A record
     without its list is one row where the names of the elements are next to it, and is left out
     otherwise. A `whole` document is an array of records, an object with one array of them, or JSON
     lines after all.
@@ -61,34 +64,37 @@ class JsonTable:
         return gather_blocks(self._records(names, ids), self._lines, len(names), places)
 
     def _records(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Record]:
-        for line, values in self._rows(names):
+        for line, values in self._rows(names, ids):
             texts = [values.get(name, "") for name in names]
             if all(type(text) is str for text in texts):
                 yield line, texts
             elif self._holds_texts(line, dict(zip(names, texts, strict=True)), ids):
                 yield line, [_text(text) for text in texts]
 
-    def _rows(self, names: Sequence[str]) -> Objects:
+    def _rows(self, names: Sequence[str], ids: Collection[str]) -> Objects:
         """The records, or the rows of each, by the names that are asked for."""
         nested = {name: path for name in names if (path := self._paths[name])}
-        lists = {path.partition(LIST)[0] for path in nested.values() if LIST in path}
+        lists = {
+            path.partition(LIST)[0] for name, path in nested.items() if LIST in path and name in ids
+        }
         if len(lists) > 1:
             raise ConfigError(
                 f"{self.header.file}: {' and '.join(sorted(lists))} are two lists of a record; map "
                 "columns of one of them"
             )
+        within = {name: path for name, path in nested.items() if path.partition(LIST)[0] in lists}
         for line, values in self._objects:
             if not nested:
                 yield line, values
                 continue
             row = values | {
-                name: _value_at(values, path) for name, path in nested.items() if LIST not in path
+                name: _value_at(values, path) for name, path in nested.items() if name not in within
             }
             if not lists:
                 yield line, row
                 continue
             (inside,) = lists
-            elements = _elements(values, inside, nested.values())
+            elements = _elements(values, inside, within.values())
             if not elements:
                 self._accounting.leave_out(f"{inside} is empty", 1)
             for element in elements:
@@ -97,15 +103,14 @@ class JsonTable:
                     row
                     | {
                         name: _value_at(element, path.partition(LIST)[2])
-                        for name, path in nested.items()
-                        if LIST in path
+                        for name, path in within.items()
                     },
                 )
 
     def _holds_texts(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
         for name, value in values.items():
             refused = {bool, list, dict} if name in ids else {list, dict}
-            if type(value) in refused:
+            if type(value) in refused and (name in ids or not _is_texts(value)):
                 place = "an id" if name in ids else "a text"
                 reason = f"{_TYPE_NAMES[type(value)]} in place of {place}"
                 self._accounting.refuse(RefusedRow(line, reason, name))
@@ -216,7 +221,12 @@ def _nested(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _value_at(values: object, path: str) -> object:
-    """The value at a dotted path, "" where there is none."""
+    """The value at a dotted path, "" where there is none; of a list, those of its elements."""
+    outside, mark, inside = path.partition(LIST)
+    if mark:
+        elements = _value_at(values, outside)
+        each = elements if isinstance(elements, list) else []
+        return [value for element in each if (value := _value_at(element, inside))]
     for name in path.split("."):
         values = values.get(name, "") if isinstance(values, dict) else ""
     return values
@@ -232,9 +242,15 @@ def _elements(values: object, inside: str, paths: Iterable[str]) -> list[object]
     return [around] if any(_value_at(around, path) not in ("", None) for path in within) else []
 
 
-def _text(value: str | bool | None) -> str:
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _text(value: str | bool | list[str] | None) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return "\n".join(value)
     return "" if value is None else str(value).lower()
 
 

@@ -76,12 +76,12 @@ class ReadReport:
     items that the scope left out, `duplicate_ids` the catalogue rows that repeat the id of another,
     and `too_old` the kept rows that are older than the retention.
 
-    `not_for_sale` counts the items that the catalogue hides, `of_cancelled_orders` and `returned`
-    the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
-    `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
-    the interactions with items of the catalogue, and `in_several_categories` counts such items.
-    `joins` has what each source has in common with it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
-    `warnings` are for people.
+    `not_for_sale` counts the items that the catalogue hides, `in_several_categories` those with
+    several, `of_cancelled_orders` and `returned` the kept rows that were taken back, `after_as_of`
+    the rows whose time was clipped, and `of_variants` the rows of hidden variants that count for
+    their product. `n_catalogue_events` are the interactions with items of the catalogue; `joins`
+    has what each source has in common with it. `boilerplate` has the sentences that many
+    descriptions share, by how many lost them. `warnings` are for people.
     """
 
     files: tuple[FileReport, ...]

@@ -24,8 +24,9 @@ class DelimitedTable:
     """A CSV or TSV file whose first row, or the layout, names its columns.
 
     A row is refused where its number of fields differs from the header, a quote is misplaced or
-    bytes do not decode; it counts as many rows as it has lines. Rows without a value are skipped,
-    and so are a line `sep=;` and lines that begin with # and have no delimiter before the header.
+    bytes do not decode; it counts as many rows as it has lines. Empty fields behind the last column
+    do no harm. Rows without a value are skipped, and so are a line `sep=;` and lines that begin
+    with # and have no delimiter before the header.
     """
 
     def __init__(
@@ -37,6 +38,11 @@ class DelimitedTable:
         self._inside = False
         delimiter, rest = _begun(lines, layout, usual)
         escape = layout.escape or None
+        if escape == "\\":
+            null = re.compile(
+                rf"(?:^|(?<={re.escape(delimiter)}))\\N(?={re.escape(delimiter)}|\s*$)"
+            )
+            rest = (null.sub(r"\\\\N", line) if "\\N" in line else line for line in rest)
         self._reader = csv.reader(
             self._without_comments(rest) if self._comment else rest,
             delimiter=delimiter,
@@ -68,8 +74,8 @@ class DelimitedTable:
                 continue
             if lines.undecodable >= start:
                 self._refuse(start, f"not {lines.encoding}")
-            elif len(fields) == width and any(fields):
-                yield start, fields
+            elif len(fields) >= width and any(fields) and not any(fields[width:]):
+                yield start, fields[:width]
             elif any(fields):
                 self._refuse(start, f"{len(fields)} fields, {width} expected")
 

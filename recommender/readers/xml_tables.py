@@ -19,6 +19,8 @@ from recommender.readers.files import MAX_LINE, InputFile
 from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
 
 ITEMS = frozenset({"item", "entry"})
+SEVERAL = frozenset({"product_type", "category"})
+"""The elements of which an item may have several."""
 NAMING_ROWS = 1_000
 MAX_COLUMNS = 1_000
 _CHUNK = 2**16
@@ -28,7 +30,8 @@ Item = tuple[int, dict[str, str]]
 class XmlTable:
     """The items of a feed; its columns are the names in its first items, without namespaces.
 
-    Of an element that is repeated in an item, the first with a text counts. Elements within one,
+    Of an element that is repeated in an item, the first with a text counts, or all of `SEVERAL`,
+    one a line. Elements within one,
     such as the price of `g:shipping`, are left out.
     """
 
@@ -121,7 +124,9 @@ class XmlTable:
         elif self._inside and self._depth == self._inside + 1:
             texts, column = self._item[1], name.rpartition(" ")[2]
             if len(texts) < MAX_COLUMNS:
-                texts[column] = texts.get(column) or "".join(self._text).strip()
+                text, known = "".join(self._text).strip(), texts.get(column, "")
+                several = column in SEVERAL and known and text
+                texts[column] = f"{known}\n{text}" if several else known or text
             self._text = []
         self._depth -= 1
 
