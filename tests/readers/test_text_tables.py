@@ -28,7 +28,6 @@ def test_white_space_around_ids_goes_and_nothing_else(folder: Folder) -> None:
     [
         ("b,2", "2 fields, 3 expected"),
         ("b,2,x,y", "4 fields, 3 expected"),
-        ("b,2,x,", "4 fields, 3 expected"),
         ("b", "1 fields, 3 expected"),
         ('"b" ,2,x', "a quote that is neither doubled nor at the end of its field"),
         ('b,2,"5" screen"', "a quote that is neither doubled nor at the end of its field"),
