@@ -12,7 +12,8 @@ from recommender.merchandising.matching import Shelves
 from recommender.merchandising.rule_set import Selection
 from recommender.ranking.best_sellers import BestSellers
 from recommender.ranking.rankers.pair_features import Features
-from recommender.registry import item_filter, ranker
+from recommender.ranking.rankers.trending import TrendingRanker
+from recommender.registry import item_filter
 from recommender.vectors.fusion.towers import side_features
 from tests.support.candidate_blocks import prepared_generator
 from tests.support.shops import catalogue, context, interactions, random_vectors
@@ -46,7 +47,7 @@ def test_rankers() -> None:
     names, values = Features.of(SHOP).table(ROWS, EVERY)
     same = values[:, list(names).index("same category")].reshape(N_ITEMS, N_ITEMS)
     assert same.tolist() == SHARED
-    trending = ranker(Choice("trending")).prepare(SHOP)
+    trending = TrendingRanker().prepare(SHOP)
     assert (
         trending.categories.shared(ROWS[:, None], ROWS).tolist() == np.array(SHARED, bool).tolist()
     )

@@ -51,8 +51,9 @@ class Labels:
         same: NDArray[np.bool_] = (self.own[seeds] == self.own[items]) & (self.own[seeds] != NONE)
         if self.several is not None:
             left, right = np.broadcast_arrays(seeds, items)
-            both = self.several[left[~same]].multiply(self.several[right[~same]])
-            same[~same] = np.diff(sp.csr_array(both).indptr) > 0
+            many = np.diff(self.several.indptr) > 1
+            asked = ~same & (many[left] | many[right])
+            same[asked] = _meet(self.several, left[asked], right[asked])
         return same
 
     def members(self) -> tuple[Rows, Rows]:
@@ -62,6 +63,25 @@ class Labels:
             return rows, self.own[rows]
         rows = np.repeat(np.arange(len(self.own), dtype=np.int32), np.diff(self.several.indptr))
         return rows, self.several.indices.astype(np.int32)
+
+
+def _meet(marks: sp.csr_array, left: Rows, right: Rows) -> NDArray[np.bool_]:
+    """Whether two rows of `marks` have a column in common, for each of p pairs.
+
+    One column of each is compared at a time, so that the work is that of the pairs of columns.
+    """
+    starts, columns = marks.indptr, marks.indices
+    counts = np.diff(starts)
+    met = np.zeros(len(left), dtype=bool)
+    pairs, place = np.arange(len(met)), 0
+    while len(pairs := pairs[counts[left[pairs]] > place]):
+        wanted = columns[starts[left[pairs]] + place]
+        open_, other = np.arange(len(pairs)), 0
+        while len(open_ := open_[counts[right[pairs[open_]]] > other]):
+            met[pairs[open_]] |= columns[starts[right[pairs[open_]]] + other] == wanted[open_]
+            other += 1
+        place += 1
+    return met
 
 
 def category_paths(catalogue: Catalogue, row: int) -> Sequence[str]:
