@@ -36,6 +36,15 @@ def test_filters(name: str, same: bool) -> None:
     assert kept.tolist() == (np.array(SHARED, dtype=bool) == same).tolist()
 
 
+def test_places_without_a_candidate_are_dropped() -> None:
+    missing = Neighbours(
+        np.full((N_ITEMS, 2), -1, dtype=np.int32), np.zeros((N_ITEMS, 2), dtype=np.float32)
+    )
+    items = dataclasses.replace(ITEMS, other_categories=("Sale", "Gifts\nKitchen", "", "Sale"))
+    shop = dataclasses.replace(SHOP, catalogue=items)
+    assert not item_filter(Choice("same-category")).prepare(shop).keep(ROWS, missing).any()
+
+
 def test_candidates_and_best_sellers_have_members_of_any() -> None:
     proposed = prepared_generator(Choice("same-category"), SHOP).propose(ROWS[2:], 4).rows
     assert [sorted(set(each) - {-1}) for each in proposed.tolist()] == [[0, 2], [1, 3]]

@@ -70,8 +70,8 @@ def _meet(marks: sp.csr_array, left: Rows, right: Rows) -> NDArray[np.bool_]:
 
     One column of each is compared at a time, so that the work is that of the pairs of columns.
     """
-    starts, columns = marks.indptr, marks.indices
-    counts = np.diff(starts)
+    starts, columns = marks.indptr[:-1], marks.indices
+    counts = np.diff(marks.indptr)
     met = np.zeros(len(left), dtype=bool)
     pairs, place = np.arange(len(met)), 0
     while len(pairs := pairs[counts[left[pairs]] > place]):
