@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
-from recommender.readers.columns import DELETED, CatalogueMapping
+from recommender.readers.columns import DELETED, CatalogueMapping, spaced
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
@@ -28,6 +28,9 @@ from recommender.readers.values import (
 CONTINUED = "no item id: a further row of its group"
 ONLINE = {"product_online": ("2",)}
 """Columns of which further words mean not for sale: Magento's 2 is disabled."""
+
+NO_GROUP = ("0", "0.0", "-1", "-", "--")
+"""Values of a group that name none, as the parent of products without one."""
 
 Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
 
@@ -85,7 +88,7 @@ class CatalogueRowFilter:
         """The group of each row (b,): the first known value of the columns."""
         group = [""] * len(block.lines)
         for column in self.mapping.group:
-            cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
+            cells = Categorical.of(block.cells[column]).unless((*self.source.nulls, *NO_GROUP))
             texts, _ = self.source.ids.repaired(cells.texts, {})
             faults = _unknown(texts, id_faults(texts, "group"))
             selection.note(column, cells, faults, show=True)
@@ -132,7 +135,7 @@ class CatalogueRowFilter:
             }
             cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
             verdicts = [
-                _deleted(text) if column in DELETED else _verdict(text.casefold(), words)
+                _deleted(text) if spaced(column) in DELETED else _verdict(text.casefold(), words)
                 for text in cells.texts
             ]
             hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])

@@ -11,15 +11,15 @@ MAX_LISTED = 40
 MAX_NAME = 60
 ATTRIBUTE = "attributes."
 STATUS = (
-    *("status", "Status", "published", "Published", "visibility", "Visibility"),
-    *("Visibility in catalog", "product_online", "active", "Active", "is_active", "enabled"),
-    *("Enabled", "is_enabled", "is_published"),
+    *("status", "published", "visibility", "visibility in catalog", "product online", "active"),
+    *("is active", "enabled", "is enabled", "is published", "visible", "is visible"),
+    *("post status", "product status", "item status"),
 )
 DELETED = (
-    *("deleted", "deleted_at", "is_deleted", "archived", "archived_at", "is_archived"),
-    *("discontinued", "is_discontinued"),
+    *("deleted", "deleted at", "is deleted", "archived", "archived at", "is archived"),
+    *("discontinued", "is discontinued"),
 )
-"""Columns in which a date, or a word for yes, means not for sale."""
+"""Columns in which a date, or a word for yes, means not for sale; in any case, _ for a space."""
 QUANTITY = ("quantity", "Quantity", "qty", "Qty", "qty_ordered", "item_quantity")
 VARIANTS = "configurable_variations"
 
@@ -167,8 +167,8 @@ def map_catalogue(
     singles = ("item", "price", "in_stock", "available_from")
     status = all_of("status")
     if columns.status is None:
-        usual = (*STATUS, *DELETED)
-        status = tuple(name for name in usual if header.columns.count(name) == 1)
+        once = {spaced(name): name for name in header.columns if header.columns.count(name) == 1}
+        status = tuple(once[name] for name in (*STATUS, *DELETED) if name in once)
     variants = header.find("catalogue.columns.variants", columns.variants, (VARIANTS,))
     return CatalogueMapping(
         group=all_of("group"),
@@ -238,6 +238,11 @@ def _require_usable(
             f"{key}.kind: {source.kind!r} has no weight and the file has no column of kinds; "
             f"weights has: {', '.join(source.weights)}"
         )
+
+
+def spaced(name: str) -> str:
+    """The name of a column in lower case, with spaces for underscores."""
+    return name.casefold().replace("_", " ")
 
 
 def alternatives(name: str) -> list[str]:

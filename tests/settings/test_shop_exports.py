@@ -284,6 +284,32 @@ EXPORTS: dict[str, Case] = {
         {"c_csv": '"sku","name"\n"P1","Knife 10\\" wide"\n"P2",\\N\n"P3","C:\\\\N"\n'},
         {"titles": {"P1": 'Knife 10" wide', "P2": "", "P3": "C:\\N"}},
     ),
+    "status-in-any-case": (
+        CATALOGUE,
+        {
+            "c_csv": "sku,name,STATUS,Post_Status,Visible\nP1,Knife,ACTIVE,publish,TRUE\n"
+            "P2,Wok,DRAFT,publish,TRUE\nP3,Pan,ACTIVE,trash,TRUE\nP4,Pot,ACTIVE,publish,FALSE\n"
+        },
+        {"for_sale": ["P1"]},
+    ),
+    "parent-0": (
+        catalogue('group = "parent_id"'),
+        {"c_csv": "sku,name,parent_id\nP1,Knife,0\nP2,Wok,-\nP2-R,Wok red,P2\n"},
+        {"groups": {"P1": "", "P2": "P2", "P2-R": "P2"}, "warnings": []},
+    ),
+    "one-group-of-most": (
+        catalogue('group = "parent_id"'),
+        {
+            "c_csv": "sku,name,parent_id\nP0,Knife,P0\n"
+            + "".join(f"P{n},Wok {n},nobody\n" for n in range(1, 11))
+        },
+        {
+            "warnings": [
+                "10 of 11 items are in one group, 'nobody': a list has one of them; correct "
+                "catalogue.columns.group, or add the value to catalogue.nulls"
+            ]
+        },
+    ),
     "null-group-partly": (
         catalogue('group = "parent_sku"'),
         {"c_csv": "sku,name,parent_sku\nP1,Knife,NULL\nP2,Wok,\\N\nP2-R,Wok red,P2\n"},
