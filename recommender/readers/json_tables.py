@@ -130,14 +130,12 @@ class JsonTable:
         first, chunks = _first_line(lines.chunks())
         if first.lstrip().startswith("{"):
             record = first.partition("\n")[0]
-            reason, values = "not JSON", {}
-            if is_unicode(record):
-                reason, values = self._decoded(self._decoder, record)
-            if not (reason or _is_document(values)):
+            reason, values = self._decoded(self._decoder, record)
+            if is_unicode(record) and not (reason or _is_document(values)):
                 yield from self._read_objects(lines.lines(chunks))
                 return
-        for line, record, text in JsonDocument(chunks, lines, self._decoder).records():
-            reason, values = self._checked(record, text)
+        for line, value, text in JsonDocument(chunks, lines, self._decoder).records():
+            reason, values = self._checked(value, text)
             if reason:
                 self._accounting.refuse(RefusedRow(line, reason))
             else:

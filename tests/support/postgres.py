@@ -54,17 +54,34 @@ def running_postgres() -> Iterator[str]:
                 os.chown(path, int(str(user["user"])), int(str(user["group"])))
         data = folder / "data"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-        initdb = [programs / "initdb", "-D", data, "-U", "shop", "--auth=scram-sha-256"]
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "shop",
+            "--auth=scram-sha-256",
+        ]
         initdb += [f"--pwfile={password}", "--no-sync", "-E", "UTF8", "--locale=C"]
         subprocess.run(initdb, check=True, **quiet, **user)  # type: ignore[call-overload]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+        server: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            "",
+        ]
         server += ["-c", "fsync=off", "-c", "max_connections=10"]
         with subprocess.Popen(server, **quiet, **user) as process:  # type: ignore[call-overload]
             try:
-                ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+                ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
                 until(lambda: subprocess.run(ready, check=False).returncode == 0, timeout_s=30)
                 yield f"postgresql+psycopg://shop:{QUOTED}@127.0.0.1:{port}/postgres"
             finally:
