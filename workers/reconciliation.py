@@ -16,10 +16,17 @@ from celery.schedules import ParseException, crontab
 
 from recommender.artifacts.runs import Run, find_run
 from recommender.artifacts.store import ArtifactStore
-from recommender.build.contents import find_build, placements, read_ids, related_lists
+from recommender.build.contents import (
+    find_build,
+    placements,
+    read_catalogue,
+    read_ids,
+    related_lists,
+)
 from recommender.core.generation import Generation
 from recommender.errors import ArtifactError, ConfigError
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.records import Records
 from recommender.publishing.staging import Staging
 from recommender.serving.codec import BEST_SELLERS
 from recommender.settings.tables import ScheduleSettings
@@ -203,7 +210,11 @@ def _audit(shop: str, report: ReportEvent) -> None:
             return
         build = find_build(store, live.lists_key)
         staging = Staging.full(
-            publisher.keys, live.id, read_ids(store, build), related_lists(store, build)
+            publisher.keys,
+            live.id,
+            read_ids(store, build),
+            related_lists(store, build),
+            Records.of(read_catalogue(store, build)),
         )
         differing = 0
         with publisher.errors("auditing"):

@@ -13,7 +13,14 @@ from functools import partial
 from recommender import pipeline
 from recommender.artifacts.runs import require_run
 from recommender.build import steps
-from recommender.build.contents import find_build, part_of_lists, read_ids, related_lists
+from recommender.build.contents import (
+    find_build,
+    part_of_lists,
+    placements,
+    read_catalogue,
+    read_ids,
+    related_lists,
+)
 from recommender.build.gates import gated
 from recommender.build.repair import absent
 from recommender.build.steps import Task
@@ -26,6 +33,7 @@ from recommender.errors import (
     StoreUnavailable,
 )
 from recommender.evaluation.harness import judge_of
+from recommender.publishing.records import Records
 from workers import run_planner
 from workers.processes import (
     MEBIBYTE,
@@ -236,6 +244,7 @@ def _gate(planner: RunPlanner) -> None:
     planner.publication.begin(
         read_ids(store, build),
         related_lists(store, build),
+        Records.of(read_catalogue(store, build)),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
     )
@@ -246,7 +255,9 @@ def _stage(planner: RunPlanner, task: Task) -> None:
     build = find_build(planner.store, planner.run.build)
     placement = task.step.removeprefix(run_planner.STAGE)
     lists, rows = part_of_lists(planner.store, build, placement, task.shard)
-    written = planner.publication.stage(read_ids(planner.store, build), lists, rows)
+    first = placement == placements(build)[0]
+    records = Records.of(read_catalogue(planner.store, build)) if first else None
+    written = planner.publication.stage(read_ids(planner.store, build), lists, rows, records)
     planner.leases.record("staged", f"{task.step}.{task.shard}", {"keys": written})
 
 
@@ -258,7 +269,10 @@ def _activate(planner: RunPlanner) -> None:
             return
         build = find_build(planner.store, run.build)
         ids = read_ids(planner.store, build)
-        live = planner.publication.activate(ids, related_lists(planner.store, build))
+        lists = related_lists(planner.store, build)
+        live = planner.publication.activate(
+            ids, lists, Records.of(read_catalogue(planner.store, build))
+        )
     costs = planner.leases.records("costs")
     run.save(
         planner.store,

@@ -24,6 +24,8 @@ from recommender.live.overlays import combined_catalogue, live_record
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
+from recommender.serving.expressions import ExpressionError
+from recommender.serving.item_fields import FieldsOptions
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 
@@ -39,6 +41,19 @@ RANKED = [*right("#"), "item", "title", *right("score")]
     COUNT,
     PLACEMENT,
     number("--decay", 1.0, "each of several items counts this much of the one before", None),
+    argument(
+        "--where",
+        "only items that meet a condition, such as 'price <= 1.5 * seed.price and stock > 0'",
+        default="",
+        metavar="CONDITION",
+    ),
+    argument(
+        "--boost",
+        "weigh items by a number, such as an attribute 'margin'",
+        default="",
+        metavar="EXPRESSION",
+    ),
+    argument("--store", "the store or region whose stock counts", default="", metavar="NAME"),
     JSON,
 )
 def _related(options: argparse.Namespace) -> int:
@@ -49,22 +64,27 @@ def _related(options: argparse.Namespace) -> int:
         raise ConfigError(f"--decay {options.decay}: use a number above 0 and at most 1")
     if options.decay != 1 and len(options.items) == 1:
         raise ConfigError("--decay: weighs several items; name more than one")
-    show_related(
-        *(settings, options.items, options.n),
-        placement=placement,
-        decay=options.decay,
-        as_json=options.json,
-    )
+    try:
+        show_related(
+            *(settings, options.items, options.n),
+            placement=placement,
+            decay=options.decay,
+            fields={"where": options.where, "boost": options.boost, "store": options.store},
+            as_json=options.json,
+        )
+    except ExpressionError as error:
+        raise ConfigError(f"--where or --boost: {error}") from error
     return 0
 
 
-def show_related(
+def show_related(  # noqa: PLR0913 - all but three have defaults
     settings: Settings,
     items: Sequence[str],
     n: int,
     *,
     placement: str = "",
     decay: float = 1.0,
+    fields: FieldsOptions | None = None,
     as_json: bool = False,
 ) -> None:
     """Print the n related items of an item, or of several together, with their titles.
@@ -72,7 +92,7 @@ def show_related(
     Raises: DataError if nothing is published or the item is unknown; StoreUnavailable.
     """
     placement = placement or _placement(settings, "")
-    answer, layers = _look_up(settings, items, placement, n, decay)
+    answer, layers = _look_up(settings, items, placement, n, decay, fields or {})
     catalogue, provisional = _refreshed_catalogue(settings, layers)
     titles = _titles(catalogue, answer)
     if as_json:
@@ -84,7 +104,12 @@ def show_related(
 
 
 def _look_up(
-    settings: Settings, items: Sequence[str], placement: str, n: int, decay: float
+    settings: Settings,
+    items: Sequence[str],
+    placement: str,
+    n: int,
+    decay: float,
+    fields: FieldsOptions,
 ) -> tuple[RelatedList, tuple[Generation, ...]]:
     """The answer, and the generations that lookups read, newest first."""
     with store_url(settings) as url:
@@ -94,9 +119,9 @@ def _look_up(
             _, layers = publisher.layers()
         with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
             if len(items) == 1:
-                answer = lookup.get(items[0], placement, n)
+                answer = lookup.get(items[0], placement, n, **fields)
             else:
-                answer = lookup.for_items(items, placement, n, decay=decay)
+                answer = lookup.for_items(items, placement, n, decay=decay, **fields)
     if answer.status in {"stale", "fallback", "degraded"}:
         raise StoreUnavailable(f"the lookup of {items[0]!r:.80} failed; run recommender doctor")
     if answer.status == "unknown_placement":
@@ -160,6 +185,7 @@ def _plain(
         "generation": answer.generation,
         "status": answer.status,
         "provisional": answer.item in provisional,
+        "dropped": dict(answer.dropped),
         "items": [
             {
                 "id": entry.id,
@@ -196,6 +222,8 @@ def _print_related(
     shown.print(table([*RANKED, "evidence"], rows))
     if not rows:
         shown.print("No related items.")
+    for clause, count in answer.dropped.items():
+        shown.print(f"{count} dropped by: {clause}", markup=False, highlight=False)
 
 
 @command(

@@ -1,7 +1,8 @@
 """What a reader gets: related items of one item, ready to show. Standard library only."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
 
 Evidence = Literal["text", "behaviour", "both", "popular", "rule"]
@@ -41,6 +42,13 @@ class UnreadEntries(Protocol):
         """The entries, the same at every call."""
 
 
+_NOTHING_DROPPED: Mapping[str, int] = MappingProxyType({})
+_UNSET: Mapping[str, object] = MappingProxyType(
+    {"_columns": None, "records": (), "dropped": _NOTHING_DROPPED}
+)
+"""What slots hold that were never filled: most answers have no use for them."""
+
+
 class _Unmade:
     """A list whose entries were not read yet: it holds columns instead of `items`."""
 
@@ -51,8 +59,8 @@ class _Unmade:
 
         def __getattr__(self, name: str) -> object:
             """Make `items` when it is read first; called for attributes that have no value."""
-            if name == "_columns":
-                return None
+            if name in _UNSET:
+                return _UNSET[name]
             if name != "items" or self._columns is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             items = self._columns.items()
@@ -72,6 +80,9 @@ class RelatedList(_Unmade):
     - fallback: the shop's best sellers, Redis could not be read;
     - unknown_item, unknown_placement: the shop's best sellers, there is no such list;
     - degraded: nothing, Redis could not be read and no earlier list was known.
+
+    Where they were asked for, `records` holds the fields of each item, and `dropped` counts the
+    entries that each clause of a condition dropped before there were enough.
     """
 
     item: str
@@ -80,6 +91,8 @@ class RelatedList(_Unmade):
     status: Status
     items: tuple[RelatedItem, ...] = ()
     token: str = ""
+    records: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
+    dropped: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -107,6 +120,26 @@ def unmade(
     return made
 
 
+def with_fields(
+    answer: RelatedList,
+    items: tuple[RelatedItem, ...],
+    status: Status,
+    records: Sequence[Mapping[str, Any]],
+    dropped: Mapping[str, int],
+) -> RelatedList:
+    """The answer with other items, and with what was asked of their fields."""
+    return RelatedList(
+        *(answer.item, answer.placement, answer.generation, status),
+        *(items, answer.token, records, dropped),
+    )
+
+
+def with_records(answer: RelatedList, records: Sequence[Mapping[str, Any]]) -> RelatedList:
+    """The same answer, which nobody has seen yet, with records."""
+    _set_records(answer, records)
+    return answer
+
+
 def _setter(slot: str) -> Callable[[RelatedList, object], None]:
     descriptor: Any = getattr(RelatedList, slot)
     set_slot: Callable[[RelatedList, object], None] = descriptor.__set__
@@ -119,3 +152,4 @@ _set_generation = _setter("generation")
 _set_status = _setter("status")
 _set_columns = _setter("_columns")
 _set_token = _setter("token")
+_set_records = _setter("records")

@@ -13,6 +13,7 @@ from recommender.core.lists import RelatedLists
 from recommender.errors import StoreUnavailable
 from recommender.publishing.generations import Move
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.records import Records
 from recommender.publishing.scripts import RELEASE_LEASE, TAKE_LEASE, Scripts
 from recommender.publishing.staging import SomeLists, Staging
 from recommender.publishing.writer import GenerationWriter, Lease
@@ -37,7 +38,13 @@ class Publication:
         return f"run:{self.publisher.shop}.{self.number}"
 
     def begin(
-        self, ids: ItemIds, lists: Sequence[RelatedLists], *, lists_key: str, recipe_digest: str
+        self,
+        ids: ItemIds,
+        lists: Sequence[RelatedLists],
+        records: Records | None = None,
+        *,
+        lists_key: str,
+        recipe_digest: str,
     ) -> Generation:
         """Take the lease, see that there is room, and write down what will be staged."""
         publisher = self.publisher
@@ -50,7 +57,7 @@ class Publication:
                 return begun
             try:
                 publisher.stored.collect(scripts, publisher.grace_s, writer.lease.keep)
-                staging = Staging.full(publisher.keys, self.number, ids, lists)
+                staging = Staging.full(publisher.keys, self.number, ids, lists, records)
                 generation = writer.drawn_up(staging, lists_key, recipe_digest, number=self.number)
                 writer.put_down(generation, staging)
             except BaseException:
@@ -58,8 +65,10 @@ class Publication:
                 raise
             return generation
 
-    def stage(self, ids: ItemIds, lists: RelatedLists, rows: range) -> int:
-        """Write the lists of some rows, with the first of them the best sellers too.
+    def stage(
+        self, ids: ItemIds, lists: RelatedLists, rows: range, records: Records | None = None
+    ) -> int:
+        """Write the lists of some rows and their records, with the first the best sellers too.
 
         Returns how many keys were written.
         """
@@ -67,12 +76,14 @@ class Publication:
         with publisher.errors("publishing"):
             writer = self._held(Scripts.on(publisher.store))
             asked = np.arange(rows.start, rows.stop, dtype=np.int32)
-            some = SomeLists(ids, lists, asked, best_sellers=rows.start == 0)
+            some = SomeLists(ids, lists, asked, rows.start == 0, records)
             staging = Staging(publisher.keys, self.number, [some])
             return sum(writer.write(values) for values in staging.batches(publisher.batch))
 
-    def activate(self, ids: ItemIds, lists: Sequence[RelatedLists]) -> Generation:
-        """See that every list is there, then move the pointer and give the lease back."""
+    def activate(
+        self, ids: ItemIds, lists: Sequence[RelatedLists], records: Records | None = None
+    ) -> Generation:
+        """See that all keys are there, then move the pointer and give the lease back."""
         publisher = self.publisher
         with publisher.errors("publishing"):
             scripts = Scripts.on(publisher.store)
@@ -80,7 +91,7 @@ class Publication:
             if generation is None:
                 raise StoreUnavailable(f"generation {self.number} was not begun, or collected")
             writer = self._held(scripts)
-            staging = Staging.full(publisher.keys, self.number, ids, lists)
+            staging = Staging.full(publisher.keys, self.number, ids, lists, records)
             writer.activate(
                 staging, Move(Pointer(self.number, View((self.number,), staging.placements)))
             )

@@ -12,6 +12,7 @@ from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing.control_keys import junk_named
 from recommender.publishing.generations import Generations, Move
+from recommender.publishing.records import Records
 from recommender.publishing.scripts import Scripts
 from recommender.publishing.staging import SomeLists, Staging
 from recommender.publishing.writer import GenerationWriter, held_lease
@@ -53,6 +54,7 @@ class Publisher:
         ids: ItemIds,
         lists: Sequence[RelatedLists],
         *,
+        records: Records | None = None,
         lists_key: str,
         recipe_digest: str,
         number: int = 0,
@@ -60,7 +62,7 @@ class Publisher:
         canary_share: float = 0.0,
         progress: Progress = silent,
     ) -> Generation:
-        """Make `lists` live as one new generation, under a number that was reserved for it.
+        """Make lists and `records` live as one new generation, under a number reserved for it.
 
         Without a `number` it gets the next one above `fence_floor`.
 
@@ -72,7 +74,7 @@ class Publisher:
         where nothing is live; StoreUnavailable.
         """
         _check_share(canary_share)
-        staging = Staging.full(self.keys, 0, ids, lists)
+        staging = Staging.full(self.keys, 0, ids, lists, records)
         with self._at_work() as writer:
             seen = self.stored.seen() if canary_share else None
             generation = writer.drawn_up(

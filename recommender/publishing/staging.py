@@ -13,6 +13,7 @@ from recommender.core.ids import ItemIds
 from recommender.core.lists import RelatedLists
 from recommender.core.related import EVIDENCE
 from recommender.errors import DataError
+from recommender.publishing.records import Records
 from recommender.serving import codec
 from recommender.serving.keys import Keys, check_placement, list_name
 
@@ -23,16 +24,18 @@ _POPULAR = EVIDENCE.index("popular")
 class SomeLists:
     """The lists of some `rows` of a placement; they name any item of `ids`.
 
-    With `best_sellers` also those of the shop, which are shown where there is no list.
+    With `best_sellers` also those of the shop, which are shown where there is no list. With
+    `records` also the product records of the rows.
     """
 
     ids: ItemIds
     lists: RelatedLists
     rows: Rows
     best_sellers: bool = False
+    records: Records | None = None
 
     def __len__(self) -> int:
-        return len(self.rows) + self.best_sellers
+        return len(self.rows) * (1 if self.records is None else 2) + self.best_sellers
 
     @property
     def n_entries(self) -> int:
@@ -44,22 +47,24 @@ class SomeLists:
         """The same lists, at most `size` at a time; the best sellers come first and alone."""
         if self.best_sellers:
             yield replace(self, rows=self.rows[:0])
-        for block in blocks(len(self.rows), size):
+        for block in blocks(len(self.rows), size if self.records is None else max(1, size // 2)):
             yield replace(self, rows=self.rows[block], best_sellers=False)
 
     def names(self) -> list[str]:
-        """The name of each list."""
+        """The name of each list, and of each record."""
         placement, ids = self.lists.placement, self.ids.ids
         best = [list_name(placement, codec.BEST_SELLERS)] if self.best_sellers else []
-        return best + [list_name(placement, ids[row]) for row in self.rows.tolist()]
+        records = self.records.names(self.rows) if self.records is not None else []
+        return [*best, *(list_name(placement, ids[row]) for row in self.rows.tolist()), *records]
 
     def encoded(self) -> dict[str, bytes]:
-        """The value of each list by its name."""
+        """The value of each list, and of each record, by its name."""
         values = {}
         if self.best_sellers:
             name = list_name(self.lists.placement, codec.BEST_SELLERS)
             values[name] = _encoded_best_sellers(self.ids, self.lists)
-        return values | dict(_encoded(self.ids, self.lists, self.rows))
+        records = self.records.encoded(self.rows) if self.records is not None else ()
+        return values | dict(_encoded(self.ids, self.lists, self.rows)) | dict(records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,18 @@ class Staging:
 
     @classmethod
     def full(
-        cls, keys: Keys, generation: int, ids: ItemIds, lists: Sequence[RelatedLists]
+        cls,
+        keys: Keys,
+        generation: int,
+        ids: ItemIds,
+        lists: Sequence[RelatedLists],
+        records: Records | None = None,
     ) -> "Staging":
-        """One list per item and placement.
+        """One list per item and placement, and the records of all items.
 
-        Raises: ConfigError for a malformed placement; DataError where there is no list, a
-        placement is given twice or has not one list per item.
+        Records go with the lists of the first placement. Raises: ConfigError for a malformed
+        placement; DataError where there is no list, a placement is given twice or has not one list
+        per item.
         """
         placements = [made.placement for made in lists]
         if not sum(map(len, lists)):
@@ -92,7 +103,9 @@ class Staging:
                     f"placement {made.placement}: {len(made)} lists for {len(ids)} items"
                 )
         rows = np.arange(len(ids), dtype=np.int32)
-        return cls(keys, generation, [SomeLists(ids, made, rows, True) for made in lists])
+        parts = [SomeLists(ids, made, rows, best_sellers=True) for made in lists]
+        parts[0] = replace(parts[0], records=records)
+        return cls(keys, generation, parts)
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -110,11 +123,12 @@ class Staging:
     @property
     def n_lists(self) -> int:
         """How many lists there are, over all placements."""
-        return self.n_keys if self.base else sum(len(part.rows) for part in self.parts)
+        best = sum(part.best_sellers for part in self.parts) if self.base else 0
+        return best + sum(len(part.rows) for part in self.parts)
 
     @property
     def n_keys(self) -> int:
-        """How many keys the generation has: its lists, and each placement's best sellers."""
+        """How many keys the generation has: lists, best sellers of placements, records."""
         return sum(map(len, self.parts))
 
     @property

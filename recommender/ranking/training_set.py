@@ -72,9 +72,11 @@ class Scene:
     def queries(self, placement: Placement) -> TrainingQueries:
         """What the items would be proposed in a placement."""
         proposals = propose(placement, self.context, self.index)
+        left = 1 - float(self.gone.mean())
+        k = round(OVERDRAW * (placement.depth + 1) / left)
 
         def proposed(asking: Rows) -> Neighbours:
-            candidates, _ = proposals.of(asking, OVERDRAW * (placement.depth + 1))
+            candidates, _ = proposals.of(asking, k)
             known = ~self.gone[candidates.rows] & (candidates.rows != NONE)
             return candidates.keep(known, candidates.rows.shape[1])
 
@@ -132,10 +134,10 @@ def _scenes(
     rng = np.random.default_rng(SEED)
     forgotten = np.sort(rng.choice(sold, int(len(sold) * FORGOTTEN_SHARE), replace=False))
 
-    def scene(rows: Rows, gone: NDArray[np.bool_]) -> Scene:
+    def known_of(gone: NDArray[np.bool_]) -> RankingContext:
         behaviour = {name: _without(origin, gone) for name, origin in origins.behaviour.items()}
         left = Origins(origins.content, behaviour)
-        context = RankingContext(
+        return RankingContext(
             catalogue=catalogue,
             interactions=known.select(~gone[known.item]),
             origins=left,
@@ -143,13 +145,17 @@ def _scenes(
             near_by_content=near,
             users_min=recipe.trust.users_min,
         )
-        index = registry.index_builder(recipe.index).build(context.vectors.targets)
-        return Scene(rows, gone, context, index)
 
-    with_all = scene(everyone, np.zeros(len(catalogue), dtype=bool))
+    nothing = np.zeros(len(catalogue), dtype=bool)
+    context = known_of(nothing)
+    index = registry.index_builder(recipe.index).build(context.vectors.targets)
+    with_all = Scene(everyone, nothing, context, index)
     if not len(forgotten):
         return (with_all,)
-    return with_all, scene(forgotten, np.isin(everyone, forgotten))
+    gone = np.isin(everyone, forgotten)
+    without = known_of(gone)  # whose own targets are never proposed, so those of all items serve
+    shared = replace(without.vectors, targets=context.vectors.targets)
+    return with_all, Scene(forgotten, gone, replace(without, vectors=shared), index)
 
 
 def fit_ranker(placement: Placement, past: Callable[[], "TemporalSplit | None"]) -> FittedRanker:

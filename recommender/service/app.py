@@ -9,7 +9,7 @@ parameters, and .34 where a model made the answer too.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -20,12 +20,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from recommender.core.related import RelatedList
-from recommender.service import models
+from recommender.service import answers, models
+from recommender.service.docs_page import add_docs_page
 from recommender.service.keys import ApiKey, KeyRing
 from recommender.service.limits import DEFAULTS, Room
 from recommender.service.metrics import ServiceMetrics
 from recommender.service.middleware import AccessLog, ApiKeys, HeadAsGet
-from recommender.service.models import RelatedQuery, RequestRefused, SearchRequest
+from recommender.service.models import PageQuery, RelatedQuery, RequestRefused, SearchRequest
 from recommender.service.rates import RateLimit
 from recommender.service.responses import (
     NO_STORE,
@@ -93,6 +94,7 @@ def create_app(
     app.router.route_class = DirectRoute
     endpoints = Endpoints(shops, searches, settings, "private" if keys else "public")
     add_routes(app, endpoints)
+    add_docs_page(app)
     app.add_exception_handler(RequestRefused, endpoints.refused)
     if keys:
         rate = RateLimit(settings.requests_per_s, settings.requests_per_s)
@@ -133,6 +135,14 @@ class Endpoints:
         self._metrics.seconds.observe(time.perf_counter() - began)
         return response
 
+    async def page(self, request: Request) -> Response:
+        """The related items of one item in several placements; no item is in two of the lists."""
+        shop, lookup = self._shop(request)
+        asked = vars(models.parse_query(PageQuery, request.scope["query_string"]))
+        with self._room.place():
+            answers = await lookup.page(request.path_params["id"], **asked)
+        return self._lists(shop, answers)
+
     async def batch(self, request: Request) -> Response:
         """The related items of several items, or of all of them together."""
         began = time.perf_counter()
@@ -145,10 +155,7 @@ class Endpoints:
                 answers = [merged]
             else:
                 answers = await lookup.get_many(batch.items, distinct=batch.distinct, **asked)
-        for answer in answers:
-            self._metrics.count_list(shop, answer)
-        lists = [with_token(without_token(answer), answer) for answer in answers]
-        response = json_response(f'{{"lists":[{",".join(lists)}]}}')
+        response = self._lists(shop, answers)
         self._metrics.seconds.observe(time.perf_counter() - began)
         return response
 
@@ -165,14 +172,14 @@ class Endpoints:
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers, and how long ago Redis did."""
-        answer = models.HealthAnswer(status="ok", shops=self._metrics.health())
+        answer = answers.HealthAnswer(status="ok", shops=self._metrics.health())
         return json_response(answer.model_dump_json())
 
     async def ready(self, _request: Request) -> Response:
         """Whether requests can be answered from Redis: 503 where some shop's cannot."""
         shops = {shop: lookup.ready() for shop, lookup in self._shops.items()}
         ready = all(shops.values())
-        answer = models.ReadyAnswer(status="ready" if ready else "not ready", shops=shops)
+        answer = answers.ReadyAnswer(status="ready" if ready else "not ready", shops=shops)
         return json_response(answer.model_dump_json(), status=200 if ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
@@ -185,6 +192,12 @@ class Endpoints:
         status = error.status if isinstance(error, RequestRefused) else 500
         self._metrics.refusals.labels(status).inc()
         return error_response(status, str(error))
+
+    def _lists(self, shop: str, answers: Sequence[RelatedList]) -> Response:
+        for answer in answers:
+            self._metrics.count_list(shop, answer)
+        lists = [with_token(without_token(answer), answer) for answer in answers]
+        return json_response(f'{{"lists":[{",".join(lists)}]}}')
 
     def _list(self, answer: RelatedList, known_etags: str) -> Response:
         """One list; 304 without it where `known_etags`, an If-None-Match header, names it."""

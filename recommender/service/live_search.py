@@ -9,7 +9,8 @@ from recommender.errors import DataError, RecommenderError
 from recommender.insights.search import Filters, Searcher, searcher_of
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
-from recommender.service.models import FoundItem, RequestRefused, SearchAnswer, SearchRequest
+from recommender.service.answers import FoundItem, SearchAnswer
+from recommender.service.models import RequestRefused, SearchRequest
 from recommender.serving.connection import open_store
 from recommender.settings.model import Settings
 

@@ -14,7 +14,7 @@ from prometheus_client.core import Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 
 from recommender.core.related import STATUSES, RelatedList, Status
-from recommender.service.models import ShopHealth
+from recommender.service.answers import ShopHealth
 
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 UNREAD: frozenset[Status] = frozenset({"stale", "fallback", "degraded"})

@@ -6,13 +6,14 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recommender.service.docs_page import PATHS
 from recommender.service.keys import ApiKey, KeyRing
 from recommender.service.rates import MAX_NAMES, RateLimit, network_of
 from recommender.service.responses import error_response
 from recommender.serving.keys import NAME
 
-OPEN = frozenset({"/healthz", "/readyz"})
-"""What a load balancer asks, which has no API key."""
+OPEN = frozenset({"/healthz", "/readyz"}) | PATHS
+"""What a load balancer asks, which has no API key, and the page that asks for one."""
 KEY_SCOPE = "recommender.api_key"
 """Where a scope has the key of its request."""
 

@@ -1,14 +1,11 @@
-"""Requests and answers of the HTTP service as pydantic models.
-
-OpenAPI is made from the models, and requests are validated by them.
-"""
+"""Requests of the HTTP service as pydantic models, by which they are validated."""
 
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qs
 
 from pydantic import (
@@ -24,13 +21,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from recommender.core.related import Evidence, Status
+from recommender.serving.expressions import ExpressionError, condition
+from recommender.serving.queries import MAX_PLACEMENTS
 
 MAX_BATCH = 100
 """Items of a batch, and items to exclude."""
 MAX_N = 1000
-MAX_ENTRIES = 5000
-"""Entries of all lists of a batch."""
+MAX_ENTRIES, MAX_RECORDS = 5000, 1000
+"""Entries of all lists of a batch, without and with their records."""
 MAX_NAME, MAX_ID, MAX_TEXT = 40, 128, 1000
 """Characters of a placement, of an item id in a batch or to exclude, of any other text."""
 MAX_QUERY = 200
@@ -74,24 +72,64 @@ def _at_most(length: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _expression(text: str) -> str:
+    try:
+        if text:
+            condition(text)
+    except ExpressionError as error:
+        raise PydanticCustomError("expression", "{why}", {"why": str(error)}) from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
 ListLength = Annotated[int, BeforeValidator(_clamped)]
 FiniteNumber = Annotated[FiniteFloat, BeforeValidator(_not_bool)]
 Flag = Annotated[bool, Field(strict=True)]
 ItemIds = Annotated[tuple[Annotated[str, _at_most(MAX_ID)], ...], Field(max_length=MAX_BATCH)]
 
 
-class RelatedQuery(BaseModel):
-    """How a list is asked for; the fields are those of the lookup."""
+class ListsQuery(BaseModel):
+    """How lists are asked for; the fields are those of the lookup."""
 
     model_config = ConfigDict(extra="forbid")
 
     n: Annotated[ListLength, Field(description=f"clamped to 0..{MAX_N}")] = 12
-    placement: Annotated[str, _at_most(MAX_NAME)] = "related"
     exclude: ItemIds = ()
     min_score: FiniteNumber = 0.0
     key: Annotated[
         str, _at_most(MAX_TEXT), Field(description="of the visitor; decides who sees a canary")
     ] = ""
+    records: Annotated[bool, Field(description="show the product record of each item")] = False
+    where: Annotated[
+        Expression,
+        Field(description="a condition on each item", examples=["price <= 1.5 * seed.price"]),
+    ] = ""
+    boost: Annotated[
+        Expression, Field(description="a number by which items are weighed", examples=["margin"])
+    ] = ""
+    store: Annotated[
+        str, _at_most(MAX_NAME), Field(description="the store or region whose stock counts")
+    ] = ""
+
+
+class RelatedQuery(ListsQuery):
+    """How the list of one placement is asked for."""
+
+    placement: Annotated[str, _at_most(MAX_NAME)] = "related"
+
+
+class PageQuery(ListsQuery):
+    """How the lists of several placements are asked for; no item is in two of them."""
+
+    placements: Annotated[
+        tuple[Annotated[str, _at_most(MAX_NAME)], ...],
+        Field(min_length=1, max_length=MAX_PLACEMENTS, examples=[["related", "next"]]),
+    ]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        self.n = min(self.n, MAX_RECORDS // len(self.placements))
+        return self
 
 
 class BatchRequest(RelatedQuery):
@@ -115,7 +153,8 @@ class BatchRequest(RelatedQuery):
         if "decay" in self.model_fields_set and not self.merged:
             raise ValueError("decay: ask for merged, too; it weighs the items of one list")
         if not self.merged:
-            self.n = min(self.n, MAX_ENTRIES // len(self.items))
+            most = MAX_RECORDS if self.records else MAX_ENTRIES
+            self.n = min(self.n, most // len(self.items))
         return self
 
 
@@ -139,75 +178,6 @@ class SearchRequest(BaseModel):
     price_max: FiniteNumber = Field(default_factory=lambda: math.inf, examples=[9.99])
 
 
-class RelatedEntry(BaseModel):
-    """One entry of a list."""
-
-    id: Annotated[str, Field(examples=["7152455"])]
-    score: Annotated[float, Field(examples=[0.8125])]
-    evidence: Evidence
-
-
-class RelatedAnswer(BaseModel):
-    """The related list of one item, best first."""
-
-    item: Annotated[str, Field(examples=["1098066"])]
-    placement: Annotated[str, Field(examples=["related"])]
-    generation: Annotated[int, Field(description="the build that answered, 0: none", examples=[8])]
-    status: Status
-    items: list[RelatedEntry]
-    token: Annotated[str, Field(examples=["s1JcVb0xTqe"])]
-
-
-class BatchAnswer(BaseModel):
-    """A list for each item, in the order of the request, or one merged list."""
-
-    lists: list[RelatedAnswer]
-
-
-class FoundItem(BaseModel):
-    """One item that a search found."""
-
-    id: str
-    score: float
-    fit: Literal["words", "meaning", "both"]
-    title: str
-
-
-class SearchAnswer(BaseModel):
-    """The items that a search found, best first, and the generation that answered."""
-
-    query: str
-    generation: int
-    items: list[FoundItem]
-
-
-class ShopHealth(BaseModel):
-    """The status of the last list, and how long ago Redis was read; null where never."""
-
-    last_status: Status | None
-    read_seconds_ago: float | None
-
-
-class HealthAnswer(BaseModel):
-    """The process answers."""
-
-    status: Literal["ok"]
-    shops: dict[str, ShopHealth]
-
-
-class ReadyAnswer(BaseModel):
-    """Whether each shop's store was read within two seconds and has a generation live."""
-
-    status: Literal["ready", "not ready"]
-    shops: dict[str, bool]
-
-
-class ErrorAnswer(BaseModel):
-    """Why a request was not answered."""
-
-    detail: Annotated[str, Field(examples=["n = 'many': give a whole number"])]
-
-
 def parse_query(model: type[M], query_string: bytes) -> M:
     """Validate a query string; unknown names are refused. Raises: RequestRefused."""
     if not query_string:
@@ -218,7 +188,7 @@ def parse_query(model: type[M], query_string: bytes) -> M:
         )
     except ValueError as error:
         raise RequestRefused(400, f"query: {error}") from error
-    one = {name: values if name == "exclude" else values[-1] for name, values in given.items()}
+    one = {name: values if name in _REPEATED else values[-1] for name, values in given.items()}
     return _validated(model, one)
 
 
@@ -240,6 +210,7 @@ def _validated(model: type[M], given: Mapping[str, Any]) -> M:
         raise RequestRefused(400, _reason(error, sorted(model.model_fields))) from error
 
 
+_REPEATED = frozenset({"exclude", "placements"})
 _ADVICE = {
     "n": "give a whole number",
     "min_score": "give a number",
@@ -248,8 +219,10 @@ _ADVICE = {
     "in_stock": "give true or false",
     "distinct": "give true or false",
     "merged": "give true or false",
-    "items": "give a list of item ids",
+    "items": f"give a list of 1 to {MAX_BATCH} item ids",
     "exclude": "give a list of item ids",
+    "placements": f"give 1 to {MAX_PLACEMENTS} names",
+    "records": "give true or false",
     "q": f"give 1 to {MAX_QUERY} characters",
 }
 _QUOTED = frozenset({"n", "min_score", "price_max", "in_stock", "decay"})
@@ -258,7 +231,8 @@ _QUOTED = frozenset({"n", "min_score", "price_max", "in_stock", "decay"})
 
 def _reason(error: ValidationError, known: Sequence[str]) -> str:
     """The first fault, in one line; `known` are the names that the request may have."""
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     if not fault["loc"]:
         return str(fault["ctx"]["error"])
     name, given = str(fault["loc"][0]), fault["input"]
@@ -267,11 +241,11 @@ def _reason(error: ValidationError, known: Sequence[str]) -> str:
             near = get_close_matches(name[:MAX_NAME], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             return f"{name!r:.60}: unknown parameter; {hint}"
+        case "expression":
+            return f"{name}: {fault['msg']}"
         case "string_too_long" if name != "q":
             return f"{name}: give at most {fault['ctx']['max_length']} characters"
-        case "too_long":
+        case "too_long" if name != "placements":
             return f"{name}: {len(given)} are too many, give at most {MAX_BATCH}"
-        case "too_short":
-            return f"{name}: give 1 to {MAX_BATCH} item ids"
     shown = f"{name} = {given!r:.40}" if name in _QUOTED else name
     return f"{shown}: {_ADVICE.get(name, 'give a text')}"

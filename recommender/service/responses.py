@@ -4,6 +4,7 @@ Lists are written without pydantic: an id may hold a lone surrogate, which it ca
 tag needs the text.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -12,8 +13,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from starlette.responses import Response
 
 from recommender.core.related import RelatedList
+from recommender.service.answers import ErrorAnswer
 from recommender.service.limits import RETRY_AFTER_S
-from recommender.service.models import ErrorAnswer
 
 JSON = "application/json"
 NO_STORE = {"cache-control": "no-store"}
@@ -45,16 +46,21 @@ def etag(generation: int, content: str) -> str:
 
 def without_token(answer: RelatedList) -> str:
     """The JSON of a list up to its token. It is ASCII, so that no id can break its encoding."""
-    items = ",".join(
-        [
-            f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"}}'
-            for item, score, evidence in answer.items
+    items = [
+        f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"'
+        for item, score, evidence in answer.items
+    ]
+    if answer.records:
+        items = [
+            f'{item},"record":{json.dumps(record)}'
+            for item, record in zip(items, answer.records, strict=True)
         ]
-    )
-    return (
+    content = (
         f'{{"item":{quoted(answer.item)},"placement":{quoted(answer.placement)},'
-        f'"generation":{answer.generation},"status":"{answer.status}","items":[{items}]'
+        f'"generation":{answer.generation},"status":"{answer.status}",'
+        f'"items":[{"".join([item + "}," for item in items])[:-1]}]'
     )
+    return f'{content},"dropped":{json.dumps(dict(answer.dropped))}' if answer.dropped else content
 
 
 def with_token(content: str, answer: RelatedList) -> str:

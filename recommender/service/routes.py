@@ -12,10 +12,16 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recommender.service import models
+from recommender.service import answers
 from recommender.service.keys import Role
 from recommender.service.middleware import KEY_SCOPE
-from recommender.service.models import BatchRequest, RelatedQuery, RequestRefused, SearchRequest
+from recommender.service.models import (
+    BatchRequest,
+    PageQuery,
+    RelatedQuery,
+    RequestRefused,
+    SearchRequest,
+)
 from recommender.service.responses import JSON
 
 if TYPE_CHECKING:
@@ -77,12 +83,18 @@ def add_routes(app: FastAPI, endpoints: "Endpoints") -> None:
     unchanged = {"description": "The list is still the one that If-None-Match names"}
     _add(
         *(app, "GET", "/v1/{shop}/items/{id:path}/related", "read", endpoints.related),
-        responses=_responses(models.RelatedAnswer, 400, 404, 503) | {304: unchanged},
+        responses=_responses(answers.RelatedAnswer, 400, 404, 503) | {304: unchanged},
         extra={"parameters": [*item, _parameter("header", "If-None-Match")]},
+    )
+    page = [shop, _parameter("path", "id"), *_query_parameters(PageQuery)]
+    _add(
+        *(app, "GET", "/v1/{shop}/items/{id:path}/page", "read", endpoints.page),
+        responses=_responses(answers.BatchAnswer, 400, 404, 503),
+        extra={"parameters": page},
     )
     _add(
         *(app, "POST", "/v1/{shop}/related", "read", endpoints.batch),
-        responses=_responses(models.BatchAnswer, 400, 404, 413, 503),
+        responses=_responses(answers.BatchAnswer, 400, 404, 413, 503),
         extra={
             "parameters": [shop],
             "requestBody": {"required": True, "content": {JSON: content}},
@@ -90,7 +102,7 @@ def add_routes(app: FastAPI, endpoints: "Endpoints") -> None:
     )
     _add(
         *(app, "GET", "/v1/{shop}/search", "read", endpoints.search),
-        responses=_responses(models.SearchAnswer, 400, 404, 503),
+        responses=_responses(answers.SearchAnswer, 400, 404, 503),
         extra={"parameters": [shop, *_query_parameters(SearchRequest)]},
     )
     text = {"text/plain": {"schema": {"type": "string"}}}
@@ -98,9 +110,9 @@ def add_routes(app: FastAPI, endpoints: "Endpoints") -> None:
         *(app, "GET", "/metrics", "operate", endpoints.metrics),
         responses={200: {"content": text}},
     )
-    app.get("/healthz", responses=_responses(models.HealthAnswer))(endpoints.health)
-    ready = {"model": models.ReadyAnswer, "description": "Not ready"}
-    app.get("/readyz", responses=_responses(models.ReadyAnswer) | {503: ready})(endpoints.ready)
+    app.get("/healthz", responses=_responses(answers.HealthAnswer))(endpoints.health)
+    ready = {"model": answers.ReadyAnswer, "description": "Not ready"}
+    app.get("/readyz", responses=_responses(answers.ReadyAnswer) | {503: ready})(endpoints.ready)
 
 
 def _add(  # noqa: PLR0913
@@ -136,7 +148,7 @@ def _responses(model: type[BaseModel] | None, *errors: int) -> dict[int | str, d
     responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
     for status in errors:
         phrase = HTTPStatus(status).phrase
-        responses[status] = {"model": models.ErrorAnswer, "description": phrase}
+        responses[status] = {"model": answers.ErrorAnswer, "description": phrase}
     return responses
 
 

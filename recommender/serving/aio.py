@@ -5,17 +5,20 @@ import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Unpack
 
 from recommender.core.related import RelatedList
+from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Loop
-from recommender.serving.reader import (
-    LookupSettings,
-    Reader,
+from recommender.serving.queries import (
     checked_decay,
     checked_item,
     checked_items,
+    checked_placements,
     checked_query,
 )
+from recommender.serving.reader import Reader
 
 
 class AsyncRelatedItems:
@@ -47,11 +50,16 @@ class AsyncRelatedItems:
         *,
         min_score: float = 0.0,
         key: str = "",
+        **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
         """`RelatedItems.get`."""
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         item, reader = checked_item(item_id), self._reader()
-        return reader.core.answer(await reader.request((item,), query), item)
+        request = await reader.request((item,), query)
+        answer = reader.core.answer(request, item)
+        if query.fields is None:
+            return answer
+        return (await reader.finished([(answer, request)]))[0]
 
     async def get_many(  # noqa: PLR0913
         self,
@@ -63,12 +71,16 @@ class AsyncRelatedItems:
         min_score: float = 0.0,
         distinct: bool = False,
         key: str = "",
+        **fields: Unpack[FieldsOptions],
     ) -> list[RelatedList]:
         """`RelatedItems.get_many`."""
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
         request = await reader.request(items, query)
-        return reader.core.answers(request, items, distinct=distinct)
+        if query.fields is None:
+            return reader.core.answers(request, items, distinct=distinct)
+        answers = reader.core.answers(request, items, distinct=False)
+        return await reader.finished([(one, request) for one in answers], distinct=distinct)
 
     async def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
@@ -80,11 +92,35 @@ class AsyncRelatedItems:
         min_score: float = 0.0,
         key: str = "",
         decay: float = 1.0,
+        **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
         """`RelatedItems.for_items`."""
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
-        return reader.core.merged(await reader.request(items, query), items, checked_decay(decay))
+        decay = checked_decay(decay)
+        request = await reader.request(items, query)
+        answer = reader.core.merged(request, items, decay)
+        seed = items[0] if items else ""
+        return (await reader.finished([(answer, request)], seed))[0]
+
+    async def page(
+        self,
+        item_id: str,
+        placements: Collection[str],
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+        **fields: Unpack[FieldsOptions],
+    ) -> list[RelatedList]:
+        """`RelatedItems.page`."""
+        item, reader = checked_item(item_id), self._reader()
+        queries = [
+            checked_query(one, n, exclude, fields, min_score=min_score, key=key)
+            for one in checked_placements(placements)
+        ]
+        return await reader.page(item, queries)
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """`RelatedItems.wait_ready`, for the loop that calls it."""

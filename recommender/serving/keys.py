@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from recommender.errors import ConfigError
 
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
+RECORDS = "@"
+"""Stands for the placement in the key of a record; no placement has this name."""
 
 
 def check_shop(name: str) -> None:
@@ -97,6 +99,19 @@ class Keys:
     def related_list(self, generation: int, placement: str, item_id: str) -> str:
         """One related list."""
         return self.prefix(generation) + list_name(placement, item_id)
+
+    def record(self, generation: int, item_id: str) -> str:
+        """The product record of one item."""
+        return self.related_list(generation, RECORDS, item_id)
+
+    def change(self, item_id: str) -> str:
+        """What changed of one item since the build: its live fields."""
+        return self.changes + list_name(RECORDS, item_id)
+
+    @property
+    def changes(self) -> str:
+        """The prefix of the keys of changes."""
+        return f"rec:{self.shop}:"
 
     def related_lists(self, generation: int) -> str:
         """The pattern that matches the list keys of one generation, and no other key."""

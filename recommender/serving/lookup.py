@@ -6,18 +6,21 @@ import weakref
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Unpack
 
 from recommender.core.related import RelatedList
 from recommender.serving.connection import POLL_TIMEOUT_S
+from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Threads, completed
-from recommender.serving.reader import (
-    LookupSettings,
-    Reader,
+from recommender.serving.queries import (
     checked_decay,
     checked_item,
     checked_items,
+    checked_placements,
     checked_query,
 )
+from recommender.serving.reader import Reader
 
 INHERITED: list["PollingReader"] = []
 """The readers of parent processes: a forked child must not close their connections."""
@@ -59,11 +62,19 @@ class RelatedItems:
         *,
         min_score: float = 0.0,
         key: str = "",
+        **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
-        """At most n related items of one item, best first, without those to `exclude`."""
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        """At most n related items of one item, best first, without those to `exclude`.
+
+        `records=True` shows the fields of each; `where` and `boost` filter and weigh by them.
+        """
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         item, reader = checked_item(item_id), self._reader()
-        return reader.core.answer(completed(reader.request((item,), query)), item)
+        request = completed(reader.request((item,), query))
+        answer = reader.core.answer(request, item)
+        if query.fields is None:
+            return answer
+        return (completed(reader.finished([(answer, request)])))[0]
 
     def get_many(  # noqa: PLR0913
         self,
@@ -75,15 +86,19 @@ class RelatedItems:
         min_score: float = 0.0,
         distinct: bool = False,
         key: str = "",
+        **fields: Unpack[FieldsOptions],
     ) -> list[RelatedList]:
         """`get` for each item, in one round trip; with `distinct` no item is in two of the lists.
 
         Items after the first 100 are answered degraded, without items.
         """
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
         request = completed(reader.request(items, query))
-        return reader.core.answers(request, items, distinct=distinct)
+        if query.fields is None:
+            return reader.core.answers(request, items, distinct=distinct)
+        answers = reader.core.answers(request, items, distinct=False)
+        return completed(reader.finished([(one, request) for one in answers], distinct=distinct))
 
     def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
@@ -95,6 +110,7 @@ class RelatedItems:
         min_score: float = 0.0,
         key: str = "",
         decay: float = 1.0,
+        **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
         """One list for a basket: entries of the items' lists by summed score, without the items.
 
@@ -102,11 +118,36 @@ class RelatedItems:
         most recent first, ask the placement `next` with a decay of 0.8. The list's own item is "".
         Items after the first 100 are ignored.
         """
-        query = checked_query(placement, n, exclude, min_score=min_score, key=key)
+        query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
-        return reader.core.merged(
-            completed(reader.request(items, query)), items, checked_decay(decay)
-        )
+        decay = checked_decay(decay)
+        request = completed(reader.request(items, query))
+        answer = reader.core.merged(request, items, decay)
+        seed = items[0] if items else ""
+        return completed(reader.finished([(answer, request)], seed))[0]
+
+    def page(
+        self,
+        item_id: str,
+        placements: Collection[str],
+        n: int = 12,
+        exclude: Collection[str] = (),
+        *,
+        min_score: float = 0.0,
+        key: str = "",
+        **fields: Unpack[FieldsOptions],
+    ) -> list[RelatedList]:
+        """The lists of one item in several placements, for a product page, in one round trip.
+
+        No item is in two of the lists: the first placement that has it shows it. Placements after
+        the first 20 are not answered.
+        """
+        item, reader = checked_item(item_id), self._reader()
+        queries = [
+            checked_query(one, n, exclude, fields, min_score=min_score, key=key)
+            for one in checked_placements(placements)
+        ]
+        return completed(reader.page(item, queries))
 
     def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """Wait at the start of a process, outside requests, until Redis has been read once.

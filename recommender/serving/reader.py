@@ -5,25 +5,27 @@ network of threads, with `completed`.
 """
 
 import logging
-import math
 import random
-import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
-from recommender.errors import ConfigError
+from recommender.core.related import RelatedList
 from recommender.serving.cluster import Cluster
-from recommender.serving.core import Core
-from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker, Snapshot
-from recommender.serving.keys import Keys
-from recommender.serving.logs import warn
+from recommender.serving.codec import View
+from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker
+from recommender.serving.item_fields import (
+    FieldsReading,
+    Kept,
+    best_sellers,
+    finished,
+    wanted_items,
+)
+from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Network
+from recommender.serving.recent_answers import RecentAnswers
 from recommender.serving.sentinel import Primary
 from recommender.serving.state import (
-    MAX_SHOWN,
-    NO_ITEMS,
     Command,
     ListRequest,
     NotAsked,
@@ -41,79 +43,6 @@ POLL_INTERVAL_S = 0.5
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LookupSettings:
-    """How lookups of one shop read. Raises: ConfigError for a malformed value."""
-
-    url: str
-    shop: str
-    deadline_s: float
-    cache_items: int
-    snapshot: str | Path | None
-    client_name: str
-
-    def __post_init__(self) -> None:
-        if not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
-            raise ConfigError(f"lookup deadline {self.deadline_s!r} s: use a number above 0")
-        if not re.fullmatch(r"[!-~]+", self.client_name):
-            raise ConfigError(f"client name {self.client_name!r:.60}: use ASCII without spaces")
-
-    def core(self) -> Core:
-        """Make a core that has its snapshot and nothing else yet. Raises: ConfigError."""
-        return Core(self.shop, cache_items=self.cache_items, snapshot=self._opened_snapshot())
-
-    def _opened_snapshot(self) -> Snapshot | None:
-        if not self.snapshot:
-            return None
-        try:
-            return Snapshot(Path(self.snapshot), Keys(self.shop))
-        except Exception as error:
-            # A snapshot is for bad days only; a lookup works without one.
-            warn(log, "event=snapshot_unreadable shop=%s reason=%.200s", self.shop, error)
-            return None
-
-
-def checked_query(
-    placement: str, n: int, exclude: Collection[str], *, min_score: float, key: str
-) -> Query:
-    """Check types and clamp n to 0..`MAX_SHOWN`. Raises: TypeError."""
-    if not isinstance(placement, str):
-        raise TypeError(f"placement: text, not {type(placement).__name__}")
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise TypeError(f"n: a whole number, not {type(n).__name__}")
-    if not isinstance(min_score, int | float) or isinstance(min_score, bool):
-        raise TypeError(f"min_score: a number, not {type(min_score).__name__}")
-    if not isinstance(key, str):
-        raise TypeError(f"key: text, not {type(key).__name__}")
-    if isinstance(exclude, str) or not isinstance(exclude, Collection):
-        raise TypeError(f"exclude: a collection of item ids, not {type(exclude).__name__}")
-    excluded = frozenset(exclude) if exclude else NO_ITEMS
-    return Query(placement, min(max(n, 0), MAX_SHOWN), excluded, min_score, key)
-
-
-def checked_decay(decay: float) -> float:
-    """Raises: TypeError for what is no number, ValueError for one that is not in (0, 1]."""
-    if not isinstance(decay, int | float) or isinstance(decay, bool):
-        raise TypeError(f"decay: a number, not {type(decay).__name__}")
-    if not 0 < decay <= 1:
-        raise ValueError(f"decay: {decay} is not above 0 and at most 1")
-    return decay
-
-
-def checked_item(item: str) -> str:
-    """Raises: TypeError for an item id that is not text."""
-    if not isinstance(item, str):
-        raise TypeError(f"item_id: text, not {type(item).__name__}")
-    return item
-
-
-def checked_items(items: Collection[str]) -> list[str]:
-    """Raises: TypeError for anything but a collection of texts."""
-    if isinstance(items, str) or not isinstance(items, Collection):
-        raise TypeError(f"item_ids: a collection of item ids, not {type(items).__name__}")
-    return [checked_item(item) for item in items]
-
-
 class Reader:
     """Answers queries about one shop, in one process or event loop.
 
@@ -127,6 +56,9 @@ class Reader:
         core, client_name = settings.core(), settings.client_name
         cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
+        self._fields: dict[str, Kept] = {}
+        self._recent = RecentAnswers(settings.cache_items)
+        self._bound = settings.cache_items
         self._deadline_s = settings.deadline_s
         self._network = network
         self._connections: Connections | Cluster | Primary
@@ -183,22 +115,98 @@ class Reader:
 
     async def request(self, items: Sequence[str], query: Query) -> ListRequest:
         """Read the lists of `items` that the cache does not have, before the deadline."""
+        (request,) = await self.requests(items, (query,))
+        return request
+
+    async def requests(self, items: Sequence[str], queries: Sequence[Query]) -> list[ListRequest]:
+        """The lists of `items` in several placements, all in one round trip."""
         until = time.monotonic() + self._deadline_s
         core = self.core
         if not core.fresh:
             self._revive()
             await self._await_poll(until)
-        request = core.request(items, query)
-        view = request.view
-        if request.wanted and view is not None and self._reading:
+        requests = [core.request(items, query) for query in queries]
+        for request in requests:
+            request.until = until
+        reading = [(one, one.view) for one in requests if one.wanted and one.view is not None]
+        if reading and self._reading:
             try:
-                reply = await self._connections.read(core.command(request, view), until)
-                core.take(request, view, reply)
+                await self._read_lists(reading, until)
             except Exception as error:
                 # The errors that can occur here are no closed set, and none of them may take a
                 # product page down.
                 core.failed("read_failures", error)
-        return request
+        return requests
+
+    async def finished(
+        self,
+        answered: Sequence[tuple[RelatedList, ListRequest]],
+        seed: str = "",
+        *,
+        distinct: bool = False,
+    ) -> list[RelatedList]:
+        """The answers with what their query asks of the fields of items, read in one round trip.
+
+        A list for several items has the fields of `seed` as those of its item.
+        """
+        query = answered[0][1].query.fields if answered else None
+        if query is None:
+            return [answer for answer, _ in answered]
+        first, request = answered[0]
+        single = len(answered) == 1 and first.item != ""
+        recent = self._recent.find(first, request) if single else None
+        if recent is not None:
+            return [recent]
+        unreadable = partial(self.core.report, "record_unreadable")
+        reading = FieldsReading(query, self.core.keys, self._fields, self._bound, unreadable)
+        await self._read_fields(reading, request, wanted_items(answered, seed))
+        made = _finished(answered, reading, seed, distinct=distinct)
+        if query.where is not None and any(len(one.items) < query.n for one in made):
+            best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
+            if await self._read_fields(reading, request, best):
+                made = _finished(answered, reading, seed, distinct=distinct)
+        if single and reading.complete:
+            self._recent.keep(first, request, made[0])
+        return made
+
+    async def _read_fields(
+        self, reading: FieldsReading, request: ListRequest, items: Iterable[str]
+    ) -> bool:
+        """Read the fields of the items that were not read a moment ago; whether any were."""
+        wanted = reading.want(request.view, items)
+        if not wanted or request.view is None or not self._reading:
+            return False
+        try:
+            reply = await self._connections.read(reading.command(wanted), request.until)
+        except Exception as error:
+            # As above: a page without its records is better than none.
+            self.core.failed("read_failures", error)
+            return False
+        self.core.breaker.succeeded()
+        reading.take(wanted, reply)
+        return True
+
+    async def page(self, item: str, queries: Sequence[Query]) -> list[RelatedList]:
+        """A list for each query, read together; no item is in two of them."""
+        shown: set[str] = set()
+        answered = []
+        for request in await self.requests((item,), queries):
+            query = request.query
+            request.query = query._replace(excluded=query.excluded | shown)
+            answered.append((self.core.answer(request, item), request))
+            if query.fields is None or not query.fields.whole_lists:
+                shown.update(answered[-1][0].ids)
+        return await self.finished(answered, distinct=True)
+
+    async def _read_lists(self, reading: Sequence[tuple[ListRequest, View]], until: float) -> None:
+        commands = [self.core.command(request, view) for request, view in reading]
+        keys = [key for command in commands for key in command[1:]]
+        reply = await self._connections.read((commands[0][0], *keys), until)
+        start = 0
+        for (request, view), command in zip(reading, commands, strict=True):
+            end = start + len(command) - 1
+            self.core.take(request, view, reply[start:end])
+            start = end
 
     @property
     def _reading(self) -> bool:
@@ -270,3 +278,19 @@ class Reader:
             return await self._connections.poll(command), None
         except Refused as error:
             return (), error
+
+
+def _finished(
+    answered: Sequence[tuple[RelatedList, ListRequest]],
+    reading: FieldsReading,
+    seed: str,
+    *,
+    distinct: bool,
+) -> list[RelatedList]:
+    made: list[RelatedList] = []
+    shown: set[str] = set()
+    for answer, request in answered:
+        made.append(finished(answer, request, reading, answer.item or seed, shown))
+        if distinct:
+            shown.update(made[-1].ids)
+    return made

@@ -9,13 +9,16 @@ import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from recommender.errors import StoreUnavailable
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.keys import Keys, list_name
 from recommender.serving.logs import warn
+
+if TYPE_CHECKING:
+    from recommender.serving.item_fields import FieldsQuery
 
 Command = tuple[str, ...]
 Reply = Sequence[bytes | None]
@@ -93,7 +96,8 @@ class PolledState:
 class Query(NamedTuple):
     """At most `n` entries of a placement, without `excluded`, that score at least `lowest`.
 
-    `key` decides between the live view and the canary.
+    `key` decides between the live view and the canary; `fields` is what is asked of the fields of
+    items, None for nothing.
     """
 
     placement: str
@@ -101,13 +105,15 @@ class Query(NamedTuple):
     excluded: AbstractSet[str]
     lowest: float
     key: str
+    fields: "FieldsQuery | None" = None
 
 
 @dataclass(slots=True)
 class ListRequest:
     """The lists that a query needs under one pointer, and those found so far.
 
-    `view` is None where no pointer is confirmed; `wanted` are the items to read, each once.
+    `view` is None where no pointer is confirmed; `wanted` are the items to read, each once, `until`
+    when the answer is due on the monotonic clock.
     """
 
     query: Query
@@ -116,6 +122,7 @@ class ListRequest:
     canary: bool = False
     found: dict[str, LayeredList] = field(default_factory=dict)
     wanted: dict[str, None] = field(default_factory=dict)
+    until: float = 0.0
 
     @property
     def best_sellers(self) -> BestSellers:

@@ -9,7 +9,8 @@ from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import silent
 from recommender.core.vectors import ItemVectors
 from recommender.ranking import training_set
-from recommender.ranking.rankers.learned import FittedOrder, LearnedRanker
+from recommender.ranking.rankers.fitted_order import FittedOrder
+from recommender.ranking.rankers.learned import LearnedRanker
 from recommender.ranking.training_set import TemporalSplit, fit_ranker
 from tests.support.shops import catalogue, checkerboard, context, interactions
 

@@ -1,6 +1,7 @@
 """A lookup without Redis that records its queries."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from recommender.core.related import RelatedItem, RelatedList, Status
@@ -35,7 +36,11 @@ class FakeLookup(AsyncRelatedItems):
     ) -> RelatedList:
         asked = ("get", item_id, placement, n, tuple(exclude))
         self.asked.append((*asked, options["min_score"], options["key"]))
-        return self._answer(item_id, placement, n)
+        answer = self._answer(item_id, placement, n)
+        if not options["records"]:
+            return answer
+        records = tuple({"id": entry.id, "title": "\u2028<b>"} for entry in answer.items)
+        return replace(answer, records=records, dropped={options["where"]: 3})
 
     async def get_many(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
         placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
@@ -48,6 +53,17 @@ class FakeLookup(AsyncRelatedItems):
         asked = ("for_items", tuple(item_ids), placement, n, tuple(exclude))
         self.asked.append((*asked, options["decay"]))
         return self._answer("", placement, n)
+
+    async def page(
+        self,
+        item_id: str,
+        placements: Collection[str],
+        n: int = 12,
+        exclude: Collection[str] = (),
+        **_: Any,  # noqa: ANN401
+    ) -> list[RelatedList]:
+        self.asked.append(("page", item_id, tuple(placements), n))
+        return [self._answer(item_id, placement, n) for placement in placements]
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         self.waited_s = timeout_s

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 from unittest.mock import patch
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from recommender.core.related import RelatedItem, Status
+from recommender.service.answers import BatchAnswer, ErrorAnswer, HealthAnswer, RelatedAnswer
 from recommender.service.app import START_S, create_app
 from recommender.service.limits import Room
-from recommender.service.models import BatchAnswer, ErrorAnswer, HealthAnswer, RelatedAnswer
 from tests.service.fakes import ENTRIES, FakeLookup
 
 PATH = "/v1/acme/items/a/related"
@@ -77,7 +78,8 @@ def test_any_id_is_asked_for_as_it_is(
     [
         (
             "filter=x",
-            "'filter': unknown parameter; there are exclude, key, min_score, n, placement",
+            "'filter': unknown parameter; there are boost, exclude, key, min_score, n, placement, "
+            "records, store, where",
         ),
         ("exclud=b", "'exclud': unknown parameter; did you mean 'exclude'?"),
         ("placement=" + "p" * 41, "placement: give at most 40 characters"),
@@ -175,7 +177,7 @@ def test_a_history_decays(client: TestClient, lookup: FakeLookup) -> None:
 def test_a_malformed_body_is_refused_in_one_line(client: TestClient) -> None:
     answer = client.post(BATCH, content=b'{"items": []}')
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "items: give 1 to 100 item ids"}
+    assert answer.json() == {"detail": "items: give a list of 1 to 100 item ids"}
 
 
 @pytest.mark.fault(65)
@@ -346,8 +348,38 @@ def test_answers_are_those_of_openapi(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     answer = client.get(PATH).json()
     RelatedAnswer.model_validate(answer, strict=True)
-    assert set(schemas["RelatedAnswer"]["properties"]) == set(answer)
-    assert set(schemas["RelatedEntry"]["properties"]) == set(answer["items"][0])
+    assert set(schemas["RelatedAnswer"]["properties"]) == {*answer, "dropped"}
+    assert set(schemas["RelatedEntry"]["properties"]) == {*answer["items"][0], "record"}
+    whole = client.get(f"{PATH}?records=true&where=stock%20%3E%200").json()
+    RelatedAnswer.model_validate(whole, strict=True)
+    assert whole["items"][0]["record"] == {"id": "b", "title": "\u2028<b>"}
+    assert whole["dropped"] == {"stock > 0": 3}
     BatchAnswer.model_validate(client.post(BATCH, json={"items": ["a", "b"]}).json(), strict=True)
     HealthAnswer.model_validate(client.get("/healthz").json(), strict=True)
     ErrorAnswer.model_validate(client.get(f"{PATH}?n=x").json(), strict=True)
+
+
+def test_a_page_asks_for_several_placements(client: TestClient, lookup: FakeLookup) -> None:
+    answer = client.get("/v1/acme/items/a/page?placements=related&placements=next&n=600")
+    lists = BatchAnswer.model_validate(answer.json(), strict=True).lists
+    assert [one.placement for one in lists] == ["related", "next"]
+    assert lookup.asked == [("page", "a", ("related", "next"), 500)]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (f"{PATH}?where=price%20%3D%203", "where: character 7: .*to compare, write =="),
+        (f"{PATH}?boost=f(x)", "boost: character 1: use fields, numbers"),
+        (f"{PATH}?records=maybe", "records: give true or false"),
+        ("/v1/acme/items/a/page", "placements: give 1 to 20 names"),
+        ("/v1/acme/items/a/page?" + "&".join(["placements=a"] * 21), "placements: give 1 to 20"),
+        ("/v1/acme/items/a/page?placement=a", "'placement': unknown .* did you mean 'placements'"),
+    ],
+)
+def test_what_cannot_be_asked_of_fields_is_refused(
+    client: TestClient, path: str, said: str
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert re.match(said, answer.json()["detail"]), answer.json()

@@ -54,7 +54,7 @@ def test_the_last_value_of_a_name_counts() -> None:
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "not a JSON object"),
-        (b'{"items": []}', "items: give 1 to 100"),
+        (b'{"items": []}', "items: give a list of 1 to 100"),
         (b"{}", "items: give a list"),
         (b'{"items": "a"}', "items: give a list"),
         (b'{"items": [1]}', "items: give a list"),

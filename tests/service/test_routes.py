@@ -21,6 +21,7 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     }
     assert described == {
         ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", *KEYED, "404", "503"},
+        ("get", "/v1/{shop}/items/{id}/page"): {"200", "400", *KEYED, "404", "503"},
         ("post", "/v1/{shop}/related"): {"200", "400", *KEYED, "404", "413", "503"},
         ("get", "/v1/{shop}/search"): {"200", "400", *KEYED, "404", "503"},
         ("get", "/healthz"): {"200"},
@@ -29,9 +30,10 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     }
     related = document["paths"]["/v1/{shop}/items/{id}/related"]["get"]
     assert [each["name"] for each in related["parameters"]] == [
-        *("shop", "id", "n", "placement", "exclude", "min_score", "key", "If-None-Match")
+        *("shop", "id", "n", "exclude", "min_score", "key", "records", "where", "boost", "store"),
+        *("placement", "If-None-Match"),
     ]
-    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 6]
+    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 10]
 
 
 def test_the_examples_of_openapi_are_answered(client: TestClient) -> None:
@@ -75,6 +77,7 @@ def test_openapi_names_the_role_of_each_route(client: TestClient) -> None:
     }
     assert needed == {
         "/v1/{shop}/items/{id}/related": [{"ApiKey": ["read"]}],
+        "/v1/{shop}/items/{id}/page": [{"ApiKey": ["read"]}],
         "/v1/{shop}/related": [{"ApiKey": ["read"]}],
         "/v1/{shop}/search": [{"ApiKey": ["read"]}],
         "/metrics": [{"ApiKey": ["operate"]}],

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.core import Core
-from recommender.serving.reader import checked_query
+from recommender.serving.queries import checked_query
 from recommender.serving.state import PolledState
 
 ITEMS = [f"i{number}" for number in range(12)]

@@ -19,7 +19,7 @@ from redis import Redis
 
 from recommender.serving.fallbacks import FAILURES, write_snapshot
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.reader import checked_query
+from recommender.serving.queries import checked_query
 from recommender.serving.state import MAX_SHOWN
 from tests.serving import servers
 from tests.serving.test_lookup import LISTS, Shelf, within

@@ -32,7 +32,7 @@ from recommender.vectors.fusion.towers import (
     targets,
 )
 
-ROWS, COLUMNS, PASSES = 512, 2048, 4
+ROWS, COLUMNS, PASSES, STEPS_MAX = 512, 2048, 4, 800
 HELD_OUT, CHECK_EVERY, PATIENCE = 0.05, 20, 3
 LEARNING_RATE = 2e-3
 TARGET_SHARPNESS = 25.0
@@ -51,8 +51,8 @@ class Learned:
     of items, by softmax. For a `cold_share` of the asking items the behaviour is hidden, so that
     the towers learn from items whose buyers are known what content and side features let expect.
     `behaviour` names the interaction model; it may be empty where there is only one. Training takes
-    `steps`, or four passes over the items where that is more, and stops early where items held out
-    get no better. It uses one CPU thread, or a GPU.
+    `steps`, or four passes over the items where that is more (at most 800 steps), and stops early
+    where items held out get no better. It uses one CPU thread, or a GPU.
 
     Source: distillation of Hinton, Vinyals, Dean 2015; dropping the behaviour of Volkovs, Yu,
     Poutanen 2017, "DropoutNet".
@@ -142,8 +142,8 @@ class Learned:
         return best
 
     def steps_for(self, n_items: int) -> int:
-        """How many steps at most: `steps`, or what four passes over the items take."""
-        return max(self.steps, PASSES * n_items // ROWS)
+        """How many steps at most: `steps`, or what four passes over the items take, up to 800."""
+        return max(self.steps, min(PASSES * n_items // ROWS, STEPS_MAX))
 
 
 @dataclass(frozen=True, slots=True)

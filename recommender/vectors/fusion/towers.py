@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender.core.arrays import Columns, FloatMatrix, unit_rows
+from recommender.core.arrays import ROWS_AT_ONCE, Columns, FloatMatrix, blocks, unit_rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
 from recommender.core.vectors import ItemVectors, Origins
 from recommender.vectors.fusion.concatenation import named
@@ -139,11 +139,13 @@ class FittedTowers:
         Items with neither content nor behaviour have zero rows.
         """
         inputs = self.inputs(origins, catalogue)
-        known = (inputs.support > 0) | inputs.content.any(axis=1, keepdims=True)
-        asking, found = (
-            np.where(known, np.hstack(side(self.parameters, inputs)), 0).astype(np.float32)
-            for side in (queries, targets)
-        )
+        width = inputs.content.shape[1] + inputs.behaviour.shape[1]
+        asking, found = (np.empty((len(catalogue), width), dtype=np.float32) for _ in TOWERS)
+        for block in blocks(len(catalogue), ROWS_AT_ONCE):
+            part = inputs.at(block)
+            known = (part.support > 0) | part.content.any(axis=1, keepdims=True)
+            for side, made in ((queries, asking), (targets, found)):
+                made[block] = np.where(known, np.hstack(side(self.parameters, part)), 0)
         return ItemVectors(asking, found)
 
     def columns(self) -> Columns:

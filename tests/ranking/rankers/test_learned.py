@@ -80,7 +80,8 @@ def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
 
 def test_lightgbm_is_loaded_without_what_it_would_like_beside_it() -> None:
     code = (
-        "import sys; from recommender.ranking.rankers.learned import _lightgbm; _lightgbm(); "
+        "import sys; from recommender.ranking.rankers.fitted_order import load_lightgbm; "
+        "load_lightgbm(); "
         "assert 'lightgbm' in sys.modules and not {'sklearn', 'pandas'} & sys.modules.keys(); "
         "from sklearn.base import BaseEstimator"
     )

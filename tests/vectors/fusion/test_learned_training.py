@@ -69,6 +69,7 @@ def test_a_large_shop_takes_more_steps() -> None:
     lesson = Learned(steps=160)
     assert lesson.steps_for(3_000) == 160
     assert lesson.steps_for(51_200) == 400
+    assert lesson.steps_for(1_000_000) == 800
 
 
 def test_strength_is_the_root_of_the_weighted_share() -> None:

@@ -1,0 +1,51 @@
+"""Product records as they are published, one for each item of a build."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.core.arrays import Rows
+from recommender.core.catalogue import Catalogue
+from recommender.serving.codec import JSON
+from recommender.serving.keys import RECORDS, list_name
+from recommender.serving.records import DIGITS
+
+TEXTS = ("title", "brand", "category", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of the items of a catalogue.
+
+    A record holds what is known of an item: texts, the price in minor units, `in_stock`, and the
+    attributes that the shop names, such as `url`, `image` and `currency` (ISO 4217).
+    """
+
+    catalogue: Catalogue
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "Records | None":
+        """The records of a catalogue; None where it knows nothing but ids."""
+        texts = (*(getattr(catalogue, name) for name in TEXTS), *catalogue.attributes.values())
+        known = np.isfinite(catalogue.price).any() or any(map(any, texts))
+        return cls(catalogue) if known else None
+
+    def names(self, rows: Rows) -> list[str]:
+        """The name of the record of each row."""
+        ids = self.catalogue.ids.ids
+        return [list_name(RECORDS, ids[row]) for row in rows.tolist()]
+
+    def encoded(self, rows: Rows) -> Iterator[tuple[str, bytes]]:
+        """Name and value of the records of some rows."""
+        catalogue = self.catalogue
+        columns = {name: getattr(catalogue, name) for name in TEXTS} | {**catalogue.attributes}
+        for name, row in zip(self.names(rows), rows.tolist(), strict=True):
+            fields: dict[str, object] = {"id": catalogue.ids.ids[row]}
+            fields |= {field: column[row] for field, column in columns.items() if column[row]}
+            price = float(catalogue.price[row])
+            if np.isfinite(price):
+                digits = DIGITS.get(str(fields.get("currency", "")), 2)
+                fields["price_minor"] = round(price * 10**digits)
+            fields["in_stock"] = bool(catalogue.in_stock[row])
+            yield name, JSON.encode(fields).encode(errors="replace")

@@ -1,0 +1,293 @@
+"""The fields of the items of answers: read in one round trip, filtered by, and shown with them."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple, TypedDict, overload
+
+from recommender.core import item_id as item_ids
+from recommender.core.related import RelatedItem, RelatedList, with_fields, with_records
+from recommender.serving.codec import View
+from recommender.serving.expressions import Condition, Fields, Value, condition, value
+from recommender.serving.keys import RECORDS, Keys, list_name
+from recommender.serving.records import (
+    NO_RECORD,
+    at_store,
+    decode_change,
+    decode_record,
+    shown_record,
+)
+from recommender.serving.state import (
+    OVERSIZED,
+    UNREAD,
+    Command,
+    ListRequest,
+    Reply,
+)
+
+MAX_AGE_S = 1.0
+"""How long fields are used without being read again."""
+MAX_READ = 5_000
+"""Of so many items at most the fields are read for one call."""
+BOOST_LEAST, BOOST_MOST = 0.5, 2.0
+LOWEST = 1 / 4096
+_TEXTS = "where", "boost", "store"
+
+
+class FieldsOptions(TypedDict, total=False):
+    """What a call may ask of the fields of items.
+
+    `records` shows them with the answer. `where` is a condition that every entry must meet, and
+    `boost` a number by which entries are weighed, between half and twice the list's mean; both are
+    expressions over fields of the item and of the seed (docs/serving.md). `store` names the store
+    or region whose stock counts.
+    """
+
+    records: bool
+    where: str
+    boost: str
+    store: str
+
+
+class FieldsQuery(NamedTuple):
+    """The options, compiled, and as they were given; the answer has at most `n` entries."""
+
+    n: int
+    texts: tuple[object, ...]
+    records: bool
+    where: Condition | None
+    boost: Value | None
+    store: str
+
+    @property
+    def whole_lists(self) -> bool:
+        """Whether all entries of the lists are needed."""
+        return self.where is not None or self.boost is not None
+
+
+def checked_fields(n: int, options: FieldsOptions) -> FieldsQuery | None:
+    """The options of a call with n entries, None where there are none.
+
+    Raises: TypeError for an option of a wrong type or name; ExpressionError.
+    """
+    unknown = options.keys() - FieldsOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(FieldsOptions.__annotations__)
+        raise TypeError(f"{min(unknown)}: unknown; there are {known}")
+    records = options.get("records", False)
+    if not isinstance(records, bool):
+        raise TypeError(f"records: true or false, not {type(records).__name__}")
+    where, boost, store = (str(options.get(name) or "") for name in _TEXTS)
+    for name in _TEXTS:
+        if not isinstance(options.get(name, ""), str):
+            raise TypeError(f"{name}: text, not {type(options.get(name)).__name__}")
+    if not (records or where or boost):
+        return None
+    return FieldsQuery(
+        *(n, (records, where, boost, store), records),
+        condition(where) if where else None,
+        value(boost) if boost else None,
+        store,
+    )
+
+
+class Kept:
+    """What was read of an item, from which layers and when; decoded when it is first used."""
+
+    __slots__ = ("at", "fields", "layers", "values")
+
+    def __init__(self, layers: tuple[int, ...], at: float, values: Reply) -> None:
+        self.layers, self.at = layers, at
+        self.values: Reply | None = values
+        self.fields: Fields = NO_RECORD
+
+
+class FieldsReading:
+    """The fields of the items of some answers, as far as they were read.
+
+    `kept` holds what this process has read, by item; at most `bound` items.
+    """
+
+    def __init__(
+        self,
+        query: FieldsQuery,
+        keys: Keys,
+        kept: dict[str, Kept],
+        bound: int,
+        report: Callable[[ValueError], None],
+    ) -> None:
+        self.query = query
+        self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
+        self._layers: tuple[int, ...] = ()
+        self._unread: set[str] = set()
+
+    def want(self, view: View | None, items: Iterable[str]) -> list[str]:
+        """Those of some items that have to be read."""
+        self._layers = layers = view.layers if view else ()
+        oldest, kept = time.monotonic() - MAX_AGE_S, self._kept
+        wanted = []
+        for item in dict.fromkeys(items):
+            found = kept.get(item)
+            if found is None or found.at < oldest or found.layers != layers:
+                wanted.append(item)
+        wanted = [item for item in wanted[:MAX_READ] if not item_ids.fault(item)]
+        self._unread.update(wanted)
+        return wanted
+
+    def command(self, wanted: Sequence[str]) -> Command:
+        """The command that reads the records of items, and what changed of them."""
+        prefixes = [*[self._keys.prefix(layer) for layer in self._layers], self._keys.changes]
+        return (
+            "MGET",
+            *[
+                prefix + name
+                for name in [list_name(RECORDS, item) for item in wanted]
+                for prefix in prefixes
+            ],
+        )
+
+    def take(self, wanted: Sequence[str], reply: Reply) -> None:
+        """Take the reply to `command`."""
+        depth, now = len(self._layers) + 1, time.monotonic()
+        if len(self._kept) + len(wanted) > self._bound:
+            self._kept.clear()
+        for place, item in enumerate(wanted):
+            values = reply[place * depth : (place + 1) * depth]
+            if not any(one is UNREAD for one in values):
+                self._kept[item] = Kept(self._layers, now, values)
+                self._unread.discard(item)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was wanted was read."""
+        return not self._unread
+
+    def of(self, item: str) -> Fields:
+        """The fields of an item; those that were read last, where this reading failed."""
+        found = self._kept.get(item)
+        if found is None:
+            return NO_RECORD
+        if found.values is not None:
+            values, found.values = found.values, None
+            try:
+                found.fields = _decoded(values, item)
+            except ValueError as error:
+                self._report(error)
+        fields = found.fields
+        return at_store(fields, self.query.store) if type(fields.get("stock")) is dict else fields
+
+    def meeting(
+        self, entries: Iterable[RelatedItem], where: Condition, seed: str, most: int
+    ) -> tuple[list[RelatedItem], dict[str, int]]:
+        """At most so many entries that meet a condition, and how many each clause dropped."""
+        kept, dropped = list[RelatedItem](), dict[str, int]()
+        failed, scored = where.of(self.of(seed)), "score" in where.names
+        for entry in entries:
+            if len(kept) >= most:
+                break
+            fields = self.of(entry.id)
+            clause = failed({**fields, "score": entry.score} if scored else fields)
+            if clause:
+                dropped[clause] = dropped.get(clause, 0) + 1
+            else:
+                kept.append(entry)
+        return kept, dropped
+
+    def boosted(self, entries: Sequence[RelatedItem], boost: Value, seed: str) -> list[RelatedItem]:
+        """The entries by score times their value relative to the list's mean, half to twice."""
+        of_item = boost.of(self.of(seed))
+        given = [of_item(self.of(entry.id)) for entry in entries]
+        numbers = [float(one) if isinstance(one, int | float) else math.nan for one in given]
+        known = [one for one in numbers if one > 0 and math.isfinite(one)]
+        mean = sum(known) / len(known) if known else 1.0
+        weighed = []
+        for entry, number in zip(entries, numbers, strict=True):
+            factor = min(max(number / mean, BOOST_LEAST), BOOST_MOST)
+            weighed.append((entry.score * (1.0 if math.isnan(number) else factor), entry))
+        weighed.sort(key=lambda one: -one[0])
+        return [entry._replace(score=min(score, 1.0)) for score, entry in weighed]
+
+
+class ShownRecords(Sequence[Fields]):
+    """The records of the items that are shown, decoded when the first of them is read."""
+
+    def __init__(self, ids: Sequence[str], reading: FieldsReading) -> None:
+        self._ids, self._reading = ids, reading
+        self._made: tuple[Fields, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Fields: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Fields, ...]: ...
+    def __getitem__(self, place: int | slice) -> Fields | tuple[Fields, ...]:
+        """The record at a place, or those at several."""
+        if self._made is None:
+            self._made = tuple(map(self._reading.of, self._ids))
+        return self._made[place]
+
+
+def wanted_items(answered: Iterable[tuple[RelatedList, ListRequest]], seed: str) -> Iterator[str]:
+    """The items whose fields the answers need."""
+    for answer, request in answered:
+        yield from answer.ids
+        if request.query.fields is not None and request.query.fields.whole_lists:
+            yield answer.item or seed
+
+
+def best_sellers(request: ListRequest) -> tuple[RelatedItem, ...]:
+    """The shop's best sellers of the placement, which stand in for what a condition drops."""
+    best = request.best_sellers
+    found = best.get(request.query.placement) or next(iter(best.values()), None)
+    return found.stored.items() if found is not None and found.stored is not None else ()
+
+
+def finished(
+    answer: RelatedList,
+    request: ListRequest,
+    reading: FieldsReading,
+    seed: str,
+    excluded: AbstractSet[str],
+) -> RelatedList:
+    """The answer with the entries that meet the condition, boosted, at most n, with records.
+
+    Entries that are `excluded` are left out. Where fields could not be read, an answer under a
+    condition is degraded and has no entries.
+    """
+    query = reading.query
+    if not (query.whole_lists or excluded):
+        return with_records(answer, ShownRecords(answer.ids, reading))
+    entries = [entry for entry in answer.items if entry.id not in excluded]
+    status, dropped = answer.status, dict[str, int]()
+    if query.where is not None:
+        if not reading.complete:
+            return with_fields(answer, (), "degraded", (), {})
+        most = query.n if query.boost is None else len(entries)
+        entries, dropped = reading.meeting(entries, query.where, seed, most)
+        if len(entries) < query.n:
+            known = {seed, *answer.ids, *request.query.excluded, *request.state.hidden}
+            more = [one for one in best_sellers(request) if one.id not in known | excluded]
+            others, _ = reading.meeting(more, query.where, seed, query.n - len(entries))
+            entries += [one._replace(score=LOWEST) for one in others]
+    if query.boost is not None:
+        entries = reading.boosted(entries, query.boost, seed)
+    shown = tuple(entries[: query.n])
+    if status in {"ok", "topped_up"}:
+        status = "topped_up" if any(one.evidence == "popular" for one in shown) else "ok"
+    ids = [entry.id for entry in shown]
+    records = ShownRecords(ids, reading) if query.records else ()
+    return with_fields(answer, shown, status, records, dropped)
+
+
+def _decoded(values: Reply, item: str) -> Fields:
+    *records, change = values
+    stored = next((one for one in records if one is not None), None)
+    if stored is OVERSIZED or change is OVERSIZED:
+        raise ValueError(f"the record of {item!r} is too large")
+    if stored is None and change is None:
+        return NO_RECORD
+    record = NO_RECORD if stored is None else decode_record(stored, item)
+    return shown_record(record, {} if change is None else decode_change(change))

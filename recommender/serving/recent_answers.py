@@ -1,0 +1,50 @@
+"""Answers of the last second whose fields were read, so that a busy page pays for them once."""
+
+import time
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from recommender.core.related import RelatedList, with_fields
+from recommender.serving.item_fields import MAX_AGE_S
+from recommender.serving.state import ListRequest, PolledState
+
+
+class Recent(NamedTuple):
+    """An answer, with the state of the shop and the time under which it was made."""
+
+    state: PolledState
+    made_at: float
+    answer: RelatedList
+
+
+class RecentAnswers:
+    """At most `bound` answers about single items, by what was asked."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._kept: dict[Hashable, Recent] = {}
+
+    def find(self, answer: RelatedList, request: ListRequest) -> RelatedList | None:
+        """The same answer as it was finished a moment ago, with the token of this one.
+
+        None where the shop's pointer or its hidden items have changed since.
+        """
+        found = self._kept.get(_key(answer, request))
+        if found is None or found.state is not request.state:
+            return None
+        if time.monotonic() - found.made_at > MAX_AGE_S:
+            return None
+        made = found.answer
+        return with_fields(answer, made.items, made.status, made.records, made.dropped)
+
+    def keep(self, answer: RelatedList, request: ListRequest, made: RelatedList) -> None:
+        """Keep what was made of an answer."""
+        if len(self._kept) >= self._bound:
+            self._kept.clear()
+        self._kept[_key(answer, request)] = Recent(request.state, time.monotonic(), made)
+
+
+def _key(answer: RelatedList, request: ListRequest) -> Hashable:
+    query, fields = request.query, request.query.fields
+    asked = (query.placement, query.n, query.excluded, query.lowest, request.canary)
+    return (answer.item, answer.status, *asked, fields and (fields.n, fields.texts))

@@ -1,0 +1,74 @@
+"""Product records: what a page shows of an item, one JSON object each.
+
+The record of an item lies under its generation, beside the lists; docs/redis-contract.md describes
+it for other languages. What changes between builds (price, stock) lies over it, in one hash a shop.
+"""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from recommender.serving.expressions import Fields
+
+DIGITS: Mapping[str, int] = MappingProxyType(
+    dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0)
+    | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+)
+"""Digits of the minor unit of currencies that have not two (ISO 4217)."""
+TOP = " > "
+NO_RECORD: Fields = MappingProxyType({})
+
+
+def decode_record(raw: object, item: str) -> Fields:
+    """The fields of a stored record. Raises: ValueError where it is malformed or another item's."""
+    if not isinstance(raw, bytes):
+        raise ValueError(f"not bytes but {type(raw).__name__}")  # noqa: TRY004
+    try:
+        record = json.loads(raw)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+    if not isinstance(record, dict) or record.get("id") != item:
+        raise ValueError(f"record: asked for {item!r}, got {raw!r:.140}")
+    return record
+
+
+def decode_change(raw: object) -> Mapping[str, Any]:
+    """The fields that changed since the build. Raises: ValueError where they are malformed."""
+    change = json.loads(raw) if isinstance(raw, bytes) else None
+    if not isinstance(change, dict):
+        raise ValueError(f"change of a record: malformed {raw!r:.140}")  # noqa: TRY004
+    return change
+
+
+def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as readers get it: with what changed, and with what follows from other fields.
+
+    `price` is in whole units, `top_category` the first part of the category. A stock says whether
+    an item is in stock; without one it is 1 or 0.
+    """
+    fields = {**record, **change}
+    fields.pop("version", None)
+    minor, category = fields.get("price_minor"), fields.get("category")
+    if isinstance(minor, int):
+        fields["price"] = minor / 10 ** DIGITS.get(str(fields.get("currency", "")), 2)
+    if isinstance(category, str) and category:
+        fields["top_category"] = category.split(TOP, 1)[0]
+    if "stock" in change and "in_stock" not in change:
+        fields["in_stock"] = _total(fields["stock"]) > 0
+    elif "stock" not in change and "in_stock" in fields:
+        fields["stock"] = int(bool(fields["in_stock"]))
+    return fields
+
+
+def at_store(fields: Fields, store: str) -> Fields:
+    """The fields with the stock of one store or region, or the sum over all of them."""
+    stock = fields.get("stock")
+    if not isinstance(stock, dict):
+        return fields
+    return {**fields, "stock": stock.get(store, 0) if store else _total(stock)}
+
+
+def _total(stock: object) -> float:
+    counts = stock.values() if isinstance(stock, dict) else (stock,)
+    return sum(count for count in counts if isinstance(count, int | float))
