@@ -92,7 +92,7 @@ def _rows(
         for rows in result.partitions(ROWS):
             for row in rows:
                 number += 1
-                yield _texts(row, names, f"{what} row {number:,}")
+                yield _texts(row, names, what, number)
                 if number == rows_max:
                     return
     except SQLAlchemyError as error:
@@ -101,7 +101,9 @@ def _rows(
         ) from None
 
 
-def _texts(row: Sequence[object], names: Sequence[str], where: str) -> tuple[str | None, ...]:
+def _texts(
+    row: Sequence[object], names: Sequence[str], what: str, number: int
+) -> tuple[str | None, ...]:
     try:
         return tuple(map(cell_text, row))
     except DataError:
@@ -109,7 +111,7 @@ def _texts(row: Sequence[object], names: Sequence[str], where: str) -> tuple[str
             try:
                 cell_text(value)
             except DataError as error:
-                raise DataError(f"{where}: column {name!r} has {error}") from None
+                raise DataError(f"{what} row {number:,}: column {name!r} has {error}") from None
         raise
 
 

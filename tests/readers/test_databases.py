@@ -127,6 +127,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path, refused_port: int) 
         rows(url, "select 1", tmp_path / "q")
     assert PASSWORD not in str(caught.value)
     assert QUOTED not in str(caught.value)
+    assert redaction.redacted(f"{PASSWORD} {QUOTED}") == "*** ***"
 
 
 @pytest.mark.server
