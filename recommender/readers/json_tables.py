@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, NoReturn
 
-from recommender.errors import ConfigError, DataError
+from recommender.errors import ConfigError
 from recommender.readers.columns import Header
-from recommender.readers.files import InputFile, TextLines, is_unicode, open_lines
+from recommender.readers.files import InputFile
+from recommender.readers.json_documents import JsonDocument
+from recommender.readers.layouts import TextLayout
+from recommender.readers.lines import MAX_LINE, TextLines, is_unicode, open_lines
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.sources import TextLayout
 from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
 
 NAMING_ROWS = 10_000
@@ -129,45 +131,23 @@ class JsonTable:
 
     def _read_document(self) -> Objects:
         """The records of an array, each with the line that it begins on."""
-        lines = iter(self._lines)
-        first = next((line for line in lines if not line.isspace()), "")
-        if first.startswith("{"):
-            reason, values = self._decoded(self._decoder, first)
-            if not (reason or _is_document(values)):
-                yield from self._read_objects(chain([first], lines))
+        lines = self._lines
+        first, chunks = _first_line(lines.chunks())
+        if first.lstrip().startswith("{"):
+            record = first.partition("\n")[0]
+            reason, values = self._decoded(self._decoder, record)
+            if is_unicode(record) and not (reason or _is_document(values)):
+                yield from self._read_objects(lines.lines(chunks))
                 return
-        begun, text = self._lines.number, "".join(chain([first], lines))
-        if self._lines.undecodable:
-            raise DataError(f"{self._lines.shown}: not {self._lines.encoding}; set encoding")
-        try:
-            records = self._decoder.decode(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{self._lines.shown} is not JSON: {error}; export it again") from error
-        for number, record in enumerate(self._array(records)):
-            reason, values = self._checked(
-                record, text if len(records) == 1 else json.dumps(record)
-            )
+        for line, value, text in JsonDocument(chunks, lines, self._decoder).records():
+            reason, values = self._checked(value, text)
             if reason:
-                self._accounting.refuse(RefusedRow(begun + number, reason))
+                self._accounting.refuse(RefusedRow(line, reason))
             else:
-                yield begun + number, values
-
-    def _array(self, document: object) -> list[object]:
-        if isinstance(document, list):
-            return document
-        lists = (
-            [value for value in document.values() if isinstance(value, list)]
-            if isinstance(document, dict)
-            else []
-        )
-        if len(lists) != 1:
-            raise DataError(
-                f"{self._lines.shown}: neither JSON lines, an array, nor an object with one array"
-            )
-        return lists[0]
+                yield line, values
 
     def _decoded(self, decoder: json.JSONDecoder, line: str) -> tuple[str, dict[str, Any]]:
-        if self._lines.undecodable == self._lines.number:
+        if 0 < self._lines.undecodable == self._lines.number:
             return f"not {self._lines.encoding}", {}
         try:
             record = decoder.decode(line)
@@ -192,6 +172,17 @@ def open_json_table(
     """Open a file of JSON lines or, where its ending is .json, of one JSON document."""
     with open_lines(file, layout.encoding, newline="\n") as lines:
         yield JsonTable(lines, accounting, whole=file.format == "json")
+
+
+def _first_line(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The text with the first line that is not blank, if it begins an object, and all chunks."""
+    taken: list[str] = []
+    for chunk in chunks:
+        taken.append(chunk)
+        text = "".join(taken).lstrip()
+        if text and (text[0] != "{" or "\n" in text or len(text) > MAX_LINE):
+            break
+    return "".join(taken).lstrip(), chain(taken, chunks)
 
 
 def _is_document(record: dict[str, Any]) -> bool:

@@ -17,6 +17,8 @@ from recommender.readers.joining import Join
 MAX_VALUE = 100
 MAX_REASONS = 50
 MAX_SHOWN = 8
+MAX_ROWS = 1_000_000
+"""How many refused rows a quarantine holds; the others are counted."""
 OTHER = "other reasons"
 REMEDIES = {
     "not UTF-8": 'set encoding, such as "cp1252" or "utf-16"',
@@ -117,10 +119,14 @@ class Quarantine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._rows = 0
         self._stream: IO[str] | None = None
 
     def add(self, key: str, name: str, row: RefusedRow) -> None:
-        """Write a refused row of the input `key`, the file `name`."""
+        """Write a refused row of the input `key`, the file `name`, one of the first `MAX_ROWS`."""
+        self._rows += 1
+        if self._rows > MAX_ROWS:
+            return
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = NamedTemporaryFile(  # noqa: SIM115

@@ -4,18 +4,17 @@ A feed is parsed as it is read. Document types are refused, and entities with th
 can make a small file large.
 """
 
-import gzip
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from io import BufferedReader
 from itertools import chain
-from typing import IO, NoReturn, cast
+from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from recommender.errors import DataError
 from recommender.readers.columns import Header
-from recommender.readers.files import MAX_LINE, InputFile
+from recommender.readers.compression import unpacked
+from recommender.readers.files import InputFile
+from recommender.readers.lines import MAX_LINE
 from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
 
 ITEMS = frozenset({"item", "entry"})
@@ -35,7 +34,7 @@ class XmlTable:
     such as the price of `g:shipping`, are left out.
     """
 
-    def __init__(self, shown: str, raw: BufferedReader, stream: IO[bytes]) -> None:
+    def __init__(self, shown: str, raw: BinaryIO, stream: BinaryIO) -> None:
         self.characters = 0
         self._shown = shown
         self._raw = raw
@@ -88,10 +87,6 @@ class XmlTable:
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise DataError(f"{self._shown} is not XML: {error}; export it again") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self._shown}: the gzip file is broken or cut short; export it again"
-            ) from error
         yield from self._finished()
 
     def _finished(self) -> list[Item]:
@@ -137,6 +132,5 @@ class XmlTable:
 @contextmanager
 def open_xml_table(file: InputFile) -> Iterator[Table]:
     """Open a feed. Raises: DataError where it is not XML, or has no items."""
-    with file.path.open("rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if file.compressed else raw
-        yield XmlTable(file.shown, raw, cast("IO[bytes]", stream))
+    with unpacked(file.path, file.shown, file.compression) as (raw, stream):
+        yield XmlTable(file.shown, raw, stream)
