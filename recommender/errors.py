@@ -37,6 +37,9 @@ EXTRAS = {
     "workers": ("celery",),
     "service": ("fastapi", "fastapi_offline", "starlette", "uvicorn", "prometheus_client"),
     "s3": ("fsspec", "s3fs"),
+    "remote": ("fsspec", "aiohttp"),
+    "excel": ("openpyxl",),
+    "databases": ("sqlalchemy", "psycopg"),
 }
 """The modules that each extra of the package installs."""
 

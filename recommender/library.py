@@ -38,7 +38,7 @@ from recommender.pipeline import read_and_planned, reindex
 from recommender.publishing.publisher import Publisher
 from recommender.readers.columns import Header, map_catalogue, map_interactions
 from recommender.readers.frames import Frame, table_of, write_table
-from recommender.readers.shop import ShopSource
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import (
     CatalogueColumns,
     InteractionColumns,

@@ -6,8 +6,7 @@
 Each stage but the last two is a step that writes artifacts, whose keys cover everything that
 decides their bytes. `plan` reads the facts and returns all steps of a run; it makes nothing.
 `reindex` performs the steps that have no artifact yet, and workers perform them shard by shard. So
-an unchanged run does nothing, a run that was killed resumes when it is started again, and a fleet
-makes the same artifacts as one process.
+an unchanged run does nothing, a killed run resumes, and a fleet makes the same as one process.
 """
 
 import dataclasses
@@ -24,7 +23,6 @@ from recommender.build.contents import (
     find_build,
     interactions_of,
     read_catalogue,
-    read_ids,
     related_lists,
 )
 from recommender.build.gates import Gates, gated, golden_pairs
@@ -235,10 +233,11 @@ def publish(
 ) -> Generation:
     """Make the build of a run live under the run's number."""
     build = find_build(store, run.build)
+    catalogue = read_catalogue(store, build)
     return publisher.publish(
-        read_ids(store, build),
+        catalogue.ids,
         related_lists(store, build),
-        records=Records.of(read_catalogue(store, build)),
+        records=Records.of(catalogue),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
         number=run.number,

@@ -19,7 +19,7 @@ from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
-from recommender.readers.shop import ShopSource, input_digests
+from recommender.readers.shop_source import ShopSource, input_digests
 
 SHARD_ITEMS = 65_536
 

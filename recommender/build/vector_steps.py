@@ -23,7 +23,8 @@ from recommender.core.vectors import Origins, joined_content
 from recommender.errors import DataError, RecommenderError
 from recommender.ranking.training_set import KIN, near_by_content
 from recommender.readers.interactions import HashedUsers
-from recommender.readers.shop import parameters, read_shop
+from recommender.readers.shop import read_shop
+from recommender.readers.shop_source import fetch_pinned, parameters
 from recommender.vectors.content.vocabulary import unknown_words
 
 TEXT_VECTORS = ("text", 3)
@@ -51,6 +52,7 @@ def read_step(job: Job) -> Step:
     )
 
     def make() -> Made:
+        fetch_pinned(job.source, inputs)
         shop = read_shop(
             job.source,
             HashedUsers(job.user_key, forgotten),

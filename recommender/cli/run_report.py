@@ -43,6 +43,7 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         ("cold", report["cold_items"]),
         ("sold but not in the catalogue", report["absent_from_catalogue"]),
         ("not for sale", report.get("not_for_sale", 0)),
+        ("in several categories", report.get("in_several_categories", 0)),
         ("further rows of the same id", report["duplicate_ids"]),
         ("texts cut", report["shortened"]),
         ("out of scope", report["out_of_scope"]),

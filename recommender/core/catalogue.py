@@ -14,8 +14,10 @@ from recommender.core.ids import ItemIds
 from recommender.core.markup import shown_text
 from recommender.errors import ConfigError, DataError
 
-TEXTS = ("title", "description", "brand", "category", "group")
+TEXTS = ("title", "description", "brand", "category", "group", "other_categories")
 NUMBERS = ("price", "in_stock", "available_from", "for_sale")
+OPTIONAL = "other_categories"
+"""The text that is not stored where no item has one."""
 PATH_SEPARATOR = " > "
 MAX_CHARACTERS, MOST_MARK_UP = 2_000, 65_536
 DOCUMENT_FORMAT = 2
@@ -25,10 +27,11 @@ DOCUMENT_FORMAT = 2
 class Catalogue:
     """Columns of n items, in the row order of `ids`.
 
-    `category` is a path written `Garden > Tools`; `group` joins the variants of one product; an
-    empty text means unknown. `price` (n,) is NaN where unknown, `available_from` (n,) epoch
-    seconds, 0 where unlimited; `attributes` holds a shop's further columns. An item that is not
-    `for_sale` (n,) is in no list; whether one that is not `in_stock` is, filters say.
+    `category` is a path written `Garden > Tools`, and `other_categories` are the further paths of
+    an item, one a line; `group` joins the variants of one product; an empty text means unknown.
+    `price` (n,) is NaN where unknown, `available_from` (n,) epoch seconds, 0 where unlimited;
+    `attributes` holds a shop's further columns. An item that is not `for_sale` (n,) is in no list;
+    whether one that is not `in_stock` is, filters say.
 
     `group_codes` (n,) numbers the groups; an item without a group has a number of its own.
 
@@ -46,11 +49,14 @@ class Catalogue:
     available_from: NDArray[np.int64]
     for_sale: NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, dtype=bool))
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    other_categories: tuple[str, ...] = ()
     group_codes: Rows = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.for_sale) == 1:
             object.__setattr__(self, "for_sale", np.repeat(self.for_sale, len(self.ids)))
+        if not self.other_categories:
+            object.__setattr__(self, "other_categories", ("",) * len(self.ids))
         columns = {name: getattr(self, name) for name in (*TEXTS, *NUMBERS)}
         columns |= {f"attributes.{name}": column for name, column in self.attributes.items()}
         for name, column in columns.items():
@@ -123,7 +129,8 @@ class Catalogue:
         """The catalogue as arrays."""
         columns = self.ids.columns()
         for name in TEXTS:
-            columns |= pack_texts(name, getattr(self, name))
+            if name != OPTIONAL or any(self.other_categories):
+                columns |= pack_texts(name, getattr(self, name))
         for number, texts in enumerate(self.attributes.values()):
             columns |= pack_texts(f"attribute.{number}", texts)
         columns |= pack_texts("attribute_names", tuple(self.attributes))
@@ -133,7 +140,11 @@ class Catalogue:
     def from_columns(cls, columns: Columns) -> "Catalogue":
         """Undo `columns`."""
         names = unpack_texts("attribute_names", columns)
-        own: dict[str, Any] = {name: unpack_texts(name, columns) for name in TEXTS}
+        own: dict[str, Any] = {
+            name: unpack_texts(name, columns)
+            for name in TEXTS
+            if name != OPTIONAL or f"{name}.bytes" in columns
+        }
         return cls(
             ids=ItemIds.from_columns(columns),
             **own | {name: columns[name] for name in NUMBERS if name in columns},

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 MASK = "***"
 SHORTEST = 6
 """Secrets with fewer characters are concealed in URLs and options alone: they may be any word."""
-SECRET_NAMES = r"(?:pass|user|secret|token|key|cred|auth|sign)"
+SECRET_NAMES = r"(?:pass|user|secret|token|key|cred|auth|sig)"
 
 _USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", re.IGNORECASE)
 _OPTION = re.compile(rf"([?&;][^=&;\s\"']*{SECRET_NAMES}[^=&;\s\"']*=)[^&;\s\"']*", re.IGNORECASE)
@@ -35,10 +35,10 @@ def conceal(secret: str) -> None:
 
 
 def conceal_url(url: str) -> None:
-    """Conceal the user and password of a URL, whole and in parts, and its secret options."""
+    """Conceal the password of a URL, or a user without one, and its secret options."""
     user, at, _ = url.partition("://")[2].rpartition("@")
     if at:
-        for part in (user, *user.split(":", 1)):
+        for part in (user, user.partition(":")[2]):
             conceal(part)
     for match in _OPTION.finditer(url):
         conceal(match[0].removeprefix(match[1]))

@@ -42,11 +42,10 @@ class UnreadEntries(Protocol):
         """The entries, the same at every call."""
 
 
-_NOTHING_DROPPED: Mapping[str, int] = MappingProxyType({})
-_UNSET: Mapping[str, object] = MappingProxyType(
-    {"_columns": None, "records": (), "dropped": _NOTHING_DROPPED}
+_UNSET: Mapping[str, Callable[[], object]] = MappingProxyType(
+    {"_columns": lambda: None, "records": tuple, "dropped": dict}
 )
-"""What slots hold that were never filled: most answers have no use for them."""
+"""Makes what slots hold that were never filled: most answers have no use for them."""
 
 
 class _Unmade:
@@ -60,7 +59,7 @@ class _Unmade:
         def __getattr__(self, name: str) -> object:
             """Make `items` when it is read first; called for attributes that have no value."""
             if name in _UNSET:
-                return _UNSET[name]
+                return _UNSET[name]()
             if name != "items" or self._columns is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             items = self._columns.items()

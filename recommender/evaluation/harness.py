@@ -219,7 +219,7 @@ def prepare_harness(job: Job, plan: EvaluationPlan) -> Harness:
         return _of_users(catalogue, chosen, task, content_embeddings(job, read), plan, job.progress)
     until, days = plan.period(interactions.newest)
     chosen = window(interactions, until=until, days=days)
-    if not job.source.catalogue.path:
+    if not job.source.catalogue.given:
         source = replace(job.source, titles_before=chosen.start)
         read, catalogue, _ = read_shop_columns(replace(job, source=source))
     content = content_embeddings(job, read)

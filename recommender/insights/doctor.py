@@ -21,7 +21,8 @@ from recommender.core.telemetry import Progress, silent
 from recommender.errors import EXTRAS, RecommenderError, StoreUnavailable
 from recommender.insights import encoding_paths
 from recommender.insights.diagnosis import Diagnosis, Verdict
-from recommender.insights.input_checks import examine_inputs, examine_shop
+from recommender.insights.input_checks import examine_shop
+from recommender.insights.presence import examine_presence
 from recommender.publishing.inspection import (
     Audit,
     ServerFacts,
@@ -29,7 +30,6 @@ from recommender.publishing.inspection import (
     inspect_servers,
     uncovered_slots,
 )
-from recommender.readers.sources import paths
 from recommender.serving.connection import Store
 from recommender.serving.urls import redacted
 from recommender.settings.model import Settings
@@ -80,17 +80,16 @@ def diagnose(
 
 
 def _inputs(settings: Settings, progress: Progress) -> Iterator[Diagnosis]:
-    given = (settings.catalogue.path, *(source.path for source in settings.interactions))
-    found = [one for path in given for one in examine_inputs(paths(path))]
+    try:
+        source = replace(settings.source(), sample=True)
+    except RecommenderError as error:
+        yield Diagnosis("input", "fault", f"{error}, or run recommender init")
+        return
+    found = [*examine_presence(source)]
     yield from found
     if any(each.verdict == "fault" for each in found):
         return
     quarantine = settings.state.folder / "quarantine" / f"{settings.shop}.doctor.jsonl"
-    try:
-        source = settings.source()
-    except RecommenderError as error:
-        yield Diagnosis("input", "fault", f"{error}, or run recommender init")
-        return
     yield from examine_shop(source, settings.recipe.content, quarantine, time.time(), progress)
 
 

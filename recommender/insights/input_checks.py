@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,12 @@ from recommender.readers.columns import (
     map_catalogue,
     map_interactions,
 )
-from recommender.readers.files import InputFile, input_files
+from recommender.readers.files import InputFile
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.joining import require_joined
 from recommender.readers.row_accounting import FileReport
-from recommender.readers.shop import ShopSource, better_columns_of, read_shop
+from recommender.readers.shop import better_columns_of, read_shop
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.tables import open_sample
 
@@ -47,27 +48,8 @@ def read_sample(source: ShopSource, quarantine: Path, progress: Progress = silen
     Raises: ConfigError and DataError as `read_shop`.
     """
     users = HashedUsers(secrets.token_bytes(32))
-    free = replace(source, joined_share_min=0.0)
+    free = replace(source, joined_share_min=0.0, sample=True)
     return read_shop(free, users, quarantine=quarantine, progress=progress, sample=True)
-
-
-def examine_inputs(paths: Iterable[str]) -> list[Diagnosis]:
-    """Whether the input files exist."""
-    findings = []
-    try:
-        files = input_files(tuple(paths), Path(), "inputs", "csv")
-    except RecommenderError as error:
-        return [Diagnosis("input", "fault", str(error))]
-    for path in (file.path for file in files):
-        there = path.is_file()
-        size = f" ({_size(path.stat().st_size)})" if there else " does not exist"
-        findings.append(Diagnosis("input", "ok" if there else "fault", f"{path}{size}"))
-    return findings
-
-
-def _size(n_bytes: int) -> str:
-    kib = n_bytes / 1024
-    return f"{kib:,.1f} KiB" if kib < 1024 else f"{kib / 1024:,.1f} MiB"
 
 
 def examine_shop(

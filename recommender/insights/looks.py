@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from recommender.errors import ConfigError, RecommenderError
+from recommender.readers.fetching import Copies, Origin
 from recommender.readers.files import InputFile, input_files, require_files
 from recommender.readers.json_tables import LIST
-from recommender.readers.sources import TextLayout
+from recommender.readers.layouts import TextLayout
+from recommender.readers.shop_source import SAMPLED_EVENTS
 from recommender.readers.tables import open_sample
 
 REFUSED_MAX = 0.02
@@ -31,6 +33,8 @@ class Look:
     layout: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fault: str = ""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """The settings of a database in place of the path, if it is the result of a query."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -47,10 +51,22 @@ def looks(names: Sequence[str], base: Path) -> list[Look]:
     require_files(tuple(files))
     if not files:
         raise ConfigError(
-            f"{base}: no file of a known format (.csv, .tsv, .txt, .json, .jsonl, .xml, .parquet); "
-            "name the files of your catalogue and your orders"
+            f"{base}: no file of a known format (.csv, .tsv, .txt, .json, .jsonl, .xml, .xlsx, "
+            ".parquet); name the files of your catalogue and your orders"
         )
     return [look(file) for file in files]
+
+
+def database_looks(url: str, queries: Sequence[str], copies: Copies) -> list[Look]:
+    """Look at the first rows of queries. Raises: as `Copies.fetch`."""
+    found = []
+    for number, query in enumerate(queries, start=1):
+        origin = Origin(f"query {number}", url, query, SAMPLED_EVENTS)
+        copies.fetch(origin)
+        (_, path), *_ = copies.found(origin)
+        file = InputFile(f"query {number}", 0, f"query {number}", path, "parquet")
+        found.append(replace(look(file), origin={"url": url, "query": query}))
+    return found
 
 
 def look(file: InputFile) -> Look:
@@ -143,4 +159,5 @@ def _present(base: Path) -> list[str]:
 
 def same_layout(one: Look, other: Look) -> bool:
     """Whether two files have the same columns and layout, as daily files have."""
-    return one.columns == other.columns and one.layout == other.layout
+    files = not (one.origin or other.origin)
+    return files and one.columns == other.columns and one.layout == other.layout

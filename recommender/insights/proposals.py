@@ -96,8 +96,8 @@ def propose(found: Sequence[Look]) -> Proposal:
         table, settings = _settings(group[0])
         names = [each.file.shown for each in group]
         if table:
-            path = names[0] if len(names) == 1 else names
-            kinds[table].append((group[0], {"path": path} | settings))
+            path = {"path": names[0] if len(names) == 1 else names}
+            kinds[table].append((group[0], {**(group[0].origin or path), **settings}))
         else:
             reason = group[0].fault or "neither like a catalogue nor like interactions"
             proposal.unused |= dict.fromkeys(names, reason)

@@ -151,8 +151,11 @@ class Filters:
             path = self.category.casefold()
             below = f"{path}{PATH_SEPARATOR}"
             kept &= [
-                one == path or one.startswith(below)
-                for one in map(str.casefold, catalogue.category)
+                any(
+                    one == path or one.startswith(below)
+                    for one in (own.casefold(), *others.casefold().split("\n"))
+                )
+                for own, others in zip(catalogue.category, catalogue.other_categories, strict=True)
             ]
         kept[[catalogue.ids.row(item) for item in self.hidden if item in catalogue.ids]] = False
         return kept

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, frozen, text_codes
-from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.labels import beginnings
 from recommender.core.lists import ranks_of
 from recommender.merchandising.rule_set import MerchandisingRule, Selection
 
@@ -120,11 +121,11 @@ class Shelves:
     def _categories(self) -> Mapping[str, Rows]:
         """The rows below every path and every beginning of one."""
         parts: dict[str, list[Rows]] = {}
-        for path, rows in _by_name(self.catalogue.category).items():
-            names = path.split(PATH_SEPARATOR)
-            for depth in range(1, len(names) + 1):
-                parts.setdefault(PATH_SEPARATOR.join(names[:depth]), []).append(rows)
-        return {path: np.sort(np.concatenate(rows)) for path, rows in parts.items()}
+        for column in (self.catalogue.category, self.catalogue.other_categories):
+            for paths, rows in _by_name(column).items():
+                for path in chain.from_iterable(map(beginnings, paths.split("\n"))):
+                    parts.setdefault(path, []).append(rows)
+        return {path: np.unique(np.concatenate(rows)) for path, rows in parts.items()}
 
     @cached_property
     def _folded(self) -> Mapping[str, str]:

@@ -43,6 +43,8 @@ class Records:
         for name, row in zip(self.names(rows), rows.tolist(), strict=True):
             fields: dict[str, object] = {"id": catalogue.ids.ids[row]}
             fields |= {field: column[row] for field, column in columns.items() if column[row]}
+            if others := catalogue.other_categories[row]:
+                fields["categories"] = [catalogue.category[row], *others.split("\n")]
             price = float(catalogue.price[row])
             if np.isfinite(price):
                 digits = DIGITS.get(str(fields.get("currency", "")), 2)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, frozen
-from recommender.core.catalogue import Catalogue, category_codes
+from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import most_popular
+from recommender.core.labels import Labels
 from recommender.core.neighbours import NONE
 
 DEPTH = 100
@@ -19,8 +20,8 @@ class BestSellers:
     """Best sellers of the shop (r,), and those of each category one after another.
 
     `category` (n,) numbers the category of each item from 0; the best sellers of category c are
-    `shelved` from `starts[c]` to `starts[c + 1]`. An item without a category has the last number,
-    whose shelf is empty.
+    `shelved` from `starts[c]` to `starts[c + 1]`, among them items that have it besides their own.
+    An item without a category has the last number, whose shelf is empty.
     """
 
     shop: Rows
@@ -41,12 +42,16 @@ class BestSellers:
         `depth` bounds how many of the shop are kept. Ties are in row order.
         """
         ranked = most_popular(sold, allowed & catalogue.in_stock)
-        codes = category_codes(catalogue)
+        labels = Labels.of_categories(catalogue)
+        place = np.full(len(catalogue), NONE, dtype=np.int32)
+        place[ranked] = np.arange(len(ranked), dtype=np.int32)
+        rows, codes = labels.members()
         n_categories = int(codes.max(initial=NONE)) + 1
-        codes = np.where(codes == NONE, n_categories, codes).astype(np.int32)
-        shelved = ranked[np.argsort(codes[ranked], kind="stable")]
-        starts = np.searchsorted(codes[shelved], np.arange(n_categories + 1), side="left")
-        return cls(frozen(ranked[:depth]), shelved, np.append(starts, starts[-1]), codes)
+        rows, codes = rows[place[rows] != NONE], codes[place[rows] != NONE]
+        order = np.lexsort((place[rows], codes))
+        starts = np.searchsorted(codes[order], np.arange(n_categories + 1), side="left")
+        own = np.where(labels.own == NONE, n_categories, labels.own).astype(np.int32)
+        return cls(frozen(ranked[:depth]), rows[order], np.append(starts, starts[-1]), own)
 
     @property
     def longest(self) -> int:

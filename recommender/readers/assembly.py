@@ -17,6 +17,9 @@ from recommender.readers.joining import Join
 from recommender.readers.row_accounting import FileReport, ReadReport
 from recommender.readers.sources import CatalogueSource
 
+FEWEST_CROWDED = 10
+"""A group of fewer items is not warned of."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShopData:
@@ -100,9 +103,10 @@ def assemble(
         after_as_of=kept.clipped,
         of_variants=sold_variants,
         n_catalogue_events=int(listed[interactions.item].sum()) if items else len(interactions),
+        in_several_categories=sum(map(bool, catalogue.other_categories)),
         boilerplate=boilerplate,
         joins=joins,
-        warnings=tuple(_warnings(kept, joins)),
+        warnings=(*_warnings(kept, joins), *_crowded(catalogue)),
     )
     return ShopData(catalogue, interactions, report)
 
@@ -142,6 +146,16 @@ def _events_of(kept: KeptInteractions, variants: Mapping[str, str]) -> int:
         return 0
     of_variants = np.array([value in variants for value in kept.items], dtype=bool)
     return int(of_variants[kept.columns["item"]].sum())
+
+
+def _crowded(catalogue: Catalogue) -> Iterator[str]:
+    """A warning where one group has most of the items, so that lists have one of them."""
+    (name, size), *_ = *Counter(filter(None, catalogue.group)).most_common(1), ("", 0)
+    if size >= FEWEST_CROWDED and 2 * size > len(catalogue):
+        yield (
+            f"{size:,} of {len(catalogue):,} items are in one group, {name!r:.60}: a list has one "
+            "of them; correct catalogue.columns.group, or add the value to catalogue.nulls"
+        )
 
 
 def _warnings(kept: KeptInteractions, joins: Sequence[Join]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recommender.core.arrays import text_codes
 from recommender.core.catalogue import TEXTS, Catalogue
 from recommender.core.ids import ItemIds
+from recommender.readers.categories import deepest
 from recommender.readers.columns import ATTRIBUTE
 
 UNKNOWN = -1
@@ -23,8 +24,9 @@ _MARKS = re.compile(r"[,;|\s]+")
 class Items:
     """n items in any order, with repeated ids.
 
-    `texts` are those of `Catalogue`, with attributes as `attributes.NAME`; an unknown text is
-    empty, and `variants` names those of a product. `numbers` are price, in_stock and hidden (1, 0,
+    `texts` are those of `Catalogue`, with attributes as `attributes.NAME` and all category paths of
+    an item as lines of `category`; an unknown text is empty, and `variants` names those of a
+    product. `numbers` are price, in_stock and hidden (1, 0,
     or -1 where unknown), available_from, and `cut`, which marks items with a text that was cut.
     `repeated` rows were merged into others.
     """
@@ -57,9 +59,14 @@ class Items:
     def catalogue(self) -> Catalogue:
         """The items as a catalogue, in their order. Raises: DataError where an id is repeated."""
         blank = ("",) * len(self.ids)
+        parted = [deepest(paths) for paths in self.texts.get("category", blank)]
+        texts = dict(self.texts) | {
+            "category": [own for own, _ in parted],
+            "other_categories": [others for _, others in parted],
+        }
         return Catalogue(
             ids=ItemIds(self.ids),
-            **{name: tuple(self.texts.get(name, blank)) for name in TEXTS},
+            **{name: tuple(texts.get(name, blank)) for name in TEXTS},
             price=self.numbers["price"].astype(np.float32),
             in_stock=(self.numbers["in_stock"] != 0) & (self.numbers["hidden"] != 1),
             available_from=self.numbers["available_from"],
@@ -102,7 +109,10 @@ def unknown_numbers(n_items: int) -> dict[str, NDArray[Any]]:
 
 
 def merged(items: Items, *, last: bool = False) -> Items:
-    """The items with one row for each id: the first known value of each field, or the `last`."""
+    """The items with one row for each id: the first known value of each field, or the `last`.
+
+    Of several rows, the first ones' categories are followed by those of the others, unless `last`.
+    """
     codes, ids = text_codes(list(items.ids))
     if len(ids) == len(items.ids):
         return items
@@ -119,6 +129,12 @@ def merged(items: Items, *, last: bool = False) -> Items:
     for name, column in items.texts.items():
         places = chosen(np.array([bool(text) for text in column], dtype=bool))
         texts[name] = [column[place] if place >= 0 else "" for place in places.tolist()]
+    if "category" in texts and not last:
+        for code, paths in zip(codes.tolist(), items.texts["category"], strict=True):
+            known = texts["category"][code]
+            if paths and paths != known:
+                lines = dict.fromkeys([*known.split("\n"), *paths.split("\n")])
+                texts["category"][code] = "\n".join(lines)
     numbers = {}
     for name, values in items.numbers.items():
         places = chosen(_known(name, values))
@@ -138,7 +154,8 @@ def _known(name: str, values: NDArray[Any]) -> NDArray[np.bool_]:
 def with_families(items: Items) -> Items:
     """Items with distinct ids, with the groups of products and what their variants inherit.
 
-    A product whose `variants` name items, or whose id is the group of others, is in that group. An
+    A product whose `variants` name items, or whose id is the group of others, is in that group,
+    unless it has others in a group of its own. An
     item without a title, description, brand or category has that of the product whose id is its
     group, or else the first of its group; so it is with whether it is hidden. All variants of a
     hidden product are hidden.
@@ -172,8 +189,8 @@ def _families(items: Items, places: Mapping[str, int]) -> tuple[list[str], dict[
             families.setdefault(name, []).append(place)
     for name in families:
         parent = places.get(name, UNKNOWN)
-        if parent >= 0:
-            group[parent] = group[parent] or name
+        if parent >= 0 and (not group[parent] or len(families[group[parent]]) == 1):
+            group[parent] = name
     return group, families
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
-from recommender.readers.columns import CatalogueMapping
+from recommender.readers.columns import DELETED, CatalogueMapping, spaced
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
@@ -28,6 +28,9 @@ from recommender.readers.values import (
 CONTINUED = "no item id: a further row of its group"
 ONLINE = {"product_online": ("2",)}
 """Columns of which further words mean not for sale: Magento's 2 is disabled."""
+
+NO_GROUP = ("0", "0.0", "-1", "-", "--")
+"""Values of a group that name none, as the parent of products without one."""
 
 Parse = Callable[[Sequence[str], str], tuple[NDArray[Any], Faults]]
 
@@ -85,7 +88,7 @@ class CatalogueRowFilter:
         """The group of each row (b,): the first known value of the columns."""
         group = [""] * len(block.lines)
         for column in self.mapping.group:
-            cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
+            cells = Categorical.of(block.cells[column]).unless((*self.source.nulls, *NO_GROUP))
             texts, _ = self.source.ids.repaired(cells.texts, {})
             faults = _unknown(texts, id_faults(texts, "group"))
             selection.note(column, cells, faults, show=True)
@@ -131,7 +134,10 @@ class CatalogueRowFilter:
                 word.casefold() for word in (*self.source.not_for_sale, *ONLINE.get(column, ()))
             }
             cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
-            verdicts = [_verdict(text.casefold(), words) for text in cells.texts]
+            verdicts = [
+                _deleted(text) if spaced(column) in DELETED else _verdict(text.casefold(), words)
+                for text in cells.texts
+            ]
             hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])
         for match, column in self._matches(self.source.hidden):
             cells = Categorical.of(block.cells[column])
@@ -147,9 +153,7 @@ class CatalogueRowFilter:
         columns = []
         for part in parts:
             cells = Categorical.of(block.cells[part][rows]).unless(self.source.nulls)
-            texts, marks = clean_texts(
-                self._categories(cells.texts, name), paragraphs=name == "description"
-            )
+            texts, marks = clean_texts(cells.texts, paragraphs=name in {"description", "category"})
             cut |= marks[cells.codes]
             columns.append([texts[code] for code in cells.codes])
         if len(columns) == 1:
@@ -159,23 +163,19 @@ class CatalogueRowFilter:
         cut |= np.array([len(text) > MAX_CHARACTERS for text in whole], dtype=bool)
         return [text[:MAX_CHARACTERS].strip() for text in whole], cut
 
-    def _categories(self, texts: Sequence[str], name: str) -> Sequence[str]:
-        """The first of several categories, with its levels as a path."""
-        several, levels = self.source.category_separator, self.source.level_separator
-        if name != "category" or not (several or levels):
-            return texts
-        first = [text.split(several)[0] if several else text for text in texts]
-        return [
-            PATH_SEPARATOR.join(map(str.strip, text.split(levels))) if levels else text.strip()
-            for text in first
-        ]
-
 
 def _verdict(text: str, words: set[str]) -> int:
     if not text:
         return UNKNOWN
     values, faults = truth_values([text], "")
     return int(text in words or not (faults[0] or values[0]))
+
+
+def _deleted(text: str) -> int:
+    if not text:
+        return UNKNOWN
+    values, faults = truth_values([text], "")
+    return int(values[0] or (bool(faults[0]) and any(digit in text for digit in "123456789")))
 
 
 def _unknown(texts: Sequence[str], faults: Faults) -> Faults:

@@ -25,6 +25,18 @@ def require_paths(files: tuple[str, ...]) -> None:
     require(len(set(files)) == len(files), "path", files, "name a file once")
 
 
+def require_origin(path: str | tuple[str, ...], url: str, query: str) -> None:
+    """Refuse a database without a query, or besides files. The URL is not shown: it has secrets."""
+    if not (url or query):
+        return
+    given = "url" if url else "query"
+    require(not path, "path", path, f"leave it out, or leave {given} out")
+    if not (url and query.strip()):
+        raise ValueError(f"{given} is set alone: a database needs both url and query")
+    if "://" not in url:
+        raise ValueError("url: write dialect+driver://host/database, as SQLAlchemy does")
+
+
 def require_weights(weights: dict[str, float]) -> None:
     """Refuse unnamed kinds, and weights that are no finite numbers from 0."""
     require(0 < len(weights) <= MAX_KINDS, "weights", weights, f"give 1 to {MAX_KINDS} kinds")

@@ -11,9 +11,16 @@ MAX_LISTED = 40
 MAX_NAME = 60
 ATTRIBUTE = "attributes."
 STATUS = (
-    *("status", "Status", "published", "Published", "visibility", "Visibility"),
-    *("Visibility in catalog", "product_online"),
+    *("status", "published", "visibility", "visibility in catalog", "product online", "active"),
+    *("is active", "enabled", "is enabled", "is published", "visible", "is visible"),
+    *("post status", "product status", "item status"),
 )
+DELETED = (
+    *("deleted", "deleted at", "is deleted", "archived", "archived at", "is archived"),
+    *("discontinued", "is discontinued"),
+)
+"""Columns in which a date, or a word for yes, means not for sale; in any case, _ for a space."""
+QUANTITY = ("quantity", "Quantity", "qty", "Qty", "qty_ordered", "item_quantity")
 VARIANTS = "configurable_variations"
 
 
@@ -70,6 +77,8 @@ class Header:
             for near in get_close_matches(one.casefold(), by_folded, n=1, cutoff=0.6)
         ]
         hint = f"did you mean {by_folded[close[0]]!r}? " if close else ""
+        if 2 * sum(not column[:1].isalpha() for column in self.columns) >= len(self.columns):
+            hint += "if its first row has values, set header to the names of its columns; "
         raise ConfigError(
             f"{self.file} has no column {name!r} ({setting}); {hint}its columns: {self.listed()}"
         )
@@ -158,7 +167,8 @@ def map_catalogue(
     singles = ("item", "price", "in_stock", "available_from")
     status = all_of("status")
     if columns.status is None:
-        status = tuple(name for name in STATUS if header.columns.count(name) == 1)
+        once = {spaced(name): name for name in header.columns if header.columns.count(name) == 1}
+        status = tuple(once[name] for name in (*STATUS, *DELETED) if name in once)
     variants = header.find("catalogue.columns.variants", columns.variants, (VARIANTS,))
     return CatalogueMapping(
         group=all_of("group"),
@@ -184,9 +194,9 @@ def map_interactions(
     def one(field: str, *usual: str) -> str:
         return header.find(f"{at}.{field}", getattr(columns, field), usual or (field,))
 
-    def measure(field: str) -> str:
+    def measure(field: str, *usual: str) -> str:
         unused = getattr(columns, field) is None and getattr(source, f"{field}_above") is None
-        return "" if unused and field == "price" else one(field)
+        return "" if unused and field == "price" else one(field, *usual)
 
     mapping = InteractionMapping(
         item=one("item"),
@@ -195,7 +205,7 @@ def map_interactions(
         user=one("user", "user_id"),
         kind=one("kind"),
         time=one("time"),
-        quantity=measure("quantity"),
+        quantity=measure("quantity", *QUANTITY),
         price=measure("price"),
         title=one("title") if with_titles else "",
         cancelled=tuple(
@@ -228,6 +238,11 @@ def _require_usable(
             f"{key}.kind: {source.kind!r} has no weight and the file has no column of kinds; "
             f"weights has: {', '.join(source.weights)}"
         )
+
+
+def spaced(name: str) -> str:
+    """The name of a column in lower case, with spaces for underscores."""
+    return name.casefold().replace("_", " ")
 
 
 def alternatives(name: str) -> list[str]:

@@ -1,25 +1,18 @@
-"""Input files: their format and fingerprint, and the decoded lines of text files."""
+"""Input files: where they are, their format and fingerprint."""
 
-import codecs
 import glob
-import gzip
 import hashlib
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader, StringIO, TextIOWrapper
 from pathlib import Path
-from typing import Literal, cast
 
+from recommender.core.redaction import redacted_url
 from recommender.errors import ConfigError, DataError
+from recommender.readers.compression import COMPRESSIONS, Compression, member
+from recommender.readers.layouts import FileFormat, Format
 from recommender.readers.sources import Names, paths
 
-MAX_LINE = 16 * 2**20
-_CHUNK = 2**20
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-Format = Literal["csv", "tsv", "txt", "json", "jsonl", "xml", "parquet"]
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -28,8 +21,14 @@ _FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".xml": "xml",
+    ".xlsx": "xlsx",
     ".parquet": "parquet",
 }
+_BINARY = {"xlsx", "parquet"}
+"""Formats that are compressed themselves, and number rows in place of lines."""
+
+Found = tuple[str, Path]
+"""A file as messages show it, and where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class InputFile:
     shown: str
     path: Path
     format: Format
-    compressed: bool
+    compression: Compression = ""
 
     @property
     def key(self) -> str:
@@ -55,7 +54,7 @@ class InputFile:
     @property
     def unit(self) -> str:
         """The word for a numbered row of the file in messages."""
-        return "row" if self.format == "parquet" else "line"
+        return "row" if self.format in _BINARY else "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,63 +66,76 @@ class Fingerprint:
     state: tuple[int, int, int]
 
 
+def _refused(url: str) -> list[Found]:
+    raise ConfigError(f"{redacted_url(url)}: only files of this machine are read here")
+
+
 def input_files(
-    path: Names, base: Path, setting: str, given: Format | Literal[""] = ""
+    path: Names,
+    base: Path,
+    setting: str,
+    given: FileFormat = "",
+    fetched: Callable[[str], list[Found]] = _refused,
 ) -> tuple[InputFile, ...]:
     """The files that `path` names, relative to `base`; they need not exist.
 
     A folder means its files of a known format, and a pattern such as `orders-*.csv` for the
     files that match, both in the order of their names. `given` is the format of all files, "" for
-    what the endings say.
+    what the endings say. `fetched` has the local copies of a URL.
 
-    Raises: ConfigError where the ending of a file name is not one of a known format, and for URLs.
+    Raises: ConfigError where the ending of a file name is not one of a known format.
     """
-    shown = [each for one in paths(path) for each in _expanded(one, base)]
+    found: list[Found] = []
+    for one in paths(path):
+        found += fetched(one) if "://" in one else expanded(one, base)
     return tuple(
-        InputFile(setting, number, name, base / name, *_format(name, given))
-        for number, name in enumerate(shown)
+        InputFile(setting, number, shown, place, *_format(shown, place, given))
+        for number, (shown, place) in enumerate(found)
     )
 
 
-def _expanded(shown: str, base: Path) -> list[str]:
+def expanded(shown: str, base: Path) -> list[Found]:
     """The files of a folder or a pattern, or the path itself."""
-    if "://" in shown:
-        raise ConfigError(f"{shown}: inputs are files of this machine; copy it here, and name that")
     path = base / shown
     if path.is_dir():
-        found = [
-            each
-            for each in path.rglob("*")
-            if each.is_file() and not each.name.startswith(("_", ".")) and _ending(each.name)[0]
-        ]
+        found = [each for each in path.rglob("*") if each.is_file() and is_input(each.name)]
     elif not path.exists() and glob.has_magic(shown):
         anchor = Path(shown).anchor
         found = list((Path(anchor) if anchor else base).glob(shown.removeprefix(anchor)))
     else:
-        return [shown]
+        return [(shown, path)]
     names = sorted(
         str(each.relative_to(base) if each.is_relative_to(base) else each)
         for each in found
         if each.is_file()
     )
-    return names or [shown]
+    return [(name, base / name) for name in names or [shown]]
 
 
-def _ending(name: str) -> tuple[Format | None, bool]:
+def is_input(name: str) -> bool:
+    """Whether a file of a folder is read, by its name: not Spark's `_SUCCESS`, for one."""
+    file_format, compression = _ending(name)
+    return not name.startswith(("_", ".")) and bool(file_format or compression == "zip")
+
+
+def _ending(name: str) -> tuple[Format | None, Compression]:
     endings = [ending.lower() for ending in Path(name).suffixes[-2:]]
-    compressed = endings[-1:] == [".gz"]
-    return _FORMATS.get("".join(endings[:-1][-1:] if compressed else endings[-1:])), compressed
+    compression = COMPRESSIONS.get("".join(endings[-1:]), "")
+    return _FORMATS.get("".join(endings[:-1][-1:] if compression else endings[-1:])), compression
 
 
-def _format(shown: str, given: Format | Literal[""]) -> tuple[Format, bool]:
-    by_ending, compressed = _ending(shown)
-    file_format = given or by_ending
-    if file_format is None or (compressed and file_format == "parquet"):
+def _format(shown: str, path: Path, given: FileFormat) -> tuple[Format, Compression]:
+    file_format, compression = _ending(path.name)
+    if compression == "zip" and not (file_format or given) and path.is_file():
+        file_format = _ending(member(path, shown))[0]
+    file_format = given or file_format
+    if file_format is None or (compression and file_format in _BINARY):
         raise ConfigError(
             f"{shown}: unknown file format; use {', '.join(_FORMATS)} "
-            '(the text formats also with .gz), or set format, such as format = "csv"'
+            f"(the text formats also with {', '.join(COMPRESSIONS)}), or set format, such as "
+            'format = "csv"'
         )
-    return file_format, compressed
+    return file_format, compression
 
 
 def require_files(files: tuple[InputFile, ...]) -> None:
@@ -173,110 +185,3 @@ def unchanged(file: InputFile, before: Fingerprint) -> Iterator[None]:
 def _state(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-class TextLines:
-    """The decoded lines of a text file, numbered from 1, each with its line ending.
-
-    While they are read, `number` is the number of the last line, `characters` the length of all
-    lines so far, and `undecodable` the number of the last line with bytes outside the `encoding`.
-    `shown` is the path for messages.
-    """
-
-    def __init__(
-        self, raw: BufferedReader, text: TextIOWrapper, shown: str, encoding: str, newline: str
-    ) -> None:
-        self.number = 0
-        self.characters = 0
-        self.undecodable = 0
-        self.shown = shown
-        self.encoding = encoding
-        self._raw = raw
-        self._text = text
-        self._newline = newline
-
-    def __iter__(self) -> Iterator[str]:
-        for chunk in self._chunks():
-            suspect = not is_unicode(chunk)
-            for line in StringIO(chunk, self._newline):
-                self.number += 1
-                self.characters += len(line)
-                if suspect and not is_unicode(line):
-                    self.undecodable = self.number
-                yield line
-
-    def position(self) -> int:
-        """The number of bytes of the file, compressed or not, that were read so far."""
-        return self._raw.tell()
-
-    def _chunks(self) -> Iterator[str]:
-        """Whole lines, about a million characters at a time."""
-        rest = ""
-        while chunk := self._read():
-            end = chunk.rfind("\n") + 1
-            if end:
-                yield rest + chunk[:end]
-                rest = chunk[end:]
-            else:
-                rest += chunk
-            if len(rest) > MAX_LINE:
-                raise DataError(
-                    f"{self.shown} line {self.number + 1:,}: longer than {MAX_LINE:,} "
-                    "characters; is this a text file with line endings?"
-                )
-        if rest:
-            yield rest
-
-    def _read(self) -> str:
-        try:
-            return self._text.read(_CHUNK)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{self.shown}: not {self.encoding} after line {self.number:,}; export it again"
-            ) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self.shown}: the gzip file is broken or cut short after line "
-                f"{self.number:,}; export it again"
-            ) from error
-
-
-@contextmanager
-def open_lines(file: InputFile, encoding: str, newline: str) -> Iterator[TextLines]:
-    """Open a text file; `newline` as for `open`. Raises: DataError where it is binary."""
-    with file.path.open("rb") as raw:
-        stream = cast("BufferedReader", gzip.GzipFile(fileobj=raw)) if file.compressed else raw
-        codec = codecs.lookup(encoding).name
-        if _is_utf_16(file, stream, codec):
-            codec, name = "utf-16", "UTF-16"
-        else:
-            is_utf8 = codec in {"utf-8", "utf-8-sig"}
-            codec, name = ("utf-8-sig", "UTF-8") if is_utf8 else (encoding, encoding)
-        with TextIOWrapper(stream, codec, errors="surrogateescape", newline=newline) as text:
-            yield TextLines(raw, text, file.shown, name, newline)
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text has no lone surrogates, which replace bytes that do not decode."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_utf_16(file: InputFile, stream: BufferedReader, codec: str) -> bool:
-    """Whether a file is UTF-16, as it says itself. Raises: DataError where it is binary."""
-    try:
-        head = stream.peek(4)[:4]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{file.shown} is not a gzip file, or a broken one; export it again"
-        ) from error
-    if codec == "utf-16" or head.startswith(_UTF_16):
-        return True
-    if b"\0" in head:
-        raise DataError(f"{file.shown} looks binary, or like UTF-16; save it as UTF-8 text")
-    return False

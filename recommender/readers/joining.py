@@ -11,6 +11,9 @@ SEPARATORS = ("|", ",", ";", "\n", "/", "+", " ")
 _FLOAT = re.compile(r"(.*\d)(\.0+)")
 _EXPONENT = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d+")
 _TAIL = re.compile(r".*[/:_|-](.+)")
+_AROUND = tuple(map(re.compile, (r"\W*(.*\w)", r"\W*(\S+)", r"[^;]*;([^;]+)")))
+"""What is around ids: marks; a quantity behind them; other fields, as in Adobe's product lists."""
+_MARK = re.compile(r"\W")
 _LONG_NUMBER = 8
 
 
@@ -164,10 +167,9 @@ class _Explanations:
 
     def of(self, value: str) -> tuple[str, str, str]:
         """What is different, the setting that repairs it, and the id of the catalogue."""
-        for explain in (self._plain, self._of_cells, self._of_exponents, self._of_tails):
-            if (found := explain(value))[0]:
-                return found
-        return "", "", ""
+        ways = (self._plain, self._of_numbers, self._of_cells, self._of_exponents, self._of_tails)
+        found = (explain(value) for explain in (*ways, self._surrounded))
+        return next((each for each in found if each[0]), ("", "", ""))
 
     def _set(self, **repairs: object) -> str:
         inner = ", ".join(f"{name} = {_literal(value)}" for name, value in repairs.items())
@@ -195,12 +197,36 @@ class _Explanations:
             return "; ".join(words) + "; export the ids as text", "", listed
         return "", "", ""
 
+    def _of_numbers(self, value: str) -> tuple[str, str, str]:
+        if value + ".0" in self._known:
+            what = "ids of the catalogue end in .0, as numbers that pandas or a spreadsheet wrote"
+            return what, "catalogue.ids = { strip_suffix = '.0' }", value + ".0"
+        if (listed := value.replace(",", "")) in self._known and listed != value:
+            return "ids have separators of thousands: export them as text", "", listed
+        return "", "", ""
+
     def _of_cells(self, value: str) -> tuple[str, str, str]:
         for separator in SEPARATORS:
             parts = [part.strip() for part in value.split(separator)]
             met = [part for part in parts if part in self._known]
             if len(parts) > 1 and 2 * len(met) > len(parts):
                 return "a cell has several ids", self._set(split=separator), met[0]
+        return "", "", ""
+
+    def _surrounded(self, value: str) -> tuple[str, str, str]:
+        """Ids with something around them, alone or several in a cell."""
+        if not _MARK.search(value):
+            return "", "", ""
+        for around in _AROUND:
+            for separator in SEPARATORS:
+                parts = [around.match(part) for part in value.split(separator)]
+                met = [part[1] for part in parts if part and part[1] in self._known]
+                if len(parts) > 1 and 2 * len(met) > len(parts):
+                    setting = self._set(split=separator, extract=around.pattern)
+                    return "a cell has several ids, with something around them", setting, met[0]
+            if (found := around.match(value)) and found[1] in self._known:
+                setting = self._set(extract=around.pattern)
+                return "ids have something around them", setting, found[1]
         return "", "", ""
 
     def _of_exponents(self, value: str) -> tuple[str, str, str]:

@@ -1,7 +1,9 @@
 """JSON tables: objects of JSON lines, or of one array, with nested names.
 
 Numbers stay as they are written. A name within an object is written `ecommerce.transaction_id`;
-one within the objects of a list is `items[].item_id`, and a record has a row for each of them.
+one within the objects of a list is `items[].item_id`. A record has a row for each element of the
+list that an id is read from; of another list, such as `categories[].name`, the texts are lines of
+one cell.
 """
 
 import json
@@ -11,11 +13,13 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, NoReturn
 
-from recommender.errors import ConfigError, DataError
+from recommender.errors import ConfigError
 from recommender.readers.columns import Header
-from recommender.readers.files import InputFile, TextLines, is_unicode, open_lines
+from recommender.readers.files import InputFile
+from recommender.readers.json_documents import JsonDocument
+from recommender.readers.layouts import TextLayout
+from recommender.readers.lines import MAX_LINE, TextLines, is_unicode, open_lines
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.sources import TextLayout
 from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
 
 NAMING_ROWS = 10_000
@@ -29,8 +33,9 @@ Objects = Iterator[tuple[int, dict[str, Any]]]
 class JsonTable:
     """A file of JSON objects; its columns are the names in its first rows.
 
-    A missing name and null are empty texts. A record that is not an object is refused, and so is a
-    row with an object, a list or (for an id) a truth value in a column that is read. A record
+    A missing name and null are empty texts, and a list of texts is its texts, one a line. A record
+    that is not an object is refused, and so is a row with an object, another list, or for an id a
+    list or a truth value, in a column that is read. A record
     without its list is one row where the names of the elements are next to it, and is left out
     otherwise. A `whole` document is an array of records, an object with one array of them, or JSON
     lines after all.
@@ -61,34 +66,37 @@ class JsonTable:
         return gather_blocks(self._records(names, ids), self._lines, len(names), places)
 
     def _records(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Record]:
-        for line, values in self._rows(names):
+        for line, values in self._rows(names, ids):
             texts = [values.get(name, "") for name in names]
             if all(type(text) is str for text in texts):
                 yield line, texts
             elif self._holds_texts(line, dict(zip(names, texts, strict=True)), ids):
                 yield line, [_text(text) for text in texts]
 
-    def _rows(self, names: Sequence[str]) -> Objects:
+    def _rows(self, names: Sequence[str], ids: Collection[str]) -> Objects:
         """The records, or the rows of each, by the names that are asked for."""
         nested = {name: path for name in names if (path := self._paths[name])}
-        lists = {path.partition(LIST)[0] for path in nested.values() if LIST in path}
+        lists = {
+            path.partition(LIST)[0] for name, path in nested.items() if LIST in path and name in ids
+        }
         if len(lists) > 1:
             raise ConfigError(
                 f"{self.header.file}: {' and '.join(sorted(lists))} are two lists of a record; map "
                 "columns of one of them"
             )
+        within = {name: path for name, path in nested.items() if path.partition(LIST)[0] in lists}
         for line, values in self._objects:
             if not nested:
                 yield line, values
                 continue
             row = values | {
-                name: _value_at(values, path) for name, path in nested.items() if LIST not in path
+                name: _value_at(values, path) for name, path in nested.items() if name not in within
             }
             if not lists:
                 yield line, row
                 continue
             (inside,) = lists
-            elements = _elements(values, inside, nested.values())
+            elements = _elements(values, inside, within.values())
             if not elements:
                 self._accounting.leave_out(f"{inside} is empty", 1)
             for element in elements:
@@ -97,15 +105,14 @@ class JsonTable:
                     row
                     | {
                         name: _value_at(element, path.partition(LIST)[2])
-                        for name, path in nested.items()
-                        if LIST in path
+                        for name, path in within.items()
                     },
                 )
 
     def _holds_texts(self, line: int, values: dict[str, Any], ids: Collection[str]) -> bool:
         for name, value in values.items():
             refused = {bool, list, dict} if name in ids else {list, dict}
-            if type(value) in refused:
+            if type(value) in refused and (name in ids or not _is_texts(value)):
                 place = "an id" if name in ids else "a text"
                 reason = f"{_TYPE_NAMES[type(value)]} in place of {place}"
                 self._accounting.refuse(RefusedRow(line, reason, name))
@@ -124,45 +131,23 @@ class JsonTable:
 
     def _read_document(self) -> Objects:
         """The records of an array, each with the line that it begins on."""
-        lines = iter(self._lines)
-        first = next((line for line in lines if not line.isspace()), "")
-        if first.startswith("{"):
-            reason, values = self._decoded(self._decoder, first)
-            if not (reason or _is_document(values)):
-                yield from self._read_objects(chain([first], lines))
+        lines = self._lines
+        first, chunks = _first_line(lines.chunks())
+        if first.lstrip().startswith("{"):
+            record = first.partition("\n")[0]
+            reason, values = self._decoded(self._decoder, record)
+            if is_unicode(record) and not (reason or _is_document(values)):
+                yield from self._read_objects(lines.lines(chunks))
                 return
-        begun, text = self._lines.number, "".join(chain([first], lines))
-        if self._lines.undecodable:
-            raise DataError(f"{self._lines.shown}: not {self._lines.encoding}; set encoding")
-        try:
-            records = self._decoder.decode(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{self._lines.shown} is not JSON: {error}; export it again") from error
-        for number, record in enumerate(self._array(records)):
-            reason, values = self._checked(
-                record, text if len(records) == 1 else json.dumps(record)
-            )
+        for line, value, text in JsonDocument(chunks, lines, self._decoder).records():
+            reason, values = self._checked(value, text)
             if reason:
-                self._accounting.refuse(RefusedRow(begun + number, reason))
+                self._accounting.refuse(RefusedRow(line, reason))
             else:
-                yield begun + number, values
-
-    def _array(self, document: object) -> list[object]:
-        if isinstance(document, list):
-            return document
-        lists = (
-            [value for value in document.values() if isinstance(value, list)]
-            if isinstance(document, dict)
-            else []
-        )
-        if len(lists) != 1:
-            raise DataError(
-                f"{self._lines.shown}: neither JSON lines, an array, nor an object with one array"
-            )
-        return lists[0]
+                yield line, values
 
     def _decoded(self, decoder: json.JSONDecoder, line: str) -> tuple[str, dict[str, Any]]:
-        if self._lines.undecodable == self._lines.number:
+        if 0 < self._lines.undecodable == self._lines.number:
             return f"not {self._lines.encoding}", {}
         try:
             record = decoder.decode(line)
@@ -187,6 +172,17 @@ def open_json_table(
     """Open a file of JSON lines or, where its ending is .json, of one JSON document."""
     with open_lines(file, layout.encoding, newline="\n") as lines:
         yield JsonTable(lines, accounting, whole=file.format == "json")
+
+
+def _first_line(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The text with the first line that is not blank, if it begins an object, and all chunks."""
+    taken: list[str] = []
+    for chunk in chunks:
+        taken.append(chunk)
+        text = "".join(taken).lstrip()
+        if text and (text[0] != "{" or "\n" in text or len(text) > MAX_LINE):
+            break
+    return "".join(taken).lstrip(), chain(taken, chunks)
 
 
 def _is_document(record: dict[str, Any]) -> bool:
@@ -216,7 +212,12 @@ def _nested(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _value_at(values: object, path: str) -> object:
-    """The value at a dotted path, "" where there is none."""
+    """The value at a dotted path, "" where there is none; of a list, those of its elements."""
+    outside, mark, inside = path.partition(LIST)
+    if mark:
+        elements = _value_at(values, outside)
+        each = elements if isinstance(elements, list) else []
+        return [value for element in each if (value := _value_at(element, inside))]
     for name in path.split("."):
         values = values.get(name, "") if isinstance(values, dict) else ""
     return values
@@ -232,9 +233,15 @@ def _elements(values: object, inside: str, paths: Iterable[str]) -> list[object]
     return [around] if any(_value_at(around, path) not in ("", None) for path in within) else []
 
 
-def _text(value: str | bool | None) -> str:
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _text(value: str | bool | list[str] | None) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return "\n".join(value)
     return "" if value is None else str(value).lower()
 
 

@@ -1,10 +1,11 @@
-"""Parquet tables: columns of any plain type, read as text."""
+"""Parquet tables: columns of any plain type, read as text, and lists of texts, as lines."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import types
@@ -54,6 +55,8 @@ class ParquetTable:
         if types.is_dictionary(kind):
             kind = kind.value_type
         texts = (types.is_null, types.is_string, types.is_large_string, types.is_string_view)
+        if types.is_list(kind) and not is_id:
+            kind = kind.value_type
         if any(is_text(kind) for is_text in texts):
             return
         if is_id and not types.is_integer(kind):
@@ -70,6 +73,8 @@ class ParquetTable:
         if types.is_timestamp(column.type):
             zone = "UTC" if column.type.tz else None
             column = column.cast(pa.timestamp("s", zone), safe=False)
+        elif types.is_list(column.type):
+            column = pc.binary_join(column.cast(pa.list_(pa.string())), "\n")
         try:
             texts: NDArray[np.object_] = (
                 column.cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False)

@@ -17,6 +17,8 @@ from recommender.readers.joining import Join
 MAX_VALUE = 100
 MAX_REASONS = 50
 MAX_SHOWN = 8
+MAX_ROWS = 1_000_000
+"""How many refused rows a quarantine holds; the others are counted."""
 OTHER = "other reasons"
 REMEDIES = {
     "not UTF-8": 'set encoding, such as "cp1252" or "utf-16"',
@@ -76,12 +78,12 @@ class ReadReport:
     items that the scope left out, `duplicate_ids` the catalogue rows that repeat the id of another,
     and `too_old` the kept rows that are older than the retention.
 
-    `not_for_sale` counts the items that the catalogue hides, `of_cancelled_orders` and `returned`
-    the kept rows that were taken back, `after_as_of` the rows whose time was clipped, and
-    `of_variants` the rows of hidden variants that count for their product. `n_catalogue_events` are
-    the interactions with items of the catalogue; `joins` has what each source has in common with
-    it. `boilerplate` has the sentences that many descriptions share, by how many lost them.
-    `warnings` are for people.
+    `not_for_sale` counts the items that the catalogue hides, `in_several_categories` those with
+    several, `of_cancelled_orders` and `returned` the kept rows that were taken back, `after_as_of`
+    the rows whose time was clipped, and `of_variants` the rows of hidden variants that count for
+    their product. `n_catalogue_events` are the interactions with items of the catalogue; `joins`
+    has what each source has in common with it. `boilerplate` has the sentences that many
+    descriptions share, by how many lost them. `warnings` are for people.
     """
 
     files: tuple[FileReport, ...]
@@ -99,6 +101,7 @@ class ReadReport:
     after_as_of: int = 0
     of_variants: int = 0
     n_catalogue_events: int = 0
+    in_several_categories: int = 0
     boilerplate: Mapping[str, int] = field(default_factory=dict)
     joins: tuple[Join, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -116,10 +119,14 @@ class Quarantine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._rows = 0
         self._stream: IO[str] | None = None
 
     def add(self, key: str, name: str, row: RefusedRow) -> None:
-        """Write a refused row of the input `key`, the file `name`."""
+        """Write a refused row of the input `key`, the file `name`, one of the first `MAX_ROWS`."""
+        self._rows += 1
+        if self._rows > MAX_ROWS:
+            return
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = NamedTemporaryFile(  # noqa: SIM115

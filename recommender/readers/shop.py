@@ -4,113 +4,31 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recommender.core.catalogue import DOCUMENT_FORMAT, Catalogue
+from recommender.core.catalogue import Catalogue
 from recommender.core.telemetry import Progress
 from recommender.errors import ConfigError, DataError
 from recommender.readers.assembly import ShopData, assemble
 from recommender.readers.catalogue import Items, concatenate, merged, with_families
 from recommender.readers.catalogue_rows import CatalogueRowFilter
+from recommender.readers.categories import category_paths
 from recommender.readers.columns import map_catalogue, map_interactions
-from recommender.readers.files import InputFile, fingerprint, input_files, require_files
+from recommender.readers.files import InputFile, require_files
 from recommender.readers.id_repairs import by_folded_case
 from recommender.readers.interactions import HashedUsers, InteractionLog, kind_weights
 from recommender.readers.joining import Join, joined, require_joined
 from recommender.readers.other_columns import better_columns
 from recommender.readers.row_accounting import FileReport, open_quarantine
 from recommender.readers.row_filter import WITHOUT_WEIGHT, InteractionRowFilter
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.tables import OpenTable, TableReader
 from recommender.readers.times import TimeParser
 from recommender.readers.titles import TitleCounts
 
-FORMAT = 4
-"""Raised when the same files and settings are read with another result."""
-
-
 SAMPLED_FILES = 12
 """The most files of a source that a sample looks into."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShopSource:
-    """Everything that the result of reading depends on; paths are relative to `base`.
-
-    Interactions more than `retention_days` older than the newest are left out; 0 keeps all. Times
-    after `as_of` (epoch seconds) are clipped to it; with 0, those that are far after all others.
-    Less than `joined_share_min` of a source's events with items of the catalogue is an error.
-    Without a catalogue, titles come from rows before `titles_before` (epoch seconds; 0: all).
-
-    Raises: ConfigError where there is nothing to read, or a number is out of range.
-    """
-
-    catalogue: CatalogueSource
-    interactions: tuple[InteractionSource, ...]
-    refused_share_max: float = 0.02
-    retention_days: int = 0
-    titles_before: int = 0
-    joined_share_min: float = 0.1
-    as_of: int = 0
-    base: Path = Path()
-
-    def __post_init__(self) -> None:
-        if not (self.catalogue.path or self.interactions):
-            raise ConfigError("nothing to read: set catalogue.path, interactions.path or both")
-        for name in ("refused_share_max", "joined_share_min"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)!r}: give 0 to 1")
-        if self.retention_days < 0:
-            raise ConfigError(f"retention_days {self.retention_days}: give 0 or more")
-
-    def files(self) -> tuple[tuple[InputFile, ...], list[tuple[InputFile, ...]]]:
-        """The files of the catalogue, and of each source of interactions.
-
-        Raises: ConfigError for an unknown format.
-        """
-        catalogue = self.catalogue
-        return input_files(catalogue.path, self.base, "catalogue", catalogue.format), [
-            input_files(part.path, self.base, f"interactions.{number}", part.format)
-            for number, part in enumerate(self.interactions)
-        ]
-
-    def all_files(self) -> tuple[InputFile, ...]:
-        """The files of the catalogue and of all interactions. Raises: as `files`."""
-        catalogue, interactions = self.files()
-        return catalogue + tuple(file for files in interactions for file in files)
-
-
-def parameters(source: ShopSource) -> dict[str, object]:
-    """Everything that decides the result, except the bytes of the files and the users, as JSON.
-
-    Paths count only by their formats. Raises: ConfigError for an unknown format.
-    """
-    catalogue, interactions = source.files()
-    plain = {
-        "format": FORMAT,
-        "documents_format": DOCUMENT_FORMAT,
-        "refused_share_max": source.refused_share_max,
-        "retention_days": source.retention_days,
-        "titles_before": source.titles_before,
-        "joined_share_min": source.joined_share_min,
-        "as_of": source.as_of,
-        "catalogue": asdict(source.catalogue) | {"path": [file.format for file in catalogue]},
-        "interactions": [
-            asdict(part) | {"path": [file.format for file in files]}
-            for part, files in zip(source.interactions, interactions, strict=True)
-        ],
-    }
-    result: dict[str, object] = json.loads(json.dumps(plain, sort_keys=True))
-    return result
-
-
-def input_digests(source: ShopSource) -> dict[str, str]:
-    """The sha256 of every file, by its key: `catalogue.0`, `interactions.0.0`.
-
-    Raises: ConfigError where a file is missing or not readable.
-    """
-    return {file.key: fingerprint(file).sha256 for file in source.all_files()}
 
 
 def read_shop(
@@ -135,7 +53,7 @@ def read_shop(
     weights = kind_weights(source.interactions)
     log = InteractionLog(users, TitleCounts(source.titles_before))
     with open_quarantine(quarantine) as refused, progress("read", _size(every)) as advance:
-        reader = TableReader(refused, advance, source.refused_share_max)
+        reader = TableReader(refused, advance, source.refused_share_max, source.rows_max)
         items = _read_items(source.catalogue, catalogue_files, reader) if catalogue_files else None
         kinds = {kind: code for code, kind in enumerate(weights)}
         for part, files in zip(source.interactions, interaction_files, strict=True):
@@ -219,13 +137,14 @@ def read_catalogue(
     Raises: ConfigError and DataError as `read_shop`; ConfigError where there is no catalogue;
     DataError naming an item that no file has.
     """
+    dataclasses.replace(source, interactions=()).fetch()
     files, _ = source.files()
     if not files:
         raise ConfigError("catalogue.path is not set, so no file has the titles of products")
     require_files(files)
     total = _size(files)
     with open_quarantine(quarantine) as refused, progress("read the catalogue", total) as advance:
-        reader = TableReader(refused, advance, source.refused_share_max)
+        reader = TableReader(refused, advance, source.refused_share_max, source.rows_max)
         items = _read_items(source.catalogue, files, reader)
     places = {item: place for place, item in enumerate(items.ids)}
     if missing := [item for item in wanted if item not in places]:
@@ -261,6 +180,14 @@ def _read_items(source: CatalogueSource, files: Sequence[InputFile], reader: Tab
         why = f" ({left_out.total():,} rows left out)" if left_out else ""
         raise DataError(f"{shown}: no items{why}; export the catalogue again")
     whole = concatenate(parts)
+    if "category" in whole.texts:
+        cells, separators = (
+            whole.texts["category"],
+            (source.category_separator, source.level_separator),
+        )
+        whole = dataclasses.replace(
+            whole, texts=dict(whole.texts) | {"category": category_paths(cells, *separators)}
+        )
     items = with_families(merged(whole, last=source.repeated == "last"))
     return dataclasses.replace(items, repeated=len(whole.ids) - len(items.ids))
 

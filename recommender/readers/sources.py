@@ -6,17 +6,17 @@ from typing import ClassVar, Literal, get_args
 
 from recommender.readers.checks import (
     require,
-    require_dialect,
+    require_origin,
     require_paths,
     require_pattern,
     require_time,
     require_weights,
 )
 from recommender.readers.id_repairs import IdRepairs
+from recommender.readers.layouts import FileFormat, TextLayout
 
 Names = str | tuple[str, ...]
 Scope = Literal["all", "with_interactions"]
-FileFormat = Literal["", "csv", "tsv", "txt", "json", "jsonl", "xml", "parquet"]
 
 NOT_FOR_SALE = (
     *("draft", "archived", "private", "pending", "trash", "hidden", "inactive", "disabled"),
@@ -88,42 +88,21 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class TextLayout:
-    """How a text file is laid out; `header` names the columns of a file without a header.
-
-    Raises: ValueError naming the setting that is wrong.
-    """
-
-    delimiter: str = ""
-    encoding: str = "utf-8"
-    skip_lines: int = 0
-    comment: str = ""
-    escape: str = ""
-    header: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        require_dialect(self.delimiter, self.encoding)
-        require(self.skip_lines >= 0, "skip_lines", self.skip_lines, "give 0 or more")
-        require(len(self.escape) <= 1, "escape", self.escape, "give one character")
-        named = all(name.strip() for name in self.header)
-        distinct = len(set(self.header)) == len(self.header)
-        require(named and distinct, "header", self.header, "give every column a name of its own")
-
-
-@dataclass(frozen=True, slots=True)
 class CatalogueSource:
-    """The files of the catalogue; without a path, the catalogue is derived from the interactions.
+    """The catalogue's files or query; without either, it is derived from the interactions.
 
     With the scope "with_interactions", items without an interaction of positive weight are left
-    out of the build. `time_zone`, `time_format` and the settings of files apply as in
-    `InteractionSource`.
+    out of the build. `url`, `query`, `time_zone`, `time_format` and the settings of files apply as
+    in `InteractionSource`.
 
     Rows that do not match all of `only` are left out. An item is learned from, but in no list,
     where `hidden` matches its row, where a column of its status has a word of `not_for_sale`, or,
     unless `absent` is "shown", where it is in no file of the catalogue. Of several rows with one
     id, the first value of each field counts, or with `repeated` = "last" the last. `stock_words`
     says which further words mean in stock. `decimal` is the decimal separator of prices, found
-    from the values where it is empty. Sentences that more than `boilerplate_share` of the
+    from the values where it is empty. A cell may have several categories between
+    `category_separator`s, each a path of levels between `level_separator`s; where they are empty,
+    they are found from the cells. Sentences that more than `boilerplate_share` of the
     descriptions have are left out of them; 0 leaves out none.
 
     Raises: ValueError naming the setting that is wrong.
@@ -133,6 +112,8 @@ class CatalogueSource:
 
     path: Names = ""
     columns: CatalogueColumns = field(default_factory=CatalogueColumns)
+    url: str = ""
+    query: str = ""
     scope: Scope = "all"
     only: tuple[Match, ...] = ()
     hidden: tuple[Match, ...] = ()
@@ -158,6 +139,7 @@ class CatalogueSource:
 
     def __post_init__(self) -> None:
         require_paths(paths(self.path))
+        require_origin(self.path, self.url, self.query)
         require(self.scope in get_args(Scope), "scope", self.scope, "all or with_interactions")
         for name in ("split", "fold_case"):
             value = getattr(self.ids, name)
@@ -166,6 +148,11 @@ class CatalogueSource:
         require(0 <= share < 1, "boilerplate_share", share, "give 0 for none, or a share below 1")
         require_time(self.time_zone, self.time_format)
         _layout(self)
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a catalogue to read."""
+        return bool(self.path or self.url)
 
     @property
     def layout(self) -> TextLayout:
@@ -224,6 +211,7 @@ class Cancelled:
 class InteractionSource:
     """Files of interactions that share columns, and which of their rows are kept.
 
+    In place of files, `url` is a database as SQLAlchemy names it, and `query` what is read of it.
     `kind` is the kind of every row of a file without a column of kinds. A row is left out where its
     kind has no weight, its quantity or price is not above the threshold, its item id does not match
     `item_pattern` from the start, or `cancelled` matches a row of its basket. Rows with a negative
@@ -240,8 +228,10 @@ class InteractionSource:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    path: Names
+    path: Names = ""
     columns: InteractionColumns = field(default_factory=InteractionColumns)
+    url: str = ""
+    query: str = ""
     kind: str = "purchase"
     weights: dict[str, float] = field(default_factory=lambda: {"purchase": 1.0})
     quantity_above: float | None = None
@@ -264,8 +254,10 @@ class InteractionSource:
     header: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        require(bool(paths(self.path)), "path", self.path, "name at least one file")
+        named = bool(paths(self.path) or self.url or self.query)
+        require(named, "path", self.path, "name at least one file, or url and query of a database")
         require_paths(paths(self.path))
+        require_origin(self.path, self.url, self.query)
         require_weights(self.weights)
         for name in ("quantity_above", "price_above"):
             value = getattr(self, name)

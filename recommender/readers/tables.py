@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.telemetry import Advance
+from recommender.errors import DataError
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile, described, fingerprint, unchanged
+from recommender.readers.layouts import TextLayout
 from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting
-from recommender.readers.sources import TextLayout
 
 BLOCK_ROWS = 50_000
 BLOCK_CHARACTERS = 32 * 2**20
+ROWS_MAX = 500_000_000
 
 Record = tuple[int, list[str]]
 """The line that a row starts at, and its texts."""
@@ -76,7 +78,13 @@ class OpenTable:
     """An open table with the accounting of its rows."""
 
     def __init__(
-        self, table: Table, accounting: RowAccounting, advance: Advance, *, sample: bool = False
+        self,
+        table: Table,
+        accounting: RowAccounting,
+        advance: Advance,
+        *,
+        rows_max: int,
+        sample: bool = False,
     ) -> None:
         self.header = table.header
         self.accounting = accounting
@@ -85,10 +93,20 @@ class OpenTable:
         """The number of bytes that were reported as progress."""
         self._table = table
         self._advance = advance
+        self._rows_max = rows_max
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
-        """The blocks of the table, or the first of a sample; progress advances after each."""
+        """The blocks of the table, or the first of a sample; progress advances after each.
+
+        Raises: DataError where there are more rows than may be.
+        """
+        n_rows = 0
         for block in self._table.blocks(names, ids):
+            n_rows += len(block.lines)
+            if n_rows > self._rows_max:
+                raise DataError(
+                    f"{self.header.file}: more rows than limits.rows_max; raise it if that is right"
+                )
             yield block
             self._advance(block.position - self.position)
             self.position = block.position
@@ -103,6 +121,8 @@ class TableReader:
     quarantine: Quarantine
     advance: Advance
     refused_share_max: float
+    rows_max: int = ROWS_MAX
+    """The most rows of all files together."""
     reports: list[FileReport] = field(default_factory=list)
 
     @contextmanager
@@ -118,7 +138,8 @@ class TableReader:
         before = described(file) if sample else fingerprint(file)
         accounting = RowAccounting(file, self.quarantine)
         with unchanged(file, before), _open(file, layout, accounting) as table:
-            opened = OpenTable(table, accounting, self.advance, sample=sample)
+            left = self.rows_max - sum(report.rows for report in self.reports)
+            opened = OpenTable(table, accounting, self.advance, rows_max=left, sample=sample)
             yield opened
         self.advance(before.size - opened.position)
         self.reports.append(accounting.report(before, self.refused_share_max))
@@ -152,6 +173,10 @@ def _open(
         from recommender.readers.json_tables import open_json_table
 
         return open_json_table(file, layout, accounting)
+    if file.format == "xlsx":
+        from recommender.readers.excel_tables import open_excel_table
+
+        return open_excel_table(file, layout, accounting)
     if file.format == "xml":
         from recommender.readers.xml_tables import open_xml_table
 

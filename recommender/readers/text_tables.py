@@ -8,9 +8,10 @@ from itertools import chain, islice
 
 from recommender.errors import ConfigError, DataError
 from recommender.readers.columns import Header
-from recommender.readers.files import MAX_LINE, InputFile, TextLines, open_lines
+from recommender.readers.files import InputFile
+from recommender.readers.layouts import TextLayout
+from recommender.readers.lines import MAX_LINE, TextLines, open_lines
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.sources import TextLayout
 from recommender.readers.tables import Block, Record, Table, gather_blocks
 
 MISPLACED = "a quote that is neither doubled nor at the end of its field"
@@ -24,8 +25,9 @@ class DelimitedTable:
     """A CSV or TSV file whose first row, or the layout, names its columns.
 
     A row is refused where its number of fields differs from the header, a quote is misplaced or
-    bytes do not decode; it counts as many rows as it has lines. Rows without a value are skipped,
-    and so are a line `sep=;` and lines that begin with # and have no delimiter before the header.
+    bytes do not decode; it counts as many rows as it has lines. Empty fields behind the last column
+    do no harm. Rows without a value are skipped, and so are a line `sep=;` and lines that begin
+    with # and have no delimiter before the header.
     """
 
     def __init__(
@@ -35,8 +37,15 @@ class DelimitedTable:
         self._accounting = accounting
         self._comment = layout.comment
         self._inside = False
+        self._start, self._begun = 1, 0
         delimiter, rest = _begun(lines, layout, usual)
+        rest = self._bounded(rest)
         escape = layout.escape or None
+        if escape == "\\":
+            null = re.compile(
+                rf"(?:^|(?<={re.escape(delimiter)}))\\N(?={re.escape(delimiter)}|\s*$)"
+            )
+            rest = (null.sub(r"\\\\N", line) if "\\N" in line else line for line in rest)
         self._reader = csv.reader(
             self._without_comments(rest) if self._comment else rest,
             delimiter=delimiter,
@@ -59,6 +68,7 @@ class DelimitedTable:
         while True:
             start = lines.number + 1
             self._inside = False
+            self._start, self._begun = start, lines.characters
             try:
                 fields = next(reader)
             except StopIteration:
@@ -68,10 +78,21 @@ class DelimitedTable:
                 continue
             if lines.undecodable >= start:
                 self._refuse(start, f"not {lines.encoding}")
-            elif len(fields) == width and any(fields):
-                yield start, fields
+            elif len(fields) >= width and any(fields) and not any(fields[width:]):
+                yield start, fields[:width]
             elif any(fields):
                 self._refuse(start, f"{len(fields)} fields, {width} expected")
+
+    def _bounded(self, lines: Iterator[str]) -> Iterator[str]:
+        """The lines, while a record, and so a field, is not longer than `MAX_LINE`."""
+        for line in lines:
+            if self._lines.characters - self._begun > MAX_LINE:
+                raise DataError(
+                    f"{self._lines.shown} line {self._start:,}: a row longer than {MAX_LINE:,} "
+                    "characters; does a quote open in it that never closes? Double a quote within "
+                    "a field, set escape, or export the file again"
+                )
+            yield line
 
     def _without_comments(self, lines: Iterator[str]) -> Iterator[str]:
         """The lines but those that begin with the comment mark where a record would begin."""
@@ -90,8 +111,6 @@ class DelimitedTable:
                 f"closes (the file ends on line {self._lines.number:,}); close it, double a quote "
                 "within a field, or export the file again"
             ) from error
-        if "field limit" in str(error):
-            return f"a field longer than {MAX_LINE:,} characters, or an unclosed quote"
         return MISPLACED
 
 

@@ -76,7 +76,8 @@ class TimeParser:
     def _read(self, text: str, time_format: str) -> int:
         if time_format == EPOCH:
             return _epoch(text)
-        if time_format == "" and text.isdigit() and len(text) not in _COMPACT:
+        whole = text.partition(".")[0]
+        if time_format == "" and _EPOCH.fullmatch(text) and len(whole) not in _COMPACT:
             return _told_epoch(text)
         if time_format in {"", DAY_FIRST, MONTH_FIRST}:
             time = self._guessed(text, time_format)
@@ -166,7 +167,7 @@ def _first_of(text: str, formats: Sequence[str]) -> datetime:
 
 def _told_epoch(text: str) -> int:
     """An epoch number of this century; its digits say the unit. Raises: ValueError."""
-    if len(text) not in _EPOCH_DIGITS or _is_hour(text):
+    if len(text.partition(".")[0]) not in _EPOCH_DIGITS or _is_hour(text):
         raise ValueError("perhaps a date of the Middle Ages")
     return _epoch(text)
 

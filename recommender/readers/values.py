@@ -29,13 +29,23 @@ _AMOUNT = re.compile(
 _SPACES = re.compile(_SPACE)
 _GROUPED = re.compile(r"\d{1,3}(?:[.,'\u2019]\d{2,3})*[.,'\u2019]\d{3}|\d+")
 _DECIMAL_ALONE = re.compile(r"\d*([.,])(?:\d{1,2}|\d{4,})?")
+_SWISS = re.compile(r"\d{1,3}(?:['\u2019]\d{3})+([.,])\d+")
 _THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+", re.ASCII)
 _SHOWS_DECIMAL = re.compile(r"(?:\d[.,]\d{3}|^\D*[\d\s]*)([.,])(?:\d{1,2}|\d{4,})(?:\D*)$")
 _WORD_MARKS = re.compile(r"[ _-]")
 _LARGEST = float(np.finfo(np.float32).max)
-_TRUE = ("", "true", "t", "yes", "y", "on", "instock", "available", "limitedavailability")
+_TRUE = (
+    *("", "true", "t", "yes", "y", "on", "instock", "available", "limitedavailability"),
+    *("ja", "oui", "si", "s\u00ed", "sim", "auflager", "lieferbar", "verf\u00fcgbar", "enstock"),
+    *("disponible", "disponibile", "disponivel", "dispon\u00edvel", "opvoorraad"),
+)
 _TO_ORDER = ("backorder", "onbackorder", "availableforbackorder", "preorder", "availablefororder")
-_FALSE = ("false", "f", "no", "n", "off", "outofstock", "soldout", "unavailable", "notavailable")
+_FALSE = (
+    *("false", "f", "no", "n", "off", "outofstock", "soldout", "unavailable", "notavailable"),
+    *("nein", "non", "n\u00e3o", "nee", "nichtauflager", "nichtlieferbar", "nichtverf\u00fcgbar"),
+    *("ausverkauft", "horsstock", "rupturedestock", "\u00e9puis\u00e9", "indisponible", "agotado"),
+    *("sinstock", "esaurito", "nondisponibile", "esgotado", "uitverkocht", "nietopvoorraad"),
+)
 _TRUTH_WORDS = dict.fromkeys((*_TRUE, *_TO_ORDER), True) | dict.fromkeys(
     (*_FALSE, "discontinued", "oos"), False
 )
@@ -202,7 +212,7 @@ def _plain_number(text: str, decimal: str) -> str:
         raise ValueError("not a number")
     signs = (found["sign"] or "") + (found["inner"] or "") + (found["behind"] or "")
     digits = _SPACES.sub("", found["digits"])
-    if (alone := _DECIMAL_ALONE.fullmatch(digits)) is not None:
+    if (alone := _DECIMAL_ALONE.fullmatch(digits) or _SWISS.fullmatch(digits)) is not None:
         decimal = alone[1]
     other = "." if decimal == "," else ","
     if digits.rfind(other) > digits.rfind(decimal) >= 0:

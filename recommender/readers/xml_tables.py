@@ -4,21 +4,22 @@ A feed is parsed as it is read. Document types are refused, and entities with th
 can make a small file large.
 """
 
-import gzip
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from io import BufferedReader
 from itertools import chain
-from typing import IO, NoReturn, cast
+from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from recommender.errors import DataError
 from recommender.readers.columns import Header
-from recommender.readers.files import MAX_LINE, InputFile
+from recommender.readers.compression import unpacked
+from recommender.readers.files import InputFile
+from recommender.readers.lines import MAX_LINE
 from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
 
 ITEMS = frozenset({"item", "entry"})
+SEVERAL = frozenset({"product_type", "category"})
+"""The elements of which an item may have several."""
 NAMING_ROWS = 1_000
 MAX_COLUMNS = 1_000
 _CHUNK = 2**16
@@ -28,11 +29,12 @@ Item = tuple[int, dict[str, str]]
 class XmlTable:
     """The items of a feed; its columns are the names in its first items, without namespaces.
 
-    Of an element that is repeated in an item, the first with a text counts. Elements within one,
+    Of an element that is repeated in an item, the first with a text counts, or all of `SEVERAL`,
+    one a line. Elements within one,
     such as the price of `g:shipping`, are left out.
     """
 
-    def __init__(self, shown: str, raw: BufferedReader, stream: IO[bytes]) -> None:
+    def __init__(self, shown: str, raw: BinaryIO, stream: BinaryIO) -> None:
         self.characters = 0
         self._shown = shown
         self._raw = raw
@@ -85,10 +87,6 @@ class XmlTable:
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise DataError(f"{self._shown} is not XML: {error}; export it again") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self._shown}: the gzip file is broken or cut short; export it again"
-            ) from error
         yield from self._finished()
 
     def _finished(self) -> list[Item]:
@@ -121,7 +119,9 @@ class XmlTable:
         elif self._inside and self._depth == self._inside + 1:
             texts, column = self._item[1], name.rpartition(" ")[2]
             if len(texts) < MAX_COLUMNS:
-                texts[column] = texts.get(column) or "".join(self._text).strip()
+                text, known = "".join(self._text).strip(), texts.get(column, "")
+                several = column in SEVERAL and known and text
+                texts[column] = f"{known}\n{text}" if several else known or text
             self._text = []
         self._depth -= 1
 
@@ -132,6 +132,5 @@ class XmlTable:
 @contextmanager
 def open_xml_table(file: InputFile) -> Iterator[Table]:
     """Open a feed. Raises: DataError where it is not XML, or has no items."""
-    with file.path.open("rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if file.compressed else raw
-        yield XmlTable(file.shown, raw, cast("IO[bytes]", stream))
+    with unpacked(file.path, file.shown, file.compression) as (raw, stream):
+        yield XmlTable(file.shown, raw, stream)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
@@ -20,9 +20,11 @@ from recommender.build.gates import Gates
 from recommender.build.job import Job
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
-from recommender.readers.shop import ShopSource
-from recommender.readers.sources import CatalogueSource, InteractionSource
+from recommender.readers.fetching import Copies
+from recommender.readers.shop_source import ShopSource
+from recommender.readers.sources import CatalogueSource, InteractionSource, paths
 from recommender.serving.urls import redacted
+from recommender.settings.secrets import check_quoted
 from recommender.settings.service import ServiceSettings
 from recommender.settings.table import Table
 from recommender.settings.tables import (
@@ -44,6 +46,7 @@ RENAMED = {
 }
 """Settings that were renamed, old dotted name to new: `recipe.placements.x` is `x` of every
 placement. The old name is accepted for one release."""
+_Sources = CatalogueSource | tuple[InteractionSource, ...]
 _logger = logging.getLogger(__name__)
 
 
@@ -110,6 +113,24 @@ def tables_at(node: object, names: list[str]) -> Iterator[dict[str, Any]]:
         yield from tables_at(node[names[0]], names[1:])
 
 
+def _masked(value: object) -> object:
+    """A path or URL, or several, without users, passwords and secret options."""
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return redacted(value) if isinstance(value, str) and "://" in value else value
+
+
+def _with_urls(tree: dict[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
+    """A copy of a record's settings in which the masked URLs of inputs are those of `urls`."""
+    for table in [*tables_at(tree, ["catalogue"]), *tables_at(tree, ["interactions"])]:
+        for name in {"url", "path"} & table.keys():
+            given = table[name]
+            several = isinstance(given, list)
+            whole = [urls.get(each, each) for each in (given if several else [given])]
+            table[name] = whole if several else whole[0]
+    return tree
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
 
@@ -133,6 +154,13 @@ class Settings(Table):
     service: ServiceSettings = ServiceSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
+    @field_validator("catalogue", "interactions")
+    @classmethod
+    def _quoted(cls, given: _Sources) -> _Sources:
+        for source in (given,) if isinstance(given, CatalogueSource) else given:
+            check_quoted(source.url)
+        return given
+
     def source(self) -> ShopSource:
         """What is read, and how."""
         return ShopSource(
@@ -142,6 +170,8 @@ class Settings(Table):
             retention_days=self.limits.retention_days,
             joined_share_min=self.limits.joined_share_min,
             as_of=self.limits.as_of_s(),
+            rows_max=self.limits.rows_max,
+            copies=Copies(self.state.folder / "inputs" / self.shop),
         )
 
     def rule_file(self) -> Path | None:
@@ -187,8 +217,9 @@ class Settings(Table):
         """
         own = ("state", "store", "broker", "artifacts", "text_api", "service")
         here = {name: getattr(self, name) for name in own}
+        then = _with_urls(current_names(run, warn=False), self._input_urls())
         try:
-            return Settings.model_validate({**current_names(run, warn=False), **here})
+            return Settings.model_validate({**then, **here})
         except ValueError as error:
             raise ConfigError(f"the run's settings are of another version: {error}") from error
 
@@ -199,8 +230,18 @@ class Settings(Table):
         plain["store"]["url"] = redacted(self.store.url)
         plain["artifacts"]["url"] = redacted(self.artifacts.url)
         plain["broker"]["url"] = redacted(self.broker.url)
+        for table in (plain["catalogue"], *plain["interactions"]):
+            for name in ("url", "path"):
+                table[name] = _masked(table[name])
         plain["recipe"] = self.recipe.recipe().plain()
         return plain
+
+    def _input_urls(self) -> dict[str, str]:
+        """The URLs of inputs, by their masked forms."""
+        sources: tuple[CatalogueSource | InteractionSource, ...]
+        sources = (self.catalogue, *self.interactions)
+        urls = (url for source in sources for url in (source.url, *paths(source.path)))
+        return {redacted(url): url for url in urls if "://" in url}
 
     def _user_key(self) -> bytes:
         given = self.state.user_key.get_secret_value()

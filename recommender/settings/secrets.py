@@ -13,24 +13,32 @@ SECRETS = (
     ("broker", "url"),
     ("artifacts", "url"),
     ("text_api", "url"),
+    ("catalogue", "url"),
+    ("catalogue", "path"),
+    ("interactions", "url"),
+    ("interactions", "path"),
 )
 """Table and name of the settings that are secrets, or URLs that may contain some."""
+_URLS = {"url", "path"}
 
 
 def conceal_secrets(tree: Mapping[str, object]) -> None:
     """Conceal all secrets of a tree of settings that was not checked yet."""
     for table, name in SECRETS:
         node = tree.get(table)
-        for value in _texts(node.get(name) if isinstance(node, Mapping) else node):
-            if "://" in value:
-                conceal_url(value)
-            elif name != "url":
-                conceal(value)
+        tables = node if isinstance(node, list) and name in _URLS else [node]
+        for one in tables:
+            for value in _texts(one.get(name) if isinstance(one, Mapping) else one):
+                if "://" in value:
+                    conceal_url(value)
+                elif name not in _URLS:
+                    conceal(value)
 
 
 def is_secret(location: list[int | str]) -> bool:
     """Whether a setting, or one that is part of it, is a secret."""
-    return any(list(place)[: len(location)] == location[: len(place)] for place in SECRETS)
+    names = [part for part in location if not isinstance(part, int)]
+    return any(list(place)[: len(names)] == names[: len(place)] for place in SECRETS)
 
 
 def check_quoted(url: str) -> str:

@@ -19,6 +19,7 @@ from recommender.build.text_shards import SHARD_TEXTS
 from recommender.core.api_budget import DEFAULT_URL, Budget, TextApi, check_url
 from recommender.core.recipe import Choice, LearnDays, Placement, Recipe, Trust
 from recommender.errors import ConfigError
+from recommender.readers.tables import ROWS_MAX
 from recommender.settings.secrets import check_quoted
 from recommender.settings.table import Table
 
@@ -208,12 +209,13 @@ class LimitSettings(Table):
     than `retention_days` older than the newest are not read; 0 reads all. Events after the day
     `as_of` (UTC) count as of its end; by default, so do those that are far after all others. A run
     fails when less than `joined_share_min` of the events of a source are of items in the
-    catalogue; 0 never fails. `memory_mb` is the
-    maximum memory of a step on this machine, 0 for none.
+    catalogue; 0 never fails, and where all inputs together have more than `rows_max` rows.
+    `memory_mb` is the maximum memory of a step on this machine, 0 for none.
     """
 
     refused_share_max: float = Field(default=0.02, ge=0, le=1)
     joined_share_min: float = Field(default=0.1, ge=0, le=1)
+    rows_max: int = Field(default=ROWS_MAX, ge=1)
     retention_days: int = Field(default=0, ge=0)
     as_of: date | None = None
     shard_texts: int = Field(default=SHARD_TEXTS, ge=1, le=1_000_000)

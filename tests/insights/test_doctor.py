@@ -21,7 +21,7 @@ from recommender.insights.doctor import (
     examine_servers,
     examine_store,
 )
-from recommender.insights.input_checks import examine_inputs
+from recommender.insights.presence import examine_inputs
 from recommender.publishing.inspection import Audit, ServerFacts
 from recommender.vectors.content.static import HashingEncoder
 
@@ -167,4 +167,4 @@ def test_patterns_and_folders_of_inputs_are_looked_into(tmp_path: Path) -> None:
     assert [one.verdict for one in found] == ["ok", "fault"]
     assert "orders-1.csv (0.0 KiB)" in found[0].detail
     (url,) = examine_inputs(["s3://shop/orders.csv"])
-    assert (url.verdict, "copy it here" in url.detail) == ("fault", True)
+    assert (url.verdict, "only files of this machine" in url.detail) == ("fault", True)

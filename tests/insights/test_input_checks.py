@@ -8,7 +8,7 @@ import pytest
 from recommender.core.recipe import Choice
 from recommender.insights.diagnosis import Diagnosis
 from recommender.insights.input_checks import cancelled_orders, examine_scripts, examine_shop
-from recommender.readers.shop import ShopSource
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC).timestamp()

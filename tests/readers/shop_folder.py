@@ -13,7 +13,8 @@ import numpy as np
 from recommender.core.telemetry import Progress, silent
 from recommender.readers.assembly import ShopData
 from recommender.readers.interactions import HashedUsers, user_hash
-from recommender.readers.shop import ShopSource, read_shop
+from recommender.readers.shop import read_shop
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 
 KEY = b"sixteen bytes or more"

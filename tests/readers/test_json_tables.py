@@ -42,7 +42,7 @@ def test_texts_and_numbers_are_ids_as_they_are_written(folder: Folder) -> None:
         ('{"item_id": {"id": "b"}, "order_id": 1}', "an object in place of an id", "item_id"),
         ('{"item_id": ["b"], "order_id": 1}', "a list in place of an id", "item_id"),
         ('{"item_id": "b", "order_id": false}', "a truth value in place of an id", "order_id"),
-        ('{"item_id": "b", "order_id": 1, "kind": []}', "a list in place of a text", "kind"),
+        ('{"item_id": "b", "order_id": 1, "kind": [{}]}', "a list in place of a text", "kind"),
         ('{"item_id": null, "order_id": 1}', "item id: empty", "item_id"),
         ('{"order_id": 1}', "item id: empty", "item_id"),
         ('{"item_id": NaN, "order_id": 1}', "not JSON", ""),

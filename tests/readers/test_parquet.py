@@ -48,7 +48,7 @@ def test_ids_of_other_types_are_refused(folder: Folder, column: str, kind: pa.Da
         folder.read(interactions="a.parquet")
 
 
-@pytest.mark.parametrize("values", [[["x"]], [{"a": 1}], [b"x"]])
+@pytest.mark.parametrize("values", [[[["x"]]], [{"a": 1}], [b"x"]])
 def test_columns_that_are_no_text_are_refused(folder: Folder, values: list[object]) -> None:
     put(folder, {"item_id": ["1"], "title": values}, "c.parquet")
     with pytest.raises(DataError, match=r"c\.parquet: column 'title' is of type .*; store it as"):

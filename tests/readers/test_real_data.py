@@ -9,7 +9,8 @@ import pytest
 from recommender.core.telemetry import silent
 from recommender.readers.assembly import ShopData
 from recommender.readers.interactions import HashedUsers
-from recommender.readers.shop import ShopSource, read_shop
+from recommender.readers.shop import read_shop
+from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import (
     Cancelled,
     CatalogueSource,

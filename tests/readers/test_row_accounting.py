@@ -51,6 +51,7 @@ def test_a_report_is_plain_json() -> None:
         "after_as_of": 0,
         "of_variants": 0,
         "n_catalogue_events": 0,
+        "in_several_categories": 0,
         "boilerplate": {},
         "joins": [],
         "warnings": [],

@@ -13,7 +13,7 @@ from recommender.readers.values import Categorical
 
 @pytest.fixture
 def accounting(tmp_path: Path) -> RowAccounting:
-    file = InputFile("interactions", 0, "orders.csv", tmp_path / "orders.csv", "csv", False)
+    file = InputFile("interactions", 0, "orders.csv", tmp_path / "orders.csv", "csv")
     return RowAccounting(file, Quarantine(tmp_path / "quarantine.jsonl"))
 
 

@@ -10,10 +10,11 @@ import pytest
 from recommender.core.catalogue import DOCUMENT_FORMAT
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
-from recommender.readers import shop, tables
+from recommender.readers import shop, shop_source, tables
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.row_accounting import RefusedRow
-from recommender.readers.shop import ShopSource, input_digests, parameters, read_shop
+from recommender.readers.shop import read_shop
+from recommender.readers.shop_source import ShopSource, input_digests, parameters
 from recommender.readers.sources import (
     Cancelled,
     CatalogueColumns,
@@ -130,16 +131,16 @@ def test_parameters_know_how_files_are_read(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = parameters(whole_source(folder))
-    monkeypatch.setattr(shop, "FORMAT", shop.FORMAT + 1)
+    monkeypatch.setattr(shop_source, "FORMAT", shop_source.FORMAT + 1)
     assert parameters(whole_source(folder)) != plain
     monkeypatch.undo()
-    monkeypatch.setattr("recommender.readers.shop.DOCUMENT_FORMAT", DOCUMENT_FORMAT + 1)
+    monkeypatch.setattr("recommender.readers.shop_source.DOCUMENT_FORMAT", DOCUMENT_FORMAT + 1)
     assert parameters(whole_source(folder)) != plain
 
 
 def test_parameters_refuse_an_unknown_format(folder: Folder) -> None:
     with pytest.raises(ConfigError, match="unknown file format"):
-        parameters(folder.source(interactions="a.xlsx"))
+        parameters(folder.source(interactions="a.xls"))
 
 
 def test_digests_are_by_input(folder: Folder) -> None:
@@ -176,7 +177,8 @@ def test_nothing_heavy_is_imported_before_something_is_read(folder: Folder) -> N
     folder.put("a.csv", "item_id,order_id\na,1\n")
     script = (
         "import sys; from pathlib import Path\n"
-        "from recommender.readers.shop import ShopSource, input_digests, parameters, read_shop\n"
+        "from recommender.readers.shop import read_shop\n"
+        "from recommender.readers.shop_source import ShopSource, input_digests, parameters\n"
         "from recommender.readers.sources import CatalogueSource, InteractionSource\n"
         "events = InteractionSource('a.csv')\n"
         "source = ShopSource(CatalogueSource(), (events,), base=Path(sys.argv[1]))\n"

@@ -71,7 +71,7 @@ def test_of_huge_texts_only_the_start_is_cleaned(
 def test_progress_counts_the_bytes_of_all_files(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recommender.readers.files._CHUNK", 10_000)
+    monkeypatch.setattr("recommender.readers.lines._CHUNK", 10_000)
     folder.put("c.csv", "item_id,title\n" + "".join(f"{n},T{n}\n" for n in range(60_000)))
     folder.put("a.csv.gz", "item_id,order_id\n" + "".join(f"{n},1\n" for n in range(120_000)))
     folder.put("b.jsonl", "")

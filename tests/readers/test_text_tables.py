@@ -3,6 +3,7 @@ import csv
 import pytest
 
 from recommender.errors import ConfigError, DataError
+from recommender.readers import text_tables
 from recommender.readers.id_repairs import IdRepairs
 from recommender.readers.sources import CatalogueSource, InteractionColumns, InteractionSource
 from tests.readers.shop_folder import Folder, sold
@@ -28,7 +29,6 @@ def test_white_space_around_ids_goes_and_nothing_else(folder: Folder) -> None:
     [
         ("b,2", "2 fields, 3 expected"),
         ("b,2,x,y", "4 fields, 3 expected"),
-        ("b,2,x,", "4 fields, 3 expected"),
         ("b", "1 fields, 3 expected"),
         ('"b" ,2,x', "a quote that is neither doubled nor at the end of its field"),
         ('b,2,"5" screen"', "a quote that is neither doubled nor at the end of its field"),
@@ -191,15 +191,24 @@ def test_a_tsv_that_is_a_csv_is_named(folder: Folder) -> None:
 
 
 @pytest.mark.fault(80)
-def test_a_long_field_is_read_and_one_beyond_the_limit_refused(folder: Folder) -> None:
+def test_a_long_field_is_read_and_a_row_beyond_the_limit_stops_the_run(folder: Folder) -> None:
     long, beyond = "x" * 10_000_000, "y" * 9_000_000 + "\n" + "y" * 9_000_000
+    folder.put("a.csv", f"{HEADER}a,1,{long}\nb,1,x\n")
+    assert sold(folder.read(interactions="a.csv")) == ["a", "b"]
     folder.put("a.csv", f'{HEADER}a,1,{long}\nb,1,"{beyond}"\nc,1,x\n')
-    data = folder.read(interactions="a.csv")
-    assert sold(data) == ["a", "c"]
-    assert [(row["line"], row["reason"]) for row in folder.refused()] == [
-        (3, "a field longer than 16,777,216 characters, or an unclosed quote"),
-    ]
-    assert data.report.files[0].rows == 4
+    with pytest.raises(DataError, match=r"line 3: a row longer than 16,777,216 char"):
+        folder.read(interactions="a.csv")
+
+
+@pytest.mark.fault(80)
+def test_a_row_of_many_fields_over_many_lines_is_bounded(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No field of it is long, and no line."""
+    monkeypatch.setattr(text_tables, "MAX_LINE", 10_000)
+    folder.put("a.csv", f"{HEADER}" + '"a\n",' * 100_000)
+    with pytest.raises(DataError, match="line 2: a row longer than 10,000 characters"):
+        folder.read(interactions="a.csv")
 
 
 @pytest.mark.fault(80)

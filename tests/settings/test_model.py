@@ -137,6 +137,20 @@ def test_frozen_settings_of_a_run(file: Path) -> None:
         elsewhere.frozen_as(record | {"news": 1})
 
 
+def test_frozen_settings_have_the_urls_of_this_machine(file: Path) -> None:
+    url = "postgresql+psycopg://shop:S3CR3T-xyz@db/shop"
+    source = [f"catalogue.url={url}", "catalogue.query=select 1"]
+    paths = ["interactions.path=['https://u:S3CR3T-abc@host/a.csv', 'b.csv']"]
+    began = load(file, [*source, *paths])
+    record = json.loads(json.dumps(began.plain()))
+    assert record["catalogue"]["url"] == "postgresql+psycopg://***@db/shop"
+    assert "S3CR3T" not in json.dumps(record)
+    rotated = load(file, [each.replace("S3CR3T-xyz", "S3CR3T-new") for each in [*source, *paths]])
+    frozen = rotated.frozen_as(record)
+    assert frozen.catalogue.url == url.replace("S3CR3T-xyz", "S3CR3T-new")
+    assert frozen.interactions[0].path == began.interactions[0].path
+
+
 @pytest.mark.fault("S13", "S14")
 def test_a_run_record_leads_no_key_elsewhere(tmp_path: Path) -> None:
     config = tmp_path / "recommender.toml"

@@ -116,10 +116,10 @@ In stock?,Stock,Sale price,Regular price,Categories,Tags,Images,Parent,Brands
     assert catalogue(tmp_path, "woocommerce", content) == {
         "P1": ("Chef knife", "Kitchen > Knives", None, "P1", True),
         "P1-red": ("Chef knife - Red", "Kitchen > Knives", 6.37, "P1", True),
-        "P2": ("Wok", "Kitchen", 10.48, "", False),
-        "P3": ("Pan", "Kitchen", 11.85, "", False),
-        "P4": ("Pot", "Kitchen", 12.85, "", False),
-        "P5": ("Lid", "Kitchen", 1.85, "", False),
+        "P2": ("Wok", "Kitchen", 10.48, "P2", False),
+        "P3": ("Pan", "Kitchen", 11.85, "P3", False),
+        "P4": ("Pot", "Kitchen", 12.85, "P4", False),
+        "P5": ("Lid", "Kitchen", 1.85, "P5", False),
     }
 
 

@@ -37,6 +37,13 @@ PLACES = (
     "store='redis://:{secret}@127.0.0.1:1'",
     "broker.url='amqp://u:{quoted}@127.0.0.1:1'",
     "artifacts.url='nowhere://KEY:{secret}@bucket'",
+    "catalogue.url='postgresql://u:{quoted}@127.0.0.1:1/d'",
+    "catalogue.url='postgresql://u:p@ss#{secret}@127.0.0.1:1/d'",
+    "catalogue={{url = 'postgresql://u:{quoted}@h/d', query = 'select 1', scope = 'no'}}",
+    "catalogue.path='https://u:{quoted}@127.0.0.1:1/a.csv'",
+    "catalogue.path=['https://127.0.0.1:1/a.csv?sig={quoted}']",
+    "interactions.url='postgresql://u:{quoted}@127.0.0.1:1/d'",
+    "interactions=[{{url = 'postgresql://u:{quoted}@h/d', query = 'select 1', kind = 3}}]",
     "artifacts.url='nowhere://bucket?secret={quoted}'",
 )
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import FloatMatrix, Rows
-from recommender.core.catalogue import brand_codes, category_codes, require_level
+from recommender.core.catalogue import require_level
 from recommender.core.co_occurrence import strongest
 from recommender.core.interactions import Unit, support
+from recommender.core.labels import Labels
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import RankingContext, VectorIndex
 from recommender.core.vectors import ItemVectors
@@ -75,14 +76,14 @@ class SameBrandGenerator:
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by brand."""
-        return LabelCandidates.of(context.vectors, brand_codes(context.catalogue))
+        return LabelCandidates.of(context.vectors, Labels.of_brands(context.catalogue))
 
 
 @dataclass(frozen=True, slots=True)
 class SameCategoryGenerator:
-    """Proposes the nearest item vectors that share the first `level` parts of the category path.
+    """Proposes the nearest item vectors of the first `level` parts of the item's category path.
 
-    0 means the whole path.
+    0 means the whole path. Items that have the category among several are proposed too.
     """
 
     near_by_content: ClassVar[bool] = False
@@ -94,7 +95,8 @@ class SameCategoryGenerator:
 
     def prepare(self, context: RankingContext, index: VectorIndex) -> "LabelCandidates":
         """Sort the items by category."""
-        return LabelCandidates.of(context.vectors, category_codes(context.catalogue, self.level))
+        labels = Labels.of_categories(context.catalogue, self.level)
+        return LabelCandidates.of(context.vectors, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,13 @@ class LabelCandidates:
     members: tuple[Rows, ...]
 
     @classmethod
-    def of(cls, vectors: ItemVectors, codes: Rows) -> "LabelCandidates":
+    def of(cls, vectors: ItemVectors, labels: Labels) -> "LabelCandidates":
         """Sort the items by label; `NONE` has no members."""
-        order = np.argsort(codes, kind="stable").astype(np.int32)
+        rows, codes = labels.members()
+        order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(int(codes.max(initial=NONE)) + 2))
-        members = tuple(order[start:end] for start, end in pairwise(bounds.tolist()))
-        return cls(vectors, codes, members)
+        members = tuple(rows[order[start:end]] for start, end in pairwise(bounds.tolist()))
+        return cls(vectors, labels.own, members)
 
     def propose(self, rows: Rows, k: int) -> Neighbours:
         """The k nearest of each row's label, equal ones by row."""

@@ -8,6 +8,7 @@ import numpy as np
 from recommender.core.arrays import Rows
 from recommender.core.half_life import HalfLife, require_half_life
 from recommender.core.interactions import growth, most_popular
+from recommender.core.labels import category_paths
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import RankingContext, VectorIndex
 from recommender.core.vectors import ItemVectors
@@ -72,10 +73,10 @@ class TrendingGenerator:
         ranked = most_popular(grown)
         of_category: dict[str, list[int]] = {}
         for row in ranked.tolist():
-            rows = of_category.setdefault(context.catalogue.category[row], [])
-            if len(rows) < self.size:
-                rows.append(row)
-        of_category.pop("", None)
+            for path in category_paths(context.catalogue, row):
+                rows = of_category.setdefault(path, [])
+                if len(rows) < self.size:
+                    rows.append(row)
         return TrendingCandidates(
             context.vectors,
             context.catalogue.category,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recommender.core.arrays import Rows, place_among_equals
 from recommender.core.catalogue import brand_codes, category_codes, require_level
+from recommender.core.labels import Labels
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
@@ -17,9 +18,10 @@ Unknown = Literal["keep", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class SameCategory:
-    """Keeps items that share the first `level` parts of the category path; 0 is the whole path.
+    """Keeps items that share the first `level` parts of a category path; 0 is the whole path.
 
-    An item without a category matches nothing. `unknown` says whether a query item without a
+    Of items with several categories, one in common is enough. An item without a category matches
+    nothing. `unknown` says whether a query item without a
     category keeps or drops all of its candidates.
     """
 
@@ -33,13 +35,13 @@ class SameCategory:
 
     def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the categories."""
-        codes = category_codes(context.catalogue, self.level)
-        return LabelFilter(codes, same=True, keeps_unknown=self.unknown == "keep")
+        labels = Labels.of_categories(context.catalogue, self.level)
+        return LabelFilter(labels, same=True, keeps_unknown=self.unknown == "keep")
 
 
 @dataclass(frozen=True, slots=True)
 class OtherCategory:
-    """Drops items that share the first `level` parts of the category path; 0 is the whole path.
+    """Drops items that share the first `level` parts of a category path; 0 is the whole path.
 
     Candidates stay where either item has no category.
     """
@@ -53,8 +55,8 @@ class OtherCategory:
 
     def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the categories."""
-        codes = category_codes(context.catalogue, self.level)
-        return LabelFilter(codes, same=False, keeps_unknown=True)
+        labels = Labels.of_categories(context.catalogue, self.level)
+        return LabelFilter(labels, same=False, keeps_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class SameBrand:
 
     def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the brands."""
-        codes = brand_codes(context.catalogue)
-        return LabelFilter(codes, same=True, keeps_unknown=self.unknown == "keep")
+        labels = Labels.of_brands(context.catalogue)
+        return LabelFilter(labels, same=True, keeps_unknown=self.unknown == "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +81,25 @@ class OtherBrand:
 
     def prepare(self, context: RankingContext) -> "LabelFilter":
         """Number the brands."""
-        return LabelFilter(brand_codes(context.catalogue), same=False, keeps_unknown=True)
+        labels = Labels.of_brands(context.catalogue)
+        return LabelFilter(labels, same=False, keeps_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFilter:
-    """The label of each item (n,), and whether candidates must share that of the query item."""
+    """The labels of n items, and whether candidates must share one with the query item."""
 
-    codes: Rows
+    labels: Labels
     same: bool
     keeps_unknown: bool
 
     def keep(self, rows: Rows, candidates: Neighbours) -> NDArray[np.bool_]:
         """Which candidates (b, k) have the wanted label."""
-        own = self.codes[rows][:, None]
-        wanted: NDArray[np.bool_] = (self.codes[candidates.rows] == own) & (own != NONE)
+        wanted = self.labels.shared(rows[:, None], candidates.rows)
         if not self.same:
             wanted = ~wanted
         elif self.keeps_unknown:
-            wanted = wanted | (own == NONE)
+            wanted = wanted | (self.labels.own[rows] == NONE)[:, None]
         return wanted & candidates.found
 
 
@@ -121,7 +123,8 @@ class AtMostPerBrand:
 class AtMostPerCategory:
     """Keeps the best `most` of each category in a list; those without one are not counted.
 
-    Categories are one where the first `level` parts of their path are; 0 is the whole path.
+    Of an item with several categories, its own counts. Categories are one where the first `level`
+    parts of their path are; 0 is the whole path.
     """
 
     by_similarity: ClassVar[bool] = False

@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.core.arrays import FloatMatrix, FloatVector, Rows, products_of_pairs
-from recommender.core.catalogue import Catalogue, brand_codes, category_codes
+from recommender.core.catalogue import Catalogue
 from recommender.core.co_occurrence import CoOccurrence, values_at
 from recommender.core.interactions import DAY_S, Interactions
+from recommender.core.labels import Labels
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.protocols import RankingContext
 from recommender.core.vectors import Embeddings
@@ -50,7 +51,7 @@ class Features:
     rates: Mapping[str, CoOccurrence]
     of_users: CoOccurrence | None
     items: Mapping[str, FloatVector]
-    labels: Mapping[str, Rows]
+    labels: Mapping[str, Labels]
     others: FloatVector
     ease: Mapping[str, FloatMatrix]
 
@@ -123,9 +124,9 @@ class Features:
 
     def _of_catalogue(self, pairs: "_Pairs") -> dict[str, FloatVector]:
         columns = {}
-        for name, codes in self.labels.items():
-            both = (codes[pairs.seeds] != NONE) & (codes[pairs.items] != NONE)
-            same = (codes[pairs.seeds] == codes[pairs.items]).astype(np.float32)
+        for name, labels in self.labels.items():
+            both = (labels.own[pairs.seeds] != NONE) & (labels.own[pairs.items] != NONE)
+            same = labels.shared(pairs.seeds, pairs.items).astype(np.float32)
             columns[f"same {name}"] = np.where(both, same, np.float32(np.nan))
         price = self.context.catalogue.price
         logs = np.log(np.where(price > 0, price, np.nan).astype(np.float32))
@@ -201,11 +202,11 @@ def _ease(counted: Mapping[str, CoOccurrence | None]) -> dict[str, FloatMatrix]:
     }
 
 
-def _labels(catalogue: Catalogue) -> dict[str, Rows]:
+def _labels(catalogue: Catalogue) -> dict[str, Labels]:
     return {
-        "category": category_codes(catalogue),
-        "top category": category_codes(catalogue, level=1),
-        "brand": brand_codes(catalogue),
+        "category": Labels.of_categories(catalogue),
+        "top category": Labels.of_categories(catalogue, level=1),
+        "brand": Labels.of_brands(catalogue),
     }
 
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from recommender.core.arrays import FloatVector, Rows
-from recommender.core.catalogue import category_codes
 from recommender.core.interactions import growth
+from recommender.core.labels import Labels
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import RankingContext
 from recommender.errors import ConfigError
@@ -32,21 +32,20 @@ class TrendingRanker(UnlearnedRanker):
     def prepare(self, context: RankingContext) -> "GrowthScorer":
         """Measure the growth of every item."""
         grown = growth(context.interactions, self.half_life_days)
-        return GrowthScorer(grown, category_codes(context.catalogue))
+        return GrowthScorer(grown, Labels.of_categories(context.catalogue))
 
 
 @dataclass(frozen=True, slots=True)
 class GrowthScorer:
-    """Growth (n,) and category (n,) of the items of one build, -1 where unknown."""
+    """Growth (n,) and categories of the n items of one build."""
 
     growth: FloatVector
-    category: Rows
+    categories: Labels
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
-        """Candidates by growth; growing items of the row's category come before all others."""
+        """Candidates by growth; growing items that share a category come before all others."""
         grown = self.growth[candidates.rows]
-        own = self.category[rows][:, None]
-        local = (self.category[candidates.rows] == own) & (own >= 0) & (grown > 0)
+        local = self.categories.shared(rows[:, None], candidates.rows) & (grown > 0)
         squeezed = (1 + grown / (1 + np.abs(grown))) / 2
         scores = np.where(local, (1 + squeezed) / 2, squeezed / 2)
         return Neighbours.ordered(candidates.rows, np.clip(scores, LOWEST_SCORE, 1))

@@ -5,13 +5,15 @@ torch is exactly what is applied in numpy.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from recommender.core.arrays import ROWS_AT_ONCE, Columns, FloatMatrix, blocks, unit_rows
-from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
+from recommender.core.catalogue import Catalogue
+from recommender.core.labels import beginnings, category_paths
 from recommender.core.vectors import ItemVectors, Origins
 from recommender.vectors.fusion.concatenation import named
 from recommender.vectors.fusion.gated import target_lengths
@@ -176,8 +178,8 @@ def side_features(catalogue: Catalogue, price_scale: tuple[float, float]) -> Flo
     unknown is 0.
     """
     marks = np.zeros((len(catalogue), BUCKETS), dtype=np.float32)
-    for row, (category, brand) in enumerate(zip(catalogue.category, catalogue.brand, strict=True)):
-        for word in _words(category, brand):
+    for row, brand in enumerate(catalogue.brand):
+        for word in _words(category_paths(catalogue, row), brand):
             code = zlib.crc32(word.encode())
             marks[row, code % BUCKETS] += 1 if code & 0x8000_0000 else -1
     centre, spread = price_scale
@@ -204,7 +206,8 @@ def _log_price(catalogue: Catalogue) -> FloatMatrix:
     return logs
 
 
-def _words(category: str, brand: str) -> list[str]:
-    levels = category.split(PATH_SEPARATOR) if category else []
-    paths = ["category " + PATH_SEPARATOR.join(levels[: depth + 1]) for depth in range(len(levels))]
+def _words(categories: Sequence[str], brand: str) -> list[str]:
+    paths = list(
+        dict.fromkeys(f"category {above}" for path in categories for above in beginnings(path))
+    )
     return [*paths, f"brand {brand}"] if brand else paths

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.core.interactions import DAY_S
+from recommender.core.labels import Labels
 from recommender.core.neighbours import Neighbours
 from recommender.errors import ConfigError
 from recommender.ranking.rankers.trending import GrowthScorer, TrendingRanker
@@ -14,7 +15,8 @@ from tests.support.shops import context, interactions, random_vectors
 
 def test_what_grows_in_the_category_stands_before_what_grows_elsewhere() -> None:
     order = GrowthScorer(
-        np.array([0, 1, 9, -3, 2], dtype=np.float32), np.array([0, 0, 1, 0, -1], dtype=np.int32)
+        np.array([0, 1, 9, -3, 2], dtype=np.float32),
+        Labels(np.array([0, 0, 1, 0, -1], dtype=np.int32)),
     )
     rows = np.array([0, 4], dtype=np.int32)
     found = np.array([[1, 2, 3, 4], [0, 1, 2, 3]], dtype=np.int32)

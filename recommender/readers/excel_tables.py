@@ -1,0 +1,98 @@
+"""Excel tables: the first sheet of an .xlsx file, read row by row."""
+
+import warnings
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+from recommender.errors import DataError, MissingExtra
+from recommender.readers.cells import cell_text
+from recommender.readers.columns import Header
+from recommender.readers.compression import require_bounded
+from recommender.readers.files import InputFile
+from recommender.readers.layouts import TextLayout
+from recommender.readers.row_accounting import RefusedRow, RowAccounting
+from recommender.readers.tables import Block, Record, Table, gather_blocks
+
+Row = tuple[object, ...]
+
+
+class ExcelTable:
+    """A sheet whose first row with a value, or the layout, names its columns.
+
+    Rows without a value are skipped, and a row with a value beyond the columns is refused.
+    """
+
+    def __init__(
+        self, shown: str, rows: Iterator[Row], layout: TextLayout, accounting: RowAccounting
+    ) -> None:
+        self.characters = 0
+        self._accounting = accounting
+        self._rows = islice(enumerate(rows, start=1), layout.skip_lines, None)
+        if layout.header:
+            self.header = Header(shown, layout.header)
+            return
+        first = next((texts for _, texts in self._texts() if any(texts)), None)
+        if first is None:
+            raise DataError(f"{shown}: the first sheet is empty; put the table there")
+        while not first[-1]:
+            first.pop()
+        self.header = Header(shown, tuple(name.strip() for name in first))
+
+    def position(self) -> int:
+        """Always 0: the file is not read from its start to its end."""
+        return 0
+
+    def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
+        """The named columns, as in `Table`; every cell is read as text, so `ids` has no effect."""
+        places = {name: self.header.columns.index(name) for name in names}
+        return gather_blocks(self._records(), self, len(self.header.columns), places)
+
+    def _records(self) -> Iterator[Record]:
+        width = len(self.header.columns)
+        for number, texts in self._texts():
+            if any(texts[width:]):
+                reason = f"{len(texts)} fields, {width} expected"
+                self._accounting.refuse(RefusedRow(number, reason))
+            elif any(texts):
+                yield number, texts[:width] + [""] * (width - len(texts))
+
+    def _texts(self) -> Iterator[Record]:
+        for number, row in self._rows:
+            texts = [cell_text(value) or "" for value in row]
+            self.characters += sum(map(len, texts))
+            yield number, texts
+
+
+@contextmanager
+def open_excel_table(
+    file: InputFile, layout: TextLayout, accounting: RowAccounting
+) -> Iterator[Table]:
+    """Open an Excel file.
+
+    Raises: MissingExtra without openpyxl; DataError where it is none, broken or empty.
+    """
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise MissingExtra(
+            f"{file.shown}: Excel files need openpyxl: pip install 'recommender[excel]'"
+        ) from error
+    broken = (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError, OSError)
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            unpacked = sum(each.file_size for each in archive.infolist())
+        require_bounded(file.path, file.shown, unpacked)
+        with warnings.catch_warnings(), file.path.open("rb") as stream:
+            warnings.simplefilter("ignore")  # openpyxl's, about styles
+            book = load_workbook(stream, read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()
+            yield ExcelTable(file.shown, sheet.iter_rows(values_only=True), layout, accounting)
+    except broken as error:
+        raise DataError(
+            f"{file.shown} is not an .xlsx file, or a broken or protected one; save it as .xlsx "
+            "or .csv"
+        ) from error

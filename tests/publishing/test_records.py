@@ -1,0 +1,48 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from recommender.core.catalogue import Catalogue
+from recommender.core.ids import ItemIds
+from recommender.publishing.records import Records
+from recommender.serving.records import decode_record
+
+IDS = ItemIds(("a{1}", "b", "c"))
+
+
+def priced(currency: tuple[str, ...]) -> Catalogue:
+    return replace(
+        Catalogue.of_titles(IDS, ("Lamp", "", "\ud800 broken")),
+        price=np.array([19.99, np.nan, 1200], dtype=np.float32),
+        attributes={"currency": currency, "url": ("/a", "", "/c")},
+    )
+
+
+def test_a_record_has_what_is_known() -> None:
+    records = dict(Records(priced(("EUR", "", "JPY"))).encoded(np.arange(3, dtype=np.int32)))
+    assert list(records) == ["@:a%7B1%7D", "@:b", "@:c"]
+    assert json.loads(records["@:a%7B1%7D"]) == {
+        "id": "a{1}",
+        "title": "Lamp",
+        "currency": "EUR",
+        "url": "/a",
+        "price_minor": 1999,
+        "in_stock": True,
+    }
+    assert json.loads(records["@:b"]) == {"id": "b", "in_stock": True}
+    assert decode_record(records["@:c"], "c")["price_minor"] == 1200
+
+
+def test_several_categories_are_a_list() -> None:
+    several = replace(
+        priced(("", "", "")), category=("A > B", "", "C"), other_categories=("C\nD > E", "", "")
+    )
+    records = dict(Records(several).encoded(np.arange(3, dtype=np.int32)))
+    assert json.loads(records["@:a%7B1%7D"])["categories"] == ["A > B", "C", "D > E"]
+    assert "categories" not in json.loads(records["@:c"])
+
+
+def test_a_catalogue_of_ids_alone_has_no_records() -> None:
+    assert Records.of(Catalogue.of_titles(IDS, ("", "", ""))) is None
+    assert Records.of(priced(("", "", ""))) is not None
