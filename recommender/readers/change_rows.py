@@ -13,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recommender.errors import DataError
-from recommender.readers.files import InputFile, fingerprint, input_files, open_lines, unchanged
+from recommender.errors import ConfigError, DataError
+from recommender.readers.files import InputFile, fingerprint, input_files, unchanged
+from recommender.readers.lines import open_lines
 from recommender.readers.row_accounting import Quarantine
 from recommender.readers.sources import TextLayout
 from recommender.readers.tables import TableReader
@@ -34,7 +35,10 @@ class ChangeRows:
     """
 
     def __init__(self, path: Path, texts: Collection[str]) -> None:
-        (self._file,) = input_files(str(path.absolute()), Path(), "items")
+        files = input_files(str(path.absolute()), Path(), "items")
+        if len(files) != 1:
+            raise ConfigError(f"{path}: {len(files)} files; name one")
+        self._file = files[0]
         self._texts = texts
         self.unreadable: Counter[str] = Counter()
 
