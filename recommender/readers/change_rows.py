@@ -15,9 +15,9 @@ from typing import Any
 
 from recommender.errors import ConfigError, DataError
 from recommender.readers.files import InputFile, fingerprint, input_files, unchanged
+from recommender.readers.layouts import TextLayout
 from recommender.readers.lines import open_lines
 from recommender.readers.row_accounting import Quarantine
-from recommender.readers.sources import TextLayout
 from recommender.readers.tables import TableReader
 
 ID = "id"
