@@ -164,7 +164,7 @@ def show_curve(job: Job, plan: EvaluationPlan) -> None:
     line(headings)
     line(["---"] * len(headings))
     for share in SHARES:
-        lists = bounded_lists(wide, replace(chooser.placement, hub_share=share))
+        lists = bounded_lists(wide, chooser.sold, replace(chooser.placement, hub_share=share))
         result = harness.evaluate_lists("lists", lists)
         metrics, beyond = result.slices[ALL].metrics, result.lists
         line(

@@ -29,11 +29,11 @@ from recommender.ranking.chooser import OF_TITLES, Chosen, depth_before_bounding
 from recommender.ranking.hubness import arranged
 
 READ = ("read", 4)
-LISTS = ("lists", 6)
+LISTS = ("lists", 7)
 BUILD = ("build", 4)
 RULE_SET = ("rule-book", 1)
-_CATALOGUE = "catalogue."
-_INTERACTIONS = "interactions."
+_CATALOGUE, _INTERACTIONS = "catalogue.", "interactions."
+_OF_LISTS = "sizes", "own", "sold"
 Count = TypeVar("Count", int, float)
 
 
@@ -103,10 +103,7 @@ def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> Re
 def lists_and_own(
     artifacts: ArtifactStore, build: Artifact, placement: str
 ) -> tuple[RelatedLists, NDArray[np.bool_]]:
-    """The lists of one placement, and which entries (e,) are no best sellers behind a short one.
-
-    Raises: ArtifactError where they are no longer there.
-    """
+    """The lists of one placement, and which entries (e,) are an item's own. Raises: ArtifactError."""
     lists = read_lists(artifacts, build, placement)
     parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
     own = np.concatenate([part.columns("own")["own"] for part in parts])
@@ -252,6 +249,7 @@ def list_columns(chosen: Iterable[Chosen], depth: int) -> Columns:
     parts = list(chosen)
     return entry_columns(part.entries for part in parts) | {
         "own": np.concatenate([part.own for part in parts]),
+        "sold": np.concatenate([part.sold for part in parts]),
         "dropped": np.concatenate([part.dropped[part.own < depth] for part in parts]),
         "same_title": np.array([sum(int(part.dropped[:, OF_TITLES].sum()) for part in parts)]),
     }
@@ -265,9 +263,10 @@ def entry_columns(blocks: Iterable[Entries]) -> Columns:
 
 def bounded_columns(wide: Sequence[Columns], placement: Placement) -> Iterator[Columns]:
     """The columns of all shards of lists twice as deep, cut to the depth and to the hub share."""
-    sizes, own = (np.concatenate([part[name] for part in wide]) for name in ("sizes", "own"))
+    numbers = {name: np.concatenate([part[name] for part in wide]) for name in _OF_LISTS}
+    sizes, own = numbers["sizes"], numbers["own"]
     entries = Entries.concatenated([Entries.from_columns(part) for part in wide])
-    places, owners, scores = arranged(sizes, own, entries, placement)
+    places, owners, scores = arranged(**numbers, entries=entries, placement=placement)
     is_own = ranks_of(sizes)[places] < own[owners]
     entries = dataclasses.replace(entries[places], scores=scores)
     start, first = 0, 0

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import registry
-from recommender.core.arrays import FloatMatrix, blocks
+from recommender.core.arrays import FloatMatrix, FloatVector, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, most_popular, support
 from recommender.core.lists import Entries, ranks_of
@@ -90,7 +90,7 @@ def choosers(
 def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     """The lists (n, depth) of all items with hubs bounded, without best sellers as filler."""
     lists, placement = unbounded_lists(chooser, progress), chooser.placement
-    return bounded_lists(lists, placement) if placement.hub_share else lists
+    return bounded_lists(lists, chooser.sold, placement) if placement.hub_share else lists
 
 
 def unbounded_lists(chooser: Chooser, progress: Progress) -> Neighbours:
@@ -104,12 +104,12 @@ def unbounded_lists(chooser: Chooser, progress: Progress) -> Neighbours:
     return Neighbours.joined(parts)
 
 
-def bounded_lists(lists: Neighbours, placement: Placement) -> Neighbours:
-    """The lists (n, depth) with the hubs of a placement bounded."""
+def bounded_lists(lists: Neighbours, sold: FloatVector, placement: Placement) -> Neighbours:
+    """The lists (n, depth) of items `sold` (n,) so often, with the hubs of a placement bounded."""
     sizes = lists.found.sum(axis=1)
     flat = Entries.padded(int(sizes.sum()))
     flat = replace(flat, rows=lists.rows[lists.found], scores=lists.scores[lists.found])
-    places, owners, scores = arranged(sizes, sizes, flat, placement)
+    places, owners, scores = arranged(sizes, sizes, sold, flat, placement)
     rank = ranks_of(np.bincount(owners, minlength=len(sizes)))
     rows = np.full((len(sizes), placement.depth), NONE, dtype=np.int32)
     best = np.full(rows.shape, -np.inf, dtype=np.float32)

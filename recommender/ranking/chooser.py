@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import registry
-from recommender.core.arrays import Rows, blocks, first_of_each
+from recommender.core.arrays import FloatVector, Rows, blocks, first_of_each
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import support
 from recommender.core.lists import Entries
@@ -68,12 +68,13 @@ class Chosen:
 
     Of each list of `entries` (b, depth) the first `own` (b,) entries are the item's own, the
     others are best sellers that fill it up. `dropped` (b, stages) is in the order of `stages_of`
-    the placement; equal titles are counted as far as the list reaches.
+    the placement; equal titles are counted as far as the list reaches. `sold` (b,) counts units.
     """
 
     entries: Entries
     own: NDArray[np.int64]
     dropped: NDArray[np.int32]
+    sold: FloatVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Chooser:
     filters: tuple[PreparedFilter, ...]
     catalogue: Catalogue
     best_sellers: BestSellers
+    sold: FloatVector
 
     @property
     def depth(self) -> int:
@@ -132,7 +134,8 @@ class Chooser:
         """The lists of the b rows, filled up with best sellers, and what was dropped."""
         found, dropped = self._chosen(rows)
         entries = Entries(found.rows, found.scores, self.evidence(rows, found, scale))
-        return Chosen(self._filled(rows, entries), found.found.sum(axis=1), dropped)
+        own = found.found.sum(axis=1)
+        return Chosen(self._filled(rows, entries), own, dropped, self.sold[rows])
 
     def _chosen(self, rows: Rows) -> tuple[Neighbours, NDArray[np.int32]]:
         """The own entries of the b rows (b, depth), and what was dropped (b, stages).
@@ -273,18 +276,17 @@ def prepare(
     placement: Placement, context: RankingContext, index: VectorIndex, ranker: FittedRanker
 ) -> Chooser:
     """Make everything ready that a placement's lists are chosen with."""
+    catalogue = context.catalogue
+    sold = support(context.interactions.matrix()).astype(np.float32)
     return Chooser(
         placement=placement,
         proposals=propose(placement, context, index),
         scorer=ranker.prepare(context),
         overdraw=OVERDRAW if registry.ranker(placement.ranker).learns else 1,
         filters=filters_of(placement, context),
-        catalogue=context.catalogue,
-        best_sellers=BestSellers.of(
-            context.catalogue,
-            support(context.interactions.matrix()),
-            np.ones(len(context.catalogue), dtype=bool),
-        ),
+        catalogue=catalogue,
+        best_sellers=BestSellers.of(catalogue, sold, np.ones(len(catalogue), dtype=bool)),
+        sold=sold,
     )
 
 

@@ -57,7 +57,7 @@ def columns_of(
     """A shard of lists whose first entries are their own; `dropped` by the first and last stage."""
     padded = np.zeros((len(dropped), len(STAGES)), dtype=np.int32)
     padded[:, [0, -1]] = dropped
-    chosen = Chosen(entries(rows, depth), np.array(own), padded)
+    chosen = Chosen(entries(rows, depth), np.array(own), padded, np.ones(len(own), np.float32))
     return list_columns([chosen], depth) | {"best_sellers": np.zeros(0, np.int32)}
 
 
@@ -146,9 +146,16 @@ def test_a_build_is_folded_where_rules_were_applied(tmp_path: Path) -> None:
 
 
 def test_blocks_become_a_shard_that_says_what_short_lists_lost() -> None:
-    first = Chosen(entries([[1, 2, 3]]), np.array([3]), np.array([[9, 9, 1, 9, 9]], np.int32))
+    first = Chosen(
+        entries([[1, 2, 3]]),
+        np.array([3]),
+        np.array([[9, 9, 1, 9, 9]], np.int32),
+        np.ones(1, np.float32),
+    )
     lost = [[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]]
-    second = Chosen(entries([[0, 2], []]), np.array([1, 0]), np.array(lost, np.int32))
+    second = Chosen(
+        entries([[0, 2], []]), np.array([1, 0]), np.array(lost, np.int32), np.ones(2, np.float32)
+    )
     columns = list_columns([first, second], DEPTH)
     assert columns["sizes"].tolist() == [3, 2, 0]
     assert columns["rows"].tolist() == [1, 2, 3, 0, 2]
@@ -177,9 +184,9 @@ def test_hubs_are_bounded_in_all_shards_at_once() -> None:
         columns_of([[0, 3], [4]], [2, 1], [[5, 0]] * 2, wide),
     ]
     one, other = bounded_columns(parts, placement)
-    assert one["rows"].tolist() == [0, 0, 1, 2, 0]
+    assert one["rows"].tolist() == [0, 0, 1, 0, 2]
     assert one["sizes"].tolist() == one["own"].tolist() == [1, 2, 2]
-    # the hub is shown in two lists of five, and follows the shown entry of the others
+    # the hub is shown in three lists of five, and follows the shown entry of the others
     assert other["rows"].tolist() == [3, 0, 4]
     assert other["own"].tolist() == [2, 1]
     assert other["scores"][0] == other["scores"][1]
@@ -221,7 +228,7 @@ def test_health_names_the_stages_that_dropped_and_how_placements_overlap(tmp_pat
         lost[0, place] = 3
     lost[1, stages.index("same-title")] = 7
     assert len(twice) == 2
-    short = Chosen(entries([[1, 2], [0]]), np.array([2, 1]), lost)
+    short = Chosen(entries([[1, 2], [0]]), np.array([2, 1]), lost, np.ones(2, np.float32))
     shard = list_columns([short], DEPTH) | {"best_sellers": np.zeros(0, np.int32)}
     chosen = {
         "one": stored(tmp_path, [shard], "one"),
