@@ -103,7 +103,7 @@ def _joined(artifacts: ArtifactStore, keys: Sequence[str], placement: str) -> Re
 def lists_and_own(
     artifacts: ArtifactStore, build: Artifact, placement: str
 ) -> tuple[RelatedLists, NDArray[np.bool_]]:
-    """The lists of one placement, and which entries (e,) are an item's own. Raises: ArtifactError."""
+    """The lists of one placement, and which entries (e,) are their own. Raises: ArtifactError."""
     lists = read_lists(artifacts, build, placement)
     parts = [artifacts.require(LISTS[0], key) for key in build.summary["lists"][placement]]
     own = np.concatenate([part.columns("own")["own"] for part in parts])
