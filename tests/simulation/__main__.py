@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [--seeds 2000] [--first 0]`, or `--seed 17` to see one with its trace.
+"""`python -m tests.simulation [--seeds 2000] [--first 0]`, or `--seed 17` for the trace of one.
 
 Prints the seeds that fail, and what happened in all of them; the exit code is 1 where one failed.
 """
@@ -8,16 +8,14 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from tests.simulation.shop import Shop, opened
+from tests.simulation.seeds import chunk
+from tests.simulation.shop import opened
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import Violation
 
 CHUNK = 250
-
-Found = tuple[dict[int, str], Counter[str]]
-"""What failed, by seed, and what happened how often."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,28 +47,6 @@ def main(arguments: Sequence[str]) -> int:
     took_s = time.perf_counter() - began
     sys.stdout.write(f"{seen['seeds']} seeds, {len(failed)} failed, {took_s:.0f} s: {happened}\n")
     return int(bool(failed))
-
-
-def chunk(seeds: Sequence[int]) -> Found:
-    """Run some seeds in a process of their own."""
-    with opened() as shop:
-        return run(seeds, shop)
-
-
-def run(seeds: Iterable[int], shop: Shop, most: int = 1) -> Found:
-    """Run seeds until `most` have failed."""
-    failed: dict[int, str] = {}
-    seen = Counter[str]()
-    for seed in seeds:
-        simulation = Simulation(seed, shop.without_runs())
-        try:
-            simulation.run()
-        except Exception as error:
-            failed[seed] = f"{type(error).__name__}: {error}"
-        seen += simulation.seen + Counter(seeds=1)
-        if len(failed) >= most:
-            break
-    return failed, seen
 
 
 def replay(seed: int) -> int:

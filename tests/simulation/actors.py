@@ -121,7 +121,7 @@ class Broker:
     def send(self, task: object) -> Callable[..., None]:
         """What replaces `apply_async` and `delay` of a task."""
 
-        def send(*arguments: Any, queue: str = "") -> None:  # noqa: ANN401, ARG001
+        def send(*arguments: Any, queue: str = "") -> None:  # noqa: ANN401
             given = arguments[0] if isinstance(arguments[0], tuple) else arguments
             self.put(Message(task, given, self.now()))
 

@@ -61,16 +61,28 @@ class Wire:
 
         Raises: errors of redis-py; ResponseError.
         """
-        world, faults = self.world, self.faults
-        process = world.current
+        world, process = self.world, self.world.current
         if world.closed or process is None:
             raise GreenletExit
-        self.seen["commands"] += 1
-        fate = faults.fate(world.random.random())
-        if fate:
-            self.seen[fate] += 1
-            if world.tracing:
-                world.note(f"{fate}: {_shown(commands)}")
+        fate = self.faults.fate(world.random.random())
+        self.seen.update(["commands", fate] if fate else ["commands"])
+        if fate and world.tracing:
+            world.note(f"{fate}: {_shown(commands)}")
+        self._before(fate, process, link)
+        if fate == "late":
+            self._execute_late(commands, process)
+        replies = self._execute(commands, process)
+        if fate == "twice":
+            replies = self._execute(commands, process)
+        if fate == "killed-after":
+            self._kill(process)
+        if fate == "unanswered":
+            raise RedisConnectionError("Connection reset by peer")
+        return replies
+
+    def _before(self, fate: str, process: Process, link: "StoreLink") -> None:
+        """What befalls a command on its way to the server. Raises: errors of redis-py."""
+        world, faults = self.world, self.faults
         if fate == "killed":
             self._kill(process)
         if fate == "paused":
@@ -81,19 +93,18 @@ class Wire:
             raise RedisConnectionError("Connection closed by server")
         if fate == "failed":
             raise RedisConnectionError("Connection refused")
-        if fate == "late":
-            epoch, due = self.epoch, world.now + world.random.random() * faults.late_s
-            world.at(due, lambda: epoch == self.epoch and self._execute(commands, process))
-            process.wait(world.now + min(faults.late_s, 1.0))
-            raise RedisTimeoutError("Timeout reading from socket")
-        replies = self._execute(commands, process)
-        if fate == "twice":
-            replies = self._execute(commands, process)
-        if fate == "killed-after":
-            self._kill(process)
-        if fate == "unanswered":
-            raise RedisConnectionError("Connection reset by peer")
-        return replies
+
+    def _execute_late(self, commands: Sequence[tuple[bytes, ...]], process: Process) -> None:
+        """Have commands executed after the client gave up. Raises: TimeoutError of redis-py."""
+        world, faults, epoch = self.world, self.faults, self.epoch
+
+        def execute() -> None:
+            if epoch == self.epoch:
+                self._execute(commands, process)
+
+        world.at(world.now + world.random.random() * faults.late_s, execute)
+        process.wait(world.now + min(faults.late_s, 1.0))
+        raise RedisTimeoutError("Timeout reading from socket")
 
     def _kill(self, process: Process) -> None:
         process.kill()
@@ -140,7 +151,7 @@ class SimulatedRedis(Redis):
         (reply,) = self.link.ask([command])
         return self._parsed(command[0], reply, options)
 
-    def pipeline(self, transaction: bool = True, shard_hint: object = None) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002
+    def pipeline(self, transaction: bool = True, shard_hint: object = None) -> Any:  # noqa: ANN401
         """Commands that are executed together."""
         pipeline = SimulatedPipeline.over(self.link)
         pipeline.queued = []

@@ -173,12 +173,11 @@ class SimulatedServer:
         assert high == b"+inf"
         scores = self._of(key, ZSet)
         bound = float(low.lstrip(b"("))
-        above = [
+        return [
             member
             for member in scores.ordered()
             if scores[member] > bound or (scores[member] == bound and low[:1] != b"(")
         ]
-        return above
 
     def _zscan(self, key: bytes, _cursor: bytes, *options: bytes) -> list[Any]:
         pattern = options[options.index(b"MATCH") + 1] if b"MATCH" in options else b"*"

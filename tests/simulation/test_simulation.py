@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.__main__ import main, run
+from tests.simulation.__main__ import main
 from tests.simulation.network import FATES
+from tests.simulation.seeds import run
 from tests.simulation.shop import Shop, opened
 from tests.simulation.simulation import Simulation
 

@@ -1,10 +1,10 @@
 """The simulated server replies as a real one does."""
 
 import random
-from typing import Any
 
 import pytest
 from redis import Redis
+from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from recommender.publishing import scripts
@@ -15,8 +15,7 @@ from workers import shard_leases
 NUMBERS = ["1", "2", "3"]
 STRINGS, HASHES, SORTED = ["s1", "s2"], ["h1", "h2"], ["z1", "z2"]
 POINTERS = [
-    '{"schema":1,"fence":%d,"layers":[%d],"placements":["p"]}' % (fence, fence)
-    for fence in (1, 2, 3)
+    f'{{"schema":1,"fence":{fence},"layers":[{fence}],"placements":["p"]}}' for fence in (1, 2, 3)
 ]
 POINTERS += ['{"fence":2,"layers":[1,2],"canary":{"layers":[3]}}', "junk", "[]", '{"fence":null}']
 
@@ -84,7 +83,7 @@ def test_replies_are_those_of_a_real_server(store: Redis, seed: int) -> None:
         assert found == expected, f"{number}: {words}"
 
 
-def asked(connection: Any, words: tuple[str | int, ...]) -> object:
+def asked(connection: AbstractConnection, words: tuple[str | int, ...]) -> object:
     """The reply of a real server, its errors by their first word."""
     connection.send_command(*words)
     try:
