@@ -12,7 +12,7 @@ from tests.simulation.seeds import run
 from tests.simulation.shop import Shop, opened
 from tests.simulation.simulation import Simulation
 
-SEEDS, MANY = 300, 100_000
+SEEDS, MANY = 200, 100_000
 OWNERS = re.compile(r"[\w.-]+:\d+:[0-9a-f]{8,16}")
 DISASTERS = ("the server restarts empty", "the replica takes over", "a list is evicted")
 
@@ -24,6 +24,7 @@ def shop() -> Iterator[Shop]:
 
 
 @pytest.mark.fault(28, 55)
+@pytest.mark.timeout(1200)
 def test_no_seed_breaks_an_invariant(shop: Shop) -> None:
     failed, seen = run(range(SEEDS), shop)
     shown = "\n".join(
@@ -31,7 +32,7 @@ def test_no_seed_breaks_an_invariant(shop: Shop) -> None:
     )
     assert not failed, shown
     for what in (*FATES, *DISASTERS, "a process is stopped"):
-        assert seen[what] > 20, what
+        assert seen[what] > 10, what
     assert seen["swaps"] > SEEDS
     assert seen["answers"] > 20 * SEEDS
 
