@@ -38,7 +38,7 @@ class Stack:
     def primary(self) -> int:
         """The port of the primary, as the Sentinel names it."""
         with Redis(port=self.ports[2]) as sentinel:
-            found = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)  # type: ignore[no-untyped-call]
+            found = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(found[1])
 
     def kill(self, port: int) -> None:
@@ -49,11 +49,16 @@ class Stack:
         self.start(port, self.primary())
         self.replicated()
 
+    def end(self) -> None:
+        """Kill the servers."""
+        for process in self.processes.values():
+            process.kill()
+
     def fail_over(self) -> None:
         """Have the replica take over."""
         before = self.primary()
         with Redis(port=self.ports[2]) as sentinel:
-            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)  # type: ignore[no-untyped-call]
+            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
         until(lambda: self.primary() != before)
         self.replicated()
 
@@ -79,7 +84,7 @@ def started() -> Iterator[Stack]:
     with TemporaryDirectory() as name, ExitStack() as ending:
         folder, ports = Path(name), (free_port(), free_port(), free_port())
         stack = Stack(folder, ports, {}, None, 0)  # type: ignore[arg-type]
-        ending.callback(lambda: [process.kill() for process in stack.processes.values()])
+        ending.callback(stack.end)
         stack.start(ports[0])
         stack.start(ports[1], ports[0])
         config = folder / "sentinel.conf"

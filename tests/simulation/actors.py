@@ -15,7 +15,8 @@ from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import Staging
 from recommender.serving.network import completed
-from recommender.serving.reader import LookupSettings, Reader, checked_query
+from recommender.serving.queries import checked_query
+from recommender.serving.reader import LookupSettings, Reader
 from tests.serving import builds
 from tests.simulation.reader_network import SimulatedNetwork
 from tests.simulation.shop import KEYS, N_ITEMS, SHOP, named

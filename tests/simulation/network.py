@@ -142,7 +142,7 @@ class SimulatedRedis(Redis):
     @classmethod
     def over(cls, link: StoreLink) -> Self:
         """A client of its own; what redis-py prepares for one is prepared once."""
-        client = copy.copy(_prepared(cls))
+        client: Self = copy.copy(_prepared(cls))
         client.link = link
         return client
 
@@ -161,7 +161,7 @@ class SimulatedRedis(Redis):
         if isinstance(reply, Exception):
             raise reply
         options.pop("keys", None)
-        parse = self.response_callbacks.get(name)
+        parse = dict.get(self.response_callbacks, name.upper())
         return parse(reply, **options) if parse else reply
 
     def close(self) -> None:

@@ -22,8 +22,10 @@ from recommender.build import contents
 from recommender.build.job import Job, Pins
 from recommender.build.list_steps import Plan
 from recommender.build.steps import Made, Step
+from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Measures
 from recommender.core.telemetry import Stopwatch
+from recommender.publishing.records import Records
 from recommender.publishing.staging import Staging
 from recommender.serving.keys import Keys
 from recommender.settings.loading import load
@@ -34,10 +36,13 @@ from tests.workers.fleet import CLOSED, write_tiny_shop
 SHOP = "acme"
 N_ITEMS, SHARD_ITEMS, N_BUILDS = 6, 3, 3
 KEYS = Keys(SHOP)
+CATALOGUE = Catalogue.of_titles(
+    builds.item_ids(N_ITEMS), [f"Title {row}" for row in range(N_ITEMS)]
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Records(LocalStorage):
+class RunRecords(LocalStorage):
     """A folder whose small files, the records of runs, are kept in memory: a seed has many."""
 
     files: dict[str, bytes] = dataclasses.field(default_factory=dict)
@@ -67,7 +72,7 @@ class Shop:
 
     settings: Settings
     artifacts: ArtifactStore
-    records: Records
+    records: RunRecords
     file: Path
     builds: Mapping[str, Mapping[str, bytes]]
 
@@ -94,11 +99,11 @@ def write_shop(folder: Path) -> Shop:
     artifacts.write(
         contents.READ[0],
         "read",
-        {f"catalogue.{n}": one for n, one in builds.item_ids(N_ITEMS).columns().items()},
+        {f"catalogue.{name}": one for name, one in CATALOGUE.columns().items()},
         {},
     )
     written = dict(_write_build(artifacts, number) for number in range(1, N_BUILDS + 1))
-    records = Records(artifacts.storage.root)
+    records = RunRecords(artifacts.storage.root)
     object.__setattr__(artifacts, "storage", records)
     return Shop(settings, artifacts, records, file, written)
 
@@ -128,7 +133,7 @@ def _write_build(artifacts: ArtifactStore, number: int) -> tuple[str, dict[str, 
     }
     key = f"build-{number}"
     artifacts.write(contents.BUILD[0], key, {}, summary)
-    return key, named(Staging.full(KEYS, 1, builds.item_ids(N_ITEMS), [lists]))
+    return key, named(Staging.full(KEYS, 1, CATALOGUE.ids, [lists], Records.of(CATALOGUE)))
 
 
 def named(staging: Staging) -> dict[str, bytes]:

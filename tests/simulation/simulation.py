@@ -27,7 +27,7 @@ CHAOS_S = 10.0
 """How long things fail."""
 RECOVERY_S = 120.0
 """How long it may take then until the shop is whole."""
-LEASE_S, BATCH = 2.5, 3
+LEASE_S, BATCH = 2.5, 6
 REPLICA_LAG_S = 2.0
 DISASTER, STOPPED = 0.2, 0.2
 """How often a seed has each disaster, and a second a process that is stopped."""
@@ -95,6 +95,7 @@ class Simulation:
     def _begin(self) -> None:
         chance = self.world.random
         rates = {name: chance.random() ** 3 * MOST_FAILURES for name in FATES}
+        rates |= {name: chance.random() * MOST_FAILURES / 2 for name in ("paused", "late")}
         rates |= {name: rates[name] / 4 for name in ("killed", "killed-after")}
         self.wire.faults = Faults(
             rates, 2 * LEASE_S, late_s=chance.random() * 8, delay_s=0.001 * 30 ** chance.random()

@@ -161,13 +161,14 @@ class SimulatedServer:
         return None if score is None else b"%.17g" % score
 
     def _zrange(self, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
-        ordered = self._of(key, ZSet).ordered()
+        ordered: list[bytes] = self._of(key, ZSet).ordered()
         end = int(stop)
         return ordered[int(start) : None if end == -1 else end + 1]
 
     def _zrevrange(self, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
         assert (start, stop) == (b"0", b"-1")
-        return self._of(key, ZSet).ordered()[::-1]
+        ordered: list[bytes] = self._of(key, ZSet).ordered()
+        return ordered[::-1]
 
     def _zrangebyscore(self, key: bytes, low: bytes, high: bytes) -> list[bytes]:
         assert high == b"+inf"
