@@ -67,7 +67,8 @@ def test_a_fence_that_is_used_again_after_data_was_lost_has_other_lists(
     assert not core.request(["a"], query).wanted
     for fence in after:
         pointer = None if fence is None else Pointer(fence, VIEW)
-        core.confirm(PolledState(pointer and b"%d" % pointer.fence, pointer), time.monotonic())
+        raw = None if pointer is None else b"%d" % pointer.fence
+        core.confirm(PolledState(raw, pointer), time.monotonic())
     request = core.request(["a"], query)
     assert [*request.wanted] == ["a"]
     assert core.answer(request, "a").status == "stale"
