@@ -5,11 +5,12 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+SUPPLY := .venv-supply
 PEERS_ARGS ?= --config config/examples/online_retail.toml
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test faults mutants test-long peers clean
+.PHONY: help env demo lint test faults mutants test-long peers supply lock clean
 
 help:
 	@echo "make demo       build the environment, publish a small grocery shop and show its lists"
@@ -18,6 +19,8 @@ help:
 	@echo "make mutants    remove guards, expect tests to fail, and write docs/guards.md"
 	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
 	@echo "make peers      judge RecTools, LensKit and SASRec beside the recipe, in $(PEERS)"
+	@echo "make supply     SBOM (CycloneDX), licences and known weaknesses of all packages, in build/"
+	@echo "make lock       pin all packages but torch by their hashes, in build/requirements.lock"
 	@echo "make env        the environment alone, in $(VENV)"
 
 env: $(READY)
@@ -69,5 +72,24 @@ $(PEERS)/.ready: benchmarks/peers/requirements.txt
 peers: $(READY) $(PEERS)/.ready
 	$(BIN)/python -m benchmarks.peers --python $(PEERS)/bin/python $(PEERS_ARGS)
 
+$(SUPPLY)/.ready:
+	rm -rf $(SUPPLY)
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+		cyclonedx-bom==7.5.0 pip-audit==2.10.1 pip-licenses==5.5.5 pip-tools==7.6.2
+	touch $@
+
+supply: $(READY) $(SUPPLY)/.ready
+	bash .ci/supply $(BIN)/python $(SUPPLY)
+
+# torch is left out: its CPU builds come from an index of their own. Install with
+# pip install --no-deps --require-hashes -r build/requirements.lock
+lock: $(SUPPLY)/.ready
+	mkdir -p build
+	$(SUPPLY)/bin/pip-compile --quiet --generate-hashes --extra all --extra dev --strip-extras \
+		--no-header --no-annotate --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --no-emit-options --unsafe-package torch \
+		--constraint constraints.txt --output-file build/requirements.lock pyproject.toml
+
 clean:
-	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(SUPPLY) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -32,7 +32,7 @@ from recommender.serving.codec import BEST_SELLERS
 from recommender.settings.tables import ScheduleSettings
 from workers.celery import open_shop
 from workers.processes import ForkedProcess, ReportEvent
-from workers.run_planner import SendTask, advance, open_run
+from workers.run_planner import SendTask, advance, live_fence, open_run
 from workers.shard_leases import ShardLeases
 
 JOBS = ("reindex", "evaluation", "audit")
@@ -135,15 +135,18 @@ def _names(cron: crontab, at: datetime) -> bool:
 
 
 def _broken(store: ArtifactStore, publisher: Publisher, recent: list[Run]) -> Run | None:
-    """The run to publish again, where Redis lost the live pointer, or lists of that generation."""
-    live = publisher.live()
-    if live is None:
-        lost = next((run for run in recent if run.state == "published"), None)
-        if lost is not None:
-            log.error("event=pointer_lost shop=%s run=%s", store.shop, lost.id)
-        return lost
-    run = find_run(store, live.id)
-    if run is None or run.state != "published":
+    """The run to publish again, where Redis lost the live pointer, or lists of that generation.
+
+    A replica that took over may have an earlier pointer than the last run that was published.
+    """
+    live, fence = publisher.live(), live_fence(publisher)
+    newest = next((run for run in recent if run.state == "published"), None)
+    if live is None or (newest is not None and newest.number > fence):
+        if newest is not None:
+            log.error("event=pointer_lost shop=%s run=%s fence=%d", store.shop, newest.id, fence)
+        return newest
+    run = find_run(store, live.id)  # whatever its record says: its publisher may have died
+    if run is None:
         return None
     missing = _missing(store, publisher, live)
     if missing:

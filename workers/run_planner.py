@@ -126,7 +126,7 @@ class RunPlanner:
 
     def superseded(self) -> bool:
         """Whether a later run or a rollback has taken the place of this run."""
-        if _live_fence(self.publisher) > self.run.number:
+        if live_fence(self.publisher) > self.run.number:
             return True
         later = (number for number in self.store.runs() if number > self.run.number)
         runs = (find_run(self.store, number) for number in later)
@@ -261,7 +261,8 @@ def begin_forked(shop: str) -> str:
     return str(begun["run"])
 
 
-def _live_fence(publisher: Publisher) -> int:
+def live_fence(publisher: Publisher) -> int:
+    """The fence of the live pointer, 0 where nothing is live. Raises: StoreUnavailable."""
     with publisher.errors("reading"):
         try:
             return publisher.stored.seen().fence

@@ -85,6 +85,7 @@ class Core:
 
     def confirm(self, state: PolledState, asked_at: float) -> None:
         """Take the result of a poll that began at `asked_at`."""
+        self._cache.follow(self.state, state)
         self.state = state
         self._confirmed_at = asked_at
         self._count("polls")
@@ -149,8 +150,7 @@ class Core:
 
     def answer(self, request: ListRequest, item: str) -> RelatedList:
         """Answer for one item from the best source that is available."""
-        token = os.urandom(TOKEN_BYTES).hex()
-        answer = self._answer(request, item, request.query.excluded, token)
+        answer = self._answer(request, item, request.query.excluded, os.urandom(TOKEN_BYTES).hex())
         self._count(answer.status)
         return answer
 

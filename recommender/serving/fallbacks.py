@@ -11,7 +11,13 @@ from redis.exceptions import RedisError
 from recommender.errors import StoreUnavailable
 from recommender.serving import codec
 from recommender.serving.keys import Keys
-from recommender.serving.state import LayeredList, NotAsked, first_layer, list_keys
+from recommender.serving.state import (
+    LayeredList,
+    NotAsked,
+    PolledState,
+    first_layer,
+    list_keys,
+)
 
 FAILURES = 5
 """The breaker opens after this many failures in a row."""
@@ -61,6 +67,20 @@ class ListCache:
                     lists.move_to_end(key)
             while len(lists) > self._bound:
                 lists.popitem(last=False)
+
+    def follow(self, before: PolledState, state: PolledState) -> None:
+        """Keep the lists for bad days alone where the server lost data between two polls.
+
+        Its pointer is gone then, or its fence did not rise; and fences are drawn a second time.
+        """
+        if state.raw == before.raw or (
+            state.pointer and not (before.pointer and state.pointer.fence <= before.pointer.fence)
+        ):
+            return
+        with self._lock:
+            self.too_large = {}
+            for key, cached in self._lists.items():
+                self._lists[key] = cached._replace(fence=0)
 
     def set_aside(self, key: CacheKey, fence: int) -> None:
         """Note a list that is too large, so that it is not read again under this fence."""

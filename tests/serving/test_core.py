@@ -1,5 +1,6 @@
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,25 @@ def test_what_nobody_confirms_is_not_believed() -> None:
     assert core.answer(request, "a").status == "ok"
     core.confirm(core.state, time.monotonic() - 2.5)
     assert core.answer(core.request(["a"], query), "a").status == "stale"
+
+
+@pytest.mark.parametrize("after", [(None, 1), (3, 2, 1)], ids=["restarted", "failed-over"])
+def test_a_fence_that_is_used_again_after_data_was_lost_has_other_lists(
+    after: tuple[int | None, ...],
+) -> None:
+    core = Core("acme", cache_items=10, snapshot=None)
+    query = checked_query("related", 5, (), min_score=0, key="")
+    one = PolledState(b"1", Pointer(1, VIEW))
+    core.confirm(one, time.monotonic())
+    core.take(core.request(["a"], query), VIEW, [codec.encode_list("a", ["b"], [0.5], [0])])
+    assert not core.request(["a"], query).wanted
+    for fence in after:
+        pointer = None if fence is None else Pointer(fence, VIEW)
+        raw = None if pointer is None else b"%d" % pointer.fence
+        core.confirm(PolledState(raw, pointer), time.monotonic())
+    request = core.request(["a"], query)
+    assert [*request.wanted] == ["a"]
+    assert core.answer(request, "a").status == "stale"
 
 
 def test_stale_copies_of_two_pointers_are_not_merged() -> None:
