@@ -16,7 +16,7 @@ from tests.support.shop_files import orders, write_shop
 def test_related_json(small_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = related(small_shop, "20000", capsys)
     assert set(answer) == {
-        *("shop", "item", "placement", "generation", "status", "provisional", "items")
+        *("shop", "item", "placement", "generation", "status", "provisional", "dropped", "items")
     }
     assert (answer["shop"], answer["item"], answer["status"]) == ("acme", "20000", "ok")
     items = answer["items"]

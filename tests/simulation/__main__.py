@@ -43,9 +43,9 @@ def main(arguments: Sequence[str]) -> int:
                 sys.stdout.flush()
             if len(failed) >= options.most:
                 break
-    happened = ", ".join(f"{count} {what}" for what, count in sorted(seen.items()))
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(seen.items()))
     took_s = time.perf_counter() - began
-    sys.stdout.write(f"{seen['seeds']} seeds, {len(failed)} failed, {took_s:.0f} s: {happened}\n")
+    sys.stdout.write(f"{seen['seeds']} seeds, {len(failed)} failed, {took_s:.0f} s: {counts}\n")
     return int(bool(failed))
 
 

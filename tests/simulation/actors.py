@@ -14,15 +14,17 @@ from recommender.errors import RecommenderError, StoreUnavailable
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.staging import Staging
-from recommender.serving.network import completed
+from recommender.serving.lookup_settings import LookupSettings
+from recommender.serving.network import Network, completed
 from recommender.serving.queries import checked_query
-from recommender.serving.reader import LookupSettings, Reader
+from recommender.serving.reader import Reader
 from tests.serving import builds
 from tests.simulation.reader_network import SimulatedNetwork
 from tests.simulation.shop import KEYS, N_ITEMS, SHOP, named
 from tests.simulation.world import Process
 from workers import reconciliation, tasks
 from workers.processes import Ended, ForkedProcess, ReportEvent
+from workers.step_executor import StepDied
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -181,7 +183,7 @@ def work(simulation: "Simulation", name: str) -> None:
 
 
 def _again(error: Exception) -> bool:
-    return isinstance(error, Retry | StoreUnavailable | tasks.StepDied)
+    return isinstance(error, Retry | StoreUnavailable | StepDied)
 
 
 @dataclass
@@ -263,7 +265,7 @@ def read(simulation: "Simulation", name: str) -> None:
             )
             polling[:] = [poll]
 
-    reader = Reader(settings, network, revive)
+    reader = Reader(settings, cast("Network", network), revive)
     while True:
         world.sleep(chance.expovariate(1 / ASKING_S))
         asked_at = world.now

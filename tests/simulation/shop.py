@@ -103,6 +103,7 @@ def write_shop(folder: Path) -> Shop:
         {},
     )
     written = dict(_write_build(artifacts, number) for number in range(1, N_BUILDS + 1))
+    assert isinstance(artifacts.storage, LocalStorage)
     records = RunRecords(artifacts.storage.root)
     object.__setattr__(artifacts, "storage", records)
     return Shop(settings, artifacts, records, file, written)

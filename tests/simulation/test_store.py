@@ -85,7 +85,7 @@ def test_replies_are_those_of_a_real_server(store: Redis, seed: int) -> None:
 
 def asked(connection: AbstractConnection, words: tuple[str | int, ...]) -> object:
     """The reply of a real server, its errors by their first word."""
-    connection.send_command(*words)
+    connection.send_command(*words)  # type: ignore[no-untyped-call]
     try:
         reply = connection.read_response(disable_decoding=True)
     except ResponseError as error:
