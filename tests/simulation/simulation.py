@@ -28,8 +28,8 @@ CHAOS_S = 10.0
 RECOVERY_S = 120.0
 """How long it may take then until the shop is whole."""
 LEASE_S, BATCH = 2.5, 6
-REPLICA_LAG_S = 2.0
-DISASTER, STOPPED = 0.2, 0.2
+REPLICA_LAG_S = 4.0
+DISASTER, STOPPED = 0.3, 0.1
 """How often a seed has each disaster, and a second a process that is stopped."""
 MOST_FAILURES = 0.04
 """The highest rate of one fate."""
@@ -95,10 +95,10 @@ class Simulation:
     def _begin(self) -> None:
         chance = self.world.random
         rates = {name: chance.random() ** 3 * MOST_FAILURES for name in FATES}
-        rates |= {name: chance.random() * MOST_FAILURES / 2 for name in ("paused", "late")}
+        rates |= {"paused": chance.random() * MOST_FAILURES, "late": chance.random() * 0.02}
         rates |= {name: rates[name] / 4 for name in ("killed", "killed-after")}
         self.wire.faults = Faults(
-            rates, 2 * LEASE_S, late_s=chance.random() * 8, delay_s=0.001 * 30 ** chance.random()
+            rates, 3 * LEASE_S, late_s=chance.random() * 8, delay_s=0.001 * 30 ** chance.random()
         )
         self.broker.lost, self.broker.twice = chance.random() * 0.1, chance.random() * 0.1
         for name, work in (
@@ -157,7 +157,7 @@ class Simulation:
         pointer = self.invariants.live
         if pointer is None or self.invariants.damaged:
             return
-        prefix = KEYS.prefix(pointer.generation).encode()
+        prefix = (KEYS.prefix(pointer.generation) + "related:").encode()
         self.invariants.damage(pointer_lost=False)
         self.invariants.evicted.add(pointer.generation)
         names = sorted(key for key in self.server.data if key.startswith(prefix))

@@ -3,13 +3,18 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from redis import Redis
 
+from recommender.artifacts.runs import Run
+from recommender.artifacts.store import ArtifactStore
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
 from recommender.settings.tables import ScheduleSettings
+from workers import reconciliation
 from workers.reconciliation import due, last_period
 
 NOW = datetime(2026, 3, 10, 2, 30, 15, tzinfo=UTC)  # a Tuesday
@@ -79,3 +84,15 @@ def test_however_many_ask_each_period_is_begun_once(publisher: Publisher) -> Non
 @pytest.mark.server
 def test_nothing_is_due_without_a_schedule(publisher: Publisher, tmp_path: Path) -> None:
     assert list(due(ScheduleSettings(), publisher, NOW)) == []
+
+
+@pytest.mark.parametrize(("fence", "restored"), [(2, 3), (3, None), (4, None)])
+def test_a_run_that_a_failover_lost_is_published_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fence: int, restored: int | None
+) -> None:
+    live = SimpleNamespace(id=2, lists_key="gone")
+    publisher = cast("Publisher", SimpleNamespace(live=lambda: live))
+    monkeypatch.setattr(reconciliation, "live_fence", lambda _publisher: fence)
+    recent = [Run("acme", number, "published", {}, {}) for number in (3, 2)]
+    found = reconciliation._broken(ArtifactStore(tmp_path, "acme"), publisher, recent)
+    assert (found and found.number) == restored
