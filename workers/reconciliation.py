@@ -155,7 +155,7 @@ def _broken(store: ArtifactStore, publisher: Publisher, recent: list[Run]) -> Ru
 
 
 def _missing(store: ArtifactStore, publisher: Publisher, live: Generation) -> int:
-    """How many lists of a sample are not in Redis."""
+    """How many lists of a sample are not in Redis, and records, where some of these are."""
     try:
         build = find_build(store, live.lists_key)
     except ArtifactError as error:
@@ -163,15 +163,18 @@ def _missing(store: ArtifactStore, publisher: Publisher, live: Generation) -> in
         return 0
     ids = read_ids(store, build).ids
     # Not seeded: the next sample finds a gap that this one misses.
-    sample = [BEST_SELLERS, *random.sample(ids, min(len(ids), SAMPLED))]
+    sample = random.sample(ids, min(len(ids), SAMPLED))
     keys = publisher.keys
     names = [
         keys.related_list(live.id, placement, item)
         for placement in placements(build)
-        for item in sample
+        for item in (BEST_SELLERS, *sample)
     ]
+    records = [keys.record(live.id, item) for item in sample]
     with publisher.errors("sampling lists"):
-        return len(names) - int(publisher.store.exists(*names))
+        missing = len(names) - int(publisher.store.exists(*names))
+        found = int(publisher.store.exists(*records)) if records else 0
+    return missing + (len(records) - found if found else 0)
 
 
 def reconciled_s_ago(publisher: Publisher) -> float | None:

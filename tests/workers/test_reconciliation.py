@@ -11,9 +11,12 @@ from redis import Redis
 
 from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
+from recommender.core.catalogue import Catalogue
 from recommender.errors import ConfigError
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.records import Records
 from recommender.settings.tables import ScheduleSettings
+from tests.serving import builds
 from workers import reconciliation
 from workers.reconciliation import due, last_period
 
@@ -96,3 +99,27 @@ def test_a_run_that_a_failover_lost_is_published_again(
     recent = [Run("acme", number, "published", {}, {}) for number in (3, 2)]
     found = reconciliation._broken(ArtifactStore(tmp_path, "acme"), publisher, recent)
     assert (found and found.number) == restored
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("lost", "missing"), [((), 0), (("@",), 1), (("@", "related"), 2)])
+def test_lists_and_records_that_were_evicted_are_missed(
+    publisher: Publisher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: tuple[str, ...],
+    missing: int,
+) -> None:
+    ids = builds.item_ids(5)
+    catalogue = Catalogue.of_titles(ids, [f"title {item}" for item in ids.ids])
+    lists = [builds.related_lists(5)]
+    live = publisher.publish(
+        ids, lists, records=Records.of(catalogue), lists_key="k", recipe_digest="r"
+    )
+    named = SimpleNamespace(ids=ids.ids)
+    monkeypatch.setattr(reconciliation, "find_build", lambda *_: None)
+    monkeypatch.setattr(reconciliation, "read_ids", lambda *_: named)
+    monkeypatch.setattr(reconciliation, "placements", lambda *_: ["related"])
+    for placement in lost:
+        publisher.store.delete(publisher.keys.related_list(live.id, placement, "item-3"))
+    assert reconciliation._missing(ArtifactStore(tmp_path, "acme"), publisher, live) == missing
