@@ -297,6 +297,19 @@ def test_the_lists_of_a_page_are_read_by_one_command(
         assert calls < len(placements)
 
 
+def test_a_condition_on_fields_that_were_not_read_is_not_guessed() -> None:
+    query = checked_query("related", 3, (), {"where": "price == null"}, min_score=0.0, key="")
+    request = ListRequest(query, PolledState(), View((1,), ("related",)))
+    answer = RelatedList("a", "related", 1, "ok", (RelatedItem("b", 0.5, "both"),))
+    assert query.fields is not None
+    reading = FieldsReading(query.fields, Keys("s"), {}, 100, lambda _: None)
+    wanted = reading.want(request.view, ["a", "b"])
+    unread = finished(answer, request, reading, "a", set())
+    assert (unread.ids, unread.status) == ((), "degraded")
+    reading.take(wanted, [None] * 4)
+    assert finished(answer, request, reading, "a", set()).ids == ("b",)
+
+
 def test_no_options_ask_for_nothing() -> None:
     assert checked_fields(3, {}) is None
     assert checked_fields(3, {"records": False, "where": "", "store": "berlin"}) is None
