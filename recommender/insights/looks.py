@@ -98,7 +98,7 @@ def _cells(file: InputFile, layout: TextLayout) -> tuple[dict[str, list[str]], f
             columns = table.header.columns
             names = [name for name in columns if name and columns.count(name) == 1]
             names = [name for name in _texts(names) if name not in others]
-            block = next(iter(table.blocks(names, ())), None)
+            block = next(iter(table.blocks(names, _ids_in_lists(names))), None)
             examples = table.accounting.examples()
             n_rows = 0 if block is None else len(block.lines)
             refused = table.accounting.rows / max(table.accounting.rows + n_rows, 1)
@@ -114,8 +114,7 @@ def _cells(file: InputFile, layout: TextLayout) -> tuple[dict[str, list[str]], f
 def _texts(names: Sequence[str]) -> list[str]:
     """The names that are read together: none of an object, and those within one list alone."""
     inside = {name.partition(LIST)[0]: name for name in names if LIST in name}
-    ids = [name for name in names if LIST in name and plain(name.rpartition(".")[2]) in IDS]
-    chosen = next(iter(ids), next(iter(inside.values()), "")).partition(LIST)[0]
+    chosen = next(iter(_ids_in_lists(names)), next(iter(inside.values()), "")).partition(LIST)[0]
     short = {name.replace(LIST, ".") for name in names if LIST in name}
     objects = {
         name[:place]
@@ -130,6 +129,11 @@ def _texts(names: Sequence[str]) -> list[str]:
         and name not in short
         and (LIST not in name or name.partition(LIST)[0] == chosen)
     ]
+
+
+def _ids_in_lists(names: Sequence[str]) -> list[str]:
+    """The names of item ids within lists, which have a row for each element."""
+    return [name for name in names if LIST in name and plain(name.rpartition(".")[2]) in IDS]
 
 
 def plain(name: str) -> str:

@@ -107,10 +107,11 @@ def audit(store: Store, shop: str) -> Audit | None:
         if generation is None:
             return None
         matching = StoredLists(store).matching(keys.related_lists(generation.id), AUDIT_BATCH)
+        record = keys.record(generation.id, "").encode()
         return Audit(
             generation.id,
             generation.n_lists + len(generation.placements),  # with each one's best sellers
-            len({name for names in matching for name in names}),
+            len({name for names in matching for name in names if not name.startswith(record)}),
         )
 
 

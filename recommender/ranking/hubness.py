@@ -7,7 +7,7 @@ from recommender.core.arrays import FloatVector, Rows
 from recommender.core.lists import Entries, ranks_of
 from recommender.core.recipe import Placement
 
-FAIR = 3.0
+FAIR = 2.5
 """How many times as often as on average an item may be shown, where that is more."""
 DEMAND = 0.5
 """The power of what an item sells by which its list holds on to a hub."""
@@ -81,7 +81,7 @@ def bounded(
 def most_lists(placement: Placement, n_items: int) -> int:
     """In how many of n lists an item may be shown.
 
-    At least one, and three times as many as if all items were shown equally often: a small
+    At least one, and 2.5 times as many as if all items were shown equally often: a small
     catalogue could not fill its lists otherwise.
     """
     share = max(placement.hub_share, FAIR * placement.shown / max(n_items, 1))

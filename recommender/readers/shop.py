@@ -137,10 +137,10 @@ def read_catalogue(
     Raises: ConfigError and DataError as `read_shop`; ConfigError where there is no catalogue;
     DataError naming an item that no file has.
     """
+    if not source.catalogue.given:
+        raise ConfigError("catalogue.path is not set, so no file has the titles of products")
     dataclasses.replace(source, interactions=()).fetch()
     files, _ = source.files()
-    if not files:
-        raise ConfigError("catalogue.path is not set, so no file has the titles of products")
     require_files(files)
     total = _size(files)
     with open_quarantine(quarantine) as refused, progress("read the catalogue", total) as advance:

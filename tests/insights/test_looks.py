@@ -48,7 +48,7 @@ def test_of_nested_records_what_can_be_read_together(tmp_path: Path) -> None:
         "items": [{"item_id": "k", "sizes": ["S"]}, {"item_id": "w", "sizes": ["S"]}],
     }
     one = found(tmp_path, "a.jsonl", json.dumps(record) + "\n")
-    assert one.columns == {"id", "device.os", "items[].item_id"}
+    assert one.columns == {"id", "device.os", "tags", "items[].item_id", "items[].sizes"}
     assert one.cells["items[].item_id"] == ["k", "w"]
 
 
