@@ -18,13 +18,7 @@ from recommender.serving.records import (
     decode_record,
     shown_record,
 )
-from recommender.serving.state import (
-    OVERSIZED,
-    UNREAD,
-    Command,
-    ListRequest,
-    Reply,
-)
+from recommender.serving.state import OVERSIZED, UNREAD, Command, ListRequest, Reply
 
 MAX_AGE_S = 1.0
 """How long fields are used without being read again."""
@@ -120,6 +114,7 @@ class FieldsReading:
         self.query = query
         self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
         self._layers: tuple[int, ...] = ()
+        self._own: dict[str, Kept] = {}  # others may clear what the process keeps
         self._unread: set[str] = set()
 
     def want(self, view: View | None, items: Iterable[str]) -> list[str]:
@@ -131,6 +126,8 @@ class FieldsReading:
             found = kept.get(item)
             if found is None or found.at < oldest or found.layers != layers:
                 wanted.append(item)
+            else:
+                self._own[item] = found
         wanted = [item for item in wanted[:MAX_READ] if not item_ids.fault(item)]
         self._unread.update(wanted)
         return wanted
@@ -155,7 +152,7 @@ class FieldsReading:
         for place, item in enumerate(wanted):
             values = reply[place * depth : (place + 1) * depth]
             if not any(one is UNREAD for one in values):
-                self._kept[item] = Kept(self._layers, now, values)
+                self._own[item] = self._kept[item] = Kept(self._layers, now, values)
                 self._unread.discard(item)
 
     @property
@@ -163,9 +160,14 @@ class FieldsReading:
         """Whether all that was wanted was read."""
         return not self._unread
 
+    @property
+    def read_at(self) -> float:
+        """When the oldest of the fields was read, on the monotonic clock; now where none was."""
+        return min((kept.at for kept in self._own.values()), default=time.monotonic())
+
     def of(self, item: str) -> Fields:
         """The fields of an item; those that were read last, where this reading failed."""
-        found = self._kept.get(item)
+        found = self._own.get(item) or self._kept.get(item)
         if found is None:
             return NO_RECORD
         if found.values is not None:

@@ -166,7 +166,7 @@ class Reader:
             if await self._read_fields(reading, request, best):
                 made = _finished(answered, reading, seed, distinct=distinct)
         if single and reading.complete:
-            self._recent.keep(first, request, made[0])
+            self._recent.keep(first, request, made[0], reading.read_at)
         return made
 
     async def _read_fields(

@@ -10,10 +10,10 @@ from recommender.serving.state import ListRequest, PolledState
 
 
 class Recent(NamedTuple):
-    """An answer, with the state of the shop and the time under which it was made."""
+    """An answer, with the state of the shop and when the oldest of its fields was read."""
 
     state: PolledState
-    made_at: float
+    read_at: float
     answer: RelatedList
 
 
@@ -32,16 +32,18 @@ class RecentAnswers:
         found = self._kept.get(_key(answer, request))
         if found is None or found.state is not request.state:
             return None
-        if time.monotonic() - found.made_at > MAX_AGE_S:
+        if time.monotonic() - found.read_at > MAX_AGE_S:
             return None
         made = found.answer
         return with_fields(answer, made.items, made.status, made.records, made.dropped)
 
-    def keep(self, answer: RelatedList, request: ListRequest, made: RelatedList) -> None:
-        """Keep what was made of an answer."""
+    def keep(
+        self, answer: RelatedList, request: ListRequest, made: RelatedList, read_at: float
+    ) -> None:
+        """Keep what was made of an answer from fields that were read at `read_at` or later."""
         if len(self._kept) >= self._bound:
             self._kept.clear()
-        self._kept[_key(answer, request)] = Recent(request.state, time.monotonic(), made)
+        self._kept[_key(answer, request)] = Recent(request.state, read_at, made)
 
 
 def _key(answer: RelatedList, request: ListRequest) -> Hashable:

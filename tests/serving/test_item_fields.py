@@ -310,6 +310,18 @@ def test_a_condition_on_fields_that_were_not_read_is_not_guessed() -> None:
     assert finished(answer, request, reading, "a", set()).ids == ("b",)
 
 
+def test_a_full_cache_takes_no_fields_from_the_answer_that_fills_it() -> None:
+    fields = checked_fields(3, {"records": True})
+    assert fields is not None
+    view, kept = View((1,), ("related",)), {}  # type: ignore[var-annotated]
+    for item in "ab":
+        reading = FieldsReading(fields, Keys("s"), kept, 1, lambda _: None)
+        wanted = reading.want(view, "ab"[: "ab".index(item) + 1])
+        assert wanted == [item]
+        reading.take(wanted, [json.dumps({"id": item}).encode(), None])
+    assert [reading.of(item) for item in "ab"] == [{"id": "a"}, {"id": "b"}]
+
+
 def test_no_options_ask_for_nothing() -> None:
     assert checked_fields(3, {}) is None
     assert checked_fields(3, {"records": False, "where": "", "store": "berlin"}) is None

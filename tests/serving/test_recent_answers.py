@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -22,7 +23,7 @@ STATE = PolledState()
 
 def test_an_answer_is_found_again_with_a_token_of_its_own() -> None:
     recent = RecentAnswers(10)
-    recent.keep(ANSWER, request(), MADE)
+    recent.keep(ANSWER, request(), MADE, time.monotonic())
     found = recent.find(replace(ANSWER, token="second"), request())
     assert found is not None
     assert (found.items, found.records, found.dropped) == (MADE.items, MADE.records, MADE.dropped)
@@ -40,14 +41,14 @@ def test_an_answer_is_found_again_with_a_token_of_its_own() -> None:
 )
 def test_another_question_or_state_finds_nothing(answer: RelatedList, asked: ListRequest) -> None:
     recent = RecentAnswers(10)
-    recent.keep(ANSWER, request(), MADE)
+    recent.keep(ANSWER, request(), MADE, time.monotonic())
     assert recent.find(answer, asked) is None
 
 
 def test_an_answer_is_kept_for_a_second() -> None:
     recent = RecentAnswers(10)
-    with patch("recommender.serving.recent_answers.time.monotonic", side_effect=[5.0, 5.9, 6.1]):
-        recent.keep(ANSWER, request(), MADE)
+    with patch("recommender.serving.recent_answers.time.monotonic", side_effect=[5.9, 6.1]):
+        recent.keep(ANSWER, request(), MADE, 5.0)
         assert recent.find(ANSWER, request()) is not None
         assert recent.find(ANSWER, request()) is None
 
@@ -55,6 +56,6 @@ def test_an_answer_is_kept_for_a_second() -> None:
 def test_no_more_answers_are_kept_than_the_bound() -> None:
     recent = RecentAnswers(2)
     for item in "abc":
-        recent.keep(replace(ANSWER, item=item), request(), MADE)
+        recent.keep(replace(ANSWER, item=item), request(), MADE, time.monotonic())
     assert recent.find(ANSWER, request()) is None
     assert recent.find(replace(ANSWER, item="c"), request()) is not None
