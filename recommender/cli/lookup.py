@@ -25,7 +25,7 @@ from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import open_store
 from recommender.serving.expressions import ExpressionError
-from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup import RelatedItems
 from recommender.settings.model import Settings
 

@@ -18,6 +18,8 @@ TEXTS = ("title", "description", "brand", "category", "group", "other_categories
 NUMBERS = ("price", "in_stock", "available_from", "for_sale")
 OPTIONAL = "other_categories"
 """The text that is not stored where no item has one."""
+TITLE_IN = "title:"
+"""What the attributes begin with that hold titles in further languages, such as `title:de`."""
 PATH_SEPARATOR = " > "
 MAX_CHARACTERS, MOST_MARK_UP = 2_000, 65_536
 DOCUMENT_FORMAT = 2

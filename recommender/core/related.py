@@ -43,7 +43,14 @@ class UnreadEntries(Protocol):
 
 
 _UNSET: Mapping[str, Callable[[], object]] = MappingProxyType(
-    {"_columns": lambda: None, "records": tuple, "dropped": dict}
+    {
+        "_columns": lambda: None,
+        "records": tuple,
+        "dropped": dict,
+        "heading": str,
+        "language": str,
+        "explored": tuple,
+    }
 )
 """Makes what slots hold that were never filled: most answers have no use for them."""
 
@@ -81,7 +88,9 @@ class RelatedList(_Unmade):
     - degraded: nothing, Redis could not be read and no earlier list was known.
 
     Where they were asked for, `records` holds the fields of each item, and `dropped` counts the
-    entries that each clause of a condition dropped before there were enough.
+    entries that each clause of a condition dropped before there were enough. The list of a page has
+    the `heading` of its placement. `language` is that of heading and titles, "" where the shop
+    names none. `explored` are the ids of new items that took the place of others.
     """
 
     item: str
@@ -92,6 +101,9 @@ class RelatedList(_Unmade):
     token: str = ""
     records: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
     dropped: Mapping[str, int] = field(default_factory=dict, compare=False)
+    heading: str = field(default="", compare=False)
+    language: str = field(default="", compare=False)
+    explored: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -125,18 +137,44 @@ def with_fields(
     status: Status,
     records: Sequence[Mapping[str, Any]],
     dropped: Mapping[str, int],
+    language: str,
 ) -> RelatedList:
     """The answer with other items, and with what was asked of their fields."""
     return RelatedList(
         *(answer.item, answer.placement, answer.generation, status),
         *(items, answer.token, records, dropped),
+        language=language,
     )
 
 
-def with_records(answer: RelatedList, records: Sequence[Mapping[str, Any]]) -> RelatedList:
-    """The same answer, which nobody has seen yet, with records."""
+def with_records(
+    answer: RelatedList, records: Sequence[Mapping[str, Any]], language: str
+) -> RelatedList:
+    """The same answer, which nobody has seen yet, with records whose titles are in a language."""
     _set_records(answer, records)
+    _set_language(answer, language)
     return answer
+
+
+def with_heading(answer: RelatedList, heading: str, language: str) -> RelatedList:
+    """The same answer, which nobody has seen yet, with a heading in a language."""
+    _set_heading(answer, heading)
+    _set_language(answer, language)
+    return answer
+
+
+def with_explored(
+    answer: RelatedList,
+    items: tuple[RelatedItem, ...],
+    explored: tuple[str, ...],
+    records: Sequence[Mapping[str, Any]],
+) -> RelatedList:
+    """The answer with new items at some places, whose ids are `explored`."""
+    return RelatedList(
+        *(answer.item, answer.placement, answer.generation, answer.status),
+        *(items, answer.token, records, answer.dropped),
+        *(answer.heading, answer.language, explored),
+    )
 
 
 def _setter(slot: str) -> Callable[[RelatedList, object], None]:
@@ -152,3 +190,5 @@ _set_status = _setter("status")
 _set_columns = _setter("_columns")
 _set_token = _setter("token")
 _set_records = _setter("records")
+_set_heading = _setter("heading")
+_set_language = _setter("language")

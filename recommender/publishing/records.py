@@ -1,14 +1,15 @@
 """Product records as they are published, one for each item of a build."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from recommender.core.arrays import Rows
-from recommender.core.catalogue import Catalogue
+from recommender.core.catalogue import TITLE_IN, Catalogue
 from recommender.serving.codec import JSON
-from recommender.serving.keys import RECORDS, list_name
+from recommender.serving.keys import RECORDS, STOREFRONT, list_name
 from recommender.serving.records import DIGITS
 
 TEXTS = ("title", "brand", "category", "group")
@@ -19,17 +20,28 @@ class Records:
     """The records of the items of a catalogue.
 
     A record holds what is known of an item: texts, the price in minor units, `in_stock`, and the
-    attributes that the shop names, such as `url`, `image` and `currency` (ISO 4217).
+    attributes that the shop names, such as `url`, `image` and `currency` (ISO 4217). Where the shop
+    has a `storefront`, it is published with them.
     """
 
     catalogue: Catalogue
+    storefront: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "Records | None":
-        """The records of a catalogue; None where it knows nothing but ids."""
+    def of(
+        cls, catalogue: Catalogue, storefront: Mapping[str, Any] | None = None
+    ) -> "Records | None":
+        """The records of a catalogue; None where it knows nothing but ids, without a storefront."""
         texts = (*(getattr(catalogue, name) for name in TEXTS), *catalogue.attributes.values())
         known = np.isfinite(catalogue.price).any() or any(map(any, texts))
-        return cls(catalogue) if known else None
+        return cls(catalogue, storefront or {}) if known or storefront else None
+
+    def encoded_storefront(self) -> dict[str, bytes]:
+        """Name and value of the storefront; nothing where the shop has none."""
+        if not self.storefront:
+            return {}
+        value = JSON.encode({"id": STOREFRONT, **self.storefront})
+        return {list_name(RECORDS, STOREFRONT): value.encode(errors="replace")}
 
     def names(self, rows: Rows) -> list[str]:
         """The name of the record of each row."""
@@ -39,10 +51,19 @@ class Records:
     def encoded(self, rows: Rows) -> Iterator[tuple[str, bytes]]:
         """Name and value of the records of some rows."""
         catalogue = self.catalogue
-        columns = {name: getattr(catalogue, name) for name in TEXTS} | {**catalogue.attributes}
+        columns = {name: getattr(catalogue, name) for name in TEXTS}
+        translated = {}
+        for name, column in catalogue.attributes.items():
+            if name.startswith(TITLE_IN):
+                translated[name.removeprefix(TITLE_IN)] = column
+            else:
+                columns[name] = column
         for name, row in zip(self.names(rows), rows.tolist(), strict=True):
             fields: dict[str, object] = {"id": catalogue.ids.ids[row]}
             fields |= {field: column[row] for field, column in columns.items() if column[row]}
+            titles = {tag: column[row] for tag, column in translated.items() if column[row]}
+            if titles:
+                fields["titles"] = titles
             if others := catalogue.other_categories[row]:
                 fields["categories"] = [catalogue.category[row], *others.split("\n")]
             price = float(catalogue.price[row])

@@ -25,7 +25,7 @@ class SomeLists:
     """The lists of some `rows` of a placement; they name any item of `ids`.
 
     With `best_sellers` also those of the shop, which are shown where there is no list. With
-    `records` also the product records of the rows.
+    `records` also the product records of the rows, and the storefront beside the best sellers.
     """
 
     ids: ItemIds
@@ -35,7 +35,8 @@ class SomeLists:
     records: Records | None = None
 
     def __len__(self) -> int:
-        return len(self.rows) * (1 if self.records is None else 2) + self.best_sellers
+        lists = len(self.rows) * (1 if self.records is None else 2)
+        return lists + self.best_sellers + len(self._storefront)
 
     @property
     def n_entries(self) -> int:
@@ -55,16 +56,22 @@ class SomeLists:
         placement, ids = self.lists.placement, self.ids.ids
         best = [list_name(placement, codec.BEST_SELLERS)] if self.best_sellers else []
         records = self.records.names(self.rows) if self.records is not None else []
-        return [*best, *(list_name(placement, ids[row]) for row in self.rows.tolist()), *records]
+        lists = [list_name(placement, ids[row]) for row in self.rows.tolist()]
+        return [*best, *self._storefront, *lists, *records]
 
     def encoded(self) -> dict[str, bytes]:
         """The value of each list, and of each record, by its name."""
-        values = {}
+        values = self._storefront
         if self.best_sellers:
             name = list_name(self.lists.placement, codec.BEST_SELLERS)
             values[name] = _encoded_best_sellers(self.ids, self.lists)
         records = self.records.encoded(self.rows) if self.records is not None else ()
         return values | dict(_encoded(self.ids, self.lists, self.rows)) | dict(records)
+
+    @property
+    def _storefront(self) -> dict[str, bytes]:
+        written = self.best_sellers and self.records is not None
+        return self.records.encoded_storefront() if written and self.records else {}
 
 
 @dataclass(frozen=True, slots=True)

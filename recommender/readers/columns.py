@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
+from recommender.core.catalogue import TITLE_IN
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import CatalogueColumns, InteractionSource, Match, Names
 
@@ -164,6 +165,9 @@ def map_catalogue(
 
     texts = {field: all_of(field) for field in ("title", "description", "brand", "category")}
     texts |= {ATTRIBUTE + column: (column,) for column in all_of("attributes")}
+    for language, column in columns.titles.items():
+        found = header.find(f"catalogue.columns.titles.{language}", column, ())
+        texts[f"{ATTRIBUTE}{TITLE_IN}{language}"] = (found,) if found else ()
     singles = ("item", "price", "in_stock", "available_from")
     status = all_of("status")
     if columns.status is None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, get_args
 
+from recommender.core.languages import TAG
 from recommender.readers.checks import (
     require,
     require_origin,
@@ -40,9 +41,11 @@ class CatalogueColumns:
     joined: by spaces for title and description, into a path for category; of several for group,
     the first with a value counts.
     `status` are columns that say whether an item is for sale (None: `status`, `published` and
-    `visibility`, also with a capital letter), `variants` lists the variants of a product.
+    `visibility`, also with a capital letter), `variants` lists the variants of a product. `titles`
+    has the column of the title in further languages, by their tags, such as `de`.
 
-    Raises: ValueError where `item` or a name in a tuple is empty, or an attribute is repeated.
+    Raises: ValueError where `item` or a name in a tuple is empty, an attribute is repeated, or a
+    language is no tag.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -59,9 +62,13 @@ class CatalogueColumns:
     status: Names | None = None
     variants: str | None = None
     attributes: tuple[str, ...] = ()
+    titles: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(bool(self.item), "item", self.item, "name the column of the item ids")
+        for language, column in self.titles.items():
+            tagged = TAG.fullmatch(language) and column
+            require(bool(tagged), "titles", language, 'write a language and its column: de = "..."')
         for name in ("title", "description", "category", "group", "status", "attributes"):
             value = getattr(self, name)
             if isinstance(value, tuple):

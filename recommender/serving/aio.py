@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Unpack
 
 from recommender.core.related import RelatedList
-from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.bundles import Bundle
+from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Loop
 from recommender.serving.queries import (
+    checked_companions,
     checked_decay,
     checked_item,
     checked_items,
@@ -19,6 +21,8 @@ from recommender.serving.queries import (
     checked_query,
 )
 from recommender.serving.reader import Reader
+from recommender.serving.sessions import Given, checked_session
+from recommender.serving.state import MAX_SHOWN
 
 
 class AsyncRelatedItems:
@@ -57,7 +61,7 @@ class AsyncRelatedItems:
         item, reader = checked_item(item_id), self._reader()
         request = await reader.request((item,), query)
         answer = reader.core.answer(request, item)
-        if query.fields is None:
+        if query.fields is None and not request.state.explores:
             return answer
         return (await reader.finished([(answer, request)]))[0]
 
@@ -77,31 +81,28 @@ class AsyncRelatedItems:
         query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
         request = await reader.request(items, query)
-        if query.fields is None:
-            return reader.core.answers(request, items, distinct=distinct)
-        answers = reader.core.answers(request, items, distinct=False)
+        reads = query.fields is not None
+        answers = reader.core.answers(request, items, distinct=distinct and not reads)
+        if not (reads or request.state.explores):
+            return answers
         return await reader.finished([(one, request) for one in answers], distinct=distinct)
 
     async def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
-        item_ids: Collection[str],
+        item_ids: Collection[Given],
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
         *,
         min_score: float = 0.0,
         key: str = "",
-        decay: float = 1.0,
+        decay: float | None = None,
         **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
         """`RelatedItems.for_items`."""
         query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
-        items, reader = checked_items(item_ids), self._reader()
-        decay = checked_decay(decay)
-        request = await reader.request(items, query)
-        answer = reader.core.merged(request, items, decay)
-        seed = items[0] if items else ""
-        return (await reader.finished([(answer, request)], seed))[0]
+        session = checked_session(item_ids, checked_decay(decay))
+        return await self._reader().session(session, query)
 
     async def page(
         self,
@@ -121,6 +122,23 @@ class AsyncRelatedItems:
             for one in checked_placements(placements)
         ]
         return await reader.page(item, queries)
+
+    async def bundle(  # noqa: PLR0913 - all but one have defaults
+        self,
+        item_id: str,
+        n: int = 3,
+        exclude: Collection[str] = (),
+        *,
+        placement: str = "",
+        key: str = "",
+        store: str = "",
+        language: str = "",
+    ) -> Bundle:
+        """`RelatedItems.bundle`."""
+        options: FieldsOptions = {"records": True, "store": store, "language": language}
+        query = checked_query(placement, MAX_SHOWN, exclude, options, min_score=0.0, key=key)
+        item = checked_item(item_id)
+        return await self._reader().bundle(item, query, checked_companions(n))
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """`RelatedItems.wait_ready`, for the loop that calls it."""

@@ -15,13 +15,14 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from recommender.core import item_id as item_ids
-from recommender.core.related import EVIDENCE, RelatedItem, RelatedList, Status, unmade
+from recommender.core.related import EVIDENCE, RelatedList, Status, unmade
 from recommender.errors import ConfigError
 from recommender.serving import codec
 from recommender.serving.codec import StoredList, View
 from recommender.serving.fallbacks import Breaker, CacheKey, ListCache, Snapshot, of_server
 from recommender.serving.keys import Keys
 from recommender.serving.logs import LookupLog
+from recommender.serving.sessions import summed
 from recommender.serving.state import (
     MAX_SHOWN,
     Command,
@@ -175,25 +176,30 @@ class Core:
             self._count(status, count)
         return answers
 
-    def merged(self, request: ListRequest, items: Sequence[str], decay: float = 1.0) -> RelatedList:
-        """One answer for all items: the entries of their lists by summed score, without the items.
+    def merged(self, request: ListRequest, weights: Mapping[str, float]) -> RelatedList:
+        """One answer for all items: the entries of their lists by the weighed sum of scores.
 
-        The list of each item counts `decay` times as much as that of the item before. The lowest
-        score applies to the sum; the evidence is that of the largest summand. The answer is stale
-        where some item could not be read under the live pointer.
+        The query excludes the items. The lowest score applies to the sum; the evidence is that of
+        the largest summand. The answer is stale where some item could not be read under the live
+        pointer.
         """
         query = request.query
-        seeds = list(dict.fromkeys(items))[:MAX_SEEDS] or [""]
-        excluded = query.excluded | set(items)
-        parts = [self._select(request, item, MAX_SHOWN, excluded, -math.inf) for item in seeds]
+        seeds = list(weights)[:MAX_SEEDS] or [""]
+        parts = [
+            self._select(request, item, MAX_SHOWN, query.excluded, -math.inf) for item in seeds
+        ]
         unread = [part for part in parts if part.status not in READ]
-        own = [(part, decay**back) for back, part in enumerate(parts) if part.status in OWN]
+        own = [
+            (part, weights[item])
+            for item, part in zip(seeds, parts, strict=True)
+            if part.status in OWN
+        ]
         best = (unread or parts)[0]
         source, status, entries = best.source, best.status, best.shown.items()
         if own:
             newest = max((part.source for part, _ in own), key=lambda source: source.fence)
-            entries = _summed([one for one in own if one[0].source.fence == newest.fence])
-            source, status = newest, "stale" if unread else "ok"
+            now = [(part.shown, by) for part, by in own if part.source.fence == newest.fence]
+            source, status, entries = newest, "stale" if unread else "ok", summed(now)
         shown = tuple([entry for entry in entries if not entry.score < query.lowest][: query.n])
         if status == "ok" and any(entry.evidence == "popular" for entry in shown):
             status = "topped_up"
@@ -285,16 +291,3 @@ def _best_sellers(request: ListRequest) -> LayeredList:
     best, view = request.best_sellers, request.view
     found = best.get(request.query.placement) or next(iter(best.values()), None)
     return found or LayeredList(0, view.layers[-1] if view else 0, None)
-
-
-def _summed(parts: Sequence[tuple[Selection, float]]) -> tuple[RelatedItem, ...]:
-    """Entries of all parts, each item once, by its weighed sum of scores; ties as they come."""
-    largest: dict[str, RelatedItem] = {}
-    totals: dict[str, float] = defaultdict(float)
-    for part, weight in parts:
-        for entry in part.shown.items():
-            totals[entry.id] += weight * entry.score
-            best = largest.get(entry.id, entry)
-            largest[entry.id] = entry if entry.score > best.score else best
-    ranked = sorted(totals.items(), key=lambda one: -one[1])
-    return tuple([largest[item]._replace(score=total) for item, total in ranked])

@@ -4,18 +4,20 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, TypedDict, overload
+from typing import overload
 
 from recommender.core import item_id as item_ids
 from recommender.core.related import RelatedItem, RelatedList, with_fields, with_records
 from recommender.serving.codec import View
-from recommender.serving.expressions import Condition, Fields, Value, condition, value
+from recommender.serving.expressions import Condition, Fields, Value
+from recommender.serving.fields_query import FieldsQuery
 from recommender.serving.keys import RECORDS, Keys, list_name
 from recommender.serving.records import (
     NO_RECORD,
     at_store,
     decode_change,
     decode_record,
+    in_language,
     shown_record,
 )
 from recommender.serving.state import OVERSIZED, UNREAD, Command, ListRequest, Reply
@@ -26,64 +28,6 @@ MAX_READ = 5_000
 """Of so many items at most the fields are read for one call."""
 BOOST_LEAST, BOOST_MOST = 0.5, 2.0
 LOWEST = 1 / 4096
-_TEXTS = "where", "boost", "store"
-
-
-class FieldsOptions(TypedDict, total=False):
-    """What a call may ask of the fields of items.
-
-    `records` shows them with the answer. `where` is a condition that every entry must meet, and
-    `boost` a number by which entries are weighed, between half and twice the list's mean; both are
-    expressions over fields of the item and of the seed (docs/serving.md). `store` names the store
-    or region whose stock counts.
-    """
-
-    records: bool
-    where: str
-    boost: str
-    store: str
-
-
-class FieldsQuery(NamedTuple):
-    """The options, compiled, and as they were given; the answer has at most `n` entries."""
-
-    n: int
-    texts: tuple[object, ...]
-    records: bool
-    where: Condition | None
-    boost: Value | None
-    store: str
-
-    @property
-    def whole_lists(self) -> bool:
-        """Whether all entries of the lists are needed."""
-        return self.where is not None or self.boost is not None
-
-
-def checked_fields(n: int, options: FieldsOptions) -> FieldsQuery | None:
-    """The options of a call with n entries, None where there are none.
-
-    Raises: TypeError for an option of a wrong type or name; ExpressionError.
-    """
-    unknown = options.keys() - FieldsOptions.__annotations__.keys()
-    if unknown:
-        known = ", ".join(FieldsOptions.__annotations__)
-        raise TypeError(f"{min(unknown)}: unknown; there are {known}")
-    records = options.get("records", False)
-    if not isinstance(records, bool):
-        raise TypeError(f"records: true or false, not {type(records).__name__}")
-    where, boost, store = (str(options.get(name) or "") for name in _TEXTS)
-    for name in _TEXTS:
-        if not isinstance(options.get(name, ""), str):
-            raise TypeError(f"{name}: text, not {type(options.get(name)).__name__}")
-    if not (records or where or boost):
-        return None
-    return FieldsQuery(
-        *(n, (records, where, boost, store), records),
-        condition(where) if where else None,
-        value(boost) if boost else None,
-        store,
-    )
 
 
 class Kept:
@@ -100,7 +44,8 @@ class Kept:
 class FieldsReading:
     """The fields of the items of some answers, as far as they were read.
 
-    `kept` holds what this process has read, by item; at most `bound` items.
+    `kept` holds what this process has read, by item; at most `bound` items. Titles are in
+    `language`, where the shop has them.
     """
 
     def __init__(
@@ -110,8 +55,9 @@ class FieldsReading:
         kept: dict[str, Kept],
         bound: int,
         report: Callable[[ValueError], None],
+        language: str = "",
     ) -> None:
-        self.query = query
+        self.query, self.language = query, language
         self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
         self._layers: tuple[int, ...] = ()
         self._own: dict[str, Kept] = {}  # others may clear what the process keeps
@@ -160,6 +106,10 @@ class FieldsReading:
         """Whether all that was wanted was read."""
         return not self._unread
 
+    def has_read(self, item: str) -> bool:
+        """Whether the fields of an item were read, be it that there are none."""
+        return item in self._own
+
     @property
     def read_at(self) -> float:
         """When the oldest of the fields was read, on the monotonic clock; now where none was."""
@@ -177,6 +127,8 @@ class FieldsReading:
             except ValueError as error:
                 self._report(error)
         fields = found.fields
+        if "titles" in fields:
+            fields = in_language(fields, self.language)
         return at_store(fields, self.query.store) if type(fields.get("stock")) is dict else fields
 
     def meeting(
@@ -236,7 +188,8 @@ def wanted_items(answered: Iterable[tuple[RelatedList, ListRequest]], seed: str)
     """The items whose fields the answers need."""
     for answer, request in answered:
         yield from answer.ids
-        if request.query.fields is not None and request.query.fields.whole_lists:
+        fields = request.query.fields
+        if request.state.explores or (fields is not None and fields.whole_lists):
             yield answer.item or seed
 
 
@@ -261,12 +214,12 @@ def finished(
     """
     query = reading.query
     if not (query.whole_lists or excluded):
-        return with_records(answer, ShownRecords(answer.ids, reading))
+        return with_records(answer, ShownRecords(answer.ids, reading), reading.language)
     entries = [entry for entry in answer.items if entry.id not in excluded]
     status, dropped = answer.status, dict[str, int]()
     if query.where is not None:
         if not reading.complete:
-            return with_fields(answer, (), "degraded", (), {})
+            return with_fields(answer, (), "degraded", (), {}, "")
         most = query.n if query.boost is None else len(entries)
         entries, dropped = reading.meeting(entries, query.where, seed, most)
         if len(entries) < query.n:
@@ -281,7 +234,8 @@ def finished(
         status = "topped_up" if any(one.evidence == "popular" for one in shown) else "ok"
     ids = [entry.id for entry in shown]
     records = ShownRecords(ids, reading) if query.records else ()
-    return with_fields(answer, shown, status, records, dropped)
+    language = reading.language if query.records else ""
+    return with_fields(answer, shown, status, records, dropped, language)
 
 
 def _decoded(values: Reply, item: str) -> Fields:

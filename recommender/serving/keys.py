@@ -9,6 +9,9 @@ NAME = re.compile(r"[a-z0-9_-]{1,40}")
 RECORDS = "@"
 """Stands for the placement in the key of a record; no placement has this name."""
 
+STOREFRONT = ""
+"""The reserved id under which a generation has what a storefront needs besides its records."""
+
 
 def check_shop(name: str) -> None:
     """Refuse a malformed name of a shop. Raises: ConfigError."""

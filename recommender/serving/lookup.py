@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Unpack
 
 from recommender.core.related import RelatedList
+from recommender.serving.bundles import Bundle
 from recommender.serving.connection import POLL_TIMEOUT_S
-from recommender.serving.item_fields import FieldsOptions
+from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Threads, completed
 from recommender.serving.queries import (
+    checked_companions,
     checked_decay,
     checked_item,
     checked_items,
@@ -21,6 +23,8 @@ from recommender.serving.queries import (
     checked_query,
 )
 from recommender.serving.reader import Reader
+from recommender.serving.sessions import Given, checked_session
+from recommender.serving.state import MAX_SHOWN
 
 INHERITED: list["PollingReader"] = []
 """The readers of parent processes: a forked child must not close their connections."""
@@ -72,7 +76,7 @@ class RelatedItems:
         item, reader = checked_item(item_id), self._reader()
         request = completed(reader.request((item,), query))
         answer = reader.core.answer(request, item)
-        if query.fields is None:
+        if query.fields is None and not request.state.explores:
             return answer
         return (completed(reader.finished([(answer, request)])))[0]
 
@@ -95,36 +99,34 @@ class RelatedItems:
         query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
         items, reader = checked_items(item_ids), self._reader()
         request = completed(reader.request(items, query))
-        if query.fields is None:
-            return reader.core.answers(request, items, distinct=distinct)
-        answers = reader.core.answers(request, items, distinct=False)
+        reads = query.fields is not None
+        answers = reader.core.answers(request, items, distinct=distinct and not reads)
+        if not (reads or request.state.explores):
+            return answers
         return completed(reader.finished([(one, request) for one in answers], distinct=distinct))
 
     def for_items(  # noqa: PLR0913 - all but one have defaults
         self,
-        item_ids: Collection[str],
+        item_ids: Collection[Given],
         placement: str = "related",
         n: int = 12,
         exclude: Collection[str] = (),
         *,
         min_score: float = 0.0,
         key: str = "",
-        decay: float = 1.0,
+        decay: float | None = None,
         **fields: Unpack[FieldsOptions],
     ) -> RelatedList:
-        """One list for a basket: entries of the items' lists by summed score, without the items.
+        """One list for a basket or a session: entries by the sum of scores, without its items.
 
-        With `decay` d, each item counts d times as much as the one before: for a user's history,
-        most recent first, ask the placement `next` with a decay of 0.8. The list's own item is "".
-        Items after the first 100 are ignored.
+        Items are ids or events (`Event`, or a tuple or mapping of item, kind and age in seconds).
+        With `decay` d, each item counts d times as much as the one before, most recent first; the
+        default is 1 for ids, and for events that of the shop, whose kinds also have weights. The
+        list's own item is "". Items after the 100 most recent are ignored.
         """
         query = checked_query(placement, n, exclude, fields, min_score=min_score, key=key)
-        items, reader = checked_items(item_ids), self._reader()
-        decay = checked_decay(decay)
-        request = completed(reader.request(items, query))
-        answer = reader.core.merged(request, items, decay)
-        seed = items[0] if items else ""
-        return completed(reader.finished([(answer, request)], seed))[0]
+        session = checked_session(item_ids, checked_decay(decay))
+        return completed(self._reader().session(session, query))
 
     def page(
         self,
@@ -139,8 +141,9 @@ class RelatedItems:
     ) -> list[RelatedList]:
         """The lists of one item in several placements, for a product page, in one round trip.
 
-        No item is in two of the lists: the first placement that has it shows it. Placements after
-        the first 20 are not answered.
+        Each has the `heading` that the shop's settings give its placement. No item is in two of the
+        lists: the first placement that has it shows it. Placements after the first 20 are not
+        answered.
         """
         item, reader = checked_item(item_id), self._reader()
         queries = [
@@ -148,6 +151,28 @@ class RelatedItems:
             for one in checked_placements(placements)
         ]
         return completed(reader.page(item, queries))
+
+    def bundle(  # noqa: PLR0913 - all but one have defaults
+        self,
+        item_id: str,
+        n: int = 3,
+        exclude: Collection[str] = (),
+        *,
+        placement: str = "",
+        key: str = "",
+        store: str = "",
+        language: str = "",
+    ) -> Bundle:
+        """The item with two or three that are bought with it and with each other, and their price.
+
+        Any two score enough by the shop's terms, all are in stock (of the `store`), and have prices
+        of one currency. `n` is the most companions. An answer without items says why. The default
+        placement is that of the shop's bundles, `bought_together`.
+        """
+        options: FieldsOptions = {"records": True, "store": store, "language": language}
+        query = checked_query(placement, MAX_SHOWN, exclude, options, min_score=0.0, key=key)
+        item = checked_item(item_id)
+        return completed(self._reader().bundle(item, query, checked_companions(n)))
 
     def wait_ready(self, timeout_s: float = 5.0) -> bool:
         """Wait at the start of a process, outside requests, until Redis has been read once.

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from recommender.serving.item_fields import FieldsOptions, checked_fields
+from recommender.serving.bundles import FEWEST, MOST
+from recommender.serving.fields_query import FieldsOptions, checked_fields
 from recommender.serving.state import MAX_SHOWN, NO_ITEMS, Query
 
 MAX_PLACEMENTS = 20
@@ -33,11 +34,21 @@ def checked_query(
     fields = checked_fields(n, options) if options else None
     if fields is not None and fields.whole_lists:
         n = MAX_SHOWN
-    return Query(placement, n, excluded, min_score, key, fields)
+    language = options.get("language", "") if options else ""
+    return Query(placement, n, excluded, min_score, key, fields, language)
 
 
-def checked_decay(decay: float) -> float:
+def checked_companions(n: int) -> int:
+    """Clamp the companions of a bundle to two or three. Raises: TypeError."""
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"n: a whole number, not {type(n).__name__}")
+    return min(max(n, FEWEST), MOST)
+
+
+def checked_decay(decay: float | None) -> float | None:
     """Raises: TypeError for what is no number, ValueError for one that is not in (0, 1]."""
+    if decay is None:
+        return None
     if not isinstance(decay, int | float) or isinstance(decay, bool):
         raise TypeError(f"decay: a number, not {type(decay).__name__}")
     if not 0 < decay <= 1:

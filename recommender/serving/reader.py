@@ -7,24 +7,19 @@ network of threads, with `completed`.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
-from recommender.core.related import RelatedList
+from recommender.core.related import RelatedList, with_heading
+from recommender.serving.answer_fields import AnswerFields
+from recommender.serving.bundles import Bundle, Bundling
 from recommender.serving.cluster import Cluster
 from recommender.serving.codec import View
 from recommender.serving.fallbacks import PROBE_INTERVAL_S, Breaker
-from recommender.serving.item_fields import (
-    FieldsReading,
-    Kept,
-    best_sellers,
-    finished,
-    wanted_items,
-)
 from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Network
-from recommender.serving.recent_answers import RecentAnswers
+from recommender.serving.polling import poll
 from recommender.serving.sentinel import Primary
+from recommender.serving.sessions import Session
 from recommender.serving.state import (
     Command,
     ListRequest,
@@ -33,7 +28,6 @@ from recommender.serving.state import (
     Query,
     Refused,
     Reply,
-    poll,
 )
 from recommender.serving.transport import Connections
 from recommender.serving.urls import cluster_url, sentinel_url
@@ -56,9 +50,7 @@ class Reader:
         core, client_name = settings.core(), settings.client_name
         cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
-        self._fields: dict[str, Kept] = {}
-        self._recent = RecentAnswers(settings.cache_items)
-        self._bound = settings.cache_items
+        self._fields = AnswerFields(core, settings.cache_items, self._read)
         self._deadline_s = settings.deadline_s
         self._network = network
         self._connections: Connections | Cluster | Primary
@@ -118,12 +110,13 @@ class Reader:
         (request,) = await self.requests(items, (query,))
         return request
 
-    async def requests(self, items: Sequence[str], queries: Sequence[Query]) -> list[ListRequest]:
+    async def requests(
+        self, items: Sequence[str], queries: Sequence[Query], until: float = 0.0
+    ) -> list[ListRequest]:
         """The lists of `items` in several placements, all in one round trip."""
-        until = time.monotonic() + self._deadline_s
+        until = until or time.monotonic() + self._deadline_s
         core = self.core
         if not core.fresh:
-            self._revive()
             await self._await_poll(until)
         requests = [core.request(items, query) for query in queries]
         for request in requests:
@@ -145,49 +138,14 @@ class Reader:
         *,
         distinct: bool = False,
     ) -> list[RelatedList]:
-        """The answers with what their query asks of the fields of items, read in one round trip.
+        """The answers with what their query asks of the fields of items, and with new items.
 
         A list for several items has the fields of `seed` as those of its item.
         """
-        query = answered[0][1].query.fields if answered else None
-        if query is None:
-            return [answer for answer, _ in answered]
-        first, request = answered[0]
-        single = len(answered) == 1 and first.item != ""
-        recent = self._recent.find(first, request) if single else None
-        if recent is not None:
-            return [recent]
-        unreadable = partial(self.core.report, "record_unreadable")
-        reading = FieldsReading(query, self.core.keys, self._fields, self._bound, unreadable)
-        await self._read_fields(reading, request, wanted_items(answered, seed))
-        made = _finished(answered, reading, seed, distinct=distinct)
-        if query.where is not None and any(len(one.items) < query.n for one in made):
-            best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
-            if await self._read_fields(reading, request, best):
-                made = _finished(answered, reading, seed, distinct=distinct)
-        if single and reading.complete:
-            self._recent.keep(first, request, made[0], reading.read_at)
-        return made
-
-    async def _read_fields(
-        self, reading: FieldsReading, request: ListRequest, items: Iterable[str]
-    ) -> bool:
-        """Read the fields of the items that were not read a moment ago; whether any were."""
-        wanted = reading.want(request.view, items)
-        if not wanted or request.view is None or not self._reading:
-            return False
-        try:
-            reply = await self._connections.read(reading.command(wanted), request.until)
-        except Exception as error:
-            # As above: a page without its records is better than none.
-            self.core.failed("read_failures", error)
-            return False
-        self.core.breaker.succeeded()
-        reading.take(wanted, reply)
-        return True
+        return await self._fields.finished(answered, seed, distinct=distinct)
 
     async def page(self, item: str, queries: Sequence[Query]) -> list[RelatedList]:
-        """A list for each query, read together; no item is in two of them."""
+        """A list for each query, read together, with its heading; no item is in two of them."""
         shown: set[str] = set()
         answered = []
         for request in await self.requests((item,), queries):
@@ -196,7 +154,59 @@ class Reader:
             answered.append((self.core.answer(request, item), request))
             if query.fields is None or not query.fields.whole_lists:
                 shown.update(answered[-1][0].ids)
-        return await self.finished(answered, distinct=True)
+        made = await self.finished(answered, distinct=True)
+        return [
+            with_heading(
+                answer,
+                request.storefront.heading(answer.placement, request.language),
+                request.language,
+            )
+            for answer, (_, request) in zip(made, answered, strict=True)
+        ]
+
+    async def session(self, session: Session, query: Query) -> RelatedList:
+        """One list for what a visitor did, without the items of the session."""
+        request = await self.request(session.items, query)
+        weights = session.weights(request.storefront)
+        excluded = query.excluded | session.left_out(request.storefront)
+        request.query = query._replace(excluded=excluded)
+        answer = self.core.merged(request, weights)
+        return (await self.finished([(answer, request)], next(iter(weights), "")))[0]
+
+    async def bundle(self, item: str, query: Query, most: int) -> Bundle:
+        """The item with at most so many companions, from lists and records that are read at once.
+
+        Without a placement, that of the shop's bundles counts.
+        """
+        until = time.monotonic() + self._deadline_s
+        await self._await_poll(until)
+        terms = self.core.state.storefront_for(query.key).bundles
+        query = query._replace(placement=query.placement or terms.placement)
+        (request,) = await self.requests((item,), (query,), until)
+        bundling = Bundling(self.core.answer(request, item), terms, most)
+        if item in request.state.withheld:
+            return bundling.without("the item is hidden or not available")
+        ids = [entry.id for entry in bundling.companions()]
+        reading = self._fields.reading(request)
+        lists: list[RelatedList] = []
+        if ids:
+            (others,) = await self.requests(ids, (query,), until)
+            lists = self.core.answers(others, ids, distinct=False)
+            await self._fields.read(reading, request, [item, *ids])
+        return bundling.chosen(lists, reading)
+
+    async def _read(self, command: Command, until: float) -> Reply | None:
+        """The reply to a command, None where there is none before the deadline."""
+        if not self._reading:
+            return None
+        try:
+            reply = await self._connections.read(command, until)
+        except Exception as error:
+            # As above: a page without its records is better than none.
+            self.core.failed("read_failures", error)
+            return None
+        self.core.breaker.succeeded()
+        return reply
 
     async def _read_lists(self, reading: Sequence[tuple[ListRequest, View]], until: float) -> None:
         commands = [self.core.command(request, view) for request, view in reading]
@@ -214,8 +224,11 @@ class Reader:
 
     async def _await_poll(self, until: float) -> None:
         """Wait for the next poll; after several waits in vain, not until a poll succeeded."""
+        if self.core.fresh:
+            return
+        self._revive()
         polled = self._polled
-        if self.core.fresh or self._vain.open or not self._reading:
+        if self._vain.open or not self._reading:
             return
         self._connections.wanted.set()
         if not await polled.wait_until(until):
@@ -278,19 +291,3 @@ class Reader:
             return await self._connections.poll(command), None
         except Refused as error:
             return (), error
-
-
-def _finished(
-    answered: Sequence[tuple[RelatedList, ListRequest]],
-    reading: FieldsReading,
-    seed: str,
-    *,
-    distinct: bool,
-) -> list[RelatedList]:
-    made: list[RelatedList] = []
-    shown: set[str] = set()
-    for answer, request in answered:
-        made.append(finished(answer, request, reading, answer.item or seed, shown))
-        if distinct:
-            shown.update(made[-1].ids)
-    return made

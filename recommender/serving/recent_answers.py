@@ -35,7 +35,9 @@ class RecentAnswers:
         if time.monotonic() - found.read_at > MAX_AGE_S:
             return None
         made = found.answer
-        return with_fields(answer, made.items, made.status, made.records, made.dropped)
+        return with_fields(
+            answer, made.items, made.status, made.records, made.dropped, made.language
+        )
 
     def keep(
         self, answer: RelatedList, request: ListRequest, made: RelatedList, read_at: float
@@ -48,5 +50,6 @@ class RecentAnswers:
 
 def _key(answer: RelatedList, request: ListRequest) -> Hashable:
     query, fields = request.query, request.query.fields
+    language = request.language
     asked = (query.placement, query.n, query.excluded, query.lowest, request.canary)
-    return (answer.item, answer.status, *asked, fields and (fields.n, fields.texts))
+    return (answer.item, answer.status, *asked, language, fields and (fields.n, fields.texts))

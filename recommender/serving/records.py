@@ -67,6 +67,14 @@ def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def in_language(fields: Fields, language: str) -> Fields:
+    """The fields with the title in a language, or in the catalogue's where there is none."""
+    titles = fields["titles"]
+    title = titles.get(language) if isinstance(titles, dict) else None
+    shown = {name: value for name, value in fields.items() if name != "titles"}
+    return {**shown, "title": title} if isinstance(title, str) else shown
+
+
 def at_store(fields: Fields, store: str) -> Fields:
     """The fields with the stock of one store or region, or the sum over all of them."""
     stock = fields.get("stock")

@@ -1,24 +1,19 @@
-"""The state of a lookup: what it polled of a shop, and what one request needs and has found.
-
-`poll` does no input or output itself: it yields commands, is sent their replies, and returns the
-new state.
-"""
+"""The state of a lookup: what it polled of a shop, and what one request needs and has found."""
 
 import hashlib
-import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from recommender.errors import StoreUnavailable
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.keys import Keys, list_name
-from recommender.serving.logs import warn
+from recommender.serving.storefront import NO_STOREFRONT, Storefront
 
 if TYPE_CHECKING:
-    from recommender.serving.item_fields import FieldsQuery
+    from recommender.serving.fields_query import FieldsQuery
 
 Command = tuple[str, ...]
 Reply = Sequence[bytes | None]
@@ -43,8 +38,6 @@ class Signs(NamedTuple):
 
 HIDDEN, UNAVAILABLE = Signs("+", "-"), Signs("!", "=")
 """The signs of merchandisers, and those that follow from stock and availability."""
-
-log = logging.getLogger(__name__)
 
 
 class NotRead(ValueError):
@@ -82,27 +75,32 @@ BestSellers = Mapping[str, LayeredList]
 class PolledState:
     """The result of one poll. `pointer` is None where it is missing or of another schema.
 
-    `best_sellers` and `canary_best_sellers` belong to the last readable pointer; `version` is the
-    newest change of the hidden items that was read. `hidden` are the items that merchandisers hid,
-    `unavailable` those that are sold out, deleted and the like, `withheld` both. `complete` is
-    False where a node of a Cluster did not return its best sellers: the previous ones are used
-    until the next poll.
+    `best_sellers` and `storefront`, and those of the canary, belong to the last readable pointer;
+    `explores` says whether new items take a share of some list. `version` is the newest change of
+    the hidden items that was read. `hidden` are the items that merchandisers hid, `unavailable`
+    those that are sold out, deleted and the like, `withheld` both. `complete` is False where a node
+    of a Cluster did not return its best sellers: the previous ones are used until the next poll.
     """
 
     raw: bytes | None = None
     pointer: Pointer | None = None
     best_sellers: BestSellers = field(default_factory=dict)
     canary_best_sellers: BestSellers = field(default_factory=dict)
+    storefront: Storefront = NO_STOREFRONT
+    canary_storefront: Storefront = NO_STOREFRONT
     hidden: frozenset[str] = NO_ITEMS
     unavailable: frozenset[str] = NO_ITEMS
     version: int = NEVER
     complete: bool = True
     hidden_readable: bool = True
     withheld: frozenset[str] = field(init=False, repr=False)
+    explores: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         withheld = self.hidden | self.unavailable if self.unavailable else self.hidden
         object.__setattr__(self, "withheld", withheld)
+        shares = (*self.storefront.explore.values(), *self.canary_storefront.explore.values())
+        object.__setattr__(self, "explores", any(shares))
 
     def uses_canary(self, key: str) -> bool:
         """Whether requests of `key` read the canary; requests without a key never do."""
@@ -111,12 +109,16 @@ class PolledState:
             return False
         return share_of(key) < pointer.canary_share
 
+    def storefront_for(self, key: str) -> Storefront:
+        """The storefront that requests of `key` read."""
+        return self.canary_storefront if self.uses_canary(key) else self.storefront
+
 
 class Query(NamedTuple):
     """At most `n` entries of a placement, without `excluded`, that score at least `lowest`.
 
     `key` decides between the live view and the canary; `fields` is what is asked of the fields of
-    items, None for nothing.
+    items, None for nothing; `language` are the languages that are preferred.
     """
 
     placement: str
@@ -125,6 +127,7 @@ class Query(NamedTuple):
     lowest: float
     key: str
     fields: "FieldsQuery | None" = None
+    language: str = ""
 
 
 @dataclass(slots=True)
@@ -148,85 +151,21 @@ class ListRequest:
         """The best sellers by placement, of the last readable pointer where none is live."""
         return self.state.canary_best_sellers if self.canary else self.state.best_sellers
 
+    @property
+    def storefront(self) -> Storefront:
+        """The storefront that belongs to the best sellers."""
+        return self.state.canary_storefront if self.canary else self.state.storefront
+
+    @property
+    def language(self) -> str:
+        """The language of titles and headings, "" where the shop names none."""
+        return self.storefront.language_for(self.query.language)
+
 
 def share_of(key: str) -> float:
     """Map a key to 0 to 1, the same in every process and language."""
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
-
-
-def poll(keys: Keys, state: PolledState) -> Generator[Command, Reply, PolledState]:
-    """Read what changed since `state`. Raises: ValueError for a malformed reply."""
-    raw, version, floor = yield ("MGET", keys.live, keys.hidden_version, keys.hidden_floor)
-    newest = _number(version)
-    if newest != state.version:
-        from_scratch = newest < state.version or state.version < _number(floor)
-        lowest = "-inf" if from_scratch else f"({state.version}"
-        try:
-            changes = yield ("ZRANGEBYSCORE", keys.hidden, lowest, "+inf")
-        except Refused as error:
-            # Without its hidden items, a shop still has lists. The next poll asks again.
-            if state.hidden_readable:
-                remedy = "delete the key and hide the items again"
-                message = "event=hidden_unreadable key=%s reason=%.200s; %s"
-                warn(log, message, keys.hidden, error, remedy)
-            state = replace(state, hidden_readable=False)
-        else:
-            known = PolledState() if from_scratch else state
-            state = replace(
-                state,
-                hidden=changed(known.hidden, changes, HIDDEN),
-                unavailable=changed(known.unavailable, changes, UNAVAILABLE),
-                version=newest,
-                hidden_readable=True,
-            )
-    if raw == state.raw and state.complete:
-        return state
-    try:
-        pointer = codec.decode_pointer(raw)
-    except ValueError as error:
-        warn(log, "event=pointer_unreadable shop=%s reason=%.200s", keys.shop, error)
-        return replace(state, raw=raw, pointer=None, complete=True)
-    state = replace(state, raw=raw, pointer=pointer, complete=True)
-    live, complete = yield from _poll_best_sellers(keys, pointer, pointer.live, state.best_sellers)
-    canary: BestSellers = {}
-    if pointer.canary:
-        canary, canary_complete = yield from _poll_best_sellers(
-            keys, pointer, pointer.canary, state.canary_best_sellers
-        )
-        complete = complete and canary_complete
-    return replace(state, best_sellers=live, canary_best_sellers=canary, complete=complete)
-
-
-def _poll_best_sellers(
-    keys: Keys, pointer: Pointer, view: View, previous: BestSellers
-) -> Generator[Command, Reply, tuple[BestSellers, bool]]:
-    """Read the best sellers of a view's placements, and whether every node answered.
-
-    A placement whose list is missing or malformed has none. Where a node did not answer, the
-    `previous` list is kept.
-    """
-    if not view.placements:
-        return {}, True
-    places = [(name, codec.BEST_SELLERS) for name in view.placements]
-    values = yield ("MGET", *list_keys(keys, view, places))
-    found: dict[str, LayeredList] = {}
-    complete, depth = True, len(view.layers)
-    for row, name in enumerate(view.placements):
-        layers = values[row * depth : (row + 1) * depth]
-        try:
-            best = first_layer(pointer.fence, view, layers, codec.BEST_SELLERS)
-        except NotRead:
-            complete = False
-            if name in previous:
-                found[name] = previous[name]
-            continue
-        except ValueError as error:
-            warn(log, "event=best_sellers_unreadable shop=%s reason=%.200s", keys.shop, error)
-            continue
-        if best.stored is not None:
-            found[name] = best
-    return found, complete
 
 
 def list_keys(keys: Keys, view: View, places: Iterable[tuple[str, str]]) -> list[str]:
@@ -254,19 +193,3 @@ def first_layer(fence: int, view: View, values: Reply, item: str) -> LayeredList
         if value is not None:
             return LayeredList(fence, view.layers[place], codec.decode_list(value, item))
     return LayeredList(fence, view.layers[-1], None)
-
-
-def changed(items: frozenset[str], changes: Reply, signs: Signs) -> frozenset[str]:
-    """Apply the changes with one pair of signs in order; others are ignored."""
-    now = set(items)
-    for change in changes:
-        text = (change or b"").decode(errors="replace")
-        if text.startswith(signs.withheld):
-            now.add(text[1:])
-        elif text.startswith(signs.shown):
-            now.discard(text[1:])
-    return frozenset(now)
-
-
-def _number(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() and len(value) < 20 else 0

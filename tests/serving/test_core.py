@@ -23,7 +23,7 @@ VIEW = View((1,), ("related",))
 def test_a_merged_list_sums_what_its_items_have(lists: dict[str, list[str]], lowest: float) -> None:
     core = Core("acme", cache_items=10, snapshot=None)
     core.confirm(PolledState(pointer=Pointer(1, VIEW)), time.monotonic())
-    query = checked_query("related", 100, (), min_score=lowest, key="")
+    query = checked_query("related", 100, list(lists), min_score=lowest, key="")
     request = core.request(list(lists), query)
     scores = {item: [1 - rank / 64 for rank in range(len(ids))] for item, ids in lists.items()}
     values = [
@@ -31,7 +31,7 @@ def test_a_merged_list_sums_what_its_items_have(lists: dict[str, list[str]], low
         for item in request.wanted
     ]
     core.take(request, VIEW, values)
-    merged = core.merged(request, list(lists))
+    merged = core.merged(request, dict.fromkeys(lists, 1.0))
     sums: dict[str, float] = {}
     for item, ids in lists.items():
         for rank, related in enumerate(ids):
@@ -82,5 +82,5 @@ def test_stale_copies_of_two_pointers_are_not_merged() -> None:
         request = core.request([item], query)
         core.take(request, VIEW, [codec.encode_list(item, [f"of-{item}"], [0.5], [0])])
     core.confirm(PolledState(), time.monotonic())
-    merged = core.merged(core.request(["a", "b"], query), ["a", "b"])
+    merged = core.merged(core.request(["a", "b"], query), {"a": 1.0, "b": 1.0})
     assert (merged.status, merged.ids) == ("stale", ("of-b",))

@@ -19,12 +19,8 @@ from recommender.serving import codec
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.expressions import ExpressionError
-from recommender.serving.item_fields import (
-    FieldsReading,
-    checked_fields,
-    finished,
-    wanted_items,
-)
+from recommender.serving.fields_query import checked_fields
+from recommender.serving.item_fields import FieldsReading, finished, wanted_items
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from recommender.serving.queries import checked_query
@@ -209,23 +205,6 @@ def test_without_redis_a_condition_is_not_guessed(published: Keys) -> None:
     assert (answer.ids, answer.status) == ((), "degraded")
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"records": 1}, TypeError, "records: true or false"),
-        ({"where": 3}, TypeError, "where: text, not int"),
-        ({"whree": "x"}, TypeError, "whree: unknown; there are records, where"),
-        ({"where": "price ="}, ExpressionError, "write =="),
-        ({"boost": "f(x)"}, ExpressionError, "use fields"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused(
-    reader: RelatedItems, options: Mapping[str, Any], error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        reader.get("a", **options)
-
-
 ITEMS = [f"i{row}" for row in range(20)]
 stocks = st.dictionaries(st.sampled_from(ITEMS), st.integers(0, 3))
 
@@ -320,8 +299,3 @@ def test_a_full_cache_takes_no_fields_from_the_answer_that_fills_it() -> None:
         assert wanted == [item]
         reading.take(wanted, [json.dumps({"id": item}).encode(), None])
     assert [reading.of(item) for item in "ab"] == [{"id": "a"}, {"id": "b"}]
-
-
-def test_no_options_ask_for_nothing() -> None:
-    assert checked_fields(3, {}) is None
-    assert checked_fields(3, {"records": False, "where": "", "store": "berlin"}) is None
