@@ -13,6 +13,9 @@ class RelatedEntry(BaseModel):
     id: Annotated[str, Field(examples=["7152455"])]
     score: Annotated[float, Field(examples=[0.8125])]
     evidence: Evidence
+    explore: Annotated[
+        bool | None, Field(description="true: a new item that took the place of another")
+    ] = None
     record: dict[str, Any] | None = None
 
 
@@ -23,6 +26,7 @@ class RelatedAnswer(BaseModel):
     placement: Annotated[str, Field(examples=["related"])]
     generation: Annotated[int, Field(description="the build that answered, 0: none", examples=[8])]
     status: Status
+    heading: Annotated[str | None, Field(description="of the placement, on a page")] = None
     items: list[RelatedEntry]
     dropped: Annotated[
         dict[str, int] | None, Field(description="entries that each clause of `where` dropped")
@@ -34,6 +38,30 @@ class BatchAnswer(BaseModel):
     """A list for each item, in the order of the request, or one merged list."""
 
     lists: list[RelatedAnswer]
+
+
+class BundleEntry(BaseModel):
+    """An item of a bundle."""
+
+    id: str
+    record: dict[str, Any]
+
+
+class BundleAnswer(BaseModel):
+    """An item and those that go with it; no items where no bundle holds, and the reason."""
+
+    item: Annotated[str, Field(examples=["1098066"])]
+    placement: Annotated[str, Field(examples=["bought_together"])]
+    generation: int
+    items: Annotated[list[BundleEntry], Field(description="the item first")]
+    full_price_minor: Annotated[int, Field(description="the sum of the prices", examples=[4000])]
+    price_minor: Annotated[int, Field(description="after the discount", examples=[3400])]
+    currency: Annotated[str, Field(examples=["EUR"])]
+    discount: Annotated[float, Field(description="a share of the price", examples=[0.15])]
+    score: Annotated[float, Field(description="the lowest of all pairs")]
+    reason: Annotated[str, Field(description="why there is no bundle")]
+    dropped: Annotated[dict[str, int], Field(description="entries that could not be in it")]
+    token: str
 
 
 class FoundItem(BaseModel):

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -27,18 +27,27 @@ from recommender.service.keys import ApiKey, KeyRing
 from recommender.service.limits import DEFAULTS, Room
 from recommender.service.metrics import ServiceMetrics
 from recommender.service.middleware import AccessLog, ApiKeys, HeadAsGet
-from recommender.service.models import PageQuery, RelatedQuery, RequestRefused, SearchRequest
+from recommender.service.models import (
+    BundleQuery,
+    PageQuery,
+    RelatedQuery,
+    RequestRefused,
+    SearchRequest,
+)
 from recommender.service.rates import RateLimit
 from recommender.service.responses import (
     NO_STORE,
+    bundle_json,
     error_response,
     etag,
+    in_language,
     json_response,
     with_token,
     without_token,
 )
 from recommender.service.routes import DirectRoute, Service, add_routes
 from recommender.serving.aio import AsyncRelatedItems
+from recommender.serving.sessions import Event
 from recommender.settings.service import ServiceSettings
 
 if TYPE_CHECKING:  # it imports what only a service with search needs
@@ -131,9 +140,9 @@ class Endpoints:
         """The related items of one item, best first."""
         began = time.perf_counter()
         shop, lookup = self._shop(request)
-        asked = models.parse_query(RelatedQuery, request.scope["query_string"])
+        asked = vars(models.parse_query(RelatedQuery, request.scope["query_string"]))
         with self._room.place():
-            answer = await lookup.get(request.path_params["id"], **vars(asked))
+            answer = await lookup.get(request.path_params["id"], **_preferring(request, asked))
         self._metrics.count_list(shop, answer)
         response = self._list(answer, request.headers.get("if-none-match", ""))
         self._metrics.seconds.observe(time.perf_counter() - began)
@@ -144,18 +153,28 @@ class Endpoints:
         shop, lookup = self._shop(request)
         asked = vars(models.parse_query(PageQuery, request.scope["query_string"]))
         with self._room.place():
-            answers = await lookup.page(request.path_params["id"], **asked)
+            answers = await lookup.page(request.path_params["id"], **_preferring(request, asked))
         return self._lists(shop, answers)
 
+    async def bundle(self, request: Request) -> Response:
+        """The item with two or three that are bought with it, and their price together."""
+        _, lookup = self._shop(request)
+        asked = vars(models.parse_query(BundleQuery, request.scope["query_string"]))
+        with self._room.place():
+            bundle = await lookup.bundle(request.path_params["id"], **_preferring(request, asked))
+        headers = NO_STORE | in_language(bundle.language)
+        return json_response(bundle_json(bundle), headers=headers)
+
     async def batch(self, request: Request) -> Response:
-        """The related items of several items, or of all of them together."""
+        """The related items of several items, or of all of them or a session together."""
         began = time.perf_counter()
         shop, lookup = self._shop(request)
         batch = models.parse_batch(await _body(request, self._body_bytes))
-        asked = batch.model_dump(include=set(RelatedQuery.model_fields))
+        asked = _preferring(request, batch.model_dump(include=set(RelatedQuery.model_fields)))
         with self._room.place():
             if batch.merged:
-                merged = await lookup.for_items(batch.items, decay=batch.decay, **asked)
+                given = [Event(one.item, one.kind, one.age) for one in batch.events] or batch.items
+                merged = await lookup.for_items(given, decay=batch.decay, **asked)
                 answers = [merged]
             else:
                 answers = await lookup.get_many(batch.items, distinct=batch.distinct, **asked)
@@ -212,15 +231,18 @@ class Endpoints:
         for answer in answers:
             self._metrics.count_list(shop, answer)
         lists = [with_token(without_token(answer), answer) for answer in answers]
-        return json_response(f'{{"lists":[{",".join(lists)}]}}')
+        language = next((answer.language for answer in answers if answer.language), "")
+        headers = NO_STORE | in_language(language)
+        return json_response(f'{{"lists":[{",".join(lists)}]}}', headers=headers)
 
     def _list(self, answer: RelatedList, known_etags: str) -> Response:
         """One list; 304 without it where `known_etags`, an If-None-Match header, names it."""
         content = without_token(answer)
+        language = in_language(answer.language) if answer.language else {}
         if answer.status not in CACHEABLE:
-            return json_response(with_token(content, answer))
+            return json_response(with_token(content, answer), headers=NO_STORE | language)
         tag = etag(answer.generation, content)
-        headers = {"etag": tag, **self._cacheable}
+        headers = {"etag": tag, **self._cacheable, **language}
         if known_etags and (tag[2:] in known_etags or known_etags.strip() == "*"):
             return Response(status_code=304, headers=headers)
         return json_response(with_token(content, answer), headers=headers)
@@ -231,6 +253,12 @@ class Endpoints:
         if lookup is None:
             raise RequestRefused(404, f"there is no shop {shop!r:.60}")
         return shop, lookup
+
+
+def _preferring(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
+    """What is asked, in the languages that the client prefers unless the query names some."""
+    header = request.headers.get("accept-language", "")
+    return asked | {"language": header} if header and not asked["language"] else asked
 
 
 async def _body(request: Request, most: int) -> bytes:

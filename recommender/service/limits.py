@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from recommender.service.answers import ErrorAnswer
 from recommender.service.models import RequestRefused
 from recommender.settings.service import ServiceSettings
 
@@ -81,6 +82,15 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         if self.conn.their_state in (h11.DONE, h11.MUST_CLOSE):
             self._end_wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, such as control characters in a header, in JSON as all else."""
+        headers = [("content-type", "application/json"), ("connection", "close")]
+        body = ErrorAnswer(detail=msg).model_dump_json().encode()
+        response = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, as long as uvicorn does; time runs from its first byte on."""

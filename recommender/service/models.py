@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from recommender.core.languages import MAX_CHARACTERS as MAX_PREFERENCES
+from recommender.serving.bundles import FEWEST, MOST
 from recommender.serving.expressions import ExpressionError, condition
 from recommender.serving.queries import MAX_PLACEMENTS
 
@@ -34,6 +36,7 @@ MAX_NAME, MAX_ID, MAX_TEXT = 40, 128, 1000
 MAX_QUERY = 200
 """Characters of a search."""
 MAX_HITS = 100
+OF_DECAY = "of one list for all: each item counts this much of the one before"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -88,6 +91,13 @@ Flag = Annotated[bool, Field(strict=True)]
 ItemIds = Annotated[tuple[Annotated[str, _at_most(MAX_ID)], ...], Field(max_length=MAX_BATCH)]
 
 
+Language = Annotated[
+    str,
+    _at_most(MAX_PREFERENCES),
+    Field(description="in place of the header Accept-Language", examples=["de-AT, en;q=0.5"]),
+]
+
+
 class ListsQuery(BaseModel):
     """How lists are asked for; the fields are those of the lookup."""
 
@@ -110,6 +120,7 @@ class ListsQuery(BaseModel):
     store: Annotated[
         str, _at_most(MAX_NAME), Field(description="the store or region whose stock counts")
     ] = ""
+    language: Language = ""
 
 
 class RelatedQuery(ListsQuery):
@@ -132,25 +143,61 @@ class PageQuery(ListsQuery):
         return self
 
 
+class BundleQuery(BaseModel):
+    """How a bundle is asked for; the fields are those of the lookup."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n: Annotated[ListLength, Field(description=f"companions, clamped to {FEWEST}..{MOST}")] = MOST
+    exclude: ItemIds = ()
+    placement: Annotated[
+        str, _at_most(MAX_NAME), Field(description="by default that of the shop's bundles")
+    ] = ""
+    key: Annotated[str, _at_most(MAX_TEXT)] = ""
+    store: Annotated[str, _at_most(MAX_NAME)] = ""
+    language: Language = ""
+
+
+class SessionEvent(BaseModel):
+    """What a visitor did with an item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: Annotated[str, _at_most(MAX_ID)]
+    kind: Annotated[str, _at_most(MAX_NAME)] = "view"
+    age: Annotated[Annotated[FiniteNumber, Field(ge=0)] | None, Field(description="in seconds")] = (
+        None
+    )
+
+
 class BatchRequest(RelatedQuery):
     """Several items at once: a list for each, or one `merged` list for all of them.
 
-    Lists for each have at most `MAX_ENTRIES` entries together, so `n` is clamped for many items.
+    In place of `items`, a session has `events`, for which there is one list. Lists for each have at
+    most `MAX_ENTRIES` entries together, so `n` is clamped for many items.
     """
 
-    items: Annotated[ItemIds, Field(min_length=1, examples=[["1098066", "866140"]])]
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["items"]}, {"required": ["events"]}]}
+    )
+
+    items: Annotated[ItemIds, Field(min_length=1, examples=[["1098066", "866140"]])] = ()
+    events: Annotated[
+        tuple[SessionEvent, ...],
+        Field(min_length=1, max_length=MAX_BATCH, description="a session: the newest weighs most"),
+    ] = ()
     distinct: Annotated[Flag, Field(description="no item is in two of the lists")] = False
     merged: Annotated[Flag, Field(description="one list for all items, such as a basket")] = False
-    decay: Annotated[
-        FiniteNumber,
-        Field(gt=0, le=1, description="of a merged list: each item counts this much of the former"),
-    ] = 1.0
+    decay: Annotated[FiniteNumber, Field(gt=0, le=1, description=OF_DECAY)] | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
+        if bool(self.items) == bool(self.events):
+            raise ValueError(f"items: give a list of 1 to {MAX_BATCH} item ids, or else events")
+        self.merged = self.merged or bool(self.events)
         if self.distinct and self.merged:
-            raise ValueError("distinct, merged: ask for one of them")
-        if "decay" in self.model_fields_set and not self.merged:
+            raise ValueError("distinct, merged: ask for one of them; a session has one list")
+        if self.decay is not None and not self.merged:
             raise ValueError("decay: ask for merged, too; it weighs the items of one list")
         if not self.merged:
             most = MAX_RECORDS if self.records else MAX_ENTRIES
@@ -221,6 +268,7 @@ _ADVICE = {
     "merged": "give true or false",
     "items": f"give a list of 1 to {MAX_BATCH} item ids",
     "exclude": "give a list of item ids",
+    "events": "give objects with item (a text), kind (a text) and age (seconds, from 0 on)",
     "placements": f"give 1 to {MAX_PLACEMENTS} names",
     "records": "give true or false",
     "q": f"give 1 to {MAX_QUERY} characters",
@@ -237,6 +285,8 @@ def _reason(error: ValidationError, known: Sequence[str]) -> str:
         return str(fault["ctx"]["error"])
     name, given = str(fault["loc"][0]), fault["input"]
     match fault["type"]:
+        case "extra_forbidden" if len(fault["loc"]) > 1:
+            return f"{name}: unknown field {str(fault['loc'][-1])!r:.60}"
         case "extra_forbidden":
             near = get_close_matches(name[:MAX_NAME], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"

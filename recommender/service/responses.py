@@ -7,6 +7,7 @@ tag needs the text.
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
 
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from recommender.core.related import RelatedList
 from recommender.service.answers import ErrorAnswer
 from recommender.service.limits import RETRY_AFTER_S
+from recommender.serving.bundles import Bundle
 
 JSON = "application/json"
 NO_STORE = {"cache-control": "no-store"}
@@ -50,14 +52,20 @@ def without_token(answer: RelatedList) -> str:
         f'{{"id":{quoted(item)},"score":{score!r},"evidence":"{evidence}"'
         for item, score, evidence in answer.items
     ]
+    if explored := frozenset(answer.explored):
+        items = [
+            f'{item},"explore":true' if entry.id in explored else item
+            for item, entry in zip(items, answer.items, strict=True)
+        ]
     if answer.records:
         items = [
             f'{item},"record":{json.dumps(record)}'
             for item, record in zip(items, answer.records, strict=True)
         ]
+    heading = f'"heading":{quoted(answer.heading)},' if answer.heading else ""
     content = (
         f'{{"item":{quoted(answer.item)},"placement":{quoted(answer.placement)},'
-        f'"generation":{answer.generation},"status":"{answer.status}",'
+        f'"generation":{answer.generation},"status":"{answer.status}",{heading}'
         f'"items":[{"".join([item + "}," for item in items])[:-1]}]'
     )
     return f'{content},"dropped":{json.dumps(dict(answer.dropped))}' if answer.dropped else content
@@ -66,3 +74,19 @@ def without_token(answer: RelatedList) -> str:
 def with_token(content: str, answer: RelatedList) -> str:
     """The JSON of a list, from what `without_token` returned."""
     return f'{content},"token":{quoted(answer.token)}}}'
+
+
+def bundle_json(bundle: Bundle) -> str:
+    """The JSON of a bundle; ASCII, as that of lists."""
+    items = [
+        {"id": item, "record": record}
+        for item, record in zip(bundle.items, bundle.records, strict=True)
+    ]
+    whole = asdict(bundle)
+    del whole["records"], whole["language"]
+    return json.dumps(whole | {"items": items})
+
+
+def in_language(language: str) -> dict[str, str]:
+    """The headers of an answer whose texts are in a language, "" where the shop names none."""
+    return {"content-language": language, "vary": "accept-language"} if language else {}

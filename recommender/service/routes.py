@@ -18,6 +18,7 @@ from recommender.service.keys import Role
 from recommender.service.middleware import KEY_SCOPE
 from recommender.service.models import (
     BatchRequest,
+    BundleQuery,
     PageQuery,
     RelatedQuery,
     RequestRefused,
@@ -37,6 +38,13 @@ BATCHES = {
         "items": ["1098066", "866140"],
         "merged": True,
         "decay": 0.8,
+        "placement": "next",
+    },
+    "a session": {
+        "events": [
+            {"item": "1098066", "kind": "view", "age": 40},
+            {"item": "866140", "kind": "purchase", "age": 86400},
+        ],
         "placement": "next",
     },
 }
@@ -64,9 +72,9 @@ class Service(FastAPI):
         """The document, with the schema of a batch and the header of the API key."""
         document = super().openapi()
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {})[BatchRequest.__name__] = (
-            BatchRequest.model_json_schema()
-        )
+        schema = BatchRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.setdefault("schemas", {}).update(schema.pop("$defs"))
+        components["schemas"][BatchRequest.__name__] = schema
         components["securitySchemes"] = {
             SCHEME: {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         }
@@ -81,23 +89,30 @@ def add_routes(app: FastAPI, endpoints: "Endpoints") -> None:
         "schema": {"$ref": f"#/components/schemas/{BatchRequest.__name__}"},
         "examples": {name: {"value": batch} for name, batch in BATCHES.items()},
     }
+    language = _parameter("header", "Accept-Language")
     unchanged = {"description": "The list is still the one that If-None-Match names"}
     _add(
         *(app, "GET", "/v1/{shop}/items/{id:path}/related", "read", endpoints.related),
         responses=_responses(answers.RelatedAnswer, 400, 404, 503) | {304: unchanged},
-        extra={"parameters": [*item, _parameter("header", "If-None-Match")]},
+        extra={"parameters": [*item, _parameter("header", "If-None-Match"), language]},
     )
     page = [shop, _parameter("path", "id"), *_query_parameters(PageQuery)]
     _add(
         *(app, "GET", "/v1/{shop}/items/{id:path}/page", "read", endpoints.page),
         responses=_responses(answers.BatchAnswer, 400, 404, 503),
-        extra={"parameters": page},
+        extra={"parameters": [*page, language]},
+    )
+    bundle = [shop, _parameter("path", "id"), *_query_parameters(BundleQuery)]
+    _add(
+        *(app, "GET", "/v1/{shop}/items/{id:path}/bundle", "read", endpoints.bundle),
+        responses=_responses(answers.BundleAnswer, 400, 404, 503),
+        extra={"parameters": [*bundle, language]},
     )
     _add(
         *(app, "POST", "/v1/{shop}/related", "read", endpoints.batch),
         responses=_responses(answers.BatchAnswer, 400, 404, 413, 503),
         extra={
-            "parameters": [shop],
+            "parameters": [shop, language],
             "requestBody": {"required": True, "content": {JSON: content}},
         },
     )

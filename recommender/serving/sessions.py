@@ -20,7 +20,14 @@ class Event(NamedTuple):
     age: float | None = None
 
 
-Given = str | Event | tuple[str] | tuple[str, str] | tuple[str, str, float] | Mapping[str, object]
+Given = (
+    str
+    | Event
+    | tuple[str]
+    | tuple[str, str]
+    | tuple[str, str, float | None]
+    | Mapping[str, object]
+)
 """An item id, or an event, also as a tuple or a mapping of its fields."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from recommender.core.related import RelatedItem, RelatedList, Status
 from recommender.serving.aio import AsyncRelatedItems
+from recommender.serving.bundles import Bundle
 
 ENTRIES = (
     RelatedItem("b", 0.75, "both"),
@@ -40,7 +41,9 @@ class FakeLookup(AsyncRelatedItems):
         if not options["records"]:
             return answer
         records = tuple({"id": entry.id, "title": "\u2028<b>"} for entry in answer.items)
-        return replace(answer, records=records, dropped={options["where"]: 3})
+        language = "de" if options["language"].startswith("de") else "en"
+        dropped = {options["where"]: 3}
+        return replace(answer, records=records, dropped=dropped, language=language)
 
     async def get_many(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
         placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
@@ -48,7 +51,7 @@ class FakeLookup(AsyncRelatedItems):
         self.asked.append((*asked, options["distinct"]))
         return [self._answer(item, placement, n) for item in item_ids]
 
-    async def for_items(self, item_ids: Collection[str], *query: Any, **options: Any) -> Any:  # noqa: ANN401
+    async def for_items(self, item_ids: Collection[Any], *query: Any, **options: Any) -> Any:  # noqa: ANN401
         placement, n, exclude = (options[name] for name in ("placement", "n", "exclude"))
         asked = ("for_items", tuple(item_ids), placement, n, tuple(exclude))
         self.asked.append((*asked, options["decay"]))
@@ -63,7 +66,20 @@ class FakeLookup(AsyncRelatedItems):
         **_: Any,  # noqa: ANN401
     ) -> list[RelatedList]:
         self.asked.append(("page", item_id, tuple(placements), n))
-        return [self._answer(item_id, placement, n) for placement in placements]
+        return [
+            replace(self._answer(item_id, placement, n), heading=f"<{placement}>", language="en")
+            for placement in placements
+        ]
+
+    async def bundle(self, item_id: str, n: int = 3, *_: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        self.asked.append(("bundle", item_id, n, options["placement"], options["store"]))
+        if item_id == "lone":
+            return Bundle(item_id, "with", self.generation, reason="alone", dropped={"stock": 2})
+        items = (item_id, *(entry.id for entry in self.items[:n]))
+        records = tuple({"id": item, "price_minor": 100} for item in items)
+        prices: dict[str, Any] = {"full_price_minor": 400, "price_minor": 300, "discount": 0.25}
+        language = options["language"]
+        return Bundle(item_id, "with", 8, items, records, **prices, language=language)
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:
         self.waited_s = timeout_s

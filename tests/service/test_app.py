@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from recommender.core.related import RelatedItem, Status
-from recommender.service.answers import BatchAnswer, ErrorAnswer, HealthAnswer, RelatedAnswer
+from recommender.service.answers import (
+    BatchAnswer,
+    BundleAnswer,
+    ErrorAnswer,
+    HealthAnswer,
+    RelatedAnswer,
+)
 from recommender.service.app import START_S, create_app
 from recommender.service.limits import Room
+from recommender.serving.sessions import Event
 from tests.service.fakes import ENTRIES, FakeLookup
 
 PATH = "/v1/acme/items/a/related"
@@ -78,8 +85,8 @@ def test_any_id_is_asked_for_as_it_is(
     [
         (
             "filter=x",
-            "'filter': unknown parameter; there are boost, exclude, key, min_score, n, placement, "
-            "records, store, where",
+            "'filter': unknown parameter; there are boost, exclude, key, language, min_score, n, "
+            "placement, records, store, where",
         ),
         ("exclud=b", "'exclud': unknown parameter; did you mean 'exclude'?"),
         ("placement=" + "p" * 41, "placement: give at most 40 characters"),
@@ -165,7 +172,7 @@ def test_a_batch_has_a_list_for_each_item(client: TestClient, lookup: FakeLookup
 def test_a_merged_batch_has_one_list(client: TestClient, lookup: FakeLookup) -> None:
     answer = client.post(BATCH, json={"items": ["a", "b"], "merged": True, "n": 10**30})
     assert len(answer.json()["lists"]) == 1
-    assert lookup.asked == [("for_items", ("a", "b"), "related", 1000, (), 1.0)]
+    assert lookup.asked == [("for_items", ("a", "b"), "related", 1000, (), None)]
 
 
 def test_a_history_decays(client: TestClient, lookup: FakeLookup) -> None:
@@ -348,8 +355,11 @@ def test_answers_are_those_of_openapi(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     answer = client.get(PATH).json()
     RelatedAnswer.model_validate(answer, strict=True)
-    assert set(schemas["RelatedAnswer"]["properties"]) == {*answer, "dropped"}
-    assert set(schemas["RelatedEntry"]["properties"]) == {*answer["items"][0], "record"}
+    assert set(schemas["RelatedAnswer"]["properties"]) == {*answer, "dropped", "heading"}
+    assert set(schemas["RelatedEntry"]["properties"]) == {
+        *answer["items"][0],
+        *("record", "explore"),
+    }
     whole = client.get(f"{PATH}?records=true&where=stock%20%3E%200").json()
     RelatedAnswer.model_validate(whole, strict=True)
     assert whole["items"][0]["record"] == {"id": "b", "title": "\u2028<b>"}
@@ -364,6 +374,58 @@ def test_a_page_asks_for_several_placements(client: TestClient, lookup: FakeLook
     lists = BatchAnswer.model_validate(answer.json(), strict=True).lists
     assert [one.placement for one in lists] == ["related", "next"]
     assert lookup.asked == [("page", "a", ("related", "next"), 500)]
+    assert [one.heading for one in lists] == ["<related>", "<next>"]
+    assert answer.headers["content-language"] == "en"
+
+
+def test_a_session_has_events_in_place_of_items(client: TestClient, lookup: FakeLookup) -> None:
+    events = [{"item": "a", "kind": "cart", "age": 4.5}, {"item": "b"}]
+    answer = client.post(BATCH, json={"events": events, "placement": "next"})
+    assert len(answer.json()["lists"]) == 1
+    asked = (Event("a", "cart", 4.5), Event("b", "view", None))
+    assert lookup.asked == [("for_items", asked, "next", 12, (), None)]
+
+
+class TestBundles:
+    def test_a_bundle_is_json_with_its_price(self, client: TestClient, lookup: FakeLookup) -> None:
+        answer = client.get("/v1/acme/items/a/bundle?n=2&store=berlin&placement=with")
+        bundle = BundleAnswer.model_validate(answer.json(), strict=True)
+        assert [entry.id for entry in bundle.items] == ["a", "b", "c/ü {1}"]
+        assert bundle.items[1].record == {"id": "b", "price_minor": 100}
+        assert (bundle.full_price_minor, bundle.price_minor, bundle.discount) == (400, 300, 0.25)
+        assert set(answer.json()) == set(BundleAnswer.model_fields)
+        assert lookup.asked == [("bundle", "a", 2, "with", "berlin")]
+        assert answer.headers["cache-control"] == "no-store"
+
+    def test_where_there_is_none_the_reason_is_said(self, client: TestClient) -> None:
+        answer = client.get("/v1/acme/items/lone/bundle").json()
+        assert (answer["items"], answer["reason"]) == ([], "alone")
+        assert answer["dropped"] == {"stock": 2}
+
+    def test_its_parameters_are_checked(self, client: TestClient) -> None:
+        refused = client.get("/v1/acme/items/a/bundle?where=x")
+        assert refused.status_code == 400
+        assert "'where': unknown parameter" in refused.json()["detail"]
+
+
+class TestLanguages:
+    def test_a_header_or_a_parameter_picks_the_language(self, client: TestClient) -> None:
+        german = client.get(f"{PATH}?records=true", headers={"accept-language": "de"})
+        assert german.headers["content-language"] == "de"
+        assert german.headers["vary"] == "accept-language"
+        english = client.get(f"{PATH}?records=true&language=en", headers={"accept-language": "de"})
+        assert english.headers["content-language"] == "en"
+
+    def test_an_answer_without_texts_does_not_vary(self, client: TestClient) -> None:
+        answer = client.get(PATH, headers={"accept-language": "de"})
+        assert "vary" not in answer.headers
+        assert "content-language" not in answer.headers
+
+    def test_a_copy_that_is_still_right_varies_too(self, client: TestClient) -> None:
+        path = f"{PATH}?records=true"
+        tag = client.get(path, headers={"accept-language": "de"}).headers["etag"]
+        same = client.get(path, headers={"accept-language": "de", "if-none-match": tag})
+        assert (same.status_code, same.headers["vary"]) == (304, "accept-language")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,13 @@ def test_the_last_value_of_a_name_counts() -> None:
         (b'{"items": ["a"], "distinct": 1}', "distinct: give true or false"),
         (b'{"items": ["a"], "distinct": true, "merged": true}', "ask for one of them"),
         (b'{"items": ["a"], "decay": 0.8}', "decay: ask for merged, too"),
+        (b'{"items": ["a"], "events": [{"item": "a"}]}', "item ids, or else events"),
+        (b'{"events": []}', "events: give objects with item"),
+        (b'{"events": ["a"]}', "events: give objects with item"),
+        (b'{"events": [{"item": 1}]}', "events: give objects with item"),
+        (b'{"events": [{"item": "a", "age": -1}]}', "age (seconds, from 0 on)"),
+        (b'{"events": [{"item": "a", "when": 1}]}', "events: unknown field 'when'"),
+        (b'{"events": [{"item": "a"}], "distinct": true}', "a session has one list"),
         *(
             (f'{{"items": ["a"], "merged": true, "decay": {given}}}'.encode(), said)
             for given, said in [

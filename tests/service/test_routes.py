@@ -22,6 +22,7 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     assert described == {
         ("get", "/v1/{shop}/items/{id}/related"): {"200", "304", "400", *KEYED, "404", "503"},
         ("get", "/v1/{shop}/items/{id}/page"): {"200", "400", *KEYED, "404", "503"},
+        ("get", "/v1/{shop}/items/{id}/bundle"): {"200", "400", *KEYED, "404", "503"},
         ("post", "/v1/{shop}/related"): {"200", "400", *KEYED, "404", "413", "503"},
         ("patch", "/v1/{shop}/items"): {"200", "400", *KEYED, "404", "413", "503"},
         ("get", "/v1/{shop}/search"): {"200", "400", *KEYED, "404", "503"},
@@ -32,9 +33,9 @@ def test_openapi_describes_every_route(client: TestClient) -> None:
     related = document["paths"]["/v1/{shop}/items/{id}/related"]["get"]
     assert [each["name"] for each in related["parameters"]] == [
         *("shop", "id", "n", "exclude", "min_score", "key", "records", "where", "boost", "store"),
-        *("placement", "If-None-Match"),
+        *("language", "placement", "If-None-Match", "Accept-Language"),
     ]
-    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 10]
+    assert [each["required"] for each in related["parameters"]] == [True, True, *[False] * 12]
 
 
 def test_the_examples_of_openapi_are_answered(client: TestClient) -> None:
@@ -43,9 +44,11 @@ def test_the_examples_of_openapi_are_answered(client: TestClient) -> None:
     content = body["application/json"]
     assert content["schema"] == {"$ref": "#/components/schemas/BatchRequest"}
     schema = document["components"]["schemas"]["BatchRequest"]
-    assert schema["required"] == ["items"]
+    assert schema["oneOf"] == [{"required": ["items"]}, {"required": ["events"]}]
+    assert schema["properties"]["events"]["items"] == {"$ref": "#/components/schemas/SessionEvent"}
+    assert document["components"]["schemas"]["SessionEvent"]["required"] == ["item"]
     assert schema["additionalProperties"] is False
-    assert len(content["examples"]) == 3
+    assert len(content["examples"]) == 4
     for example in content["examples"].values():
         assert client.post(BATCH, json=example["value"]).status_code == 200
 
@@ -80,6 +83,7 @@ def test_openapi_names_the_role_of_each_route(client: TestClient) -> None:
     assert needed == {
         "/v1/{shop}/items/{id}/related": [{"ApiKey": ["read"]}],
         "/v1/{shop}/items/{id}/page": [{"ApiKey": ["read"]}],
+        "/v1/{shop}/items/{id}/bundle": [{"ApiKey": ["read"]}],
         "/v1/{shop}/related": [{"ApiKey": ["read"]}],
         "/v1/{shop}/items": [{"ApiKey": ["merchandise"]}],
         "/v1/{shop}/search": [{"ApiKey": ["read"]}],

@@ -18,7 +18,7 @@ Scored = Mapping[str, Mapping[str, float]]
 """Lists by item: the score of each entry, best first."""
 
 
-def catalogue(ids: Sequence[str], **columns: Sequence[Any]) -> Catalogue:
+def catalogue(ids: Sequence[str], **columns: Any) -> Catalogue:  # noqa: ANN401
     """Items at 10.00 in `Garden > Tools`, with a title in German; `columns` replace others."""
     n = len(ids)
     titles = tuple(f"Title {item}" for item in ids)

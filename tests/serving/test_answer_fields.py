@@ -62,7 +62,7 @@ class TestPage:
 
         def lists_read(fresh: RelatedItems, records: bool) -> int:
             """The commands that read lists or records, without those of polls."""
-            with store.monitor() as monitor:
+            with store.monitor() as monitor:  # type: ignore[no-untyped-call]
                 fresh.page("a", PLACEMENTS, records=records)
                 store.echo("end")
                 found = 0
@@ -87,9 +87,7 @@ class TestPage:
             return page
 
         other, page = asyncio.run(asked()), reader.page("a", PLACEMENTS, n=2, language="de")
-        assert [(one.heading, one.ids) for one in other] == [
-            (one.heading, one.ids) for one in page
-        ]
+        assert [(one.heading, one.ids) for one in other] == [(one.heading, one.ids) for one in page]
 
 
 class TestLanguages:

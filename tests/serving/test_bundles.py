@@ -95,7 +95,7 @@ def test_where_no_bundle_holds_the_answer_says_why(
     for changed, fields in change.items():
         store.set(Keys(shop).change(changed), json.dumps(fields))
     bundle = reader.bundle(item)
-    assert bundle.items == bundle.records == ()
+    assert (bundle.items, bundle.records) == ((), ())
     assert bundle.price_minor == 0
     assert reason in bundle.reason
 

@@ -1,8 +1,7 @@
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from recommender.publishing.records import Records
 from recommender.serving import codec
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.codec import Pointer, StoredList, View
-from recommender.serving.expressions import ExpressionError
 from recommender.serving.fields_query import checked_fields
 from recommender.serving.item_fields import FieldsReading, finished, wanted_items
 from recommender.serving.keys import Keys

@@ -11,7 +11,7 @@ from recommender.serving.lookup import RelatedItems
 from tests.serving.servers import until
 from tests.serving.test_lookup import LISTS, Shelf
 
-LOGS = ("core", "lookup_settings", "reader", "state")
+LOGS = ("core", "lookup_settings", "reader", "polling")
 
 
 class Raising(logging.Handler):
