@@ -22,7 +22,7 @@ from recommender.build.contents import (
     catalogue_of,
     find_build,
     interactions_of,
-    read_catalogue,
+    read_ids,
     related_lists,
 )
 from recommender.build.gates import Gates, gated, golden_pairs
@@ -47,6 +47,7 @@ from recommender.build.steps import (
     embeddings_of,
     steps_of,
 )
+from recommender.build.storefront import records_of
 from recommender.build.vector_steps import (
     already_read,
     behaviour_steps,
@@ -63,7 +64,6 @@ from recommender.core.telemetry import Progress, silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ArtifactError, GateHeld, RecommenderError
 from recommender.publishing.publisher import Publisher
-from recommender.publishing.records import Records
 
 # Planning
 
@@ -233,11 +233,10 @@ def publish(
 ) -> Generation:
     """Make the build of a run live under the run's number."""
     build = find_build(store, run.build)
-    catalogue = read_catalogue(store, build)
     return publisher.publish(
-        catalogue.ids,
+        read_ids(store, build),
         related_lists(store, build),
-        records=Records.of(catalogue),
+        records=records_of(store, build),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
         number=run.number,

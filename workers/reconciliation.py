@@ -19,14 +19,13 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import (
     find_build,
     placements,
-    read_catalogue,
     read_ids,
     related_lists,
 )
+from recommender.build.storefront import records_of
 from recommender.core.generation import Generation
 from recommender.errors import ArtifactError, ConfigError
 from recommender.publishing.publisher import Publisher
-from recommender.publishing.records import Records
 from recommender.publishing.staging import Staging
 from recommender.serving.codec import BEST_SELLERS
 from recommender.settings.tables import ScheduleSettings
@@ -220,7 +219,7 @@ def _audit(shop: str, report: ReportEvent) -> None:
             live.id,
             read_ids(store, build),
             related_lists(store, build),
-            Records.of(read_catalogue(store, build)),
+            records_of(store, build),
         )
         differing = 0
         with publisher.errors("auditing"):

@@ -17,13 +17,13 @@ from recommender.build.contents import (
     find_build,
     part_of_lists,
     placements,
-    read_catalogue,
     read_ids,
     related_lists,
 )
 from recommender.build.gates import gated
 from recommender.build.repair import absent
 from recommender.build.steps import Task
+from recommender.build.storefront import records_of
 from recommender.errors import (
     ConfigError,
     DataError,
@@ -33,7 +33,6 @@ from recommender.errors import (
     StoreUnavailable,
 )
 from recommender.evaluation.harness import judge_of
-from recommender.publishing.records import Records
 from workers import run_planner
 from workers.processes import (
     MEBIBYTE,
@@ -244,7 +243,7 @@ def _gate(planner: RunPlanner) -> None:
     planner.publication.begin(
         read_ids(store, build),
         related_lists(store, build),
-        Records.of(read_catalogue(store, build)),
+        records_of(store, build),
         lists_key=build.key,
         recipe_digest=run.recipe_digest,
     )
@@ -256,7 +255,7 @@ def _stage(planner: RunPlanner, task: Task) -> None:
     placement = task.step.removeprefix(run_planner.STAGE)
     lists, rows = part_of_lists(planner.store, build, placement, task.shard)
     first = placement == placements(build)[0]
-    records = Records.of(read_catalogue(planner.store, build)) if first else None
+    records = records_of(planner.store, build) if first else None
     written = planner.publication.stage(read_ids(planner.store, build), lists, rows, records)
     planner.leases.record("staged", f"{task.step}.{task.shard}", {"keys": written})
 
@@ -270,9 +269,7 @@ def _activate(planner: RunPlanner) -> None:
         build = find_build(planner.store, run.build)
         ids = read_ids(planner.store, build)
         lists = related_lists(planner.store, build)
-        live = planner.publication.activate(
-            ids, lists, Records.of(read_catalogue(planner.store, build))
-        )
+        live = planner.publication.activate(ids, lists, records_of(planner.store, build))
     costs = planner.leases.records("costs")
     run.save(
         planner.store,

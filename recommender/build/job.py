@@ -34,7 +34,7 @@ class Pins:
     `inputs` are checksums of the files; `content` has the fingerprint of each content origin, and
     `ledger_ends` the number of entries of a text encoder's ledger that count; `forgotten_end` is
     the same for the ledger of forgotten users. `rules` is the digest of the merchandising rules
-    that are valid on the day `rules_on`, "" without rules.
+    that are valid on the day `rules_on`, "" without rules; `bundles` are their terms of bundles.
     """
 
     inputs: Mapping[str, str]
@@ -43,6 +43,7 @@ class Pins:
     forgotten_end: int = 0
     rules: str = ""
     rules_on: str = ""
+    bundles: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Job:
     Through the file `paid_lock`, processes of this machine wait for each other before they pay for
     the same texts. A shard holds at most `shard_texts` texts or the lists of `shard_items` items.
     `rule_file` is the merchandisers', read as of `today`, which is the day on which the run begins
-    if not given.
+    if not given. `storefront` is what the settings say of pages.
     """
 
     shop: str
@@ -90,6 +91,7 @@ class Job:
     shard_texts: int = SHARD_TEXTS
     shard_items: int = SHARD_ITEMS
     rule_file: Path | None = None
+    storefront: Mapping[str, Any] = field(default_factory=dict)
     today: date | None = None
     pins: Pins | None = None
 
@@ -102,7 +104,9 @@ def pinned(job: Job) -> Job:
     _check_kinds(job)
     with job.stopwatch.measure("check inputs"):
         inputs = input_digests(job.source)
-    pins = Pins(inputs, *_pinned_content(job), forgotten_of(job).end(), *_valid_rules(job))
+    forgotten_end = forgotten_of(job).end()
+    rules, rules_on, bundles = _valid_rules(job)
+    pins = Pins(inputs, *_pinned_content(job), forgotten_end, rules, rules_on, bundles)
     return dataclasses.replace(job, pins=pins)
 
 
@@ -162,13 +166,14 @@ def _pinned_content(job: Job) -> tuple[dict[str, str], dict[str, int]]:
     return prints, {name: Ledger(job.artifacts, prints[name]).end() for name in texts}
 
 
-def _valid_rules(job: Job) -> tuple[str, str]:
-    """The digest of the merchandisers' rules, and the day on which they are looked at."""
+def _valid_rules(job: Job) -> tuple[str, str, Mapping[str, Any]]:
+    """The digest of the merchandisers' rules, their day, and their terms of bundles."""
     if job.rule_file is None:
-        return "", ""
+        return "", "", {}
     rule_set = required_rules(job.rule_file)
     today = today_of(rule_set, job.today)
-    return rule_set.on(today).digest, today.isoformat()
+    bundles = rule_set.bundles.plain() if rule_set.bundles else {}
+    return rule_set.on(today).digest, today.isoformat(), bundles
 
 
 def _check_kinds(job: Job) -> None:

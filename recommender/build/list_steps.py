@@ -32,6 +32,7 @@ from recommender.build.steps import (
     neighbours_of,
     steps_of,
 )
+from recommender.build.storefront import storefront_of, storefront_terms
 from recommender.build.text_shards import PASSING
 from recommender.build.vector_steps import reported, resolved
 from recommender.core.arrays import blocks, release_pages
@@ -248,23 +249,23 @@ def build_step(
     """The end of the plan; with merchandisers' rules, also which, and the lists before them."""
     keys = {plan.name: list(plan.lists.keys() or ()) for plan in placements}
     inputs = {f"{n}.{shard}": key for n, each in keys.items() for shard, key in enumerate(each)}
-    key = artifact_key(*BUILD, {"recipe": job.recipe.digest}, inputs | {"read": read.key})
+    terms = storefront_terms(job)
+    given = {"recipe": job.recipe.digest, **terms}
+    key = artifact_key(*BUILD, given, inputs | {"read": read.key})
 
     def make() -> Made:
         found = read.artifact().summary
-        report = (
-            found["report"]
-            | reported(placements[0].inputs.content)
-            | {"rankers": _learned(placements)}
-        )
-        before_rules = {}
+        report = found["report"] | reported(placements[0].inputs.content)
+        report |= {"rankers": _learned(placements)}
+        besides: dict[str, Any] = {}
         if rules is not None:
             rule_set = rules.artifact().summary
             counts = {"rules": len(rule_set["rules"]), "unknown": rule_set["unknown"]}
             report = report | {"merchandising": counts}
             chosen = {plan.name: list(plan.chosen.keys() or ()) for plan in placements}
-            before_rules = {"merchandising": rule_set, "chosen": chosen}
+            besides = {"merchandising": rule_set, "chosen": chosen}
         lists = {plan.name: plan.lists.parts() for plan in placements}
+        besides |= storefront_of(terms, read.artifact(), besides.get("merchandising", {}))
         return {}, {
             "read": read.key,
             "lists": keys,
@@ -276,7 +277,7 @@ def build_step(
             "health": health(
                 {plan.name: plan.chosen.parts() for plan in placements}, lists, job.recipe
             ),
-            **before_rules,
+            **besides,
         }
 
     needs = tuple(plan.lists for plan in placements)

@@ -18,7 +18,14 @@ from recommender.live.overlays import base_lists, publish_overlay
 from recommender.merchandising.application import MerchandisedLists, RuleApplication, snapshot
 from recommender.merchandising.conflicts import conflicts
 from recommender.merchandising.matching import Shelves, Unknown, nearest
-from recommender.merchandising.rule_set import Fault, MerchandisingRule, RuleSet, Season
+from recommender.merchandising.rule_set import (
+    BundleRules,
+    Fault,
+    MerchandisingRule,
+    RuleSet,
+    Season,
+    Selection,
+)
 from recommender.merchandising.working_lists import Acts
 from recommender.publishing.publisher import Publisher
 
@@ -177,10 +184,28 @@ def _of_file(
             current.append(rule)
         if season == "not yet valid":
             found.append(_warning(rule, season, f"will be valid from {rule.first}"))
-    return found + [
+    found += [
         RuleFinding("error", "unknown", rule.line, rule.name, str(unknown))
         for rule, unknown in _unknown(RuleSet(tuple(current)), shelves, placements)
     ]
+    if rules.bundles is not None:
+        found += _of_bundles(rules.bundles, shelves, list(placements))
+    return found
+
+
+def _of_bundles(
+    bundles: BundleRules, shelves: Shelves, placements: Sequence[str]
+) -> Iterator[RuleFinding]:
+    """The names in the terms of bundles that neither the catalogue nor the recipe has."""
+    of_categories = MerchandisingRule(
+        "bundles", "boost", Selection(categories=tuple(bundles.categories))
+    )
+    unknown = list(shelves.unknown(of_categories))
+    if bundles.placement and bundles.placement not in placements:
+        near = nearest(bundles.placement, placements)
+        unknown.append(Unknown("placement", bundles.placement, near))
+    for one in unknown:
+        yield RuleFinding("error", "unknown", bundles.line, "bundles", str(one))
 
 
 def _placed(

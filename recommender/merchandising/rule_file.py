@@ -4,15 +4,15 @@ Every scalar is read as text: `007` stays `007`, and a brand `No` is not `false`
 are refused.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import yaml
 
 from recommender.errors import DataError
+from recommender.merchandising.bundle_rules import bundle_rules
 from recommender.merchandising.rule_set import (
     ACTIONS,
     Action,
@@ -29,22 +29,25 @@ from recommender.merchandising.rule_set import (
     rule_name,
     time_zone,
 )
+from recommender.merchandising.yaml_nodes import (
+    Wrong,
+    is_empty,
+    line_of,
+    mapping_of,
+    required,
+    text_of,
+    value_of,
+    values_of,
+)
 
 MAX_BYTES = 32 * 1024 * 1024
-Value = TypeVar("Value")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FILE_KEYS = ("rules", "time_zone")
+_FILE_KEYS = ("rules", "time_zone", "bundles")
 _PARTS = {"item": "items", "brand": "brands", "category": "categories"}
 _NEEDS = {"pin": "position", "boost": "by", "bury": "by", "replace": "with"}
 _PLAIN_KEYS = ("name", "lists_of", "placement", "from", "until", "note", "position", "by", "with")
 _DAYS = ("from", "until")
 _RULE_KEYS = (*ACTIONS, *_PLAIN_KEYS)
-
-
-class _Wrong(Exception):
-    def __init__(self, node: yaml.Node, message: str) -> None:
-        super().__init__(message)
-        self.line = _line(node)
 
 
 def read_rules(path: Path) -> tuple[RuleSet, tuple[Fault, ...]]:
@@ -87,7 +90,7 @@ def parsed(text: str) -> tuple[RuleSet, tuple[Fault, ...]]:
         return RuleSet(), (Fault(1, "", "the file is empty; write `rules:` and a list of rules"),)
     try:
         return _rule_set(root)
-    except _Wrong as wrong:
+    except Wrong as wrong:
         return RuleSet(), (Fault(wrong.line, "", str(wrong)),)
 
 
@@ -99,14 +102,15 @@ def _syntax_fault(error: yaml.YAMLError) -> Fault:
 
 
 def _rule_set(root: yaml.Node) -> tuple[RuleSet, tuple[Fault, ...]]:
-    fields = _mapping(root, _FILE_KEYS, "a rule file")
-    if "rules" not in fields:
-        raise _Wrong(root, "there is no `rules:`; write it and a list of rules below it")
-    zone = _value(fields["time_zone"], time_zone) if "time_zone" in fields else "UTC"
-    if _is_empty(fields["rules"]):
-        return RuleSet((), zone), ()
+    fields = mapping_of(root, _FILE_KEYS, "a rule file")
+    bundles = bundle_rules(fields["bundles"]) if "bundles" in fields else None
+    if "rules" not in fields and bundles is None:
+        raise Wrong(root, "there is no `rules:`; write it and a list of rules below it")
+    zone = value_of(fields["time_zone"], time_zone) if "time_zone" in fields else "UTC"
+    if "rules" not in fields or is_empty(fields["rules"]):
+        return RuleSet((), zone, bundles), ()
     if not isinstance(fields["rules"], yaml.SequenceNode):
-        raise _Wrong(fields["rules"], "rules is no list; begin each rule with `- name:`")
+        raise Wrong(fields["rules"], "rules is no list; begin each rule with `- name:`")
     rules: list[MerchandisingRule] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -115,39 +119,39 @@ def _rule_set(root: yaml.Node) -> tuple[RuleSet, tuple[Fault, ...]]:
             rule = _rule(node, seen)
             seen[rule.name] = rule.line
             rules.append(rule)
-        except _Wrong as wrong:
+        except Wrong as wrong:
             faults.append(Fault(wrong.line, _name_of(node), str(wrong)))
-    return RuleSet(tuple(rules), zone), tuple(faults)
+    return RuleSet(tuple(rules), zone, bundles), tuple(faults)
 
 
 def _rule(node: yaml.Node, seen: Mapping[str, int]) -> MerchandisingRule:
-    fields = _mapping(node, _RULE_KEYS, "a rule")
-    name = _value(_required(node, fields, "name"), partial(rule_name, seen))
+    fields = mapping_of(node, _RULE_KEYS, "a rule")
+    name = value_of(required(node, fields, "name"), partial(rule_name, seen))
     action = _action(node, fields)
     what, pairs = _moved(fields[action], action)
     lists_of = _listed(fields["lists_of"]) if "lists_of" in fields else Selection()
     if pairs and not lists_of.everything:
-        raise _Wrong(fields["lists_of"], "a pair says whose list it is; leave lists_of out")
+        raise Wrong(fields["lists_of"], "a pair says whose list it is; leave lists_of out")
     first, last = (
-        _value(fields[key], partial(day, key)) if key in fields else None for key in _DAYS
+        value_of(fields[key], partial(day, key)) if key in fields else None for key in _DAYS
     )
     if first and last and last < first:
-        raise _Wrong(fields["until"], f"until {last} lies before from {first}")
+        raise Wrong(fields["until"], f"until {last} lies before from {first}")
     if "note" in fields:
-        _text(fields["note"])
+        text_of(fields["note"])
     return MerchandisingRule(
         name=name,
         action=action,
         what=what,
         pairs=pairs,
         lists_of=lists_of,
-        placements=_values(fields["placement"], str) if "placement" in fields else (),
+        placements=values_of(fields["placement"], str) if "placement" in fields else (),
         first=first,
         last=last,
-        position=_value(fields["position"], position) if "position" in fields else 0,
-        by=_value(fields["by"], factor) if "by" in fields else 1.0,
+        position=value_of(fields["position"], position) if "position" in fields else 0,
+        by=value_of(fields["by"], factor) if "by" in fields else 1.0,
         substitute=_substitute(fields["with"], what, pairs) if "with" in fields else "",
-        line=_line(node),
+        line=line_of(node),
     )
 
 
@@ -155,122 +159,72 @@ def _action(node: yaml.Node, fields: Mapping[str, yaml.Node]) -> Action:
     actions = [name for name in ACTIONS if name in fields]
     if len(actions) != 1:
         found = " and ".join(actions) or "none"
-        raise _Wrong(node, f"a rule has one of {', '.join(ACTIONS)}; this has {found}")
+        raise Wrong(node, f"a rule has one of {', '.join(ACTIONS)}; this has {found}")
     (action,) = actions
     for other, key in _NEEDS.items():
         if key in fields and _NEEDS.get(action) != key:
-            raise _Wrong(fields[key], f"{key} belongs to {other}, this rule is of {action}")
+            raise Wrong(fields[key], f"{key} belongs to {other}, this rule is of {action}")
     if action in _NEEDS:
-        _required(node, fields, _NEEDS[action])
+        required(node, fields, _NEEDS[action])
     return action
 
 
 def _moved(node: yaml.Node, action: Action) -> tuple[Selection, tuple[Pair, ...]]:
     """What a rule moves: items, or pairs of an owner and an item."""
     if isinstance(node, yaml.MappingNode):
-        fields = _mapping(node, (*_PARTS, "pair"), action)
+        fields = mapping_of(node, (*_PARTS, "pair"), action)
         if "pair" in fields:
             if len(fields) > 1:
-                raise _Wrong(node, "a pair stands alone; leave item, brand and category out")
+                raise Wrong(node, "a pair stands alone; leave item, brand and category out")
             return Selection(), _pairs(fields["pair"])
     what = _selection(node)
     if action == "pin" and (len(what.items) != 1 or what.brands or what.categories):
-        raise _Wrong(node, "a pin moves one item; name its id, or give pairs")
+        raise Wrong(node, "a pin moves one item; name its id, or give pairs")
     if action == "replace" and (what.brands or what.categories):
-        raise _Wrong(node, "replace takes items by their ids, or pairs")
+        raise Wrong(node, "replace takes items by their ids, or pairs")
     return what, ()
 
 
 def _selection(node: yaml.Node) -> Selection:
     """Items by ids alone, or a table of item, brand and category."""
     if not isinstance(node, yaml.MappingNode):
-        return Selection(items=_values(node, id_of_item))
-    fields = _mapping(node, tuple(_PARTS), "a selection")
+        return Selection(items=values_of(node, id_of_item))
+    fields = mapping_of(node, tuple(_PARTS), "a selection")
     if not fields:
-        raise _Wrong(node, "select something: item, brand or category")
+        raise Wrong(node, "select something: item, brand or category")
     parsers: dict[str, Callable[[str], str]]
     parsers = {"item": id_of_item, "brand": str, "category": category}
-    return Selection(**{_PARTS[key]: _values(fields[key], parsers[key]) for key in fields})
+    return Selection(**{_PARTS[key]: values_of(fields[key], parsers[key]) for key in fields})
 
 
 def _listed(node: yaml.Node) -> Selection:
     if isinstance(node, yaml.MappingNode) and any(
         key.value == "pair" for key, _ in node.value if isinstance(key, yaml.ScalarNode)
     ):
-        raise _Wrong(node, "lists_of takes item, brand and category; pairs belong to the action")
+        raise Wrong(node, "lists_of takes item, brand and category; pairs belong to the action")
     return _selection(node)
 
 
 def _pairs(node: yaml.Node) -> tuple[Pair, ...]:
     if not isinstance(node, yaml.SequenceNode) or not node.value:
-        raise _Wrong(node, "write a pair as [OWNER, ITEM], or a list of such pairs")
+        raise Wrong(node, "write a pair as [OWNER, ITEM], or a list of such pairs")
     if all(isinstance(inner, yaml.ScalarNode) for inner in node.value):
         return (_pair(node),)
     return tuple(dict.fromkeys(_pair(inner) for inner in node.value))
 
 
 def _pair(node: yaml.Node) -> Pair:
-    ids = _values(node, id_of_item) if isinstance(node, yaml.SequenceNode) else ()
+    ids = values_of(node, id_of_item) if isinstance(node, yaml.SequenceNode) else ()
     if len(ids) != 2:
-        raise _Wrong(node, "write a pair as [OWNER, ITEM]: two different items")
+        raise Wrong(node, "write a pair as [OWNER, ITEM]: two different items")
     return ids[0], ids[1]
 
 
 def _substitute(node: yaml.Node, what: Selection, pairs: Iterable[Pair]) -> str:
-    substitute = _value(node, id_of_item)
+    substitute = value_of(node, id_of_item)
     if substitute in what.items or any(substitute == item for _, item in pairs):
-        raise _Wrong(node, f"{substitute!r} is to take its own place")
+        raise Wrong(node, f"{substitute!r} is to take its own place")
     return substitute
-
-
-def _values(node: yaml.Node, parse: Callable[[str], str]) -> tuple[str, ...]:
-    """One value or a list of values, each once."""
-    if not isinstance(node, yaml.SequenceNode):
-        return (_value(node, parse),)
-    if not node.value:
-        raise _Wrong(node, "the list is empty")
-    return tuple(dict.fromkeys(_value(one, parse) for one in node.value))
-
-
-def _text(node: yaml.Node) -> str:
-    """A scalar as it is written. Raises: _Wrong where it is empty, or none."""
-    if not isinstance(node, yaml.ScalarNode):
-        raise _Wrong(node, "one value is expected here, not a list or a table")
-    if _is_empty(node):
-        raise _Wrong(node, "there is no value")
-    return str(node.value)
-
-
-def _value(node: yaml.Node, parse: Callable[[str], Value]) -> Value:
-    """What a scalar says. Raises: _Wrong where it says nothing of the kind."""
-    try:
-        return parse(_text(node))
-    except ValueError as error:
-        raise _Wrong(node, str(error)) from error
-
-
-def _mapping(node: yaml.Node, allowed: Iterable[str], what: str) -> dict[str, yaml.Node]:
-    """The fields of a table. Raises: _Wrong for a key that is unknown or given twice."""
-    if not isinstance(node, yaml.MappingNode):
-        raise _Wrong(node, f"{what} is a table of `key: value` lines")
-    fields: dict[str, yaml.Node] = {}
-    names = tuple(allowed)
-    for key, value in node.value:
-        name = _text(key)
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"{what} has {', '.join(names)}"
-            raise _Wrong(key, f"unknown key {name!r:.40}; {hint}")
-        if name in fields:
-            raise _Wrong(key, f"{name} stands twice")
-        fields[name] = value
-    return fields
-
-
-def _required(node: yaml.Node, fields: Mapping[str, yaml.Node], key: str) -> yaml.Node:
-    if key not in fields:
-        raise _Wrong(node, f"there is no {key}")
-    return fields[key]
 
 
 def _name_of(node: yaml.Node) -> str:
@@ -280,13 +234,3 @@ def _name_of(node: yaml.Node) -> str:
         if key.value == "name" and isinstance(value, yaml.ScalarNode):
             return str(value.value)
     return ""
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and (
-        not str(node.value).strip() or node.tag.endswith(":null")
-    )
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1

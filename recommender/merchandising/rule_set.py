@@ -132,16 +132,48 @@ class MerchandisingRule:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleRules:
+    """The terms of bundles, as they are written; None and nothing where they are not.
+
+    `discount` is a share of the price, and `categories` have one of their own. `min_score` is what
+    any two items of a bundle score at least, in the lists of a `placement`.
+    """
+
+    discount: float | None = None
+    categories: Mapping[str, float] = field(default_factory=dict)
+    min_score: float | None = None
+    placement: str = ""
+    line: int = field(default=0, compare=False)
+
+    def plain(self) -> dict[str, Any]:
+        """The terms as JSON knows them."""
+        terms = {name: getattr(self, name) for name in BUNDLE_KEYS}
+        return {
+            name: dict(value) if name == "categories" else value
+            for name, value in terms.items()
+            if value or value == 0
+        }
+
+
+BUNDLE_KEYS = ("discount", "min_score", "placement", "categories")
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of one file, in their order; their days are days in `time_zone`."""
+    """The rules of one file, in their order; their days are days in `time_zone`.
+
+    The terms of `bundles` are for answers, not for lists.
+    """
 
     rules: tuple[MerchandisingRule, ...] = ()
     time_zone: str = "UTC"
+    bundles: BundleRules | None = None
 
     def on(self, today: date) -> "RuleSet":
         """The rules that are valid on a day, which then have no dates any more."""
         valid = [rule for rule in self.rules if rule.season(today) == "valid"]
-        return RuleSet(tuple(replace(rule, first=None, last=None) for rule in valid))
+        rules = tuple(replace(rule, first=None, last=None) for rule in valid)
+        return RuleSet(rules, bundles=self.bundles)
 
     def plain(self) -> list[dict[str, Any]]:
         """The rules as JSON knows them, without dates."""
@@ -231,3 +263,15 @@ def time_zone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"time_zone {text!r:.40} is unknown; write it as Europe/Berlin") from error
     return text
+
+
+def share(what: str, text: str) -> float:
+    """A share from 0 to 1, such as 10% or 0.1."""
+    number = text.removesuffix("%").strip()
+    try:
+        value = float(number) / (100 if number != text else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"{what} {text!r:.40} is no share; write it as 10% or 0.1")
+    return value

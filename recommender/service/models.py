@@ -274,7 +274,6 @@ _ADVICE = {
     "q": f"give 1 to {MAX_QUERY} characters",
 }
 _QUOTED = frozenset({"n", "min_score", "price_max", "in_stock", "decay"})
-"""Parameters whose value is repeated when it is refused."""
 
 
 def _reason(error: ValidationError, known: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from recommender.core.languages import language_of
+from recommender.core.languages import TAG, language_of
 
 DECAY = 0.8
 """How much each moment of a session counts of the one after it, as rankers of `next` learn."""
@@ -96,8 +96,8 @@ def _decoded(value: Any) -> Storefront:  # noqa: ANN401 - whatever JSON holds
     sessions, terms = value.get("sessions", {}), value.get("bundles", {})
     return Storefront(
         headings={name: _texts(texts) for name, texts in value.get("headings", {}).items()},
-        language=_text(value.get("language", "")),
-        languages=_ids(value.get("languages", [])),
+        language=_tag(value.get("language", "")),
+        languages=tuple(_tag(one) for one in value.get("languages", [])),
         decay=_share(sessions.get("decay", DECAY)),
         kinds={kind: _number(weight) for kind, weight in sessions.get("kinds", {}).items()},
         leave_out_bought=bool(sessions.get("leave_out_bought", True)),
@@ -124,6 +124,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("a text is expected")
     return value
+
+
+def _tag(value: object) -> str:
+    text = _text(value)
+    if text and not TAG.fullmatch(text):
+        raise TypeError("a language tag is expected")
+    return text
 
 
 def _number(value: object) -> float:

@@ -231,7 +231,7 @@ def _first_fault(error: ValidationError) -> str:
     given = fault["input"]
     shown = "" if is_secret(location) or isinstance(given, Mapping) else f" = {str(given)!r:.80}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{name}{shown}: {message}{more}"
+    return f"{name}{shown}: {message}{more}" if name else f"{message}{more}"
 
 
 def _suggestion(location: list[int | str]) -> str:
@@ -250,6 +250,8 @@ def _field_names(location: list[int | str]) -> list[str]:
         if isinstance(part, int):
             continue
         fields = getattr(table, "model_fields", None) or table.__annotations__
+        if part not in fields:  # the name of a placement
+            continue
         annotation = fields[part]
         annotation = getattr(annotation, "annotation", annotation)
         candidates = [annotation, *(get_args(annotation))]

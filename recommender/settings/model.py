@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
@@ -26,6 +26,7 @@ from recommender.readers.sources import CatalogueSource, InteractionSource, path
 from recommender.serving.urls import redacted
 from recommender.settings.secrets import check_quoted
 from recommender.settings.service import ServiceSettings
+from recommender.settings.storefront import PlacementPage, StorefrontSettings
 from recommender.settings.table import Table
 from recommender.settings.tables import (
     ArtifactSettings,
@@ -147,6 +148,8 @@ class Settings(Table):
     catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
     interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
     recipe: RecipeSettings = RecipeSettings()
+    placements: dict[str, PlacementPage] = Field(default_factory=dict)
+    storefront: StorefrontSettings = StorefrontSettings()
     merchandising: MerchandisingSettings = MerchandisingSettings()
     gates: Gates = Gates()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -160,6 +163,21 @@ class Settings(Table):
         for source in (given,) if isinstance(given, CatalogueSource) else given:
             check_quoted(source.url)
         return given
+
+    @model_validator(mode="after")
+    def _of_pages(self) -> "Settings":
+        names = [slot.name for slot in self.recipe.placements]
+        for name in self.placements:
+            if name not in names:
+                raise ValueError(f"placements.{name}: the recipe has {', '.join(names)}")
+        if self._storefront().get("languages") and not self.storefront.language:
+            raise ValueError(
+                "storefront.language: name the language of the other titles and headings, too"
+            )
+        return self
+
+    def _storefront(self) -> dict[str, Any]:
+        return self.storefront.plain(self.placements, self.catalogue.columns.titles)
 
     def source(self) -> ShopSource:
         """What is read, and how."""
@@ -207,6 +225,7 @@ class Settings(Table):
             shard_texts=self.limits.shard_texts,
             shard_items=self.limits.shard_items,
             rule_file=self.rule_file(),
+            storefront=self._storefront(),
         )
 
     def frozen_as(self, run: Mapping[str, Any]) -> "Settings":

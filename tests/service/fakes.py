@@ -78,7 +78,7 @@ class FakeLookup(AsyncRelatedItems):
         items = (item_id, *(entry.id for entry in self.items[:n]))
         records = tuple({"id": item, "price_minor": 100} for item in items)
         prices: dict[str, Any] = {"full_price_minor": 400, "price_minor": 300, "discount": 0.25}
-        language = options["language"]
+        language = "de" if options["language"].startswith("de") else "en"
         return Bundle(item_id, "with", 8, items, records, **prices, language=language)
 
     async def wait_ready(self, timeout_s: float = 5.0) -> bool:

@@ -45,6 +45,7 @@ def test_a_storefront_is_read_whole() -> None:
     [
         {"id": "a"},
         {"languages": [1]},
+        {"languages": ["dé\r\n"]},
         {"language": None},
         {"headings": {"related": "text"}},
         {"headings": {"related": {"de": 1}}},
