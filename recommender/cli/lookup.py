@@ -1,35 +1,27 @@
-"""`recommender related` and `search`."""
+"""`recommender related`."""
 
 import argparse
 import difflib
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 
 from recommender.build.contents import find_build, read_catalogue
-from recommender.cli.arguments import COUNT, JSON, PLACEMENT, argument, command, flag, number
-from recommender.cli.session import (
-    connection,
-    require_live,
-    settings_of,
-    store_url,
-)
+from recommender.cli.arguments import COUNT, JSON, PLACEMENT, argument, command, flag
+from recommender.cli.page import show_bundle, show_page
+from recommender.cli.session import UNREAD, asked, settings_of
 from recommender.cli.terminal import console, print_json, right, table
 from recommender.core.catalogue import Catalogue
 from recommender.core.generation import Generation
 from recommender.core.related import RelatedList
 from recommender.errors import ArtifactError, ConfigError, DataError, StoreUnavailable
-from recommender.insights.search import Filters, Hit, checked, searcher_of
 from recommender.live.overlays import combined_catalogue, live_record
-from recommender.publishing.hidden import Hidden
-from recommender.publishing.publisher import Publisher
-from recommender.serving.connection import open_store
 from recommender.serving.expressions import ExpressionError
 from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup import RelatedItems
+from recommender.serving.sessions import Event
 from recommender.settings.model import Settings
 
-DEADLINE_S = 10.0
 RANKED = [*right("#"), "item", "title", *right("score")]
 
 
@@ -37,10 +29,29 @@ RANKED = [*right("#"), "item", "title", *right("score")]
     "related",
     "Show the related items of an item, or one list for several such as a basket, as a storefront "
     "gets them.",
-    argument("items", "item ids, exactly as in the catalogue", nargs="+", metavar="ITEM"),
+    argument("items", "item ids, exactly as in the catalogue", nargs="*", metavar="ITEM"),
+    argument(
+        "--event",
+        "an event of a session in place of an item: what was done with it, and how many seconds "
+        "ago (repeatable)",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("ITEM", "KIND", "AGE"),
+    ),
     COUNT,
     PLACEMENT,
-    number("--decay", 1.0, "each of several items counts this much of the one before", None),
+    argument(
+        "--page", "several placements of an item as one page shows them", nargs="+", metavar="NAME"
+    ),
+    flag("--bundle", "the item with two or three that are bought with it, and their price"),
+    argument(
+        "--decay",
+        "each of several items counts this much of the one before (default 1, for events the "
+        "setting storefront.decay)",
+        type=float,
+        metavar="SHARE",
+    ),
     argument(
         "--where",
         "only items that meet a condition, such as 'price <= 1.5 * seed.price and stock > 0'",
@@ -54,36 +65,76 @@ RANKED = [*right("#"), "item", "title", *right("score")]
         metavar="EXPRESSION",
     ),
     argument("--store", "the store or region whose stock counts", default="", metavar="NAME"),
+    argument(
+        "--language",
+        "languages of the titles of pages and bundles, such as 'de-AT, en;q=0.5'",
+        default="",
+        metavar="TAGS",
+    ),
     JSON,
 )
 def _related(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    placement = _placement(settings, options.placement)
-    _require_positive(options.n)
-    if not 0 < options.decay <= 1:
-        raise ConfigError(f"--decay {options.decay}: use a number above 0 and at most 1")
-    if options.decay != 1 and len(options.items) == 1:
-        raise ConfigError("--decay: weighs several items; name more than one")
+    require_positive(options.n)
+    given = _given(options)
+    fields: FieldsOptions = {
+        **{"where": options.where, "boost": options.boost, "store": options.store},
+        "language": options.language,
+    }
     try:
-        show_related(
-            *(settings, options.items, options.n),
-            placement=placement,
-            decay=options.decay,
-            fields={"where": options.where, "boost": options.boost, "store": options.store},
-            as_json=options.json,
-        )
+        if options.page:
+            names = [_placement(settings, name) for name in options.page]
+            show_page(settings, options.items[0], names, options.n, fields, as_json=options.json)
+        elif options.bundle:
+            show_bundle(settings, options.items[0], options.placement, fields, as_json=options.json)
+        else:
+            show_related(
+                *(settings, given, options.n),
+                placement=_placement(settings, options.placement),
+                decay=options.decay,
+                fields=fields,
+                as_json=options.json,
+            )
     except ExpressionError as error:
         raise ConfigError(f"--where or --boost: {error}") from error
     return 0
 
 
+def _given(options: argparse.Namespace) -> list[str] | list[Event]:
+    """The items or events that are asked for. Raises: ConfigError."""
+    if bool(options.items) == bool(options.event):
+        raise ConfigError("related: name items, or else events with --event")
+    if (options.page or options.bundle) and len(options.items) != 1:
+        raise ConfigError("--page, --bundle: name one item")
+    if options.page and options.bundle:
+        raise ConfigError("--page, --bundle: ask for one of them")
+    decay = options.decay
+    if decay is not None and not 0 < decay <= 1:
+        raise ConfigError(f"--decay {decay}: use a number above 0 and at most 1")
+    if decay not in {None, 1} and len(options.items) == 1:
+        raise ConfigError("--decay: weighs several items; name more than one")
+    return [_event(*event) for event in options.event] or list(options.items)
+
+
+def _event(item: str, kind: str, age: str) -> Event:
+    try:
+        event = Event(item, kind, float(age))
+    except ValueError:
+        event = Event(item, kind, math.nan)
+    if not 0 <= (event.age or 0) < math.inf:
+        raise ConfigError(
+            f"--event {item!r:.60} {kind!r:.40} {age!r:.40}: give a number of seconds"
+        )
+    return event
+
+
 def show_related(  # noqa: PLR0913 - all but three have defaults
     settings: Settings,
-    items: Sequence[str],
+    items: Sequence[str] | Sequence[Event],
     n: int,
     *,
     placement: str = "",
-    decay: float = 1.0,
+    decay: float | None = None,
     fields: FieldsOptions | None = None,
     as_json: bool = False,
 ) -> None:
@@ -95,34 +146,33 @@ def show_related(  # noqa: PLR0913 - all but three have defaults
     answer, layers = _look_up(settings, items, placement, n, decay, fields or {})
     catalogue, provisional = _refreshed_catalogue(settings, layers)
     titles = _titles(catalogue, answer)
+    names = [one.item if isinstance(one, Event) else one for one in items]
     if as_json:
         print_json(_plain(settings.shop, answer, titles, provisional))
     if answer.status == "unknown_item":
-        raise DataError(unknown_item(items[0], answer.generation, catalogue))
+        raise DataError(unknown_item(names[0], answer.generation, catalogue))
     if not as_json:
-        _print_related(answer, items, titles, provisional)
+        _print_related(answer, names, titles, provisional)
 
 
 def _look_up(
     settings: Settings,
-    items: Sequence[str],
+    items: Sequence[str] | Sequence[Event],
     placement: str,
     n: int,
-    decay: float,
+    decay: float | None,
     fields: FieldsOptions,
 ) -> tuple[RelatedList, tuple[Generation, ...]]:
     """The answer, and the generations that lookups read, newest first."""
-    with store_url(settings) as url:
-        with open_store(url) as store:
-            publisher = Publisher(store, settings.shop)
-            require_live(publisher)
-            _, layers = publisher.layers()
-        with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
-            if len(items) == 1:
-                answer = lookup.get(items[0], placement, n, **fields)
-            else:
-                answer = lookup.for_items(items, placement, n, decay=decay, **fields)
-    if answer.status in {"stale", "fallback", "degraded"}:
+
+    def answered(lookup: RelatedItems) -> RelatedList:
+        match items:
+            case [str(item)]:
+                return lookup.get(item, placement, n, **fields)
+        return lookup.for_items(items, placement, n, decay=decay, **fields)
+
+    answer, layers = asked(settings, answered)
+    if answer.status in UNREAD:
         raise StoreUnavailable(f"the lookup of {items[0]!r:.80} failed; run recommender doctor")
     if answer.status == "unknown_placement":
         raise DataError(
@@ -139,7 +189,8 @@ def _placement(settings: Settings, given: str) -> str:
     return given or names[0]
 
 
-def _require_positive(n: int) -> None:
+def require_positive(n: int) -> None:
+    """Refuse to show nothing. Raises: ConfigError."""
     if n < 1:
         raise ConfigError(f"-n {n}: ask for at least 1")
 
@@ -224,53 +275,3 @@ def _print_related(
         shown.print("No related items.")
     for clause, count in answer.dropped.items():
         shown.print(f"{count} dropped by: {clause}", markup=False, highlight=False)
-
-
-@command(
-    "search",
-    "Find items of the live generation whose texts fit a few words.",
-    argument("query", "words to search for", nargs="+", metavar="WORD"),
-    COUNT,
-    argument("--category", "only items of this category", default="", metavar="PATH"),
-    flag("--in-stock", "only items that are in stock"),
-    argument(
-        "--price-max",
-        "only items up to this price",
-        type=float,
-        default=float("inf"),
-        metavar="PRICE",
-    ),
-    JSON,
-)
-def _search(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    query = checked(" ".join(options.query))
-    if not query.strip():
-        raise ConfigError("search: the query is blank; give a few words")
-    _require_positive(options.n)
-    with connection(settings) as store:
-        live = require_live(Publisher(store, settings.shop))
-        withheld = Hidden(store, settings.shop).withheld()
-    filters = Filters(options.category, options.in_stock, options.price_max, withheld)
-    api = settings.text_api.text_api()
-    hits = searcher_of(settings.artifact_store(), live.id, api).find(query, options.n, filters)
-    if options.json:
-        items = [
-            {"id": hit.item, "score": hit.score, "fit": hit.fit, "title": hit.title} for hit in hits
-        ]
-        found = {"shop": settings.shop, "query": query, "generation": live.id, "items": items}
-        print_json(found)
-    else:
-        _print_hits(query, hits)
-    return 0
-
-
-def _print_hits(query: str, hits: Sequence[Hit]) -> None:
-    if not hits:
-        console().print(f"Nothing fits {query!r}.")
-        return
-    rows = [
-        (str(rank), hit.item, hit.title, f"{hit.score:.3f}", hit.fit)
-        for rank, hit in enumerate(hits, 1)
-    ]
-    console().print(table([*RANKED, "by"], rows))

@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look up and explain": {
         "related": ("lookup", "Show the related items of one item or several"),
-        "search": ("lookup", "Find items by a few words"),
+        "search": ("search", "Find items by a few words"),
         "explain": ("insights", "Explain why an item is in the list of another, or why not"),
         "lint": ("insights", "Find problems in the catalogue and in the live lists"),
         "cluster": ("modelling", "Group items by their texts and name the groups"),

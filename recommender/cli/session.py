@@ -1,8 +1,9 @@
 """The settings that a command line names, the store they lead to, and the build that is live."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TypeVar
 
 from recommender.core.generation import Generation
 from recommender.errors import DataError, StoreUnavailable
@@ -10,9 +11,15 @@ from recommender.live.live_state import LiveState, last_published, readable_stat
 from recommender.publishing.embedded import Embedded, save
 from recommender.publishing.publisher import Publisher
 from recommender.serving.connection import Store, open_store
+from recommender.serving.lookup import RelatedItems
 from recommender.settings.loading import find_file, load
 from recommender.settings.model import Settings
 from recommender.settings.tables import EMBEDDED
+
+DEADLINE_S = 10.0
+UNREAD = frozenset({"stale", "fallback", "degraded"})
+"""Answers of a lookup that could not read the store."""
+Answer = TypeVar("Answer")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -61,6 +68,22 @@ def require_live(shop: Publisher) -> Generation:
     if live is None:
         raise DataError(f"nothing is published for shop {shop.shop} yet; run recommender reindex")
     return live
+
+
+def asked(
+    settings: Settings, question: Callable[[RelatedItems], Answer]
+) -> tuple[Answer, tuple[Generation, ...]]:
+    """What a lookup answers, and the generations that it read, newest first.
+
+    Raises: DataError when nothing is published; StoreUnavailable.
+    """
+    with store_url(settings) as url:
+        with open_store(url) as store:
+            shop = Publisher(store, settings.shop)
+            require_live(shop)
+            _, layers = shop.layers()
+        with closing(RelatedItems(url, settings.shop, deadline_s=DEADLINE_S)) as lookup:
+            return question(lookup), layers
 
 
 def live_lists(settings: Settings) -> tuple[LiveState | None, str]:

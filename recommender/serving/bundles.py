@@ -52,7 +52,7 @@ class Bundling:
     most: int
 
     def companions(self) -> list[RelatedItem]:
-        """The entries of the item's own list that score enough: candidates for a bundle."""
+        """The entries of the item's own list that score enough, without best sellers behind it."""
         if self.answer.status not in OWN_LIST:
             return []
         bought = [entry for entry in self.answer.items if entry.evidence != "popular"]
@@ -74,10 +74,11 @@ class Bundling:
         if answer.status not in OWN_LIST:
             return self.without(f"{answer.placement}: {answer.status.replace('_', ' ')}")
         companions = self.companions()
-        dropped = {"score": len(answer.items) - len(companions)}
+        low = len(answer.items) - len(companions)
+        dropped = {"score": low} if low else {}
         if len(companions) < FEWEST:
             return self.without(
-                f"{len(companions)} items score {self.terms.min_score:g} with it", dropped
+                f"{len(companions)} of its items score {self.terms.min_score:g}", dropped
             )
         if not reading.complete:
             return self.without("the records could not be read", dropped)

@@ -77,7 +77,7 @@ def test_titles_are_in_the_language_of_the_visitor(reader: RelatedItems) -> None
     ("item", "change", "reason"),
     [
         ("nothing", {}, "bought_together: unknown item"),
-        ("lone", {}, "1 items score 0.05 with it"),
+        ("lone", {}, "1 of its items score 0.05"),
         ("apart", {}, "no 2 of its items score 0.05 with each other"),
         ("s", {"s": {"stock": 0}}, "the item itself: stock"),
         ("s", {"a": {"stock": 0}, "b": {"in_stock": False}}, "too few of its items can be sold"),
@@ -143,6 +143,21 @@ def test_n_is_a_whole_number(reader: RelatedItems, n: Any) -> None:  # noqa: ANN
 
 ITEMS = list("abcdefgh")
 Scores = dict[tuple[str, str], float]
+
+
+def test_best_sellers_that_fill_a_list_are_in_no_bundle() -> None:
+    entries = [("c", "both"), ("d", "rule"), ("a", "popular"), ("b", "popular")]
+    items = tuple(RelatedItem(item, 0.5, evidence) for item, evidence in entries)  # type: ignore[arg-type]
+    bundling = Bundling(RelatedList("s", "p", 1, "ok", items), BundleTerms(), 2)
+    assert [entry.id for entry in bundling.companions()] == ["c", "d"]
+    reading = FieldsReading(no_fields(9), Keys("s"), {}, 100, lambda _: None)
+    wanted = reading.want(View((1,), ()), "scd")
+    record = b'{"id": "%s", "price_minor": 333, "stock": 1}'
+    reading.take(wanted, [one for item in wanted for one in (record % item.encode(), None)])
+    alike = RelatedList("c", "p", 1, "ok", (RelatedItem("d", 0.9, "popular"),))
+    bundle = bundling.chosen([alike], reading)
+    assert (bundle.items, dict(bundle.dropped)) == ((), {"score": 2})
+    assert "with each other" in bundle.reason
 
 
 @given(
