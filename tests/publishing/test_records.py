@@ -7,6 +7,7 @@ from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.publishing.records import Records
 from recommender.serving.records import decode_record
+from recommender.serving.storefront import decode_storefront
 
 IDS = ItemIds(("a{1}", "b", "c"))
 
@@ -46,3 +47,23 @@ def test_several_categories_are_a_list() -> None:
 def test_a_catalogue_of_ids_alone_has_no_records() -> None:
     assert Records.of(Catalogue.of_titles(IDS, ("", "", ""))) is None
     assert Records.of(priced(("", "", ""))) is not None
+
+
+def test_titles_in_other_languages_are_together() -> None:
+    titled = replace(
+        priced(("", "", "")), attributes={"title:de": ("Lampe", "", ""), "url": IDS.ids}
+    )
+    records = dict(Records(titled).encoded(np.arange(3, dtype=np.int32)))
+    assert json.loads(records["@:a%7B1%7D"])["titles"] == {"de": "Lampe"}
+    assert "titles" not in json.loads(records["@:b"])
+    assert "title:de" not in json.loads(records["@:a%7B1%7D"])
+
+
+def test_a_storefront_is_published_beside_the_records() -> None:
+    bare = Catalogue.of_titles(IDS, ("", "", ""))
+    records = Records.of(bare, {"headings": {"related": {"": "More"}}})
+    assert records is not None
+    (value,) = records.encoded_storefront().values()
+    assert list(records.encoded_storefront()) == ["@:"]
+    assert decode_storefront(value).heading("related", "") == "More"
+    assert Records(bare).encoded_storefront() == {}

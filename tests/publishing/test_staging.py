@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.core import item_id
+from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.core.lists import Entries, RelatedLists
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.errors import ConfigError
+from recommender.publishing.records import Records
 from recommender.publishing.staging import Staging
 from recommender.serving import codec
 from recommender.serving.keys import Keys
@@ -133,3 +135,18 @@ def test_a_placement_that_is_none_is_refused() -> None:
         Staging.full(
             Keys("acme"), 3, builds.item_ids(9), [builds.related_lists(9, placement="a:b")]
         )
+
+
+@given(stagings(), st.sampled_from([{}, {"language": "en"}]), st.integers(1, 5))
+def test_records_and_a_storefront_are_staged_once(
+    staging: Staging, storefront: dict[str, str], size: int
+) -> None:
+    ids = staging.parts[0].ids
+    records = Records(Catalogue.of_titles(ids, ids.ids), storefront)
+    lists = [part.lists for part in staging.parts]
+    whole = Staging.full(Keys("acme"), 3, ids, lists, records)
+    written = values(whole, size)
+    assert len(written) == whole.n_keys == staging.n_keys + len(ids) + bool(storefront)
+    assert {*chain(*whole.names(size))} == written.keys()
+    assert (Keys("acme").record(3, "") in written) == bool(storefront)
+    assert whole.sample(2, 1).items() <= written.items()

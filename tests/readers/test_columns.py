@@ -88,6 +88,17 @@ def test_a_column_that_a_catalogue_lacks_is_named(folder: Folder, field: str) ->
         folder.read(mapped("c.csv", **{field: "x"}))
 
 
+def test_titles_in_other_languages_are_attributes_of_their_language(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,de,fr\na,Shirt,<b>Hemd</b>,\nb,Hat,,Chapeau\n")
+    catalogue = folder.read(mapped("c.csv", titles={"de": "de", "fr": "fr | french"})).catalogue
+    assert catalogue.title == ("Shirt", "Hat")
+    assert catalogue.attributes == {"title:de": ("Hemd", ""), "title:fr": ("", "Chapeau")}
+    with pytest.raises(ConfigError, match=r"no column 'x' \(catalogue\.columns\.titles\.it\)"):
+        folder.read(mapped("c.csv", titles={"it": "x"}))
+    with pytest.raises(ValueError, match="write a language and its column"):
+        mapped("c.csv", titles={"i t": "x"})
+
+
 def test_attributes_and_parts_must_be_there(folder: Folder) -> None:
     folder.put("c.csv", "item_id,title\na,Ant\n")
     with pytest.raises(ConfigError, match=r"no column 'x' \(catalogue\.columns\.attributes\)"):
