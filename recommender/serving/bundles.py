@@ -69,7 +69,10 @@ class Bundling:
         )
 
     def chosen(self, lists: Sequence[RelatedList], reading: FieldsReading) -> Bundle:
-        """The bundle with the highest sum of pair scores; `lists` are those of the companions."""
+        """The bundle whose companions have the highest sum of scores in the item's own list.
+
+        `lists` are those of the companions, which say how they go with each other.
+        """
         answer = self.answer
         if answer.status not in OWN_LIST:
             return self.without(f"{answer.placement}: {answer.status.replace('_', ' ')}")
@@ -101,15 +104,15 @@ class Bundling:
         dropped: Mapping[str, int],
     ) -> Bundle:
         pairs = _pair_scores(lists)
-        for size in range(min(self.most, len(able)), FEWEST - 1, -1):
-            scored = [
-                (sum(scores), min(scores), group)
-                for group in combinations(able, size)
-                if min(scores := [*_scores(group, pairs)]) >= self.terms.min_score
-            ]
-            if scored:
-                _, lowest, group = max(scored, key=lambda one: one[0])
-                return self._made([entry.id for entry in group], lowest, reading, dropped)
+        scored = [
+            (sum(entry.score for entry in group), min(scores), group)
+            for size in range(FEWEST, self.most + 1)
+            for group in combinations(able, size)
+            if min(scores := [*_scores(group, pairs)]) >= self.terms.min_score
+        ]
+        if scored:
+            _, lowest, group = max(scored, key=lambda one: one[:2])
+            return self._made([entry.id for entry in group], lowest, reading, dropped)
         if len(able) < FEWEST:
             return self.without("too few of its items can be sold with it", dropped)
         return self.without(

@@ -14,7 +14,8 @@ from recommender.core.languages import TAG, language_of
 
 DECAY = 0.8
 """How much each moment of a session counts of the one after it, as rankers of `next` learn."""
-MIN_SCORE = 0.02
+MIN_SCORE = 0.05
+"""What two items of a bundle score at least, where the merchandisers do not say."""
 BOUGHT_TOGETHER = "bought_together"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

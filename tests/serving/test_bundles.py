@@ -212,6 +212,24 @@ def test_laws_of_bundles(
         assert bundle.score >= least
 
 
+def test_companions_are_those_that_go_with_the_item_rather_than_with_each_other() -> None:
+    own = [("case", 0.3), ("glass", 0.2), ("cup", 0.1), ("pot", 0.1), ("tea", 0.1)]
+    items = tuple(RelatedItem(item, score, "both") for item, score in own)
+    bundling = Bundling(RelatedList("phone", "p", 1, "ok", items), BundleTerms(), 3)
+    pairs = {"case": {"glass": 0.06}, "cup": {"pot": 0.9, "tea": 0.9}, "pot": {"tea": 0.9}}
+    lists = [
+        RelatedList(
+            one, "p", 1, "ok", tuple(RelatedItem(item, by, "both") for item, by in others.items())
+        )
+        for one, others in pairs.items()
+    ]
+    reading = FieldsReading(no_fields(9), Keys("s"), {}, 100, lambda _: None)
+    wanted = reading.want(View((1,), ()), ["phone", *(item for item, _ in own)])
+    record = b'{"id": "%s", "price_minor": 100, "stock": 1}'
+    reading.take(wanted, [one for item in wanted for one in (record % item.encode(), None)])
+    assert bundling.chosen(lists, reading).items == ("phone", "case", "glass")
+
+
 def test_a_discount_is_rounded_to_the_minor_unit() -> None:
     bundling = Bundling(
         RelatedList("s", "p", 1, "ok", tuple(RelatedItem(one, 0.5, "both") for one in "ab")),
