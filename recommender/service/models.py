@@ -148,8 +148,8 @@ class BundleQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    n: Annotated[ListLength, Field(description=f"companions, clamped to {FEWEST}..{MOST}")] = MOST
     exclude: ItemIds = ()
+    n: Annotated[ListLength, Field(description=f"companions, clamped to {FEWEST}..{MOST}")] = MOST
     placement: Annotated[
         str, _at_most(MAX_NAME), Field(description="by default that of the shop's bundles")
     ] = ""
