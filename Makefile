@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 SUPPLY := .venv-supply
+LOCK := config/deploy/requirements.lock
+IMAGE := build text offline workers service s3 remote databases
 PEERS_ARGS ?= --config config/examples/online_retail.toml
 READY := $(VENV)/.ready
 
@@ -20,7 +22,7 @@ help:
 	@echo "make test-long  the sweeps, long fits and soaks that make test leaves out"
 	@echo "make peers      judge RecTools, LensKit and SASRec beside the recipe, in $(PEERS)"
 	@echo "make supply     SBOM (CycloneDX), licences and known weaknesses of all packages, in build/"
-	@echo "make lock       pin all packages but torch by their hashes, in build/requirements.lock"
+	@echo "make lock       pin the packages of the image, but torch, by their hashes, in config/deploy"
 	@echo "make env        the environment alone, in $(VENV)"
 
 env: $(READY)
@@ -82,14 +84,13 @@ $(SUPPLY)/.ready:
 supply: $(READY) $(SUPPLY)/.ready
 	bash .ci/supply $(BIN)/python $(SUPPLY)
 
-# torch is left out: its CPU builds come from an index of their own. Install with
-# pip install --no-deps --require-hashes -r build/requirements.lock
+# torch is left out: its CPU builds come from an index of their own.
 lock: $(SUPPLY)/.ready
-	mkdir -p build
-	$(SUPPLY)/bin/pip-compile --quiet --generate-hashes --extra all --extra dev --strip-extras \
+	$(SUPPLY)/bin/pip-compile --quiet --generate-hashes --strip-extras $(foreach extra,$(IMAGE),--extra $(extra)) \
 		--no-header --no-annotate --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --no-emit-options --unsafe-package torch \
-		--constraint constraints.txt --output-file build/requirements.lock pyproject.toml
+		--no-emit-find-links --no-emit-options --unsafe-package torch --unsafe-package recommender \
+		--constraint constraints.txt --output-file $(LOCK) pyproject.toml
+	sed -i '/^# /d; /^$$/d' $(LOCK)
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(SUPPLY) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

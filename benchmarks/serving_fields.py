@@ -52,7 +52,11 @@ def field_rows(url: str, store: Redis, ids: ItemIds, lists: RelatedLists, reads:
     first = paired(anew, warm.get, few)
     cold.close()
     warm.close()
+    names = [keys.record(1, item) for item in few]
+    memory = np.mean([store.memory_usage(name, samples=0) for name in names])
+    plain = np.mean([store.strlen(name) for name in names])
     return [
+        Row("memory of a record, compared with its JSON", float(memory), "bytes", float(plain)),
         Row(f"get with {DEPTH} records, p50, compared with GET and MGET", *_both(ours)),
         Row(f"get with {DEPTH} local records, p50, compared with get", *_both(local)),
         Row("get under three clauses, asked again, p50, compared with get", *_both(filtered)),

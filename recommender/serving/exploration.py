@@ -7,7 +7,7 @@ Sutton and Barto, Reinforcement Learning, 2.2). An item that takes a position re
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from recommender.core.related import RelatedItem, RelatedList, with_explored
@@ -58,25 +58,17 @@ def explored(
 
     An item that is `taken`, by this list or by another of the page, is left out.
     """
-    answer, items, found = draw.answer, list(draw.answer.items), list[str]()
-    where = reading.query.where
-    failed = where.of(reading.of(draw.seed)) if where is not None else None
-    free = iter([one for one in candidates if one not in taken and _meets(one, reading, failed)])
-    for place in draw.places:
-        chosen = next(free, None)
-        if chosen is None:
-            break
-        items[place] = RelatedItem(chosen, LOWEST, "rule")
-        found.append(chosen)
+    answer, where = draw.answer, reading.query.where
+    entries = [RelatedItem(item, LOWEST, "rule") for item in candidates if item not in taken]
+    if where is not None:  # where fields were not read, nobody knows whether it holds
+        read = [entry for entry in entries if reading.has_read(entry.id)]
+        entries, _ = reading.meeting(read, where, draw.seed, len(draw.places))
+    items = list(answer.items)
+    for place, entry in zip(draw.places, entries, strict=False):
+        items[place] = entry
+    found = tuple([entry.id for entry in entries[: len(draw.places)]])
     if not found:
         return answer
     ids = [item.id for item in items]
     records = ShownRecords(ids, reading) if reading.query.records else ()
-    return with_explored(answer, tuple(items), tuple(found), records)
-
-
-def _meets(item: str, reading: FieldsReading, failed: Callable[[Fields], str] | None) -> bool:
-    """Whether an item meets a condition; where its fields were not read, nobody knows."""
-    if failed is None:
-        return True
-    return reading.has_read(item) and not failed({**reading.of(item), "score": LOWEST})
+    return with_explored(answer, tuple(items), found, records)

@@ -2,10 +2,9 @@
 
     price <= 1.5 * seed.price and brand != seed.brand and stock > 0
 
-Python's own parser reads them; only the nodes named here are accepted, and each becomes a closure,
-so that nothing of the text is ever evaluated by Python. A field that an item lacks is `null`: it
-equals nothing but `null`, no comparison of order holds for it, and a sum or product with it is
-`null`.
+Python's own parser reads them. Only the nodes named here are accepted, and each becomes a closure
+over the items of a list: Python never evaluates the text. A field that an item lacks is `null`: it
+equals nothing but `null`, no order holds for it, and a sum or product with it is `null`.
 """
 
 import ast
@@ -23,8 +22,8 @@ KEPT = 256
 
 Fields = Mapping[str, Any]
 """Values by name: text, number, truth value, list of texts, or None."""
-OfItem = Callable[[Fields], Any]
-"""The value of an expression, given the fields of the item."""
+OfItems = Callable[[Sequence[Fields]], Sequence[Any]]
+"""The values of an expression, given the fields of each item."""
 
 
 class Constant(NamedTuple):
@@ -33,19 +32,18 @@ class Constant(NamedTuple):
     value: Any
 
 
-Bound = Constant | OfItem
+Bound = Constant | OfItems
+Column = Sequence[Any]
 Bind = Callable[[Fields], Bound]
 """An expression, given the fields of the seed; what only these decide is computed once."""
 
 _CONSTANTS = {"true": True, "false": False, "null": None, "True": True, "False": False}
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    **{ast.Add: operator.add, ast.Sub: operator.sub},
+    **{ast.Mult: operator.mul, ast.Div: operator.truediv},
 }
 _NEGATED = operator.sub
-_ORDERED = frozenset({int, float, str})
+_NUMBERS = frozenset({int, float})
 _ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -69,18 +67,22 @@ class Condition:
     parts: tuple[Bind, ...]
     names: frozenset[str]
 
-    def of(self, seed: Fields) -> Callable[[Fields], str]:
-        """Given the seed: the first clause that does not hold of an item, empty where all do."""
+    def of(self, seed: Fields) -> Callable[[Sequence[Fields]], list[str]]:
+        """Given the seed: the first clause that does not hold of each item, empty where all do."""
         bound = [
             (clause, _function(part(seed)))
             for clause, part in zip(self.clauses, self.parts, strict=True)
         ]
 
-        def failed(item: Fields) -> str:
-            for clause, holds in bound:
-                if not holds(item):
-                    return clause
-            return ""
+        def failed(items: Sequence[Fields]) -> list[str]:
+            found = [""] * len(items)
+            for clause, holds in reversed(bound):
+                held = holds(items)
+                if not all(held):
+                    found = [
+                        before if one else clause for before, one in zip(found, held, strict=True)
+                    ]
+            return found
 
         return failed
 
@@ -92,8 +94,8 @@ class Value:
     part: Bind
     names: frozenset[str]
 
-    def of(self, seed: Fields) -> OfItem:
-        """Given the seed: the value of an item."""
+    def of(self, seed: Fields) -> OfItems:
+        """Given the seed: the values of items."""
         return _function(self.part(seed))
 
 
@@ -118,10 +120,10 @@ def value(text: str) -> Value:
     return Value(_made(parsed), _names(parsed))
 
 
-def _function(bound: Bound) -> OfItem:
+def _function(bound: Bound) -> OfItems:
     if isinstance(bound, Constant):
-        constant = bound.value
-        return lambda _: constant
+        constant = [bound.value]
+        return lambda items: constant * len(items)
     return bound
 
 
@@ -170,7 +172,8 @@ def _made(node: ast.expr) -> Bind:
         case ast.Name() | ast.Attribute() | ast.Subscript():
             return _field(node)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            return _computed(lambda *values: values, [_made(part) for part in parts])
+            made = [_made(part) for part in parts]
+            return _computed(lambda *values: values, made) if made else _constant(())
         case ast.BoolOp(op=op, values=parts):
             return _joined(op, [_made(part) for part in parts])
         case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):
@@ -194,7 +197,7 @@ def _field(node: ast.expr) -> Bind:
             ast.Name(id=name)
             | ast.Subscript(value=ast.Name(id="item"), slice=ast.Constant(value=str(name)))
         ):
-            return lambda _: lambda item: item.get(name)
+            return lambda _: lambda items: [item.get(name) for item in items]
         case (
             ast.Attribute(value=ast.Name(id="seed"), attr=name)
             | ast.Subscript(value=ast.Name(id="seed"), slice=ast.Constant(value=str(name)))
@@ -214,62 +217,64 @@ def _constant(given: object) -> Bind:
 
 
 def _computed(apply: Callable[..., Any], parts: Sequence[Bind]) -> Bind:
-    """What a function makes of the values of its parts."""
+    """What a function makes of the values of its parts, item by item."""
+    return _over_items(lambda *columns: list(map(apply, *columns)), parts)
+
+
+def _over_items(apply: Callable[..., Sequence[Any]], parts: Sequence[Bind]) -> Bind:
+    """What a function makes of the columns of its parts, which have a value for each item."""
 
     def bind(seed: Fields) -> Bound:
         bound = [part(seed) for part in parts]
-        match bound:
-            case [Constant(), *others] if all(isinstance(one, Constant) for one in others):
-                return Constant(apply(*(one.value for one in bound if isinstance(one, Constant))))
-            case [left, Constant(value=constant)]:
-                of_item = _function(left)
-                return lambda item: apply(of_item(item), constant)
+        constants = [one.value for one in bound if isinstance(one, Constant)]
+        if len(constants) == len(bound):
+            return Constant(apply(*[[value] for value in constants])[0])
         functions = [_function(one) for one in bound]
-        return lambda item: apply(*[one(item) for one in functions])
+        return lambda items: apply(*[one(items) for one in functions])
 
     return bind
 
 
 def _joined(op: ast.boolop, parts: Sequence[Bind]) -> Bind:
     every = all if isinstance(op, ast.And) else any
-
-    def bind(seed: Fields) -> Bound:
-        functions = [_function(part(seed)) for part in parts]
-        return lambda item: every(one(item) for one in functions)
-
-    return bind
+    return _computed(lambda *values: every(values), parts)
 
 
 def _comparison(node: ast.expr, sides: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> Bind:
     made = [_made(side) for side in sides]
     pairs = [
-        _computed(_test(node, op), [left, right])
+        _over_items(_test(node, op), [left, right])
         for op, left, right in zip(ops, made, made[1:], strict=False)
     ]
     return pairs[0] if len(pairs) == 1 else _joined(ast.And(), pairs)
 
 
-def _test(node: ast.expr, op: ast.cmpop) -> Callable[[Any, Any], bool]:
+def _test(node: ast.expr, op: ast.cmpop) -> Callable[[Column, Column], list[bool]]:
+    """A comparison of two columns."""
     match op:
         case ast.Eq():
-            return operator.eq
+            return lambda left, right: list(map(operator.eq, left, right))
         case ast.NotEq():
-            return operator.ne
+            return lambda left, right: list(map(operator.ne, left, right))
         case ast.In():
-            return _contains
+            return lambda left, right: list(map(_contains, left, right))
         case ast.NotIn():
-            return lambda one, other: not _contains(one, other)
+            return lambda left, right: [not held for held in map(_contains, left, right)]
     if type(op) not in _ORDER:
         raise _refused(node, "compare with == and !=")
     order = _ORDER[type(op)]
 
-    def ordered(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any field
-        kind = type(one)
-        if kind is not type(other) or kind is bool:
-            return _is_number(one) and _is_number(other) and order(one, other)
-        return kind in _ORDERED and order(one, other)
+    def ordered(left: Column, right: Column) -> list[bool]:
+        if {*map(type, left), *map(type, right)} <= _NUMBERS:
+            return list(map(order, left, right))
+        return [_are_ordered(*pair) and order(*pair) for pair in zip(left, right, strict=True)]
 
     return ordered
+
+
+def _are_ordered(one: object, other: object) -> bool:
+    """Whether both are numbers, or both are texts."""
+    return (_is_number(one) and _is_number(other)) or (type(one) is str is type(other))
 
 
 def _contains(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any field

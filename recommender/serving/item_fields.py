@@ -12,15 +12,8 @@ from recommender.serving.codec import View
 from recommender.serving.expressions import Condition, Fields, Value
 from recommender.serving.fields_query import FieldsQuery
 from recommender.serving.keys import RECORDS, Keys, list_name
-from recommender.serving.records import (
-    NO_RECORD,
-    at_store,
-    decode_change,
-    decode_record,
-    in_language,
-    shown_record,
-)
-from recommender.serving.state import OVERSIZED, UNREAD, Command, ListRequest, Reply
+from recommender.serving.records import NO_RECORD, at_store, decoded, in_language
+from recommender.serving.state import UNREAD, Command, ListRequest, Reply
 
 MAX_AGE_S = 1.0
 """How long fields are used without being read again."""
@@ -31,12 +24,15 @@ LOWEST = 1 / 4096
 
 
 class Kept:
-    """What was read of an item, from which layers and when; decoded when it is first used."""
+    """What was read of an item, from which layers and when; decoded when it is first used.
 
-    __slots__ = ("at", "fields", "layers", "values")
+    `everywhere` says that the fields are decoded and the same in every store.
+    """
+
+    __slots__ = ("at", "everywhere", "fields", "layers", "values")
 
     def __init__(self, layers: tuple[int, ...], at: float, values: Reply) -> None:
-        self.layers, self.at = layers, at
+        self.layers, self.at, self.everywhere = layers, at, False
         self.values: Reply | None = values
         self.fields: Fields = NO_RECORD
 
@@ -123,25 +119,39 @@ class FieldsReading:
         if found.values is not None:
             values, found.values = found.values, None
             try:
-                found.fields = _decoded(values, item)
+                found.fields = decoded(values, item)
             except ValueError as error:
                 self._report(error)
+            found.everywhere = not ("titles" in found.fields or _at_stores(found.fields))
+        if found.everywhere:
+            return found.fields
         fields = found.fields
         if "titles" in fields:
             fields = in_language(fields, self.language)
-        return at_store(fields, self.query.store) if type(fields.get("stock")) is dict else fields
+        return at_store(fields, self.query.store) if _at_stores(fields) else fields
+
+    def of_all(self, items: Sequence[str]) -> list[Fields]:
+        """The fields of several items."""
+        found = map(self._own.get, items)
+        return [
+            one.fields if one is not None and one.everywhere else self.of(item)
+            for one, item in zip(found, items, strict=True)
+        ]
 
     def meeting(
         self, entries: Iterable[RelatedItem], where: Condition, seed: str, most: int
     ) -> tuple[list[RelatedItem], dict[str, int]]:
         """At most so many entries that meet a condition, and how many each clause dropped."""
         kept, dropped = list[RelatedItem](), dict[str, int]()
-        failed, scored = where.of(self.of(seed)), "score" in where.names
-        for entry in entries:
+        entries = tuple(entries)
+        fields = self.of_all([entry.id for entry in entries])
+        if "score" in where.names:
+            fields = [
+                {**one, "score": entry.score} for one, entry in zip(fields, entries, strict=True)
+            ]
+        for entry, clause in zip(entries, where.of(self.of(seed))(fields), strict=True):
             if len(kept) >= most:
                 break
-            fields = self.of(entry.id)
-            clause = failed({**fields, "score": entry.score} if scored else fields)
             if clause:
                 dropped[clause] = dropped.get(clause, 0) + 1
             else:
@@ -150,8 +160,7 @@ class FieldsReading:
 
     def boosted(self, entries: Sequence[RelatedItem], boost: Value, seed: str) -> list[RelatedItem]:
         """The entries by score times their value relative to the list's mean, half to twice."""
-        of_item = boost.of(self.of(seed))
-        given = [of_item(self.of(entry.id)) for entry in entries]
+        given = boost.of(self.of(seed))(self.of_all([entry.id for entry in entries]))
         numbers = [float(one) if isinstance(one, int | float) else math.nan for one in given]
         known = [one for one in numbers if one > 0 and math.isfinite(one)]
         mean = sum(known) / len(known) if known else 1.0
@@ -180,7 +189,7 @@ class ShownRecords(Sequence[Fields]):
     def __getitem__(self, place: int | slice) -> Fields | tuple[Fields, ...]:
         """The record at a place, or those at several."""
         if self._made is None:
-            self._made = tuple(map(self._reading.of, self._ids))
+            self._made = tuple(self._reading.of_all(self._ids))
         return self._made[place]
 
 
@@ -238,12 +247,6 @@ def finished(
     return with_fields(answer, shown, status, records, dropped, language)
 
 
-def _decoded(values: Reply, item: str) -> Fields:
-    *records, change = values
-    stored = next((one for one in records if one is not None), None)
-    if stored is OVERSIZED or change is OVERSIZED:
-        raise ValueError(f"the record of {item!r} is too large")
-    if stored is None and change is None:
-        return NO_RECORD
-    record = NO_RECORD if stored is None else decode_record(stored, item)
-    return shown_record(record, {} if change is None else decode_change(change))
+def _at_stores(fields: Fields) -> bool:
+    """Whether the stock of an item is that of each store."""
+    return isinstance(fields.get("stock"), dict)

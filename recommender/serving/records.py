@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from recommender.serving.expressions import Fields
+from recommender.serving.state import OVERSIZED, Reply
 
 DIGITS: Mapping[str, int] = MappingProxyType(
     dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0)
@@ -41,6 +42,21 @@ def decode_change(raw: object) -> Mapping[str, Any]:
     if not isinstance(change, dict):
         raise ValueError(f"change of a record: malformed {raw!r:.140}")  # noqa: TRY004
     return change
+
+
+def decoded(values: Reply, item: str) -> Fields:
+    """The fields of an item, from the records of all layers and what changed of it.
+
+    Raises: ValueError where they are malformed.
+    """
+    *records, change = values
+    stored = next((one for one in records if one is not None), None)
+    if stored is OVERSIZED or change is OVERSIZED:
+        raise ValueError(f"the record of {item!r} is too large")
+    if stored is None and change is None:
+        return NO_RECORD
+    record = NO_RECORD if stored is None else decode_record(stored, item)
+    return shown_record(record, {} if change is None else decode_change(change))
 
 
 def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,23 @@
 """The readers of docs/readers against what is published, with nothing of Python between."""
 
+import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from redis import Redis
 
+from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
+from recommender.publishing.item_changes import ItemChanges
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.records import Records
 from recommender.serving import codec
 from recommender.serving.codec import Pointer, View
 from recommender.serving.keys import Keys
@@ -19,7 +26,7 @@ from tests.support.repository import REPOSITORY
 from tests.topologies.nodes import program
 
 READERS = REPOSITORY / "docs" / "readers"
-NEEDED = {"related.sh": "redis-cli", "related.mjs": "node"}
+NEEDED = {"sh": "redis-cli", "mjs": "node"}
 HOSTILE = [
     *("a b", "  ", "50%", "%25", "{acme}", "}{", "ü🍒", '"q"', "it's", "back\\slash\\n", "*"),
     *("$HOME", "`id`", "-n", "007", "7", "7.0", "a&b", "x:y:z", "rec:{acme}:live", "(nil)"),
@@ -46,17 +53,21 @@ def store(socket: Path) -> Iterator[Redis]:
 
 @pytest.fixture(params=[*NEEDED])
 def reader(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    program(NEEDED[name])
-    return name
+    """The ending of a reader's files."""
+    ending: str = request.param
+    program(NEEDED[ending])
+    return ending
 
 
-def read(reader: str, socket: Path, item: str) -> subprocess.CompletedProcess[str]:
-    path = str(READERS / reader)
-    if reader == "related.sh":
+def read(
+    reader: str, socket: Path, item: str, what: str = "related"
+) -> subprocess.CompletedProcess[str]:
+    path = str(READERS / f"{what}.{reader}")
+    if reader == "sh":
         command = ["sh", path, "acme", item]
     else:
-        command = ["node", path, "acme", item, "related", str(socket)]
+        placement = ["related"] if what == "related" else []
+        command = ["node", path, "acme", item, *placement, str(socket)]
     environment = os.environ | {"REDIS_OPTIONS": f"-s {socket}"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
@@ -136,3 +147,43 @@ def test_what_is_not_there_fails(reader: str, socket: Path, store: Redis) -> Non
     assert fails("7")
     store.lpush(Keys("acme").related_list(8, "related", "list"), "x")
     assert fails("list")
+
+
+def record(reader: str, socket: Path, item: str) -> dict[str, Any]:
+    """The record as a reader in the shell or Node has it, with what changed."""
+    answer = read(reader, socket, item, "record")
+    assert answer.returncode == 0, answer.stderr
+    shown: dict[str, Any] = {}
+    for line in answer.stdout.splitlines():
+        shown |= json.loads(line or "{}")
+    return {name: shown[name] for name in shown if not name.startswith("version")}
+
+
+def test_records_are_read_with_what_changed_of_them(
+    reader: str, socket: Path, store: Redis
+) -> None:
+    ids = ItemIds((*HOSTILE, "last"))
+    titled = Catalogue.of_titles(ids, [f'"{item}" & 50 % 🍒' for item in ids.ids])
+    priced = replace(titled, price=np.full(len(ids), 9.99, dtype=np.float32))
+    Publisher(store, "acme", grace_s=0.0).publish(
+        ids,
+        [builds.related_lists(len(ids), build=1)],
+        records=Records.of(priced),
+        lists_key="l",
+        recipe_digest="d",
+    )
+    changed = {"price_minor": 899, "stock": {"Köln": 3}}
+    ItemChanges(store, "acme").update({"id": item, **changed} for item in HOSTILE)
+    for item in ids.ids:
+        expected = {
+            "id": item,
+            "title": f'"{item}" & 50 % 🍒',
+            "price_minor": 999,
+            "in_stock": True,
+        }
+        assert record(reader, socket, item) == expected | (changed if item in HOSTILE else {})
+
+
+def test_a_record_that_is_not_there_fails(reader: str, socket: Path, store: Redis) -> None:
+    point(store, Pointer(8, View((8,), ("related",))))
+    assert read(reader, socket, "a", "record").returncode != 0

@@ -12,7 +12,7 @@ from tests.simulation.seeds import run
 from tests.simulation.shop import Shop, opened
 from tests.simulation.simulation import Simulation
 
-SEEDS, MANY = 200, 100_000
+SEEDS, MANY = 2_000, 100_000
 OWNERS = re.compile(r"[\w.-]+:\d+:[0-9a-f]+")
 DISASTERS = ("the server restarts empty", "the replica takes over", "a list is evicted")
 

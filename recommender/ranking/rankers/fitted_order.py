@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -10,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.core.arrays import Columns, FloatMatrix, Rows, blocks
+from recommender.core.arrays import Columns, Rows, blocks
+from recommender.core.cpu import blas_threads
 from recommender.core.neighbours import Neighbours
 from recommender.core.protocols import RankingContext
 from recommender.errors import MissingExtra
+from recommender.ranking.rankers.boosted_trees import BoostedTrees
 from recommender.ranking.rankers.calibration import Calibration
 from recommender.ranking.rankers.identity import InnerProductScorer
 from recommender.ranking.rankers.pair_features import Features
 
-BLOCK = 1024
-FIRST_TREES, FEWEST_TREES = 8, 64
-SECOND_LOOK, SECOND_LOOK_SHARE = 128, 3
+BLOCK = 512
 NOT_CALIBRATED = Calibration(np.zeros((1, 2)))
 
 
@@ -61,8 +62,8 @@ class FittedOrder:
         """Make ready for one build."""
         if not (self.trees or self.order):
             return InnerProductScorer(context.vectors.bound)
-        booster = load_lightgbm().Booster(model_str=self.trees) if self.trees else None
-        return LearnedScorer(self, booster, Features.of(context))
+        trees = BoostedTrees.parsed(self.trees) if self.trees else None
+        return LearnedScorer(self, trees, Features.of(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,51 +71,33 @@ class LearnedScorer:
     """The order, and the features of one build."""
 
     fitted: FittedOrder
-    booster: Any
+    trees: BoostedTrees | None
     features: Features
 
     def rank(self, rows: Rows, candidates: Neighbours) -> Neighbours:
         """Candidates by what was learned; scores are calibrated probabilities in (0, 1)."""
         strength = np.full(candidates.rows.shape, -np.inf, dtype=np.float32)
-        for block in blocks(len(rows), BLOCK):
+
+        def rank_block(block: slice) -> None:
             part = Neighbours(candidates.rows[block], candidates.scores[block])
             if part.found.any():
                 strength[block][part.found] = self._strength(rows[block], part)
+
+        with ThreadPoolExecutor(blas_threads()) as pool:
+            list(pool.map(rank_block, blocks(len(rows), BLOCK)))
         ranked = Neighbours.ordered(candidates.rows, strength)
         scores = self.fitted.calibration.scores(np.maximum(ranked.scores, 0))
         return Neighbours(ranked.rows, np.where(ranked.found, scores, np.float32(-np.inf)))
 
     def _strength(self, rows: Rows, part: Neighbours) -> NDArray[np.float64]:
         names, table = self.features.table(rows, part)
-        if self.booster is None:
+        if self.trees is None:
             return np.nan_to_num(table[:, names.index(self.fitted.order)].astype(np.float64))
-        predicted = self._predicted(table, part.found) + self.fitted.base
+        predicted = self.trees.predict(table) + self.fitted.base
         asking = np.nonzero(part.found)[0]
         mass = self.features.others[rows[asking]] if self.fitted.together else 1.0
         strength: NDArray[np.float64] = np.exp(predicted) * mass
         return strength
-
-    def _predicted(self, table: FloatMatrix, found: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """What the trees predict of the candidates (m,), which are `found` (b, k).
-
-        An eighth of the trees looks at all candidates of a list, and the others look at those that
-        it prefers: a third of the list, at least 128. The rest stays behind these, in the order of
-        the first trees.
-        """
-        first = self.booster.num_trees() // FIRST_TREES
-        if found.shape[1] <= SECOND_LOOK or self.booster.num_trees() < FEWEST_TREES:
-            return np.asarray(self.booster.predict(table))
-        early = np.full(found.shape, -np.inf)
-        early[found] = self.booster.predict(table, num_iteration=first)
-        sizes = found.sum(axis=1)
-        last = np.minimum(np.maximum(SECOND_LOOK, sizes // SECOND_LOOK_SHARE), found.shape[1]) - 1
-        worst = np.take_along_axis(-np.sort(-early, axis=1), last[:, None], axis=1)
-        again = (early >= worst) & found
-        late = early.copy()
-        late[again] += self.booster.predict(table[again[found]], start_iteration=first)
-        lowest = np.where(again, late, np.inf).min(axis=1, keepdims=True)
-        predicted: NDArray[np.float64] = np.where(again, late, np.minimum(early, lowest))[found]
-        return predicted
 
 
 @contextmanager

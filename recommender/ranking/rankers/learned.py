@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recommender.core.arrays import Columns
 from recommender.core.protocols import TrainingSet
 from recommender.errors import ConfigError
+from recommender.ranking.rankers.boosted_trees import LEAVES_MAX
 from recommender.ranking.rankers.calibration import Calibration
 from recommender.ranking.rankers.examples import Examples, Mixture
 from recommender.ranking.rankers.fitted_order import FittedOrder, load_lightgbm
@@ -64,7 +65,7 @@ class LearnedRanker:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("trees", 1, 5_000),
-            ("leaves", 2, 1_024),
+            ("leaves", 2, LEAVES_MAX),
             ("seeds_max", 10, 10**6),
             ("debias", 0, 1),
         ):

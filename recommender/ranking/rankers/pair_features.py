@@ -96,7 +96,8 @@ class Features:
         ages = self.items["mean age"]
         columns["mean age, difference"] = ages[pairs.seeds] - ages[pairs.items]
         columns |= self._of_catalogue(pairs)
-        return tuple(columns), np.stack(list(columns.values()), axis=1).astype(np.float32)
+        stacked = np.stack([column.astype(np.float32, copy=False) for column in columns.values()])
+        return tuple(columns), stacked.T
 
     def _of_behaviour(self, pairs: "_Pairs") -> dict[str, FloatVector]:
         columns = {}

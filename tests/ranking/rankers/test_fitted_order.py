@@ -4,71 +4,55 @@ from typing import cast
 import numpy as np
 import pytest
 
-from recommender.ranking.rankers.fitted_order import (
-    FEWEST_TREES,
-    FIRST_TREES,
-    SECOND_LOOK,
-    FittedOrder,
-    LearnedScorer,
-)
+from recommender.core.neighbours import NONE, Neighbours
+from recommender.ranking.rankers.boosted_trees import BoostedTrees
+from recommender.ranking.rankers.calibration import Calibration
+from recommender.ranking.rankers.fitted_order import BLOCK, FittedOrder, LearnedScorer
 from recommender.ranking.rankers.pair_features import Features
 
 
 @dataclass
-class TwoColumns:
-    """Trees that predict the sum of two columns, the first eighth of them only the first."""
+class OneFeature:
+    """Features of pairs whose only one is the row of the candidate."""
 
-    trees: int = FEWEST_TREES
-    read: int = 0
-
-    def num_trees(self) -> int:
-        return self.trees
-
-    def predict(
-        self, table: np.ndarray, num_iteration: int | None = None, start_iteration: int = 0
-    ) -> np.ndarray:
-        self.read += len(table)
-        if num_iteration is not None:
-            assert num_iteration == self.trees // FIRST_TREES
-            return table[:, 0].astype(float)
-        return (table[:, 1] if start_iteration else table.sum(axis=1)).astype(float)
+    def table(self, rows: np.ndarray, candidates: Neighbours) -> tuple[tuple[str, ...], np.ndarray]:
+        values = candidates.rows[candidates.found].astype(np.float32)[:, None]
+        return ("co-occurrence",), np.log(values)
 
 
-def scorer(trees: TwoColumns) -> LearnedScorer:
-    return LearnedScorer(FittedOrder(), trees, cast(Features, None))
+@dataclass
+class TheFeature:
+    """Trees that predict the feature itself."""
+
+    def predict(self, table: np.ndarray) -> np.ndarray:
+        return table[:, 0].astype(float)
 
 
-def drawn(sizes: list[int], width: int) -> tuple[np.ndarray, np.ndarray]:
-    found = np.arange(width) < np.array(sizes)[:, None]
-    return np.random.default_rng(0).normal(size=(found.sum(), 2)), found
+def scorer(trees: TheFeature | None) -> LearnedScorer:
+    order = FittedOrder(
+        order="co-occurrence",
+        together=False,
+        calibration=Calibration(np.array([[0.0, 0.0], [1e4, 1.0]])),
+    )
+    return LearnedScorer(order, cast(BoostedTrees, trees), cast(Features, OneFeature()))
 
 
-def test_most_trees_look_at_the_candidates_that_the_first_prefer() -> None:
-    table, found = drawn([600], 600)
-    trees = TwoColumns()
-    predicted = scorer(trees)._predicted(table, found)
-    preferred = np.argsort(-table[:, 0])[:200]
-    assert trees.read == 600 + 200
-    assert predicted[preferred] == pytest.approx(table[preferred].sum(axis=1))
-    others = np.setdiff1d(np.arange(600), preferred)
-    assert predicted[others].max() <= predicted[preferred].min()
-
-
-@pytest.mark.parametrize("sizes", [[SECOND_LOOK, 3, 0], [300, 140, 5]])
-def test_what_is_predicted_of_a_list_does_not_depend_on_the_lists_beside_it(
-    sizes: list[int],
+@pytest.mark.parametrize("trees", [TheFeature(), None])
+def test_candidates_of_any_number_of_items_are_ordered_each_for_itself(
+    trees: TheFeature | None,
 ) -> None:
-    table, found = drawn(sizes, 300)
-    together = scorer(TwoColumns())._predicted(table, found)
-    starts = np.cumsum([0, *sizes])
-    for row, size in enumerate(sizes):
-        own = slice(starts[row], starts[row] + size)
-        alone = scorer(TwoColumns())._predicted(table[own], found[row : row + 1, :size])
-        assert together[own] == pytest.approx(alone)
-
-
-def test_all_trees_look_at_all_candidates_where_either_are_few() -> None:
-    for trees, size in ((FEWEST_TREES - 1, 600), (FEWEST_TREES, SECOND_LOOK)):
-        table, found = drawn([size], size)
-        predicted = scorer(TwoColumns(trees))._predicted(table, found)
-        assert predicted == pytest.approx(table.sum(axis=1))
+    n = 2 * BLOCK + 7
+    rng = np.random.default_rng(0)
+    rows = rng.integers(1, 5_000, size=(n, 9)).astype(np.int32)
+    rows[:, 6:] = np.where(rng.random((n, 3)) < 0.5, NONE, rows[:, 6:])
+    rows[BLOCK + 3] = NONE
+    proposed = Neighbours(rows, np.where(rows == NONE, -np.inf, 1.0).astype(np.float32))
+    ranked = scorer(trees).rank(np.arange(n, dtype=np.int32), proposed)
+    for asked in (0, BLOCK - 1, BLOCK, BLOCK + 3, n - 1):
+        expected = sorted(rows[asked][rows[asked] != NONE], reverse=True)
+        assert ranked.rows[asked][ranked.found[asked]].tolist() == expected
+        alone = scorer(trees).rank(
+            np.array([asked], dtype=np.int32),
+            Neighbours(proposed.rows[[asked]], proposed.scores[[asked]]),
+        )
+        assert np.array_equal(alone.scores[0], ranked.scores[asked])
