@@ -52,3 +52,13 @@ def test_a_malformed_rule_is_an_error_and_has_no_report() -> None:
     found = checked("- name: odd\n  explode: b\n- name: one\n  exclude: b\n")
     assert {(one.level, one.kind) for one in found.findings} == {("error", "malformed")}
     assert [report.rule.name for report in found.rules] == ["one"]
+
+
+def test_unknown_names_in_the_terms_of_bundles_are_errors() -> None:
+    terms = "bundles: { discount: 5%, categories: { Gardn: 10% }, placement: relatd }\n"
+    rules, faults = parsed(f"rules:\n{terms}")
+    found = check_names(rules, faults, TODAY, CATALOGUE, ["related"])
+    assert kinds(found) == [("error", "unknown", "bundles")] * 2
+    assert {finding.line for finding in found.findings} == {2}
+    assert "'Gardn'" in found.errors[0].message
+    assert "did you mean 'related'?" in found.errors[1].message
