@@ -12,7 +12,7 @@ from recommender.readers.files import InputFile, fingerprint, input_files
 from recommender.readers.sources import CatalogueSource, InteractionSource, paths
 from recommender.readers.tables import ROWS_MAX
 
-FORMAT = 5
+FORMAT = 6
 """Raised when the same files and settings are read with another result."""
 
 
