@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.build.contents import catalogue_of, interactions_of
-from recommender.build.job import Job, Kinds, text_encoders
+from recommender.build.job import Job, Kinds, content_origin, text_encoders
 from recommender.build.list_steps import Plan
 from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
 from recommender.build.vector_steps import FITTED
@@ -182,7 +182,7 @@ class LoadedBuild:
 
     def _given(self, name: str, origin: Embeddings) -> Embeddings:
         """The current embeddings of the items from an origin that is not a text encoder."""
-        given = registry.content_origin(self.job.recipe.content[name])
+        given = content_origin(self.job, name)
         embeddings = given.embed(self.items, self.job.progress)
         if embeddings.matrix.shape[1] != origin.matrix.shape[1]:
             raise DataError(
