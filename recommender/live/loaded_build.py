@@ -13,7 +13,7 @@ from recommender.build.job import Job, Kinds, content_origin, text_encoders
 from recommender.build.list_steps import Plan
 from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
 from recommender.build.vector_steps import FITTED
-from recommender.core.arrays import FloatMatrix, FloatVector
+from recommender.core.arrays import FloatMatrix, FloatVector, centred
 from recommender.core.catalogue import Catalogue, documents
 from recommender.core.interactions import Interactions
 from recommender.core.protocols import (
@@ -62,6 +62,7 @@ class LoadedPlacement:
 class LoadedBuild:
     """The live build, the record of its overlay, and the `items` (k,) to refresh now.
 
+    `centres` are those to which the vectors of content origins are relative, by name.
     `before` is the catalogue of the build, `catalogue` the same with all refreshed items.
     """
 
@@ -73,6 +74,7 @@ class LoadedBuild:
     interactions: Interactions
     counted: Callable[[Kinds], CoOccurrenceCounts]
     content: Mapping[str, Embeddings]
+    centres: Mapping[str, FloatVector]
     behaviour: Mapping[str, Embeddings]
 
     @classmethod
@@ -95,6 +97,11 @@ class LoadedBuild:
             interactions,
             cache(lambda kinds: co_occurrence_counts(interactions.of_kinds(kinds), users_min)),
             embeddings_of(inputs[0].content),
+            {
+                name: step.artifact().columns("centre")["centre"]
+                for name, step in inputs[0].content.items()
+                if "centre" in step.artifact().column_names
+            },
             embeddings_of(fitted),
         )
 
@@ -189,7 +196,10 @@ class LoadedBuild:
                 f"recipe.content.{name}: vectors of {embeddings.matrix.shape[1]} dimensions, the "
                 f"live build has {origin.matrix.shape[1]}; run recommender reindex"
             )
-        return embeddings
+        if name not in self.centres:
+            return embeddings
+        relative = centred(embeddings.matrix, self.centres[name])
+        return Embeddings.of_rows(relative, embeddings.support)
 
     def _blank(self, origin: Embeddings) -> tuple[FloatMatrix, FloatVector]:
         """Zero vectors (k, d), and the number of words (k,) of each text."""

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -164,16 +164,16 @@ class ImageFiles:
         named = parts.netloc.rpartition("@")[2].encode("idna").decode()
         with connected(parts, places, self.seconds_max, late) as connection:
             connection.request("GET", target, headers={"Host": named, **_HEADERS})
-            response = connection.getresponse()
-            if response.status in REDIRECTS:
-                return urljoin(url, response.headers.get("Location", ""))
-            self._check(response)
-            content = self._bounded(response.read(self.bytes_max + 1))
-            if late.is_set():
-                raise ImageFault(self._slow())
-            if response.length:
-                raise ImageFault("an answer that is cut off")
-            return content
+            with closing(connection.getresponse()) as response:
+                if response.status in REDIRECTS:
+                    return urljoin(url, response.headers.get("Location", ""))
+                self._check(response)
+                content = self._bounded(response.read(self.bytes_max + 1))
+                if late.is_set():
+                    raise ImageFault(self._slow())
+                if response.length:
+                    raise ImageFault("an answer that is cut off")
+                return content
 
     def _check(self, response: http.client.HTTPResponse) -> None:
         """Refuse an answer that is no picture, or is too large, before it is read."""

@@ -139,9 +139,9 @@ class ImageEncoder:
         fresh = np.zeros(len(documents), dtype=bool)
         contents, faults = [b""] * len(documents), [""] * len(documents)
         places: dict[bytes, int] = {}
+        waiting: list[tuple[int, Image.Image]] = []
         with progress("encode images", len(documents)) as advance:
             for block, found in self._read(documents, known):
-                new = []
                 for place, one in zip(range(block.start, block.stop), found, strict=True):
                     if isinstance(one, ImageFault):
                         faults[place] = str(one)
@@ -149,10 +149,12 @@ class ImageEncoder:
                     contents[place], picture = one
                     if contents[place] not in places and picture is not None:
                         places[contents[place]] = place
-                        new.append((place, picture))
-                if new:
-                    rows = [place for place, _ in new]
-                    matrix[rows] = self._vectors(model, [picture for _, picture in new])
+                        waiting.append((place, picture))
+                last = block.stop == len(documents)
+                while len(waiting) >= (1 if last else BATCH):
+                    rows, pictures = zip(*waiting[:BATCH], strict=True)
+                    matrix[list(rows)] = self._vectors(model, pictures)
+                    del waiting[:BATCH]
                 advance(len(found))
         for place, content in enumerate(contents):
             if content in places:
@@ -187,12 +189,16 @@ class ImageEncoder:
         except ImageFault as fault:
             return fault
 
-    def _vectors(self, model: SentenceTransformer, pictures: list[Image.Image]) -> FloatMatrix:
-        """Vectors (b, d) of at most `BATCH` pictures, of length one."""
+    def _vectors(self, model: SentenceTransformer, pictures: Sequence[Image.Image]) -> FloatMatrix:
+        """Vectors (b, d) of at most `BATCH` pictures, of length one.
+
+        The batch is filled up, so that a vector does not depend on what is encoded with it.
+        """
+        batch = [*pictures, *pictures[:1] * (BATCH - len(pictures))]
         encoded = model.encode(
-            pictures, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
+            batch, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
         )
-        vectors: FloatMatrix = encoded.float().cpu().numpy()
+        vectors: FloatMatrix = encoded.float().cpu().numpy()[: len(pictures)]
         if not np.isfinite(vectors).all():
             raise DataError(f"model {self.model} gives a vector of an image that is not finite")
         return unit_rows(vectors)
