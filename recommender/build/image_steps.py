@@ -63,9 +63,14 @@ class KnownImages:
         place = np.searchsorted(self._contents, np.array(content, dtype=_HASH))
         return bool((self._contents[place : place + 1] == np.array(content, dtype=_HASH)).any())
 
-    def vectors(self, contents: Hashes, dimensions: int) -> FloatMatrix:
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has, 0 where none is known."""
+        return max((one.columns("matrix")["matrix"].shape[1] for one in self._shards), default=0)
+
+    def vectors(self, contents: Hashes) -> FloatMatrix:
         """The vectors (n, d) of n contents that are known."""
-        matrix = np.zeros((len(contents), dimensions), dtype=np.float32)
+        matrix = np.zeros((len(contents), self.dimensions), dtype=np.float32)
         distinct, places = np.unique(contents, return_inverse=True)
         wanted = WantedDocuments(distinct)
         for shard in self._shards if len(contents) else ():
@@ -147,7 +152,11 @@ def _shard(hashes: Hashes, made: EncodedImages, known: KnownImages) -> Made:
     had = np.array([not fault for fault in made.faults], dtype=bool)
     contents = np.array(made.contents, dtype=_HASH)
     matrix, earlier = made.matrix, had & ~made.fresh
-    matrix[earlier] = known.vectors(contents[earlier], matrix.shape[1])
+    if earlier.any():
+        vectors = known.vectors(contents[earlier])
+        if not matrix.shape[1]:
+            matrix = np.zeros((len(hashes), vectors.shape[1]), dtype=np.float32)
+        matrix[earlier] = vectors
     columns = {
         "hashes": hashes[had],
         "contents": contents[had],

@@ -47,7 +47,8 @@ class EncodedImages:
     """Of m documents, the SHA-256 of each picture, its vector, and what is wrong with it.
 
     `contents` (m,) is empty where there is a fault. `matrix` (m, d) has zero rows there, and where
-    the content is not `fresh` (m,), because its vector was known before.
+    the content is not `fresh` (m,), because its vector was known before. Where nothing is fresh,
+    d is 0.
     """
 
     contents: tuple[bytes, ...]
@@ -119,10 +120,14 @@ class ImageEncoder:
         """Embeddings (n, d) of all items; pictures that cannot be had are logged."""
         codes, distinct = text_codes(self.documents(catalogue))
         encoded = self.encode(distinct, (), progress)
+        vectors = encoded.matrix
+        if not vectors.shape[1]:
+            n_dimensions = self._loaded().get_embedding_dimension() or 0
+            vectors = np.zeros((len(distinct), n_dimensions), dtype=np.float32)
         for reason, count in Counter(filter(None, encoded.faults)).items():
             if reason != NOTHING_NAMED:
                 _log.warning("event=images-without-vector reason=%r images=%d", reason, count)
-        matrix = encoded.matrix[codes]
+        matrix = vectors[codes]
         support: FloatVector = np.asarray(matrix.any(axis=1), dtype=np.float32)
         return Embeddings(matrix, support)
 
@@ -131,11 +136,11 @@ class ImageEncoder:
     ) -> EncodedImages:
         """Read and encode distinct documents; contents that are `known` are not encoded.
 
+        The model is loaded when the first picture is to be encoded.
         Raises: ConfigError or MissingExtra where model or packages are missing; DataError where a
         vector is not finite.
         """
-        model = self._loaded()
-        matrix = np.zeros((len(documents), model.get_embedding_dimension() or 0), dtype=np.float32)
+        vectors: dict[int, FloatVector] = {}
         fresh = np.zeros(len(documents), dtype=bool)
         contents, faults = [b""] * len(documents), [""] * len(documents)
         places: dict[bytes, int] = {}
@@ -153,12 +158,14 @@ class ImageEncoder:
                 last = block.stop == len(documents)
                 while len(waiting) >= (1 if last else BATCH):
                     rows, pictures = zip(*waiting[:BATCH], strict=True)
-                    matrix[list(rows)] = self._vectors(model, pictures)
+                    vectors |= zip(rows, self._vectors(pictures), strict=True)
                     del waiting[:BATCH]
                 advance(len(found))
+        n_dimensions = next((len(one) for one in vectors.values()), 0)
+        matrix = np.zeros((len(documents), n_dimensions), dtype=np.float32)
         for place, content in enumerate(contents):
             if content in places:
-                matrix[place], fresh[place] = matrix[places[content]], True
+                matrix[place], fresh[place] = vectors[places[content]], True
         return EncodedImages(tuple(contents), matrix, fresh, tuple(faults))
 
     def _read(
@@ -189,13 +196,13 @@ class ImageEncoder:
         except ImageFault as fault:
             return fault
 
-    def _vectors(self, model: SentenceTransformer, pictures: Sequence[Image.Image]) -> FloatMatrix:
+    def _vectors(self, pictures: Sequence[Image.Image]) -> FloatMatrix:
         """Vectors (b, d) of at most `BATCH` pictures, of length one.
 
         The batch is filled up, so that a vector does not depend on what is encoded with it.
         """
         batch = [*pictures, *pictures[:1] * (BATCH - len(pictures))]
-        encoded = model.encode(
+        encoded = self._loaded().encode(
             batch, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
         )
         vectors: FloatMatrix = encoded.float().cpu().numpy()[: len(pictures)]

@@ -128,7 +128,7 @@ class TestEncoder:
         seen: list[int] = []
         own = ImageEncoder._vectors
         monkeypatch.setattr(
-            ImageEncoder, "_vectors", lambda *given: (seen.append(len(given[2])), own(*given))[1]
+            ImageEncoder, "_vectors", lambda *given: (seen.append(len(given[1])), own(*given))[1]
         )
         first = encoder.encode(documents, (), silent)
         assert sum(seen) == BATCH + 2 == len(set(first.contents))
@@ -188,7 +188,7 @@ class TestModels:
         monkeypatch.setattr(model_folder, "load", lambda *_: TextModel())
         images._loaded.cache_clear()
         with pytest.raises(ConfigError, match=r"encodes text, not images; name a CLIP model"):
-            ImageEncoder(str(model)).encode(["a.png"], (), silent)
+            ImageEncoder(str(model)).embed(with_images(""), silent)
 
     def test_a_model_that_is_not_here_is_named(self) -> None:
         with pytest.raises(ConfigError, match=r"clip-none.* is not on this machine"):
@@ -201,6 +201,7 @@ class TestModels:
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name: None if name == "PIL" else found(name)
         )
-        for use in (ImageEncoder.fingerprint, lambda one: one.encode(["a"], (), silent)):
-            with pytest.raises(MissingExtra, match=r"pip install 'recommender\[images\]'"):
-                use(ImageEncoder(str(model)))
+        with pytest.raises(MissingExtra, match=r"pip install 'recommender\[images\]'"):
+            ImageEncoder(str(model)).fingerprint()
+        with pytest.raises(MissingExtra, match=r"pip install 'recommender\[images\]'"):
+            ImageEncoder(str(model)).embed(with_images(""), silent)
