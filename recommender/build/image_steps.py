@@ -66,7 +66,8 @@ class KnownImages:
     @property
     def dimensions(self) -> int:
         """How many numbers a vector has, 0 where none is known."""
-        return max((one.columns("matrix")["matrix"].shape[1] for one in self._shards), default=0)
+        widths = (one.columns("matrix")["matrix"].shape[1] for one in self._shards)
+        return next(filter(None, widths), 0)
 
     def vectors(self, contents: Hashes) -> FloatMatrix:
         """The vectors (n, d) of n contents that are known."""
