@@ -201,7 +201,7 @@ class ImageEncoder:
 
         The batch is filled up, so that a vector does not depend on what is encoded with it.
         """
-        batch = [*pictures, *pictures[:1] * (BATCH - len(pictures))]
+        batch = [*pictures, *[pictures[0]] * (BATCH - len(pictures))]
         encoded = self._loaded().encode(
             batch, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
         )

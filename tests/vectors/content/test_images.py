@@ -6,6 +6,7 @@ import io
 import logging
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recommender.core.arrays import FloatMatrix
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
 from recommender.core.telemetry import silent
@@ -127,9 +129,12 @@ class TestEncoder:
         documents = encoder.documents(with_images(*(f"{n}.png" for n in range(2 * BATCH + 3))))
         seen: list[int] = []
         own = ImageEncoder._vectors
-        monkeypatch.setattr(
-            ImageEncoder, "_vectors", lambda *given: (seen.append(len(given[1])), own(*given))[1]
-        )
+
+        def counted(encoder: ImageEncoder, pictures: Sequence[Image.Image]) -> FloatMatrix:
+            seen.append(len(pictures))
+            return own(encoder, pictures)
+
+        monkeypatch.setattr(ImageEncoder, "_vectors", counted)
         first = encoder.encode(documents, (), silent)
         assert sum(seen) == BATCH + 2 == len(set(first.contents))
         assert first.fresh.all()
