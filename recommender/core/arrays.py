@@ -52,6 +52,12 @@ def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
     return units
 
 
+def centred(matrix: FloatMatrix, centre: FloatVector) -> FloatMatrix:
+    """The rows (n, d) relative to a centre (d,), scaled to length one; zero rows stay zero."""
+    known = np.asarray(matrix.any(axis=1))
+    return unit_rows(np.where(known[:, None], matrix - centre, np.float32(0)))
+
+
 def inner_products(
     matrix: FloatMatrix, rows: Rows, found: Rows, targets: FloatMatrix | None = None
 ) -> FloatMatrix:
