@@ -97,7 +97,9 @@ def found_substitutes(config: Path, *assignments: str) -> float:
     return float(np.mean(shares))
 
 
-@pytest.mark.parametrize(("titled", "gain"), [(True, 0.03), (False, 0.25)])
+@pytest.mark.parametrize(
+    ("titled", "gain"), [pytest.param(True, 0.03, marks=pytest.mark.long), (False, 0.25)]
+)
 def test_they_help_cold_items(tmp_path: Path, model: Path, titled: bool, gain: float) -> None:
     config = write_shop(tmp_path, titled=titled)
     assert found_substitutes(config, with_images(model)) >= found_substitutes(config) + gain
