@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from recommender.core import item_id
 from recommender.core.arrays import Rows, text_codes
 from recommender.core.catalogue import MAX_CHARACTERS, MOST_MARK_UP, clean, clean_paragraphs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Faults = list[str]
 """What is wrong with each text; "" where nothing is."""
@@ -70,10 +73,22 @@ class Categorical:
         import pandas as pd
 
         codes, texts = pd.factorize(cells)
-        return cls(codes, tuple(text.strip() for text in texts))
+        return cls(codes, tuple(map(str.strip, texts)))
+
+    @classmethod
+    def of_packed(cls, cells: "pa.StringArray") -> "Categorical":
+        """Do the same with pyarrow, for texts that it holds."""
+        encoded = cells.dictionary_encode()
+        texts = encoded.dictionary.to_numpy(zero_copy_only=False).tolist()
+        return cls(encoded.indices.to_numpy().astype(np.intp), tuple(map(str.strip, texts)))
 
     def take(self, rows: NDArray[np.intp]) -> "Categorical":
-        """The cells at `rows` alone; the texts are in the order of their first appearance there."""
+        """The cells at `rows` alone; the texts are in the order of their first appearance there.
+
+        The rows are in their order, so that all of them are the cells as they are.
+        """
+        if len(rows) == len(self.codes):
+            return self
         import pandas as pd
 
         codes, used = pd.factorize(self.codes[rows])
@@ -104,9 +119,10 @@ class TextCodes:
 
     def codes(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,); a new text gets the next code."""
-        known = self._codes
+        known, first = self._codes, self._first
         return np.array(
-            [known.setdefault(text, self.next) if text else -1 for text in texts], dtype=np.int32
+            [known.setdefault(text, first + len(known)) if text else -1 for text in texts],
+            dtype=np.int32,
         )
 
     def known(self, texts: Iterable[str]) -> Rows:
