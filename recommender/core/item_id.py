@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 MAX_BYTES = 128
+_AT_ONCE = 500
+"""How many values are looked at as one text, so that few odd ones cost little."""
 
 
 def fault(value: object) -> str | None:
@@ -33,10 +35,12 @@ def fault(value: object) -> str | None:
 
 def faults(values: Sequence[object]) -> Iterator[tuple[int, str]]:
     """The places of values that are no item ids, and what is wrong with each."""
-    if not _printable_ascii(values):
-        for place, value in enumerate(values):
-            if reason := fault(value):
-                yield place, reason
+    for start in range(0, len(values), _AT_ONCE):
+        part = values[start : start + _AT_ONCE]
+        if not _printable_ascii(part):
+            for place, value in enumerate(part, start):
+                if reason := fault(value):
+                    yield place, reason
 
 
 def _printable_ascii(values: Sequence[object]) -> bool:

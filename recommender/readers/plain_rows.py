@@ -111,7 +111,7 @@ class PlainSplitter:
         if not len(ends) or ends[-1] < len(data):
             ends = np.append(ends, len(data))
         plain = self._plain(raw, data, ends, ascii_only=len(raw) == len(text))
-        if plain.mean() < PLAIN_SHARE:
+        if not plain.any() or plain.mean() < PLAIN_SHARE:
             return None
         careful = np.flatnonzero(~plain)
         if len(careful):
@@ -128,16 +128,14 @@ class PlainSplitter:
         starts = np.append(0, ends[:-1])
         plain: Mask = ends - starts <= self.longest
         delimiters = np.flatnonzero(data == ord(self.delimiter))
+        n_fields = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
         filled = ends - starts - _line_end_sizes(data, ends)
         if b'"' in raw:
-            quotes = np.flatnonzero(data == _QUOTE)
-            first = np.searchsorted(quotes, starts)
-            plain &= self._well_quoted(data, (starts, ends), quotes, first)
-            line = np.searchsorted(ends, delimiters, side="right")
-            delimiters = delimiters[(np.searchsorted(quotes, delimiters) - first[line]) % 2 == 0]
-            filled -= np.diff(first, append=len(quotes))
-        plain &= np.diff(np.searchsorted(delimiters, ends), prepend=0) == self.width - 1
-        plain &= filled >= self.width
+            quotes = _Quotes.of(data, starts, ends)
+            plain &= quotes.well_placed(data, ord(self.delimiter), (starts, ends))
+            n_fields -= quotes.enclosed(delimiters)
+            filled -= quotes.number
+        plain &= (n_fields == self.width) & (filled >= self.width)
         for mark in {_NUL, *self.escape.encode()}:
             if mark in raw:
                 plain[np.searchsorted(ends, np.flatnonzero(data == mark), side="right")] = False
@@ -148,25 +146,6 @@ class PlainSplitter:
             surrogates = (data[:-1] == _SURROGATES[0]) & (data[1:] >= _SURROGATES[1])
             plain[np.searchsorted(ends, np.flatnonzero(surrogates), side="right")] = False
         return plain
-
-    def _well_quoted(
-        self, data: Bytes, bounds: tuple[Places, Places], quotes: Places, first: Places
-    ) -> Mask:
-        """Which lines (n,) have quotes around fields, or doubled in these, alone.
-
-        Quotes open and close by turns; `first` (n,) is the place among them of each line's first.
-        """
-        starts, ends = bounds
-        line = np.searchsorted(ends, quotes, side="right")
-        closing = (np.arange(len(quotes)) - first[line]) % 2 == 1
-        around = np.zeros(256, dtype=bool)
-        around[[ord(self.delimiter), _QUOTE]] = True
-        before = (quotes == starts[line]) | around[data[quotes - 1]]
-        around[[_NEWLINE, _RETURN]] = True
-        after = (quotes + 1 == ends[line]) | around[data[np.minimum(quotes + 1, len(data) - 1)]]
-        whole: Mask = np.diff(first, append=len(quotes)) % 2 == 0
-        whole[line[~np.where(closing, after, before)]] = False
-        return whole
 
     def _cells(self, raw: bytes) -> dict[str, Any]:
         """The columns of plain lines."""
@@ -188,6 +167,47 @@ class PlainSplitter:
             name: pa.concat_arrays(table.column(str(place)).chunks)
             for name, place in self.places.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Quotes:
+    """The q quotes of n lines: where each is (q,), its line (q,), and how many lines have (n,).
+
+    The quotes of a line open and close by turns.
+    """
+
+    places: Places
+    line: Places
+    closing: Mask
+    number: Places
+
+    @classmethod
+    def of(cls, data: Bytes, starts: Places, ends: Places) -> "_Quotes":
+        places = np.flatnonzero(data == _QUOTE)
+        line = np.searchsorted(ends, places, side="right")
+        first = np.searchsorted(places, starts)
+        closing = (np.arange(len(places)) - first[line]) % 2 == 1
+        return cls(places, line, closing, np.diff(first, append=len(places)))
+
+    def well_placed(self, data: Bytes, delimiter: int, bounds: tuple[Places, Places]) -> Mask:
+        """Which lines (n,) have quotes around whole fields, or doubled in these, alone."""
+        starts, ends = bounds
+        around = np.zeros(256, dtype=bool)
+        around[[delimiter, _QUOTE]] = True
+        before = (self.places == starts[self.line]) | around[data[self.places - 1]]
+        around[[_NEWLINE, _RETURN]] = True
+        following = np.minimum(self.places + 1, len(data) - 1)
+        after = (self.places + 1 == ends[self.line]) | around[data[following]]
+        placed: Mask = self.number % 2 == 0
+        placed[self.line[~np.where(self.closing, after, before)]] = False
+        return placed
+
+    def enclosed(self, delimiters: Places) -> Places:
+        """How many delimiters of each line (n,) are between quotes, where these come in pairs."""
+        before = np.searchsorted(delimiters, self.places)
+        signed = np.where(self.closing, before, -before)
+        sums = np.bincount(self.line, signed, minlength=len(self.number))
+        return sums.astype(np.intp)
 
 
 def _line_end_sizes(data: Bytes, ends: Places) -> Places:

@@ -49,7 +49,7 @@ class UsualTimes:
             if size not in _EPOCHS and (self.epoch or size not in _SHAPES):
                 continue
             places = np.flatnonzero(sizes == size)
-            same = texts if len(places) == len(texts) else [texts[place] for place in places]
+            same = texts if len(places) == len(texts) else [texts[place] for place in places.tolist()]
             joined = "".join(same)
             if joined.isascii():
                 letters = np.frombuffer(joined.encode(), np.uint8).reshape(len(same), size)
@@ -113,9 +113,7 @@ class UsualTimes:
             start = (_UNIX + timedelta(days=day)).replace(tzinfo=self.zone)
             found = {(start + timedelta(hours=hour)).utcoffset() for hour in _HOURS}
             offset = found.pop()
-            self._offsets[day] = (
-                None if found or offset is None else int(offset.total_seconds())
-            )
+            self._offsets[day] = None if found or offset is None else int(offset.total_seconds())
         return self._offsets[day]
 
 

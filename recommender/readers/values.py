@@ -1,9 +1,10 @@
 """Values: the texts of a column as ids, numbers, truth values and clean texts."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -92,11 +93,11 @@ class Categorical:
         import pandas as pd
 
         codes, used = pd.factorize(self.codes[rows])
-        return Categorical(codes, tuple(self.texts[code] for code in used.tolist()))
+        return Categorical(codes, tuple(map(self.texts.__getitem__, used.tolist())))
 
     def unless(self, unknown: Collection[str]) -> "Categorical":
         """The cells with an empty text in place of the `unknown` ones."""
-        if not any(text in unknown for text in self.texts):
+        if frozenset(unknown).isdisjoint(self.texts):
             return self
         return Categorical(self.codes, tuple("" if t in unknown else t for t in self.texts))
 
@@ -109,21 +110,17 @@ class TextCodes:
     """Integer codes of texts by first appearance, from `first` on; an empty text has code -1."""
 
     def __init__(self, first: int = 0) -> None:
+        self._codes = defaultdict(count(first).__next__, {"": -1})
         self._first = first
-        self._codes: dict[str, int] = {}
 
     @property
     def next(self) -> int:
         """The code of the next new text."""
-        return self._first + len(self._codes)
+        return self._first + len(self._codes) - 1
 
     def codes(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,); a new text gets the next code."""
-        known, first = self._codes, self._first
-        return np.array(
-            [known.setdefault(text, first + len(known)) if text else -1 for text in texts],
-            dtype=np.int32,
-        )
+        return np.fromiter(map(self._codes.__getitem__, texts), np.int32)
 
     def known(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,), -1 for those that have none."""
@@ -131,7 +128,7 @@ class TextCodes:
 
     def texts(self) -> tuple[str, ...]:
         """All texts with a code, in order."""
-        return tuple(self._codes)
+        return tuple(islice(self._codes, 1, None))
 
 
 def id_faults(texts: Sequence[str], what: str) -> Faults:

@@ -10,7 +10,7 @@ import pytest
 from recommender.core.catalogue import DOCUMENT_FORMAT
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
-from recommender.readers import shop, shop_source
+from recommender.readers import blocks, shop, shop_source
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.row_accounting import RefusedRow
 from recommender.readers.shop import read_shop
