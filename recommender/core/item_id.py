@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 MAX_BYTES = 128
 _AT_ONCE = 500
@@ -45,10 +46,9 @@ def faults(values: Sequence[object]) -> Iterator[tuple[int, str]]:
 
 def _printable_ascii(values: Sequence[object]) -> bool:
     """Whether all are item ids of the usual kind, which is seen without a look at each."""
-    texts = [value for value in values if isinstance(value, str)]
-    if not texts or len(texts) < len(values):
+    if set(map(type, values)) != {str}:
         return False
-    sizes = list(map(len, texts))
+    texts = cast("Sequence[str]", values)
     joined = "".join(texts)
-    sized = min(sizes) > 0 and max(sizes) <= MAX_BYTES
+    sized = all(texts) and max(map(len, texts)) <= MAX_BYTES
     return sized and joined.isascii() and joined.isprintable()

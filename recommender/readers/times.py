@@ -106,6 +106,8 @@ class TimeParser:
     def _guessed(self, text: str, order: str) -> datetime:
         text = _OFFSET.sub("", _ZONE.sub("+00:00", text) if not text.isdigit() else text)
         if text.isdigit():
+            if len(text) not in _COMPACT:
+                raise ValueError("not as many digits as a date has")
             return datetime.strptime(text, _COMPACT[len(text)])
         if found := _DAYS.fullmatch(text):
             return _dated(found, order or self._order(found[2]))

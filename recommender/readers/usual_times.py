@@ -49,7 +49,9 @@ class UsualTimes:
             if size not in _EPOCHS and (self.epoch or size not in _SHAPES):
                 continue
             places = np.flatnonzero(sizes == size)
-            same = texts if len(places) == len(texts) else [texts[place] for place in places.tolist()]
+            same = (
+                texts if len(places) == len(texts) else [texts[place] for place in places.tolist()]
+            )
             joined = "".join(same)
             if joined.isascii():
                 letters = np.frombuffer(joined.encode(), np.uint8).reshape(len(same), size)

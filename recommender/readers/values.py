@@ -66,7 +66,7 @@ class Categorical:
     def of(cls, cells: NDArray[np.object_]) -> "Categorical":
         """Factorize `cells` (b,); the texts are in the order of their first appearance."""
         codes, texts = text_codes(cells.tolist())
-        return cls(codes.astype(np.intp), tuple(text.strip() for text in texts))
+        return cls(codes.astype(np.intp), tuple(map(str.strip, texts)))
 
     @classmethod
     def of_many(cls, cells: NDArray[np.object_]) -> "Categorical":
