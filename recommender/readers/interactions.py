@@ -206,10 +206,7 @@ class InteractionLog:
         self._parts = {name: [] for name in _TYPES}
 
     def end_source(self) -> None:
-        """Remove the cancelled baskets of the source, and find what its returns are of.
-
-        Baskets and sessions that follow have new codes, also where their ids are repeated.
-        """
+        """Remove cancelled baskets, and find what returns are of; later baskets have new codes."""
         columns = {
             name: np.concatenate([np.empty(0, dtype), *self._parts.pop(name)])
             for name, dtype in _TYPES.items()
