@@ -39,7 +39,7 @@ def plain(folder: Path) -> dict[str, Any]:
         return {"rows": 0, "refused": 0, "result": str(error)}
     digest = hashlib.sha256()
     for column in (data.catalogue.columns() | data.interactions.columns()).values():
-        digest.update(np.ascontiguousarray(column))
+        digest.update(np.ascontiguousarray(column).tobytes())
     digest.update(json.dumps(data.report.plain()).encode())
     if quarantine.exists():
         digest.update(quarantine.read_bytes())

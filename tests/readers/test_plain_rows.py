@@ -20,6 +20,7 @@ from recommender.readers.times import TimeParser
 from tests.readers.shop_folder import Folder, all_bytes
 
 NAMES = ("user_id", "order_id", "item_id", "kind", "quantity", "time")
+TIME_FORMATS: list[str | tuple[str, ...]] = ["", "", "epoch", ("%d.%m.%Y", "")]
 NEVER = 2**62
 
 
@@ -34,13 +35,15 @@ def limits(**changes: int | float) -> Iterator[None]:
         yield
 
 
-def outcome(content: bytes, source: InteractionSource) -> tuple[object, ...]:
+def outcome(
+    content: bytes, source: InteractionSource
+) -> tuple[bytes | str, list[dict[str, object]]]:
     """Everything that reading a file of interactions has as a result, or its error."""
     with TemporaryDirectory() as path:
         folder = Folder(Path(path))
         folder.put(str(source.path), content)
         try:
-            result: object = all_bytes(folder.read(interactions=source, forgotten=("gone",)))
+            result: bytes | str = all_bytes(folder.read(interactions=source, forgotten=("gone",)))
         except RecommenderError as error:
             result = str(error).replace(path, "")
         return result, folder.refused()
@@ -134,7 +137,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, InteractionSource]:
         quantity_above=draw(st.sampled_from([None, 0.0])),
         cancelled=Cancelled("kind", "refund"),
         time_zone=draw(st.sampled_from(["UTC", "Europe/Berlin"])),
-        time_format=draw(st.sampled_from(["", "", "epoch", ("%d.%m.%Y", "")])),
+        time_format=draw(st.sampled_from(TIME_FORMATS)),
     )
     return content, source
 
