@@ -67,20 +67,28 @@ def main(arguments: Sequence[str]) -> None:
         shop = SyntheticShop(options.items or max(options.events // 20, 100), options.events)
         shop.write(folder, RECIPE)
         n_odd = add_odd_lines(folder / "orders.csv", options.odd)
-        readings = []
+        tell(options, f"{options.events:,} events, {n_odd:,} odd lines")
+        readings: list[Reading] = []
         for _ in range(options.rounds):
             for way in ("plain", "careful", "pandas"):
                 readings.append(read(way, folder, ROOT))
+                tell(options, row(readings))
             if options.against:
                 readings.append(read("plain", folder, options.against))
-        bombs = [read("plain", bomb, ROOT) for bomb in write_bombs(folder)]
+                tell(options, row(readings))
+        for bomb in write_bombs(folder):
+            readings.append(read("plain", bomb, ROOT))
+            tell(options, row(readings))
     if options.json:
-        rows = [asdict(each) for each in (*readings, *bombs)]
+        rows = [asdict(each) for each in readings]
         sys.stdout.write(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
-        return
-    sys.stdout.write(f"{options.events:,} events, {n_odd:,} odd lines\n{table(readings)}")
-    for bomb in bombs:
-        sys.stdout.write(f"{bomb.way}: {bomb.peak_bytes / 2**20:,.0f} MiB: {bomb.result}\n")
+
+
+def tell(options: argparse.Namespace, line: str) -> None:
+    """Print a line of the table, unless all is printed as JSON."""
+    if not options.json:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def read(way: str, folder: Path, checkout: Path) -> Reading:
@@ -137,17 +145,14 @@ def write_bombs(folder: Path) -> Iterator[Path]:
         yield packed
 
 
-def table(readings: Sequence[Reading]) -> str:
-    """One line for each reading, and whether it has the result of the first."""
-    lines = []
-    for each in readings:
-        same = "same bytes" if each.result == readings[0].result else each.result
-        lines.append(
-            f"{each.way:<24}{each.seconds:>9.1f} s{each.processor_s:>9.1f} s of processor"
-            f"{each.peak_bytes / 2**20:>9,.0f} MiB{each.rows:>13,} rows{each.refused:>9,} refused  "
-            f"{same}\n"
-        )
-    return "".join(lines)
+def row(readings: Sequence[Reading]) -> str:
+    """The last reading, and whether it has the result of the first."""
+    each = readings[-1]
+    same = "same bytes" if each.result == readings[0].result else each.result
+    return (
+        f"{each.way:<26}{each.seconds:>9.1f} s{each.processor_s:>9.1f} s of processor"
+        f"{each.peak_bytes / 2**20:>9,.0f} MiB{each.rows:>13,} rows{each.refused:>9,} refused  {same}"
+    )
 
 
 if __name__ == "__main__":
