@@ -149,9 +149,10 @@ def row(readings: Sequence[Reading]) -> str:
     """The last reading, and whether it has the result of the first."""
     each = readings[-1]
     same = "same bytes" if each.result == readings[0].result else each.result
+    counts = f"{each.rows:>13,} rows{each.refused:>9,} refused"
     return (
         f"{each.way:<26}{each.seconds:>9.1f} s{each.processor_s:>9.1f} s of processor"
-        f"{each.peak_bytes / 2**20:>9,.0f} MiB{each.rows:>13,} rows{each.refused:>9,} refused  {same}"
+        f"{each.peak_bytes / 2**20:>9,.0f} MiB{counts}  {same}"
     )
 
 
