@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
+from recommender.readers.blocks import Block
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
 from recommender.readers.columns import DELETED, LINKS, CatalogueMapping, spaced
 from recommender.readers.links import currencies, links
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
-from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser
 from recommender.readers.values import (
     Categorical,
