@@ -138,12 +138,16 @@ class TestByName:
         self, config: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         item = TRUTH["cold"][0]
-        other = next(iter(set(TRUTH["substitutes"][item]) - set(TRUTH["cold"])))
-        found = shown(capsys, "explain", item, other, config=config)["nearness"]
-        by_origin = {one["origin"]: one for one in found}
-        assert by_origin.keys() == {"text", "images", "behaviour"}
-        assert by_origin["images"]["cosine"] > by_origin["images"]["near"]
-        assert by_origin["behaviour"]["cosine"] is None
+        alike = min(set(TRUTH["substitutes"][item]) - set(TRUTH["cold"]))
+        unlike = min(one for one in FAMILY if FAMILY[one] != FAMILY[item])
+        cosines = {}
+        for other in (alike, unlike):
+            found = shown(capsys, "explain", item, other, config=config)["nearness"]
+            by_origin = {one["origin"]: one for one in found}
+            assert by_origin.keys() == {"text", "images", "behaviour"}
+            assert by_origin["behaviour"]["cosine"] is None
+            cosines[other] = by_origin["images"]["cosine"]
+        assert cosines[alike] > 0.8 > cosines[unlike]
         broken = shown(capsys, "explain", item, "99000", config=config)["nearness"]
         assert {one["origin"]: one["cosine"] for one in broken}["images"] is None
 
