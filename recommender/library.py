@@ -73,6 +73,9 @@ class Columns(TypedDict, total=False):
     group: Names
     in_stock: str
     available_from: str
+    url: Names
+    image: Names
+    currency: Names
     status: Names
     variants: str
     attributes: tuple[str, ...] | list[str]
@@ -165,9 +168,8 @@ class Shop:
         Raises: ConfigError, DataError, ArtifactError or ProviderFailed, as `recommender reindex`.
         """
         chosen = dict(recipe) if isinstance(recipe, Mapping) else str(recipe)
-        state = {"folder": str(self.state)}
-        tree = {"shop": self.name, **self.tables, "state": state, "recipe": chosen}
-        settings = load_without_file(tree, assignments)
+        own = {"shop": self.name, "state": {"folder": str(self.state)}, "recipe": chosen}
+        settings = load_without_file({**self.tables, **own}, assignments)
         job = pinned(replace(settings.job(progress), source=self._source(settings)))
         planned = read_and_planned(job)
         if discard_damaged(planned.goal):
@@ -214,8 +216,7 @@ class BuiltShop:
         placement = placement or next(iter(self._lists))
         if placement not in self._lists:
             raise ConfigError(f"placement {placement!r}: there are {', '.join(self._lists)}")
-        (row,) = self._items.ids.rows([str(item)])
-        if row < 0:
+        if (row := self._items.ids.rows([str(item)])[0]) < 0:
             raise DataError(f"item {str(item)!r:.60} is not in the catalogue")
         entries = self._lists[placement].of(row)[: max(n, 0)]
         rows = entries.rows.tolist()
@@ -275,10 +276,10 @@ class BuiltShop:
         Raises: ConfigError for a URL of no Redis; GateHeld; StoreUnavailable.
         """
         conceal_url(url)
-        gates, judge = self.settings.gates, judge_of(self.settings.evaluation)
+        made, judge = self.settings, judge_of(self.settings.evaluation)
         with open_store(url) as store:
-            publisher = Publisher(store, self.shop.name, lease_s=self.settings.store.lease_s)
-            return reindex(self.job, publisher, gates, force=force, judge=judge).generation
+            publisher = Publisher(store, self.shop.name, lease_s=made.store.lease_s)
+            return reindex(self.job, publisher, made.gates, force=force, judge=judge).generation
 
 
 def _by_frame(columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -43,6 +43,7 @@ TEXT_ENCODERS: Names = MappingProxyType(
 )
 CONTENT_ORIGINS: Names = MappingProxyType(
     {
+        "images": "recommender.vectors.content.images:ImageEncoder",
         "vectors": "recommender.vectors.content.vector_file:VectorFile",
     }
 )

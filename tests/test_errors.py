@@ -12,6 +12,7 @@ from recommender.errors import EXTRAS, RecommenderError
 from tests.support.repository import REPOSITORY
 
 MODULES = {
+    "pillow": "PIL",
     "scikit-learn": "sklearn",
     "faiss-cpu": "faiss",
     "pyyaml": "yaml",

@@ -129,7 +129,9 @@ def test_recipes_have_names(installed: Path, tmp_path: Path) -> None:
     assert "Generation 1 of acme is live: 3 related lists" in built.stdout
     unknown = command(installed, tmp_path, *hashed, "--set", "recipe=quik")
     assert unknown.returncode == 3
-    assert "name one of default, placements, quick, or give the path of" in unknown.stderr
+    assert (
+        "name one of default, placements, quick, with-images, or give the path of" in unknown.stderr
+    )
 
 
 def test_default_settings_are_printed(installed: Path, tmp_path: Path) -> None:

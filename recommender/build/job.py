@@ -13,13 +13,14 @@ from recommender.artifacts.runs import Run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.text_shards import SHARD_TEXTS, Ledger
 from recommender.core.api_budget import TextApi
-from recommender.core.protocols import TextEncoder
+from recommender.core.protocols import ContentOrigin, TextEncoder
 from recommender.core.recipe import Choice, Recipe
 from recommender.core.telemetry import Progress, Stopwatch, silent
 from recommender.errors import ArtifactError, ConfigError
 from recommender.merchandising.application import today_of
 from recommender.merchandising.rule_file import required_rules
 from recommender.readers.shop_source import ShopSource, input_digests
+from recommender.vectors.content.images import ImageEncoder
 
 SHARD_ITEMS = 65_536
 
@@ -32,9 +33,10 @@ class Pins:
     """The facts that are fixed when a run begins, so that all workers make the same artifacts.
 
     `inputs` are checksums of the files; `content` has the fingerprint of each content origin, and
-    `ledger_ends` the number of entries of a text encoder's ledger that count; `forgotten_end` is
-    the same for the ledger of forgotten users. `rules` is the digest of the merchandising rules
-    that are valid on the day `rules_on`, "" without rules; `bundles` are their terms of bundles.
+    `ledger_ends` the number of entries of a text or image encoder's ledger that count;
+    `forgotten_end` is the same for the ledger of forgotten users. `rules` is the digest of the
+    merchandising rules that are valid on the day `rules_on`, "" without rules; `bundles` are
+    their terms of bundles.
     """
 
     inputs: Mapping[str, str]
@@ -142,6 +144,14 @@ def text_encoders(job: Job) -> dict[str, PinnedEncoder]:
     }
 
 
+def content_origin(job: Job, name: str) -> ContentOrigin:
+    """A content origin of a job that is no text encoder."""
+    origin = registry.content_origin(job.recipe.content[name])
+    if isinstance(origin, ImageEncoder):
+        return dataclasses.replace(origin, beside=job.source.catalogue_folder)
+    return origin
+
+
 def forgotten_of(job: Job) -> Forgotten:
     """The users that the shop was asked to forget."""
     return Forgotten(job.artifacts, job.user_key)
@@ -155,15 +165,17 @@ def with_content_pinned(job: Job) -> Job:
 
 
 def _pinned_content(job: Job) -> tuple[dict[str, str], dict[str, int]]:
-    """The fingerprints of the content origins, and where the ledgers of text encoders end."""
+    """The fingerprints of the content origins, and where the ledgers of encoders end."""
     texts = registry.text_choices(job.recipe)
-    prints = {
-        name: registry.text_encoder(choice, job.text_api).fingerprint()
+    origins: dict[str, ContentOrigin | TextEncoder] = {
+        name: registry.text_encoder(choice, job.text_api)
         if name in texts
-        else registry.content_origin(choice).fingerprint()
+        else content_origin(job, name)
         for name, choice in job.recipe.content.items()
     }
-    return prints, {name: Ledger(job.artifacts, prints[name]).end() for name in texts}
+    prints = {name: origin.fingerprint() for name, origin in origins.items()}
+    encoders = [n for n, one in origins.items() if n in texts or isinstance(one, ImageEncoder)]
+    return prints, {name: Ledger(job.artifacts, prints[name]).end() for name in encoders}
 
 
 def _valid_rules(job: Job) -> tuple[str, str, Mapping[str, Any]]:

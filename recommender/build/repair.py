@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from recommender.artifacts.runs import find_run, run_id
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import ArtifactStore
+from recommender.build.image_steps import IMAGE_VECTORS
 from recommender.build.steps import Step, Task, complete, ready, steps_of
 from recommender.build.text_shards import PASSING, PLAN, SHARD
 from recommender.build.vector_steps import TEXT_VECTORS
@@ -21,6 +22,8 @@ DIGESTED_BYTES = 4 * 1024**3
 """So many bytes are digested at the start of a run, the lists first: 0.8 s of processor time per
 GiB, in two threads. Of all other files, and of objects behind a URL, only sizes are compared."""
 REQUESTS = 16
+OF_SHARDS = frozenset({TEXT_VECTORS[0], IMAGE_VECTORS[0]})
+"""Folders of artifacts that name the shards that their vectors came from."""
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +96,7 @@ def _places(goal: Step) -> Iterator[tuple[str, str]]:
     shards: list[str] = []
     for step in reversed(steps_of(goal)):
         yield from ((step.folder, key) for key in step.keys() or ())
-        if step.folder == TEXT_VECTORS[0] and step.missing() == ():
+        if step.folder in OF_SHARDS and step.missing() == ():
             shards += step.artifact().summary["shards"]
     yield from ((SHARD[0], key) for key in shards)
 

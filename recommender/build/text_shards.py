@@ -1,4 +1,4 @@
-"""Text shards: every text is encoded once in its life.
+"""Text shards: every text is encoded once in its life, and so is every image.
 
 A shard holds the vectors of some documents, each under the SHA-256 of its text, and is an artifact
 of its own. A ledger per encoder says which shards were ever planned: append-only, one entry per
@@ -28,6 +28,7 @@ SHARD_TEXTS = 4096
 _HASH = "S32"
 
 Hashes = NDArray[np.bytes_]
+NONE: Hashes = np.zeros(0, dtype=_HASH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,11 @@ class Ledger:
             if self.artifacts.fault(SHARD[0], key, digests=digests) == "":
                 yield self.artifacts.require(SHARD[0], key)
 
-    def shard_key(self, hashes: Hashes) -> str:
-        """The key of the shard of these documents."""
+    def shard_key(self, hashes: Hashes, attempt: int | None = None) -> str:
+        """The key of the shard of these documents, another one for each `attempt`."""
         documents = hashlib.sha256(np.ascontiguousarray(hashes).tobytes()).hexdigest()
-        return artifact_key(*SHARD, {"encoder": self.encoder}, {"documents": documents})
+        of = {"encoder": self.encoder} | ({} if attempt is None else {"attempt": attempt})
+        return artifact_key(*SHARD, of, {"documents": documents})
 
 
 class WantedDocuments:
@@ -94,13 +96,14 @@ class WantedDocuments:
 
 
 def planned(
-    ledger: Ledger, texts: Sequence[str], end: int, size: int
+    ledger: Ledger, texts: Sequence[str], end: int, size: int, *, may_fail: bool = False
 ) -> tuple[Columns, dict[str, list[str]]]:
     """Which documents n items have, and shards of at most `size` for those without a vector.
 
     Only the first `end` entries of the ledger are looked at, and the plan is written behind them.
     Finished shards of a plan leave the others as they are: a run that was killed goes on with the
-    same shards.
+    same shards. Where documents `may_fail`, so that a shard has no vector of them, the next plan
+    has other shards.
     """
     codes, distinct = text_codes(texts)
     hashes = np.array([hash_of(text) for text in distinct], dtype=_HASH)
@@ -108,7 +111,10 @@ def planned(
     for shard in ledger.shards(end, digests=True):
         wanted.taken(shard.columns("hashes")["hashes"])
     missing = np.flatnonzero(wanted.left).astype(np.int32)
-    shards = [ledger.shard_key(hashes[missing[block]]) for block in blocks(len(missing), size)]
+    attempt = end if may_fail else None
+    shards = [
+        ledger.shard_key(hashes[missing[block]], attempt) for block in blocks(len(missing), size)
+    ]
     ledger.add(shards, end)
     columns: Columns = {
         "codes": codes,
@@ -131,9 +137,12 @@ def texts_of(plan: Artifact, shard: int, size: int) -> tuple[Hashes, list[str]]:
     return columns["hashes"][missing], texts
 
 
-def gathered(ledger: Ledger, plan: Artifact, end: int) -> tuple[Columns, dict[str, object]]:
+def gathered(
+    ledger: Ledger, plan: Artifact, end: int, without: Hashes = NONE
+) -> tuple[Columns, dict[str, object]]:
     """The vectors (n, d) and support (n,) of all items, from the shards that hold them.
 
+    Documents `without` a vector have zero rows.
     The matrix lies in a file that has no name, so that memory does not grow with n.
     Raises: ArtifactError where a document is in no shard, or shards differ in dimensions.
     """
@@ -152,9 +161,10 @@ def gathered(ledger: Ledger, plan: Artifact, end: int) -> tuple[Columns, dict[st
                 shape = (len(codes), own["matrix"].shape[1])
                 matrix = np.memmap(file, np.float32, "w+", shape=shape)
             _fill(matrix, own["matrix"], codes, documents, rows)
-        if wanted.left.any() or matrix is None:
+        left = wanted.left & ~np.isin(columns["hashes"], without)
+        if left.any() or matrix is None:
             ledger.artifacts.discard(PLAN[0], plan.key)
-            raise ArtifactError(f"{int(wanted.left.sum())} texts have no vector; run again")
+            raise ArtifactError(f"{int(left.sum())} texts have no vector; run again")
         support = _support(matrix, columns["words"][codes])
         return {"matrix": matrix, "support": support}, {
             "dimensions": matrix.shape[1],

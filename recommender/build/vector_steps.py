@@ -12,11 +12,20 @@ from typing import Any, cast
 from recommender import registry
 from recommender.artifacts.store import Artifact, artifact_key
 from recommender.build.contents import READ, catalogue_of, read_columns
-from recommender.build.job import Job, PinnedEncoder, forgotten_of, pins_of, text_encoders
+from recommender.build.image_steps import image_step
+from recommender.build.job import (
+    Job,
+    PinnedEncoder,
+    content_origin,
+    forgotten_of,
+    pins_of,
+    text_encoders,
+)
 from recommender.build.paid_texts import PaidPlan, paying
 from recommender.build.steps import Events, Made, Step, embeddings_of, vectors_of
 from recommender.build.text_shards import PLAN, SHARD, gathered, planned, texts_of
 from recommender.core.catalogue import DOCUMENT_FORMAT, documents
+from recommender.core.protocols import ContentOrigin
 from recommender.core.recipe import Choice, Placement
 from recommender.core.telemetry import part_of
 from recommender.core.vectors import Origins, joined_content
@@ -25,6 +34,7 @@ from recommender.ranking.training_set import KIN, near_by_content
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.shop import read_shop
 from recommender.readers.shop_source import fetch_pinned, parameters
+from recommender.vectors.content.images import ImageEncoder
 from recommender.vectors.content.vocabulary import unknown_words
 
 TEXT_VECTORS = ("text", 3)
@@ -83,12 +93,17 @@ def already_read(job: Job, read: Artifact) -> Step:
 def content_steps(job: Job, read: Step, documents_digest: str) -> dict[str, Step]:
     """The embeddings of all items from each content origin, by the origin's name."""
     encoders = text_encoders(job)
-    return {
-        name: _text_step(job, read, documents_digest, encoders[name])
-        if name in encoders
-        else _given_step(job, read, name, choice)
-        for name, choice in job.recipe.content.items()
-    }
+    steps = {}
+    for name in job.recipe.content:
+        if name in encoders:
+            steps[name] = _text_step(job, read, documents_digest, encoders[name])
+            continue
+        origin = content_origin(job, name)
+        if isinstance(origin, ImageEncoder):
+            steps[name] = image_step(job, read, name, origin)
+        else:
+            steps[name] = _given_step(job, read, name, origin)
+    return steps
 
 
 def _text_step(job: Job, read: Step, documents_digest: str, encoder: PinnedEncoder) -> Step:
@@ -161,22 +176,21 @@ def _unknown_words(encoder: PinnedEncoder, texts: Sequence[str]) -> list[dict[st
 
 
 def reported(content: Mapping[str, Step]) -> dict[str, Any]:
-    """What the content origins do not know, for the report: items without a vector, and words."""
+    """What the content origins lack, for the report: items without a vector, words and images."""
     summaries = {name: step.artifact().summary for name, step in content.items()}
     facts = {
         fact: {name: one[fact] for name, one in summaries.items() if fact in one}
-        for fact in ("without_vector", "unknown_words")
+        for fact in ("without_vector", "unknown_words", "images")
     }
     return {fact: by_name for fact, by_name in facts.items() if by_name}
 
 
-def _given_step(job: Job, read: Step, name: str, choice: Choice) -> Step:
-    """The embeddings of all items from a content origin that is no text encoder."""
+def _given_step(job: Job, read: Step, name: str, origin: ContentOrigin) -> Step:
+    """The embeddings of all items from a content origin that makes them all at once."""
     pinned = pins_of(job).content[name]
     key = artifact_key(*GIVEN_VECTORS, {"origin": pinned}, {"read": read.key})
 
     def make() -> Made:
-        origin = registry.content_origin(choice)
         embeddings = origin.embed(catalogue_of(read.artifact()), job.progress)
         if origin.fingerprint() != pinned:
             raise DataError(f"recipe.content.{name}: replaced since the run began; run again")

@@ -60,6 +60,7 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
     shown.print(", ".join(parts) + ".")
     for sentence, count in report.get("boilerplate", {}).items():
         shown.print(f"  left out of {count:,} descriptions: {sentence!r:.80}")
+    _print_images(shown, report.get("images", {}))
     for name, scripts in report.get("unknown_words", {}).items():
         for line in advice(name, scripts):
             shown.print(line, style="bold")
@@ -68,6 +69,19 @@ def _print_rows(shown: Console, report: Mapping[str, Any]) -> None:
         left_out = unknown if rules["unknown"] else ""
         shown.print(f"merchandisers' rules: {rules['rules']:,}{left_out}.")
     shown.print()
+
+
+def _print_images(shown: Console, by_origin: Mapping[str, Any]) -> None:
+    """Print what is wrong with the pictures of each content origin."""
+    for name, images in by_origin.items():
+        if images["without"]:
+            shown.print(f"content.{name}: {images['without']:,} items name no picture.")
+        for fault in images["faults"]:
+            shown.print(
+                f"content.{name}: {fault['items']:,} items without a vector: {fault['reason']}, "
+                f"such as {fault['example']}",
+                style="bold",
+            )
 
 
 def _print_rankers(shown: Console, rankers: Mapping[str, Any]) -> None:

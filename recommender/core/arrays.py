@@ -1,8 +1,9 @@
 """Arrays and columns of text: the few operations that every stage shares."""
 
 import mmap
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,6 +51,12 @@ def unit_rows(matrix: NDArray[np.floating[Any]]) -> FloatMatrix:
     norms = np.linalg.norm(dense, axis=1, keepdims=True)
     units: FloatMatrix = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
     return units
+
+
+def centred(matrix: FloatMatrix, centre: FloatVector) -> FloatMatrix:
+    """The rows (n, d) relative to a centre (d,), scaled to length one; zero rows stay zero."""
+    known = np.asarray(matrix.any(axis=1))
+    return unit_rows(np.where(known[:, None], matrix - centre, np.float32(0)))
 
 
 def inner_products(
@@ -126,10 +133,8 @@ def place_among_equals(codes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
 
 def text_codes(texts: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:
     """Number the distinct texts by first appearance: codes (n,) and the distinct texts."""
-    numbers: dict[str, int] = {}
-    codes = np.fromiter(
-        (numbers.setdefault(text, len(numbers)) for text in texts), np.int32, len(texts)
-    )
+    numbers = defaultdict[str, int](count().__next__)
+    codes = np.fromiter(map(numbers.__getitem__, texts), np.int32, len(texts))
     return codes, tuple(numbers)
 
 

@@ -14,10 +14,10 @@ from recommender.core.ids import ItemIds
 from recommender.core.markup import shown_text
 from recommender.errors import ConfigError, DataError
 
-TEXTS = ("title", "description", "brand", "category", "group", "other_categories")
+OPTIONAL = ("other_categories", "url", "image", "currency")
+"""Texts that are not stored where no item has one."""
+TEXTS = ("title", "description", "brand", "category", "group", *OPTIONAL)
 NUMBERS = ("price", "in_stock", "available_from", "for_sale")
-OPTIONAL = "other_categories"
-"""The text that is not stored where no item has one."""
 TITLE_IN = "title:"
 """What the attributes begin with that hold titles in further languages, such as `title:de`."""
 PATH_SEPARATOR = " > "
@@ -30,7 +30,9 @@ class Catalogue:
     """Columns of n items, in the row order of `ids`.
 
     `category` is a path written `Garden > Tools`, and `other_categories` are the further paths of
-    an item, one a line; `group` joins the variants of one product; an empty text means unknown.
+    an item, one a line; `group` joins the variants of one product; `url` is the page of an item,
+    `image` the URL or path of its picture, and `currency` the ISO 4217 code of its price. An empty
+    text means unknown.
     `price` (n,) is NaN where unknown, `available_from` (n,) epoch seconds, 0 where unlimited;
     `attributes` holds a shop's further columns. An item that is not `for_sale` (n,) is in no list;
     whether one that is not `in_stock` is, filters say.
@@ -52,13 +54,17 @@ class Catalogue:
     for_sale: NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, dtype=bool))
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     other_categories: tuple[str, ...] = ()
+    url: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    currency: tuple[str, ...] = ()
     group_codes: Rows = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.for_sale) == 1:
             object.__setattr__(self, "for_sale", np.repeat(self.for_sale, len(self.ids)))
-        if not self.other_categories:
-            object.__setattr__(self, "other_categories", ("",) * len(self.ids))
+        for name in OPTIONAL:
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("",) * len(self.ids))
         columns = {name: getattr(self, name) for name in (*TEXTS, *NUMBERS)}
         columns |= {f"attributes.{name}": column for name, column in self.attributes.items()}
         for name, column in columns.items():
@@ -131,7 +137,7 @@ class Catalogue:
         """The catalogue as arrays."""
         columns = self.ids.columns()
         for name in TEXTS:
-            if name != OPTIONAL or any(self.other_categories):
+            if name not in OPTIONAL or any(getattr(self, name)):
                 columns |= pack_texts(name, getattr(self, name))
         for number, texts in enumerate(self.attributes.values()):
             columns |= pack_texts(f"attribute.{number}", texts)
@@ -145,7 +151,7 @@ class Catalogue:
         own: dict[str, Any] = {
             name: unpack_texts(name, columns)
             for name in TEXTS
-            if name != OPTIONAL or f"{name}.bytes" in columns
+            if name not in OPTIONAL or f"{name}.bytes" in columns
         }
         return cls(
             ids=ItemIds.from_columns(columns),

@@ -16,7 +16,9 @@ from recommender.artifacts.runs import UNFINISHED, Run, all_runs, run_id
 from recommender.artifacts.storage import TEMPORARY, LocalStorage
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import BUILD, LISTS, READ, RULE_SET, chosen_keys
+from recommender.build.image_steps import IMAGE_VECTORS
 from recommender.build.paid_texts import PART, parts_ledger, spending_ledger
+from recommender.build.repair import OF_SHARDS
 from recommender.build.text_shards import PLAN, SHARD
 from recommender.errors import ArtifactError
 from recommender.live.overlays import OVERLAY
@@ -25,7 +27,7 @@ from recommender.publishing.publisher import Publisher
 TEXTS = (PLAN[0], SHARD[0], PART[0])
 STEPS = (
     *(BUILD[0], OVERLAY[0], LISTS[0], "wide", "ranker", "near", "index", "vectors"),
-    *("interactions", "content", "text", *TEXTS, RULE_SET[0], READ[0]),
+    *("interactions", "content", "text", IMAGE_VECTORS[0], *TEXTS, RULE_SET[0], READ[0]),
 )
 UNFINISHED_FOR_S = 24 * 3600
 """Unfinished artifacts without a write for so long, while no run is at work, are removed."""
@@ -103,7 +105,7 @@ def _kept(store: ArtifactStore, needed: Iterable[Run], builds: Iterable[str]) ->
     for key in {*builds, *(run.build for run in needed)} - {""}:
         kept |= _of_build(store, key)
     for step, key in sorted(kept):
-        text = store.find(step, key) if step == "text" else None
+        text = store.find(step, key) if step in OF_SHARDS else None
         if text is not None:
             kept |= {(SHARD[0], shard) for shard in text.summary.get("shards", ())}
     return kept

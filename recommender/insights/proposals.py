@@ -35,6 +35,9 @@ CATALOGUE = {
     "price": ("price", "unitprice", "regularprice", "saleprice", "listprice", "preis"),
     "group": ("groupid", "itemgroupid", "parentid", "parentsku", "modelid", "group", "parent"),
     "in_stock": ("instock", "stockstatus", "availability", "isinstock", "stock", "available"),
+    "url": ("url", "link", "producturl", "pageurl", "productlink"),
+    "image": ("image", "imageurl", "imagelink", "picture", "pictureurl", "photo", "images", "img"),
+    "currency": ("currency", "currencycode"),
 }
 INTERACTIONS = {
     "item": IDS,

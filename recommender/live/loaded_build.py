@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from recommender import registry
 from recommender.build.contents import catalogue_of, interactions_of
-from recommender.build.job import Job, Kinds, text_encoders
+from recommender.build.job import Job, Kinds, content_origin, text_encoders
 from recommender.build.list_steps import Plan
 from recommender.build.steps import PlacementPlan, embeddings_of, neighbours_of, vectors_of
 from recommender.build.vector_steps import FITTED
-from recommender.core.arrays import FloatMatrix, FloatVector
+from recommender.core.arrays import FloatMatrix, FloatVector, centred
 from recommender.core.catalogue import Catalogue, documents
 from recommender.core.interactions import Interactions
 from recommender.core.protocols import (
@@ -62,6 +62,7 @@ class LoadedPlacement:
 class LoadedBuild:
     """The live build, the record of its overlay, and the `items` (k,) to refresh now.
 
+    `centres` are those to which the vectors of content origins are relative, by name.
     `before` is the catalogue of the build, `catalogue` the same with all refreshed items.
     """
 
@@ -73,6 +74,7 @@ class LoadedBuild:
     interactions: Interactions
     counted: Callable[[Kinds], CoOccurrenceCounts]
     content: Mapping[str, Embeddings]
+    centres: Mapping[str, FloatVector]
     behaviour: Mapping[str, Embeddings]
 
     @classmethod
@@ -95,6 +97,11 @@ class LoadedBuild:
             interactions,
             cache(lambda kinds: co_occurrence_counts(interactions.of_kinds(kinds), users_min)),
             embeddings_of(inputs[0].content),
+            {
+                name: step.artifact().columns("centre")["centre"]
+                for name, step in inputs[0].content.items()
+                if "centre" in step.artifact().column_names
+            },
             embeddings_of(fitted),
         )
 
@@ -182,14 +189,17 @@ class LoadedBuild:
 
     def _given(self, name: str, origin: Embeddings) -> Embeddings:
         """The current embeddings of the items from an origin that is not a text encoder."""
-        given = registry.content_origin(self.job.recipe.content[name])
+        given = content_origin(self.job, name)
         embeddings = given.embed(self.items, self.job.progress)
         if embeddings.matrix.shape[1] != origin.matrix.shape[1]:
             raise DataError(
                 f"recipe.content.{name}: vectors of {embeddings.matrix.shape[1]} dimensions, the "
                 f"live build has {origin.matrix.shape[1]}; run recommender reindex"
             )
-        return embeddings
+        if name not in self.centres:
+            return embeddings
+        relative = centred(embeddings.matrix, self.centres[name])
+        return Embeddings.of_rows(relative, embeddings.support)
 
     def _blank(self, origin: Embeddings) -> tuple[FloatMatrix, FloatVector]:
         """Zero vectors (k, d), and the number of words (k,) of each text."""

@@ -12,16 +12,16 @@ from recommender.serving.codec import JSON
 from recommender.serving.keys import RECORDS, STOREFRONT, list_name
 from recommender.serving.records import DIGITS
 
-TEXTS = ("title", "brand", "category", "group")
+TEXTS = ("title", "brand", "category", "group", "url", "image", "currency")
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """The records of the items of a catalogue.
 
-    A record holds what is known of an item: texts, the price in minor units, `in_stock`, and the
-    attributes that the shop names, such as `url`, `image` and `currency` (ISO 4217). Where the shop
-    has a `storefront`, it is published with them.
+    A record holds what is known of an item: its texts, the price in minor units of its `currency`
+    (ISO 4217), `in_stock`, and the attributes that the shop names. Where the
+    shop has a `storefront`, it is published with them.
     """
 
     catalogue: Catalogue

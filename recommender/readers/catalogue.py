@@ -16,7 +16,7 @@ from recommender.readers.categories import deepest
 from recommender.readers.columns import ATTRIBUTE
 
 UNKNOWN = -1
-INHERITED = ("title", "description", "brand", "category")
+INHERITED = ("title", "description", "brand", "category", "url", "image", "currency")
 _MARKS = re.compile(r"[,;|\s]+")
 
 
@@ -156,7 +156,7 @@ def with_families(items: Items) -> Items:
 
     A product whose `variants` name items, or whose id is the group of others, is in that group,
     unless it has others in a group of its own. An
-    item without a title, description, brand or category has that of the product whose id is its
+    item without one of the texts `INHERITED` has that of the product whose id is its
     group, or else the first of its group; so it is with whether it is hidden. All variants of a
     hidden product are hidden.
     """

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
+from recommender.readers.blocks import Block
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
-from recommender.readers.columns import DELETED, CatalogueMapping, spaced
+from recommender.readers.columns import DELETED, LINKS, CatalogueMapping, spaced
+from recommender.readers.links import currencies, links
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
-from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser
 from recommender.readers.values import (
     Categorical,
@@ -59,11 +60,19 @@ class CatalogueRowFilter:
         ids = self._ids(block, selection, group)
         columns = unknown_numbers(len(block.lines)) | self._parse_numbers(block, selection)
         columns["hidden"] = self._hidden(block)
+        linked = {
+            name: self._links(block, name, parts, selection)
+            for name, parts in self.mapping.texts.items()
+            if name in LINKS
+        }
         rows = selection.keep()
         texts = {"group": [group[row] for row in rows]}
         if self.mapping.variants:
             texts["variants"] = block.cells[self.mapping.variants][rows].tolist()
         for name, parts in self.mapping.texts.items():
+            if name in LINKS:
+                texts[name] = [linked[name][row] for row in rows]
+                continue
             texts[name], cut = self._joined_texts(block, name, parts, rows)
             columns["cut"][rows] |= cut
         return Items(
@@ -97,6 +106,18 @@ class CatalogueRowFilter:
                 earlier or known[code] for earlier, code in zip(group, cells.codes, strict=True)
             ]
         return group
+
+    def _links(
+        self, block: Block, name: str, parts: Sequence[str], selection: RowSelection
+    ) -> list[str]:
+        """The URL, picture or currency of each row (b,): the first known value of the columns."""
+        found = [""] * len(block.lines)
+        for column in parts:
+            cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
+            known, faults = (currencies if name == "currency" else links)(cells.texts, name)
+            selection.note(column, cells, _unknown(cells.texts, faults), show=name == "currency")
+            found = [own or known[code] for own, code in zip(found, cells.codes, strict=True)]
+        return found
 
     def _matches(self, filters: Sequence[Match]) -> list[tuple[Match, str]]:
         """Filters with the column of each; those whose column the file lacks are left out."""

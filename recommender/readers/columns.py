@@ -23,6 +23,8 @@ DELETED = (
 """Columns in which a date, or a word for yes, means not for sale; in any case, _ for a space."""
 QUANTITY = ("quantity", "Quantity", "qty", "Qty", "qty_ordered", "item_quantity")
 VARIANTS = "configurable_variations"
+LINKS = ("url", "image", "currency")
+"""Texts of which the first of several columns with a value counts, and which are not cleaned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,10 @@ def map_catalogue(
         return header.find_all(f"catalogue.columns.{field}", getattr(columns, field), (field,))
 
     texts = {field: all_of(field) for field in ("title", "description", "brand", "category")}
+    for field in LINKS:
+        usual = (field,) if header.columns.count(field) == 1 else ()
+        asked = getattr(columns, field)
+        texts[field] = header.find_all(f"catalogue.columns.{field}", asked, usual)
     texts |= {ATTRIBUTE + column: (column,) for column in all_of("attributes")}
     for language, column in columns.titles.items():
         found = header.find(f"catalogue.columns.titles.{language}", column, ())

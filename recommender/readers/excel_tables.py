@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from itertools import islice
 
 from recommender.errors import DataError, MissingExtra
+from recommender.readers.blocks import Block, Record, gather_blocks
 from recommender.readers.cells import cell_text
 from recommender.readers.columns import Header
 from recommender.readers.compression import require_bounded
 from recommender.readers.files import InputFile
 from recommender.readers.layouts import TextLayout
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.tables import Block, Record, Table, gather_blocks
+from recommender.readers.tables import Table
 
 Row = tuple[object, ...]
 

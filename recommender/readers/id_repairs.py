@@ -42,6 +42,8 @@ class IdRepairs:
         self, texts: Sequence[str], known: Mapping[str, str]
     ) -> tuple[tuple[str, ...], list[str]]:
         """The repaired ids, and what was changed in each; `known` are ids by their folded form."""
+        if not (self.extract or self.strip_suffix or self.pad or self.fold_case):
+            return tuple(texts), [""] * len(texts)
         extract = re.compile(self.extract) if self.extract else None
         repaired, changes = [], []
         for text in texts:

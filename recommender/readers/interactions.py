@@ -164,9 +164,9 @@ class KeptInteractions:
 
     def warm_items(self, weights: Mapping[str, float]) -> frozenset[str]:
         """The items with an interaction of positive weight; `weights` are in the order of kinds."""
-        strength = np.array(list(weights.values()))[self.columns["kind"]]
-        warm = np.unique(self.columns["item"][strength > 0])
-        return frozenset(self.items[number] for number in warm)
+        strong = np.array([weight > 0 for weight in weights.values()], dtype=bool)
+        events = np.bincount(self.columns["item"][strong[self.columns["kind"]]])
+        return frozenset(self.items[number] for number in np.flatnonzero(events).tolist())
 
     def of_catalogue(self, catalogue: Catalogue, weights: Mapping[str, float]) -> Interactions:
         """The interactions with items of the catalogue."""
@@ -201,19 +201,16 @@ class InteractionLog:
         self._cancelled = 0
 
     def begin_source(self) -> None:
-        """Give new codes to the baskets and sessions that follow, also where ids are repeated."""
-        self._baskets = TextCodes(self._baskets.next)
-        self._sessions = TextCodes(self._sessions.next)
+        """Prepare for the rows of a source."""
         self.taken_back = TakenBack()
         self._parts = {name: [] for name in _TYPES}
 
     def end_source(self) -> None:
-        """Remove the cancelled baskets of the source, and find what its returns are of."""
+        """Remove cancelled baskets, and find what returns are of; later baskets have new codes."""
         columns = {
-            name: np.concatenate([np.empty(0, dtype), *self._parts[name]])
+            name: np.concatenate([np.empty(0, dtype), *self._parts.pop(name)])
             for name, dtype in _TYPES.items()
         }
-        self._parts = {name: [] for name in _TYPES}
         if self.taken_back.baskets:
             kept = not_cancelled(columns["basket"], self.taken_back, self._baskets)
             self._cancelled += int((~kept).sum())
@@ -227,6 +224,8 @@ class InteractionLog:
             (item, basket, user, each.quantity, each.time)
             for each, item, basket, user in zip(returns, items, baskets, users, strict=True)
         ]
+        self._baskets = TextCodes(self._baskets.next)
+        self._sessions = TextCodes(self._sessions.next)
 
     def add(self, kept: KeptRows) -> None:
         """Append the kept rows of a block."""

@@ -14,13 +14,14 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from recommender.errors import ConfigError
+from recommender.readers.blocks import BLOCK_CHARACTERS, Block, Record, gather_blocks
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile
 from recommender.readers.json_documents import JsonDocument
 from recommender.readers.layouts import TextLayout
 from recommender.readers.lines import MAX_LINE, TextLines, is_unicode, open_lines
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
+from recommender.readers.tables import Table
 
 NAMING_ROWS = 10_000
 LIST = "[]."

@@ -20,7 +20,7 @@ class TextLines:
 
     While they are read, `number` is the number of the last line, `characters` the length of all
     lines so far, and `undecodable` the number of the last line with bytes outside the `encoding`.
-    `shown` is the path for messages.
+    `shown` is the path for messages. A reader may look `ahead` and `skip` lines that it has seen.
     """
 
     def __init__(
@@ -34,20 +34,29 @@ class TextLines:
         self._raw = raw
         self._text = text
         self._newline = newline
+        self._wholes: Iterator[str] = iter(())
+        self._whole = ""
+        self._end = 0
+        self._stream: StringIO | None = None
 
     def __iter__(self) -> Iterator[str]:
         return self.lines(self.chunks())
 
     def lines(self, chunks: Iterator[str]) -> Iterator[str]:
         """The lines of a text that comes in chunks, which are those of the file."""
-        for chunk in self._whole_lines(chunks):
-            suspect = not is_unicode(chunk)
-            for line in StringIO(chunk, self._newline):
-                self.number += 1
-                self.characters += len(line)
-                if suspect and not is_unicode(line):
-                    self.undecodable = self.number
-                yield line
+        self._wholes = self._whole_lines(chunks)
+        return self._lines()
+
+    def ahead(self) -> str:
+        """The whole lines that come next, about a million characters; "" at the end."""
+        return self._whole[self._place :] if self._filled() else ""
+
+    def skip(self, lines: int, characters: int) -> None:
+        """Pass over lines that were seen `ahead`; with negative numbers, go back to the last."""
+        self.number += lines
+        self.characters += characters
+        if self._stream is not None:
+            self._stream.seek(self._place)
 
     def position(self) -> int:
         """The number of bytes of the file, compressed or not, that were read so far."""
@@ -57,6 +66,30 @@ class TextLines:
         """The text, about a million characters at a time."""
         while chunk := self._read():
             yield chunk
+
+    @property
+    def _place(self) -> int:
+        """How much of the whole lines in memory was read."""
+        return len(self._whole) - (self._end - self.characters)
+
+    def _filled(self) -> bool:
+        """Whether a line is left in memory, or could be read from the file."""
+        if self.characters == self._end:
+            self._whole, self._stream = next(self._wholes, ""), None
+            self._end += len(self._whole)
+        return self.characters < self._end
+
+    def _lines(self) -> Iterator[str]:
+        while self._filled():
+            suspect = not is_unicode(self._whole)
+            self._stream = StringIO(self._whole, self._newline)
+            self._stream.seek(self._place)
+            for line in self._stream:
+                self.number += 1
+                self.characters += len(line)
+                if suspect and not is_unicode(line):
+                    self.undecodable = self.number
+                yield line
 
     def _whole_lines(self, chunks: Iterator[str]) -> Iterator[str]:
         rest = ""

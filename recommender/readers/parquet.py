@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from recommender.errors import DataError
+from recommender.readers.blocks import BLOCK_ROWS, Block
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile
-from recommender.readers.tables import BLOCK_ROWS, Block
 
 
 class ParquetTable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.readers.blocks import Block
 from recommender.readers.columns import InteractionMapping
 from recommender.readers.id_repairs import SPLIT
 from recommender.readers.interactions import HashedUsers, KeptRows
@@ -14,7 +15,6 @@ from recommender.readers.orders import Returned, TakenBack
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import InteractionSource
-from recommender.readers.tables import Block
 from recommender.readers.times import TimeParser
 from recommender.readers.values import Categorical, Faults, id_faults, numbers
 
@@ -55,7 +55,7 @@ class InteractionRowFilter:
         selection = RowSelection(block.lines, accounting)
         self._drop_forgotten_users(block, selection)
         self._drop_cancelled(block, selection)
-        cells = Categorical.of_many(block.cells[self.mapping.item])
+        cells = block.categorical(self.mapping.item)
         texts, changes = self.source.ids.repaired(cells.texts, self.known)
         item = Categorical(cells.codes, texts)
         times, faults = self._parsed_times(block)
@@ -85,19 +85,21 @@ class InteractionRowFilter:
     def _drop_forgotten_users(self, block: Block, selection: RowSelection) -> None:
         if not self.mapping.user:
             return
-        cells = Categorical.of_many(block.cells[self.mapping.user])
+        cells = block.categorical(self.mapping.user)
         guests = frozenset((*self.source.nulls, *self.source.guests))
-        notes = [GUEST if text in guests else "" for text in cells.texts]
-        selection.note(self.mapping.user, cells, notes, show=False)
+        if not guests.isdisjoint(cells.texts):
+            notes = [GUEST if text in guests else "" for text in cells.texts]
+            selection.note(self.mapping.user, cells, notes, show=False)
         forgotten = self.users.are_forgotten(cells.texts)
-        selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
+        if any(forgotten):
+            selection.leave_out(cells, ["user is forgotten" if gone else "" for gone in forgotten])
 
     def _drop_cancelled(self, block: Block, selection: RowSelection) -> None:
         for mark, column in zip(self.source.cancellations, self.mapping.cancelled, strict=True):
             if not column:
                 continue
             pattern = re.compile(mark.pattern)
-            cells = Categorical.of_many(block.cells[column])
+            cells = block.categorical(column)
             marked = cells.where([bool(pattern.match(text)) for text in cells.texts])
             rows = selection.drop(marked, "cancelled")
             if mark.by == "order":
@@ -114,7 +116,7 @@ class InteractionRowFilter:
         """Drop the rows of a refund: of an item, or of the whole basket where there is none."""
         if not self.mapping.kind:
             return
-        cells = Categorical.of_many(block.cells[self.mapping.kind])
+        cells = block.categorical(self.mapping.kind)
         kinds = frozenset(self.source.refund_kinds) - self.source.weights.keys()
         rows = selection.drop(cells.where([text in kinds for text in cells.texts]), REFUNDED)
         blank = np.array([not item.texts[code] for code in item.codes[rows]], dtype=bool)
@@ -167,7 +169,7 @@ class InteractionRowFilter:
     def _parse_kinds(self, block: Block, selection: RowSelection) -> NDArray[np.int8]:
         if not self.mapping.kind:
             return np.full(len(block.lines), self.kinds[self.source.kind], dtype=np.int8)
-        cells = Categorical.of_many(block.cells[self.mapping.kind])
+        cells = block.categorical(self.mapping.kind)
         weights = self.source.weights
         selection.leave_out(
             cells,
@@ -184,7 +186,7 @@ class InteractionRowFilter:
         column = getattr(self.mapping, what)
         if not column:
             return None
-        cells = Categorical.of_many(block.cells[column])
+        cells = block.categorical(column)
         return cells, *numbers(cells.texts, what, self.source.decimal)
 
     def _quantities(
@@ -215,7 +217,7 @@ class InteractionRowFilter:
         """Epoch seconds (b,), and what is wrong with the times; None where there are none."""
         if not self.mapping.time:
             return np.zeros(len(block.lines), dtype=np.int64), None
-        cells = Categorical.of_many(block.cells[self.mapping.time])
+        cells = block.categorical(self.mapping.time)
         seconds, faults = self.times.seconds(cells.texts, "time")
         return seconds[cells.codes], (cells, faults)
 
@@ -227,10 +229,10 @@ class InteractionRowFilter:
         block: Block, name: str, rows: NDArray[np.intp], unknown: Collection[str]
     ) -> list[str]:
         """The texts of a column at rows, "" for the unknown ones and without the column."""
-        if not name:
+        if not (name and len(rows)):
             return [""] * len(rows)
-        texts = map(str.strip, block.cells[name][rows].tolist())
-        return ["" if text in unknown else text for text in texts]
+        cells = block.categorical(name).unless(frozenset(unknown))
+        return [cells.texts[code] for code in cells.codes[rows].tolist()]
 
     @staticmethod
     def _taken(
@@ -238,7 +240,7 @@ class InteractionRowFilter:
     ) -> Categorical | None:
         if not name:
             return None
-        return Categorical.of_many(block.cells[name][rows]).unless(frozenset(unknown))
+        return block.categorical(name).take(rows).unless(frozenset(unknown))
 
 
 def _printable(kind: str) -> str:

@@ -19,6 +19,8 @@ class RowSelection:
 
     def leave_out(self, cells: Categorical, reasons: Sequence[str]) -> None:
         """Leave out the rows whose distinct text in `cells` has a reason; "" is none."""
+        if not any(reasons):
+            return
         dropped = cells.where([bool(reason) for reason in reasons]) & self._remaining
         counts = np.bincount(cells.codes[dropped], minlength=len(reasons))
         for code in np.flatnonzero(counts).tolist():
@@ -35,6 +37,8 @@ class RowSelection:
 
     def refuse(self, column: str, cells: Categorical, faults: Sequence[str]) -> None:
         """Refuse the rows whose distinct text in `cells`, read from `column`, has a fault."""
+        if not any(faults):
+            return
         dropped = cells.where([bool(fault) for fault in faults]) & self._remaining
         for row in np.flatnonzero(dropped).tolist():
             code = int(cells.codes[row])
@@ -47,6 +51,8 @@ class RowSelection:
 
         Values are part of the example where `show` holds.
         """
+        if not any(notes):
+            return
         noted = cells.where([bool(note) for note in notes]) & self._remaining
         rows = np.flatnonzero(noted)
         codes, first, counts = np.unique(cells.codes[rows], return_index=True, return_counts=True)

@@ -58,7 +58,8 @@ def read_shop(
         kinds = {kind: code for code, kind in enumerate(weights)}
         for part, files in zip(source.interactions, interaction_files, strict=True):
             log.begin_source()
-            known = None if items is None else by_folded_case(items.ids)
+            folded = () if items is None or not part.ids.fold_case else items.ids
+            known = None if items is None else by_folded_case(folded)
             for file in sampled(files) if sample else files:
                 with reader.open(file, part.layout, sample=sample) as table:
                     _read_interactions(part, file, table, log, (kinds, known))

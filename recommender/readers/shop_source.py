@@ -12,7 +12,7 @@ from recommender.readers.files import InputFile, fingerprint, input_files
 from recommender.readers.sources import CatalogueSource, InteractionSource, paths
 from recommender.readers.tables import ROWS_MAX
 
-FORMAT = 5
+FORMAT = 6
 """Raised when the same files and settings are read with another result."""
 
 
@@ -85,6 +85,18 @@ class ShopSource:
         for number, part in enumerate(self.interactions):
             found += self._origins(f"interactions.{number}", part)
         return found
+
+    @property
+    def catalogue_folder(self) -> str:
+        """The folder of the catalogue's first file, or its URL, at which paths in it start."""
+        first = next(iter(paths(self.catalogue.path)), "")
+        if "://" in first:
+            return first.rpartition("/")[0]
+        place = self.base / first
+        folder = place if place.is_dir() else place.parent
+        while folder != self.base and any(mark in str(folder) for mark in "*?["):
+            folder = folder.parent
+        return str(folder)
 
     def _origins(self, setting: str, part: CatalogueSource | InteractionSource) -> list[Origin]:
         """Where a source's rows come from, if not from files of this machine."""

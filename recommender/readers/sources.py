@@ -39,7 +39,7 @@ class CatalogueColumns:
     name may be several alternatives, `SKU | Variant SKU`, of which the first that the file has
     counts; where the last is empty, as in `Vendor |`, the file may have none. Several columns are
     joined: by spaces for title and description, into a path for category; of several for group,
-    the first with a value counts.
+    url, image and currency, the first with a value counts.
     `status` are columns that say whether an item is for sale (None: `status`, `published` and
     `visibility`, also with a capital letter), `variants` lists the variants of a product. `titles`
     has the column of the title in further languages, by their tags, such as `de`.
@@ -59,6 +59,9 @@ class CatalogueColumns:
     group: Names | None = None
     in_stock: str | None = None
     available_from: str | None = None
+    url: Names | None = None
+    image: Names | None = None
+    currency: Names | None = None
     status: Names | None = None
     variants: str | None = None
     attributes: tuple[str, ...] = ()
@@ -69,8 +72,8 @@ class CatalogueColumns:
         for language, column in self.titles.items():
             tagged = TAG.fullmatch(language) and column
             require(bool(tagged), "titles", language, 'write a language and its column: de = "..."')
-        for name in ("title", "description", "category", "group", "status", "attributes"):
-            value = getattr(self, name)
+        for each in fields(self):
+            name, value = each.name, getattr(self, each.name)
             if isinstance(value, tuple):
                 require(all(value), name, value, "leave empty names out")
         distinct = len(set(self.attributes)) == len(self.attributes)

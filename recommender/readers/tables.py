@@ -1,63 +1,21 @@
 """Tables: files of any format, read in blocks of text cells with the line number of each row."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recommender.core.telemetry import Advance
 from recommender.errors import DataError
+from recommender.readers.blocks import Block
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile, described, fingerprint, unchanged
 from recommender.readers.layouts import TextLayout
 from recommender.readers.row_accounting import FileReport, Quarantine, RowAccounting
 
-BLOCK_ROWS = 50_000
-BLOCK_CHARACTERS = 32 * 2**20
 ROWS_MAX = 500_000_000
-
-Record = tuple[int, list[str]]
-"""The line that a row starts at, and its texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """b well-formed rows: the line that each starts at (b,), and the texts (b,) of each column.
-
-    `position` is the number of bytes of the file that were read so far.
-    """
-
-    lines: NDArray[np.int64]
-    cells: Mapping[str, NDArray[np.object_]]
-    position: int
-
-    def split(self, column: str, separator: str) -> tuple["Block", int]:
-        """The block with a row for each text in the cells of a column, and how many had several."""
-        cells = [_parts(cell, separator) for cell in self.cells[column].tolist()]
-        sizes = np.array([len(parts) for parts in cells], dtype=np.intp)
-        rows = np.repeat(np.arange(len(cells)), sizes)
-        split = {name: values[rows] for name, values in self.cells.items()}
-        split[column] = np.array([part for parts in cells for part in parts], dtype=object)
-        return Block(self.lines[rows], split, self.position), int((sizes > 1).sum())
-
-
-def _parts(cell: str, separator: str) -> list[str]:
-    return [part for part in map(str.strip, cell.split(separator)) if part] or [""]
-
-
-class Source(Protocol):
-    """What records are read from: how many characters so far, and at which byte of the file."""
-
-    characters: int
-
-    def position(self) -> int:
-        """The number of bytes of the file that were read so far."""
-        ...
 
 
 class Table(Protocol):
@@ -184,29 +142,3 @@ def _open(
     from recommender.readers.text_tables import open_text_table
 
     return open_text_table(file, layout, accounting)
-
-
-def gather_blocks(
-    records: Iterator[Record], lines: Source, width: int, places: Mapping[str, int]
-) -> Iterator[Block]:
-    """Gather records of `width` texts, read from `lines`, into blocks of the texts at `places`.
-
-    A block ends at `BLOCK_ROWS` rows or `BLOCK_CHARACTERS` characters, to bound its memory. All
-    texts are in one flat list, because a list per row would keep the garbage collector busy.
-    """
-    starts: list[int] = []
-    flat: list[str] = []
-    begun = lines.characters
-
-    def block() -> Block:
-        cells = {name: np.array(flat[place::width], object) for name, place in places.items()}
-        return Block(np.array(starts, dtype=np.int64), cells, lines.position())
-
-    for start, texts in records:
-        starts.append(start)
-        flat += texts
-        if len(starts) == BLOCK_ROWS or lines.characters - begun > BLOCK_CHARACTERS:
-            yield block()
-            starts, flat, begun = [], [], lines.characters
-    if starts:
-        yield block()

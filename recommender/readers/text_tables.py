@@ -4,15 +4,17 @@ import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 
 from recommender.errors import ConfigError, DataError
+from recommender.readers.blocks import Block, Record, gather_blocks
 from recommender.readers.columns import Header
 from recommender.readers.files import InputFile
 from recommender.readers.layouts import TextLayout
 from recommender.readers.lines import MAX_LINE, TextLines, open_lines
+from recommender.readers.plain_rows import PlainRows, PlainSplitter
 from recommender.readers.row_accounting import RefusedRow, RowAccounting
-from recommender.readers.tables import Block, Record, Table, gather_blocks
+from recommender.readers.tables import Table
 
 MISPLACED = "a quote that is neither doubled nor at the end of its field"
 _DELIMITERS = (",", ";", "\t", "|")
@@ -39,6 +41,7 @@ class DelimitedTable:
         self._inside = False
         self._start, self._begun = 1, 0
         delimiter, rest = _begun(lines, layout, usual)
+        self._delimiter, self._escape = delimiter, layout.escape
         rest = self._bounded(rest)
         escape = layout.escape or None
         if escape == "\\":
@@ -59,29 +62,45 @@ class DelimitedTable:
 
     def blocks(self, names: Sequence[str], ids: Collection[str]) -> Iterator[Block]:
         """The named columns, as in `Table`; every cell is text, so `ids` has no effect."""
-        places = {name: self.header.columns.index(name) for name in names}
-        return gather_blocks(self._records(), self._lines, len(self.header.columns), places)
-
-    def _records(self) -> Iterator[Record]:
         width = len(self.header.columns)
-        reader, lines = self._reader, self._lines
-        while True:
-            start = lines.number + 1
-            self._inside = False
-            self._start, self._begun = start, lines.characters
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                self._refuse(start, self._malformed(start, error))
-                continue
-            if lines.undecodable >= start:
-                self._refuse(start, f"not {lines.encoding}")
-            elif len(fields) >= width and any(fields) and not any(fields[width:]):
-                yield start, fields[:width]
-            elif any(fields):
-                self._refuse(start, f"{len(fields)} fields, {width} expected")
+        places = {name: self.header.columns.index(name) for name in names}
+        splitter = PlainSplitter(
+            self._delimiter, width, places, self._comment, self._escape, MAX_LINE
+        )
+        return gather_blocks(self._rows(splitter, width), self._lines, width, places)
+
+    def _rows(self, splitter: PlainSplitter, width: int) -> Iterator[Record | PlainRows]:
+        """The records and, many at once, the plain rows, in the order of their lines."""
+        lines = self._lines
+        while text := lines.ahead():
+            number, end = lines.number, lines.characters + len(text)
+            found = splitter.split(text, number, lines.characters)
+            while lines.characters < end:
+                plain = found and found.rows_from(lines.number - number)
+                if plain:
+                    lines.skip(len(plain), int(plain.ends[-1]) - lines.characters)
+                    yield plain
+                elif record := self._record(width):
+                    yield record
+
+    def _record(self, width: int) -> Record | None:
+        """The next record; None where it is refused, has no value, or there is none."""
+        lines = self._lines
+        start = lines.number + 1
+        self._inside = False
+        self._start, self._begun = start, lines.characters
+        try:
+            fields = next(self._reader, [])
+        except csv.Error as error:
+            self._refuse(start, self._malformed(start, error))
+            return None
+        if lines.undecodable >= start:
+            self._refuse(start, f"not {lines.encoding}")
+        elif len(fields) >= width and any(fields) and not any(fields[width:]):
+            return start, fields[:width]
+        elif any(fields):
+            self._refuse(start, f"{len(fields)} fields, {width} expected")
+        return None
 
     def _bounded(self, lines: Iterator[str]) -> Iterator[str]:
         """The lines, while a record, and so a field, is not longer than `MAX_LINE`."""
@@ -128,7 +147,7 @@ def open_text_table(
 
 
 def _begun(lines: TextLines, layout: TextLayout, usual: str) -> tuple[str, Iterator[str]]:
-    """The delimiter, and the lines from the header on.
+    """The delimiter, and the lines from the header, or the first row, on.
 
     Without a `usual` delimiter, it is the one that the first line has most often.
     """
@@ -142,7 +161,9 @@ def _begun(lines: TextLines, layout: TextLayout, usual: str) -> tuple[str, Itera
         first = next(rest, "")
     if not (delimiter or usual):
         usual = max(_DELIMITERS, key=first.count)
-    return delimiter or usual, chain([first] if first else [], rest)
+    if first:
+        lines.skip(-1, -len(first))
+    return delimiter or usual, rest
 
 
 def _read_header(reader: Iterator[list[str]], lines: TextLines, delimiter: str) -> Header:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.core.interactions import DAY_S
 from recommender.readers.checks import DAY_FIRST, EPOCH, MONTH_FIRST
+from recommender.readers.usual_times import UsualTimes
 from recommender.readers.values import Faults, parsed
 
 FEWEST = 20
@@ -48,9 +49,12 @@ class TimeParser:
     time_format: str | tuple[str, ...]
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
     _orders: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    _times: UsualTimes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_zone", ZoneInfo(self.time_zone))
+        usual = UsualTimes(self._zone, epoch=self.formats[0] == EPOCH)
+        object.__setattr__(self, "_times", usual)
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -60,9 +64,21 @@ class TimeParser:
 
     def seconds(self, texts: Sequence[str], what: str) -> tuple[NDArray[np.int64], Faults]:
         """Epoch seconds in UTC, rounded down; 0 where a text is not a time."""
-        self._orders.update(filter(None, map(_shown_order, texts)))
-        values, faults = parsed(texts, self._second, what, f"is not {self._expected()}")
-        return np.array([value or 0 for value in values], dtype=np.int64), faults
+        seconds, read = self._usual(texts)
+        faults = [""] * len(texts)
+        places = np.flatnonzero(~read).tolist()
+        others = [texts[place] for place in places]
+        self._orders.update(filter(None, map(_shown_order, others)))
+        values, fault = parsed(others, self._second, what, f"is not {self._expected()}")
+        for place, value, why in zip(places, values, fault, strict=True):
+            seconds[place], faults[place] = value or 0, why
+        return seconds, faults
+
+    def _usual(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The seconds of the texts that are usual times in the first format, and which are."""
+        if self.formats[0] not in {"", EPOCH}:
+            return np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+        return self._times.seconds(texts)
 
     def _second(self, text: str) -> int:
         for number, each in enumerate(self.formats, start=1):
@@ -90,6 +106,8 @@ class TimeParser:
     def _guessed(self, text: str, order: str) -> datetime:
         text = _OFFSET.sub("", _ZONE.sub("+00:00", text) if not text.isdigit() else text)
         if text.isdigit():
+            if len(text) not in _COMPACT:
+                raise ValueError("not as many digits as a date has")
             return datetime.strptime(text, _COMPACT[len(text)])
         if found := _DAYS.fullmatch(text):
             return _dated(found, order or self._order(found[2]))

@@ -1,11 +1,12 @@
 """Values: the texts of a column as ids, numbers, truth values and clean texts."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from recommender.core import item_id
 from recommender.core.arrays import Rows, text_codes
 from recommender.core.catalogue import MAX_CHARACTERS, MOST_MARK_UP, clean, clean_paragraphs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Faults = list[str]
 """What is wrong with each text; "" where nothing is."""
@@ -62,7 +66,7 @@ class Categorical:
     def of(cls, cells: NDArray[np.object_]) -> "Categorical":
         """Factorize `cells` (b,); the texts are in the order of their first appearance."""
         codes, texts = text_codes(cells.tolist())
-        return cls(codes.astype(np.intp), tuple(text.strip() for text in texts))
+        return cls(codes.astype(np.intp), tuple(map(str.strip, texts)))
 
     @classmethod
     def of_many(cls, cells: NDArray[np.object_]) -> "Categorical":
@@ -70,18 +74,30 @@ class Categorical:
         import pandas as pd
 
         codes, texts = pd.factorize(cells)
-        return cls(codes, tuple(text.strip() for text in texts))
+        return cls(codes, tuple(map(str.strip, texts)))
+
+    @classmethod
+    def of_packed(cls, cells: "pa.StringArray") -> "Categorical":
+        """Do the same with pyarrow, for texts that it holds."""
+        encoded = cells.dictionary_encode()
+        texts = encoded.dictionary.to_numpy(zero_copy_only=False).tolist()
+        return cls(encoded.indices.to_numpy().astype(np.intp), tuple(map(str.strip, texts)))
 
     def take(self, rows: NDArray[np.intp]) -> "Categorical":
-        """The cells at `rows` alone; the texts are in the order of their first appearance there."""
+        """The cells at `rows` alone; the texts are in the order of their first appearance there.
+
+        The rows are in their order, so that all of them are the cells as they are.
+        """
+        if len(rows) == len(self.codes):
+            return self
         import pandas as pd
 
         codes, used = pd.factorize(self.codes[rows])
-        return Categorical(codes, tuple(self.texts[code] for code in used.tolist()))
+        return Categorical(codes, tuple(map(self.texts.__getitem__, used.tolist())))
 
     def unless(self, unknown: Collection[str]) -> "Categorical":
         """The cells with an empty text in place of the `unknown` ones."""
-        if not any(text in unknown for text in self.texts):
+        if frozenset(unknown).isdisjoint(self.texts):
             return self
         return Categorical(self.codes, tuple("" if t in unknown else t for t in self.texts))
 
@@ -94,20 +110,17 @@ class TextCodes:
     """Integer codes of texts by first appearance, from `first` on; an empty text has code -1."""
 
     def __init__(self, first: int = 0) -> None:
+        self._codes = defaultdict(count(first).__next__, {"": -1})
         self._first = first
-        self._codes: dict[str, int] = {}
 
     @property
     def next(self) -> int:
         """The code of the next new text."""
-        return self._first + len(self._codes)
+        return self._first + len(self._codes) - 1
 
     def codes(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,); a new text gets the next code."""
-        known = self._codes
-        return np.array(
-            [known.setdefault(text, self.next) if text else -1 for text in texts], dtype=np.int32
-        )
+        return np.fromiter(map(self._codes.__getitem__, texts), np.int32)
 
     def known(self, texts: Iterable[str]) -> Rows:
         """The codes of t texts (t,), -1 for those that have none."""
@@ -115,7 +128,7 @@ class TextCodes:
 
     def texts(self) -> tuple[str, ...]:
         """All texts with a code, in order."""
-        return tuple(self._codes)
+        return tuple(islice(self._codes, 1, None))
 
 
 def id_faults(texts: Sequence[str], what: str) -> Faults:

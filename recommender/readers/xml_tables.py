@@ -11,11 +11,12 @@ from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from recommender.errors import DataError
+from recommender.readers.blocks import BLOCK_CHARACTERS, Block, Record, gather_blocks
 from recommender.readers.columns import Header
 from recommender.readers.compression import unpacked
 from recommender.readers.files import InputFile
 from recommender.readers.lines import MAX_LINE
-from recommender.readers.tables import BLOCK_CHARACTERS, Block, Record, Table, gather_blocks
+from recommender.readers.tables import Table
 
 ITEMS = frozenset({"item", "entry"})
 SEVERAL = frozenset({"product_type", "category"})

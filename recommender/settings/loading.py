@@ -34,6 +34,7 @@ PATHS = (
     "gates.golden",
     "merchandising.rules",
     "recipe.content.*.path",
+    "recipe.content.*.folder",
     "catalogue.path",
     "interactions.path",
     "service.api_keys",

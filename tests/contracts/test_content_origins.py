@@ -1,5 +1,7 @@
 """What every content origin that is no text encoder owes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from recommender.core.recipe import Choice
 from recommender.core.telemetry import silent
 from recommender.core.vectors import Embeddings
 from recommender.errors import ConfigError
+from tests.support.clip_model import SHAPES, picture, write_clip_model, write_picture
 from tests.support.shops import catalogue
 
 UNKNOWN = "nobody knows this item"
@@ -20,7 +23,9 @@ UNKNOWN = "nobody knows this item"
 def items() -> Catalogue:
     """Twelve items, and one that no origin knows."""
     known = catalogue(12)
-    return Catalogue.of_titles(ItemIds((*known.ids.ids, UNKNOWN)), [*known.title, "a title"])
+    ids = ItemIds((*known.ids.ids, UNKNOWN))
+    images = (*(f"{item}.png" for item in known.ids.ids), "")
+    return replace(Catalogue.of_titles(ids, [*known.title, "a title"]), image=images)
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +33,17 @@ def parameters(
     tmp_path_factory: pytest.TempPathFactory, items: Catalogue
 ) -> dict[str, dict[str, object]]:
     """What origins cannot do without."""
+    folder = tmp_path_factory.mktemp("images")
+    for row, item in enumerate(items.ids.ids[:-1]):
+        write_picture(folder / f"{item}.png", picture((20 * row, 0, 0), SHAPES[row % len(SHAPES)]))
+    model = write_clip_model(tmp_path_factory.mktemp("clip"))
     path = tmp_path_factory.mktemp("vectors") / "image.csv"
     rows = (f"{item},{row % 3 - 1},{row + 1},2" for row, item in enumerate(items.ids.ids[:-1]))
     path.write_text("\n".join(["item,a,b,c", *rows]) + "\n")
-    return {"vectors": {"path": str(path)}}
+    return {
+        "vectors": {"path": str(path)},
+        "images": {"model": str(model), "folder": str(folder)},
+    }
 
 
 @pytest.fixture(scope="module", params=sorted(registry.CONTENT_ORIGINS))
@@ -84,6 +96,9 @@ def test_fingerprint_is_stable_text(origin: ContentOrigin) -> None:
         ("vectors", {}),
         ("vectors", {"path": "image.txt"}),
         ("vectors", {"path": "image.csv", "vectors": "v"}),
+        ("images", {"model": ""}),
+        ("images", {"pixels_max": 0}),
+        ("images", {"beside": "folder"}),
     ],
 )
 def test_parameters_out_of_range_are_refused(name: str, parameters: dict[str, object]) -> None:

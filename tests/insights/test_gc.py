@@ -20,6 +20,7 @@ from recommender.insights.gc import Removal, collect_garbage
 from recommender.pipeline import begin, reindex
 from recommender.publishing.publisher import Publisher
 from recommender.settings.loading import load
+from tests.support.clip_model import picture, write_clip_model, write_picture
 from tests.support.shop_files import orders, write_shop
 from tests.support.text_api_server import running
 
@@ -96,6 +97,19 @@ def test_shards_of_texts_that_are_gone_go_and_live_ones_stay(
     made = job(folder, "recipe.interactions.behaviour.dimensions=4")
     reindex(made, publisher, Gates())
     assert "encode texts" not in {cost.stage for cost in made.stopwatch.costs if not cost.reused}
+
+
+def test_shards_of_images_stay_with_their_run(folder: Path, publisher: Publisher) -> None:
+    model = write_clip_model(folder / "clip")
+    for place, item in enumerate("abc"):
+        write_picture(folder / f"{item}.png", picture((80 * place, 0, 0)))
+    catalogue = "item_id,title,image\na,A,a.png\nb,B,b.png\nc,C,c.png\n"
+    write_shop(folder, orders(("a", "b", "c"), ("a", "b")), catalogue=catalogue)
+    images = f"recipe.content={{images={{use='images', model='{model}'}}}}"
+    reindex(job(folder, images), publisher, Gates())
+    before = shards(folder)
+    collected(folder, publisher)
+    assert shards(folder) == before != []
 
 
 def shards(folder: Path) -> list[str]:

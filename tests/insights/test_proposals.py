@@ -36,6 +36,14 @@ def test_a_column_whose_values_are_of_another_type_is_not_taken(tmp_path: Path) 
     assert made["columns"] == {"item": "Product Code", "basket": "Order ID", "time": "Created At"}
 
 
+def test_pictures_links_and_currencies_are_found(tmp_path: Path) -> None:
+    products = "sku,name,product_url,Image Link,Currency\nP1,Knife,/p1,p1.jpg,EUR\n"
+    orders = ORDERS.replace("P2", "P1")
+    columns = proposed(tmp_path, products=products, orders=orders).catalogue["columns"]
+    found = {name: columns[name] for name in ("url", "image", "currency")}
+    assert found == {"url": "product_url", "image": "Image Link", "currency": "Currency"}
+
+
 def test_kinds_get_weights_by_their_words(tmp_path: Path) -> None:
     kinds = ["Purchase", "add_to_cart", "remove_from_cart", "product_view", "refund", "search"]
     lines = [f"u,{kind},P1,2026-01-01" for kind in kinds]

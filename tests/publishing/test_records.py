@@ -16,7 +16,9 @@ def priced(currency: tuple[str, ...]) -> Catalogue:
     return replace(
         Catalogue.of_titles(IDS, ("Lamp", "", "\ud800 broken")),
         price=np.array([19.99, np.nan, 1200], dtype=np.float32),
-        attributes={"currency": currency, "url": ("/a", "", "/c")},
+        currency=currency,
+        url=("/a", "", "/c"),
+        image=("a.jpg", "", ""),
     )
 
 
@@ -28,11 +30,23 @@ def test_a_record_has_what_is_known() -> None:
         "title": "Lamp",
         "currency": "EUR",
         "url": "/a",
+        "image": "a.jpg",
         "price_minor": 1999,
         "in_stock": True,
     }
     assert json.loads(records["@:b"]) == {"id": "b", "in_stock": True}
     assert decode_record(records["@:c"], "c")["price_minor"] == 1200
+
+
+def test_attributes_of_these_names_are_published_as_before() -> None:
+    named = {"currency": ("JPY", "", ""), "url": ("/own", "", "")}
+    records = dict(
+        Records(replace(priced(("", "", "")), attributes=named)).encoded(
+            np.arange(1, dtype=np.int32)
+        )
+    )
+    record = json.loads(records["@:a%7B1%7D"])
+    assert (record["currency"], record["url"], record["price_minor"]) == ("JPY", "/own", 20)
 
 
 def test_several_categories_are_a_list() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import ConfigError, DataError
+from recommender.readers.blocks import Block
 from recommender.readers.files import fingerprint, input_files
 from recommender.readers.row_filter import InteractionRowFilter
 from recommender.readers.shop_source import input_digests
 from recommender.readers.sources import CatalogueSource, InteractionSource
-from recommender.readers.tables import Block
 from tests.readers.shop_folder import Folder, sold
 
 GOOD = "item_id,order_id\na,1\nb,1\n"

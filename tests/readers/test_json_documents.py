@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from recommender.errors import DataError
-from recommender.readers import json_documents, json_tables, lines, tables
+from recommender.readers import blocks, json_documents, json_tables, lines
 from tests.readers.shop_folder import Folder
 
 
@@ -58,10 +58,12 @@ def test_a_broken_document_is_named(
 def test_the_memory_is_that_of_a_block(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of 18 MB, of which little is kept."""
     monkeypatch.undo()
-    for module in (json_tables, tables):
+    for module in (json_tables, blocks):
         monkeypatch.setattr(module, "BLOCK_CHARACTERS", 10**6)
     record = '{"item_id": "a", "order_id": "1", "page": "' + "x" * 6000 + '"}'
     folder.put("a.json", "[" + ",".join([record] * 3_000) + "]")
+    folder.put("b.json", f"[{record}]")
+    folder.read(interactions="b.json")  # what it imports is not measured
     tracemalloc.start()
     assert len(folder.read(interactions="a.json").interactions) == 3_000
     peak = tracemalloc.get_traced_memory()[1]

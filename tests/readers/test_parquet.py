@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommender.errors import DataError
-from recommender.readers import parquet, tables
+from recommender.readers import blocks, parquet
 from recommender.readers.sources import CatalogueColumns, CatalogueSource, InteractionSource
 from tests.readers.shop_folder import Folder, sold
 
@@ -111,7 +111,7 @@ def test_rows_are_numbered_over_blocks(folder: Folder, monkeypatch: pytest.Monke
     data = folder.read(interactions="a.parquet")
     assert sold(data) == [value for value in ids if value]
     assert [row["line"] for row in folder.refused()] == [8]
-    assert tables.BLOCK_ROWS > 3
+    assert blocks.BLOCK_ROWS > 3
 
 
 def test_no_rows_are_no_interactions(folder: Folder) -> None:

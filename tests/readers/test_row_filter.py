@@ -131,7 +131,7 @@ def test_rows_of_forgotten_users_are_left_out_and_counted(folder: Folder) -> Non
 
 
 def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = "".join(f"a,{n},{n % 3},2010-12-0{1 + n % 7}\n" for n in range(10_000))
+    rows = "".join(f"a,{n},{n % 3},2010/12/0{1 + n % 7}\n" for n in range(10_000))
     folder.put("a.csv", f"item_id,order_id,quantity,time\n{rows}")
     parsed: list[str] = []
     number, time = values._number, TimeParser._second
@@ -147,7 +147,7 @@ def test_a_text_is_parsed_once_a_block(folder: Folder, monkeypatch: pytest.Monke
     monkeypatch.setattr(values, "_number", counted_number)
     monkeypatch.setattr(TimeParser, "_second", counted_time)
     folder.read(interactions=InteractionSource("a.csv", quantity_above=0))
-    assert sorted(parsed) == ["0", "1", "2", *(f"2010-12-0{day}" for day in range(1, 8))]
+    assert sorted(parsed) == ["0", "1", "2", *(f"2010/12/0{day}" for day in range(1, 8))]
 
 
 def test_guests_are_no_users_and_null_is_no_basket(folder: Folder) -> None:

@@ -10,7 +10,7 @@ import pytest
 from recommender.core.catalogue import DOCUMENT_FORMAT
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError, DataError
-from recommender.readers import shop, shop_source, tables
+from recommender.readers import blocks, shop, shop_source
 from recommender.readers.interactions import HashedUsers
 from recommender.readers.row_accounting import RefusedRow
 from recommender.readers.shop import read_shop
@@ -302,7 +302,7 @@ def test_of_many_files_a_sample_has_the_first_the_last_and_some_between(folder: 
 def test_of_a_file_a_sample_has_the_first_block(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
     folder.put("o.csv", "order_id,item_id\n" + "".join(f"1,i{n}\n" for n in range(10)))
     folder.put("c.csv", "item_id,title\n" + "".join(f"i{n},T\n" for n in range(10)))
     source = folder.source("c.csv", "o.csv")

@@ -99,3 +99,27 @@ def test_rows_are_bounded(folder: Folder) -> None:
     assert len(read_shop(whole, users, quarantine=place, progress=silent).interactions) == 10
     with pytest.raises(DataError, match=r"b\.csv: more rows than limits\.rows_max; raise it"):
         read_shop(dataclasses.replace(source, rows_max=9), users, quarantine=place, progress=silent)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("feeds/a.csv", "{base}/feeds"),
+        ("feeds", "{base}/feeds"),
+        ("feeds/2026-*/part-?.csv", "{base}/feeds"),
+        (("/other/a.csv", "b.csv"), "/other"),
+        ("s3://bucket/feeds/a.csv", "s3://bucket/feeds"),
+        ("https://shop.example/feeds/a.csv", "https://shop.example/feeds"),
+    ],
+)
+def test_paths_in_a_catalogue_start_at_its_first_file(
+    tmp_path: Path, path: str | tuple[str, ...], folder: str
+) -> None:
+    (tmp_path / "feeds").mkdir()
+    found = ShopSource(CatalogueSource(path), (), base=tmp_path).catalogue_folder
+    assert found == folder.format(base=tmp_path)
+
+
+def test_paths_in_a_catalogue_of_a_database_start_at_the_settings(tmp_path: Path) -> None:
+    source = CatalogueSource(url="sqlite:///a.db", query="select 1")
+    assert ShopSource(source, (), base=tmp_path).catalogue_folder == str(tmp_path)

@@ -9,12 +9,12 @@ import pytest
 
 from recommender.core.catalogue import MOST_MARK_UP
 from recommender.core.telemetry import Advance
-from recommender.readers import tables
+from recommender.readers import blocks
+from recommender.readers.blocks import Block
 from recommender.readers.interactions import KeptRows
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_filter import InteractionRowFilter
 from recommender.readers.sources import InteractionSource
-from recommender.readers.tables import Block
 from tests.readers.shop_folder import Folder, sold
 
 HEADER = "item_id,order_id,note\n"
@@ -42,7 +42,7 @@ def test_a_block_ends_at_many_rows_or_many_characters(
         sizes.append(len(block.lines))
         return kept(self, block, accounting)
 
-    monkeypatch.setattr(tables, limit, value)
+    monkeypatch.setattr(blocks, limit, value)
     monkeypatch.setattr(InteractionRowFilter, "kept_rows", counted)
     assert sold(folder.read(interactions="a.csv")) == ["a"] * 6
     assert sizes == [2, 2, 2]

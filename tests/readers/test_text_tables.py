@@ -286,3 +286,15 @@ def test_rows_of_delimiters_alone_are_skipped(folder: Folder) -> None:
 def test_the_delimiter_of_a_txt_file_is_that_of_its_header(folder: Folder, delimiter: str) -> None:
     folder.put("c.txt", f"item_id{delimiter}title\na{delimiter}Ant\n")
     assert folder.read("c.txt").catalogue.title == ("Ant",)
+
+
+def test_the_rows_of_a_file_without_a_header_are_numbered_from_its_first_line(
+    folder: Folder,
+) -> None:
+    folder.put("a.csv", b"caf\xe9,1\nb\nc,3\n")
+    source = InteractionSource("a.csv", header=("item_id", "order_id"))
+    assert sold(folder.read(interactions=source)) == ["c"]
+    assert [(row["line"], row["reason"]) for row in folder.refused()] == [
+        (1, "not UTF-8"),
+        (2, "1 fields, 2 expected"),
+    ]

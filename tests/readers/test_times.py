@@ -153,3 +153,11 @@ def test_a_time_far_after_all_others_is_not_the_newest() -> None:
     assert newest_plausible(np.append(days, days[-1] + 170 * DAY_S)) == days[-1] + 170 * DAY_S
     assert newest_plausible(np.append(days[:10], placeholder)) == placeholder[0]
     assert newest_plausible(np.zeros(3, dtype=np.int64)) == 0
+
+
+@pytest.mark.parametrize("time_format", ["", "day-first", "month-first"])
+@pytest.mark.parametrize("text", ["0", "\uff19", "2025112", "123456789"])
+def test_digits_that_are_no_date_are_a_fault(text: str, time_format: str) -> None:
+    seconds, faults = TimeParser("UTC", time_format).seconds([text, "2025-12-31"], "time")
+    assert seconds.tolist() == [0, 1767139200]
+    assert faults[0].startswith("time is not")

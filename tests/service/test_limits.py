@@ -230,8 +230,8 @@ def test_few_lines_are_logged_a_second(caplog: pytest.LogCaptureFixture) -> None
 
 def test_what_is_no_http_is_refused_in_json() -> None:
     sent = b"GET /small HTTP/1.1\r\nhost: shop\r\nif-none-match: a\x00b\r\n\r\n"
-    with serving(Patient) as (port, _):
-        answer = http.client.HTTPResponse(connected(port, sent))
+    with serving(Patient) as (port, _), connected(port, sent) as client:
+        answer = http.client.HTTPResponse(client)
         answer.begin()
         assert (answer.status, answer.getheader("content-type")) == (400, "application/json")
         assert json.loads(answer.read()) == {"detail": "Invalid HTTP request received."}

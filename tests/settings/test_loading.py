@@ -94,7 +94,9 @@ def test_recipe_may_be_a_name(file: Path, name: str) -> None:
 
 
 def test_unknown_recipe_is_refused_with_the_names(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"one of default, placements, quick, or .* \.toml"):
+    with pytest.raises(
+        ConfigError, match=r"one of default, placements, quick, with-images, or .* \.toml"
+    ):
         load(file, ["recipe=quik"])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recommender.core.ids import ItemIds
 from recommender.core.telemetry import silent
 from recommender.errors import ConfigError
 from recommender.readers.assembly import ShopData
@@ -100,6 +101,52 @@ def test_shopify_products(tmp_path: Path, content: str) -> None:
         "P": ("Pan", KITCHEN, 11.85, "pan", False),
         "W": ("Wok", KITCHEN, 10.48, "wok", False),
     }
+
+
+IMAGES = {
+    "shopify": (
+        "Handle,Title,Vendor,Variant SKU,Image Src,Variant Image\nm,Mug,H,A,https://x.example/a.jpg,\n"
+        "m,,,B,https://x.example/b.jpg,https://x.example/own.jpg\n",
+        ("https://x.example/a.jpg", "https://x.example/own.jpg"),
+    ),
+    "woocommerce": (
+        "SKU,Name,Type,Published,Visibility in catalog,Images,Parent\n"
+        'A,Mug,variable,1,visible,"https://x.example/a.jpg, https://x.example/b.jpg",\n'
+        "B,Mug,variation,1,visible,,A\n",
+        ("https://x.example/a.jpg", "https://x.example/a.jpg"),
+    ),
+    "magento": (
+        "sku,attribute_set_code,product_type,name,base_image\nA,D,simple,Mug,/m/u/a.jpg\n"
+        "B,D,simple,Cup,\n",
+        ("/m/u/a.jpg", ""),
+    ),
+    "prestashop": (
+        "Product ID;Image;Name;Reference;Status\nA;https://x.example/a.jpg;Mug;R;1\nB;;Cup;S;1\n",
+        ("https://x.example/a.jpg", ""),
+    ),
+    "shopware": (
+        "id;parent_id;product_number;name;price_gross;cover_media_url\n1;;A;Mug;5;https://x.example/a.jpg\n"
+        "2;1;B;;5;\n",
+        ("https://x.example/a.jpg", "https://x.example/a.jpg"),
+    ),
+    "google-merchant": (
+        "id,title,availability,price,link,image_link\nA,Mug,in stock,5.00 USD,/a,https://x.example/a.jpg\n"
+        "B,Cup,in stock,7.00 EUR,/b,\n",
+        ("https://x.example/a.jpg", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("preset", sorted(presets("catalogue")))
+def test_pictures_of_products(tmp_path: Path, preset: str) -> None:
+    content, images = IMAGES[preset]
+    settings = f'[catalogue]\npath = "products.csv"\npreset = "{preset}"'
+    items = read(tmp_path, settings, products_csv=content).catalogue
+    rows = items.ids.rows(ItemIds(("A", "B"))).tolist()
+    assert tuple(items.image[row] for row in rows) == images
+    if preset == "google-merchant":
+        assert [items.url[row] for row in rows] == ["/a", "/b"]
+        assert [items.currency[row] for row in rows] == ["USD", "EUR"]
 
 
 def test_woocommerce_products(tmp_path: Path) -> None:

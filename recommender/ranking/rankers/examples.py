@@ -47,9 +47,18 @@ class Examples:
 
     @classmethod
     def of(
-        cls, queries: TrainingQueries, asked: Questions, debias: float, together: bool
+        cls,
+        queries: TrainingQueries,
+        asked: Questions,
+        debias: float,
+        together: bool,
+        whole: NDArray[np.bool_],
     ) -> "Examples | None":
-        """Build the lists that hold an answer of their question; None where there is none."""
+        """Build the lists that hold an answer of their question; None where there is none.
+
+        Of questions that are `whole` (q,) and answered by some list, the other lists are built too:
+        what is served is a sum over all of them.
+        """
         features = Features.of(queries.context)
         support = np.maximum(features.items["support"].astype(np.float64), 1)
         parts = []
@@ -63,7 +72,8 @@ class Examples:
             question = asked.question[lists]
             worth = values_at(asked.answers[question], owner, items).astype(np.float64)
             kept = values_at(asked.seen[question], owner, items) == 0
-            kept &= (np.bincount(owner, worth * kept, len(lists)) > 0)[owner]
+            answering = np.bincount(owner, worth * kept, len(lists)) > 0
+            kept &= (answering | whole[question])[owner]
             if not kept.any():
                 continue
             observed = values_at(asked.observed[question], owner, items)
@@ -85,7 +95,7 @@ class Examples:
                     features.others[seeds] if together else np.ones(len(seeds)),
                 )
             )
-        return cls.joined(parts) if parts else None
+        return cls.joined(parts).answered() if parts else None
 
     @classmethod
     def joined(cls, parts: list["Examples"]) -> "Examples":
@@ -131,6 +141,11 @@ class Examples:
             **{name: getattr(self, name)[rows] for name in of_rows},
             **{name: getattr(self, name)[lists] for name in of_lists},
         )
+
+    def answered(self) -> "Examples | None":
+        """The lists of questions that some list answers; None where there is none."""
+        worth = np.bincount(self.question[self.owner], self.targets, self.n_questions)
+        return self.select(worth > 0) if worth.any() else None
 
     def column(self, name: str) -> Doubles:
         """One feature as a strength (m,), at least 0; 0 where it is not known."""

@@ -81,19 +81,23 @@ class LearnedRanker:
         if training_set is None:
             return FittedOrder()
         asked, together = self._asked(training_set)
-        most = self.seeds_max if together else ANSWERED * self.seeds_max
+        most: float = self.seeds_max
+        if not together:
+            most *= min(ANSWERED, LISTS_PER_SEED * len(asked) / max(len(asked.seeds), 1))
         parts: list[Examples] = []
+        draws, held_out = np.random.default_rng(self.seed), np.zeros(0, dtype=bool)
         for queries in training_set.queries:
-            drawn = asked.drawn(queries.rows, most, self.seed)
-            drawn = drawn.with_lists(LISTS_PER_SEED * self.seeds_max)
-            part = Examples.of(queries, drawn, self.debias, together)
+            drawn = asked.drawn(queries.rows, round(most), self.seed)
+            held = draws.random(len(drawn)) < HELD_OUT
+            part = Examples.of(queries, drawn, self.debias, together, held)
             if part is not None:
-                parts.append(part.numbered_from(sum(one.n_questions for one in parts)))
+                parts.append(part.numbered_from(len(held_out)))
+            held_out = np.concatenate([held_out, held])
         if not parts:
             return FittedOrder()
         examples = Examples.joined(parts)
-        held_out = np.random.default_rng(self.seed).random(examples.n_questions) < HELD_OUT
-        if not held_out.any() or held_out.all():
+        judged = held_out[examples.question]
+        if not judged.any() or judged.all():
             return FittedOrder()
         return self.grown(examples.select(~held_out), examples.select(held_out), together)
 

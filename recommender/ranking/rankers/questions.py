@@ -1,6 +1,6 @@
 """What a learned ranker is asked in training: which seeds ask, and which items were the answer."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from recommender.core.arrays import Rows
 from recommender.core.co_occurrence import LARGEST_UNIT
 from recommender.core.interactions import Interactions
-from recommender.core.lists import ranks_of
 
 Objective = Literal["together", "next"]
 """What a list should hold: what shares a unit with its seed, or what its users take next."""
 
 ASKED_PER_UNIT = 5
 SHOWN = 10
-DECAY, LAST_ITEMS, FEWEST_ITEMS = 0.8, 20, 5
+DECAY, LAST_ITEMS = 0.8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,24 +147,6 @@ class Questions:
             seen=self.seen[asking],
             importance=self.importance[asking],
             frequency=frequency[asking],
-        )
-
-    def with_lists(self, most: int) -> "Questions":
-        """The same questions, of each as many first lists as make at most so many in all.
-
-        Each keeps `FEWEST_ITEMS`, however many that makes.
-        """
-        place = ranks_of(np.bincount(self.question, minlength=len(self)))
-        each = next(
-            (n for n in range(LAST_ITEMS, FEWEST_ITEMS, -1) if (place < n).sum() <= most),
-            FEWEST_ITEMS,
-        )
-        kept = place < each
-        return replace(
-            self,
-            seeds=self.seeds[kept],
-            question=self.question[kept],
-            weight=self.weight[kept],
         )
 
 

@@ -12,11 +12,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 METADATA = (
     ipaddress.ip_network("169.254.0.0/16"),
@@ -96,7 +96,7 @@ def addresses(host: str, port: int, *, link_local: bool) -> list[str]:
     """The addresses of a host. Raises: AddressRefused where one is not allowed, OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     distinct = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    refused = [] if link_local else [address for address in distinct if _is_metadata(address)]
+    refused = [] if link_local else [address for address in distinct if is_metadata(address)]
     if refused:
         raise AddressRefused(
             f"{host} leads to {refused[0]}, a link-local or metadata address; "
@@ -105,7 +105,7 @@ def addresses(host: str, port: int, *, link_local: bool) -> list[str]:
     return distinct
 
 
-def _is_metadata(text: str) -> bool:
+def is_metadata(text: str) -> bool:
     """Whether an address, or the IPv4 address that an IPv6 address contains, is in `METADATA`."""
     address = ipaddress.ip_address(text.partition("%")[0])
     inner: list[Address | None] = [address]
@@ -119,14 +119,32 @@ def _is_metadata(text: str) -> bool:
 def _exchange(request: HttpRequest, late: threading.Event) -> HttpResponse:
     """The response; a connection that is open when the time is up is cut, and `late` is set."""
     parts = urlsplit(request.url)
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    places = addresses(host, port, link_local=request.link_local)
-    if not secure and "Authorization" in request.headers:
+    host = parts.hostname or ""
+    places = addresses(host, port_of(parts), link_local=request.link_local)
+    if parts.scheme != "https" and "Authorization" in request.headers:
         _check_private(host, places)
+    with connected(parts, places, request.timeout_s, late) as connection:
+        connection.request("POST", parts.path, request.body.encode(), dict(request.headers))
+        return _read(connection.getresponse(), request.limit)
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port of a URL. Raises: ValueError where it is none."""
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+@contextmanager
+def connected(
+    parts: SplitResult, places: list[str], timeout_s: float, late: threading.Event
+) -> Iterator[http.client.HTTPConnection]:
+    """A connection to the host of a URL at one of its addresses.
+
+    It is cut after `timeout_s` seconds, and `late` is set. Raises: OSError.
+    """
+    host, port = parts.hostname or "", port_of(parts)
     with ExitStack() as stack:
-        opened = stack.enter_context(_socket(places, port, request.timeout_s))
-        if secure:
+        opened = stack.enter_context(_socket(places, port, timeout_s))
+        if parts.scheme == "https":
             wrapped = ssl.create_default_context().wrap_socket(
                 opened, server_hostname=host, do_handshake_on_connect=False
             )
@@ -137,7 +155,7 @@ def _exchange(request: HttpRequest, late: threading.Event) -> HttpResponse:
             with suppress(OSError):
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
-        timer = threading.Timer(request.timeout_s, cut)
+        timer = threading.Timer(timeout_s, cut)
         timer.daemon = True
         timer.start()
         stack.callback(timer.cancel)
@@ -145,8 +163,7 @@ def _exchange(request: HttpRequest, late: threading.Event) -> HttpResponse:
             opened.do_handshake()
         connection = stack.enter_context(closing(http.client.HTTPConnection(host, port)))
         connection.sock = opened
-        connection.request("POST", parts.path, request.body.encode(), dict(request.headers))
-        return _read(connection.getresponse(), request.limit)
+        yield connection
 
 
 def _read(response: http.client.HTTPResponse, limit: int) -> HttpResponse:

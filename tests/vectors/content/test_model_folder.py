@@ -117,7 +117,7 @@ def test_absent_model_is_told_without_a_network(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(
-        ConfigError, match=r"is not on this machine.*recipe\.content\.text\.download=true"
+        ConfigError, match=r"is not on this machine.*recipe\.content\.NAME\.download=true"
     ):
         SentenceTransformerEncoder(model="nobody/nothing").fingerprint()
     with pytest.raises(ConfigError, match="does not exist"):
