@@ -89,7 +89,7 @@ class TimeParser:
 
     def _guessed(self, text: str, order: str) -> datetime:
         text = _OFFSET.sub("", _ZONE.sub("+00:00", text) if not text.isdigit() else text)
-        if text.isdigit():
+        if text.isdigit() and len(text) in _COMPACT:
             return datetime.strptime(text, _COMPACT[len(text)])
         if found := _DAYS.fullmatch(text):
             return _dated(found, order or self._order(found[2]))
