@@ -148,8 +148,10 @@ def as_npy(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
 def _json_files() -> Sequence[bytes]:
     lines = "\n".join(map(json.dumps, ORDERS)).encode()
     return [
-        *(lines, json.dumps(CATALOGUE, indent=1).encode(), json.dumps({"data": CATALOGUE}).encode()),
-        *(json.dumps([NESTED, NESTED]).encode(), json.dumps({"orders": [NESTED]}).encode()),
+        lines,
+        json.dumps(CATALOGUE, indent=1).encode(),
+        *(json.dumps({"data": rows}).encode() for rows in (CATALOGUE, [NESTED])),
+        json.dumps([NESTED, NESTED]).encode(),
     ]
 
 
@@ -167,7 +169,19 @@ CELLS = (
     *(b"</c>", b"<row>", b'<row r="1048577">', b'<f t="shared" si="0">', b"<is><t>x</t></is>"),
 )
 TEXT = (
-    *(b'"', b'""', b"sep=;\n", b"sep=\"\n", b"sep=\r\n", b"\r", b"\0", b"#", b"\\N", b"NULL", b"item_id"),
+    *(
+        b'"',
+        b'""',
+        b"sep=;\n",
+        b'sep="\n',
+        b"sep=\r\n",
+        b"\r",
+        b"\0",
+        b"#",
+        b"\\N",
+        b"NULL",
+        b"item_id",
+    ),
     *(b"253402300800", b"9999-12-31", b"0001-01-01", b"-1", b"1e308", b"2026-02-30", b"time"),
 )
 JSON = (

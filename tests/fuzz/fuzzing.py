@@ -66,10 +66,10 @@ def bounded() -> Iterator[None]:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
+def limited(cpu_s: float = CPU_S) -> Iterator[None]:
     """Raise TookTooLong in a block that takes more of the processor than an example may."""
     before = signal.signal(signal.SIGVTALRM, _end)
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S)
+    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
     try:
         yield
     finally:

@@ -95,7 +95,8 @@ def _rules(folder: Path, content: bytes) -> None:
     for fault in faults:
         assert fault.line >= 1
         assert "\n" not in str(fault)
-    RuleApplication.of(rules, goods(12), interactions([], 12)).matched
+    matched = RuleApplication.of(rules, goods(12), interactions([], 12)).matched
+    assert len(matched) == len(rules.rules)
 
 
 @cache
@@ -143,8 +144,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         ),
         "topology": Target(
             _topology,
-            lambda: [b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in words)
-                     for words in ([b"0", b"16383", b"host", b"6379", b"", b"", b"", b""],)],
+            lambda: [
+                b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in words)
+                for words in ([b"0", b"16383", b"host", b"6379", b"", b"", b"", b""],)
+            ],
             (ValueError, StoreUnavailable),
         ),
         "settings": Target(
@@ -153,7 +156,14 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             (ConfigError,),
             words=(
                 *(b"recipe", b"[recipe]\n", b"[[recipe.placements]]\n", b'use = "hashing"\n'),
-                *(b"[catalogue]\n", b"[[interactions]]\n", b"path = 5\n", b"[service]\n", b"[[", b"="),
+                *(
+                    b"[catalogue]\n",
+                    b"[[interactions]]\n",
+                    b"path = 5\n",
+                    b"[service]\n",
+                    b"[[",
+                    b"=",
+                ),
                 *(b'path = "~nobody/x"\n', b'url = "redis://a:b@"\n', b'"\\u0000"', b"1979-05-27"),
                 *(b'recipe = "\\u0000.toml"\n', b"{ }", b"text = 1\n", b"placements = 3\n", b"[.]"),
             ),
@@ -163,8 +173,23 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             lambda: [(CONFIG / "examples" / "rules.yaml").read_bytes()],
             (DataError,),
             words=(
-                *(b"&a ", b"*a", b"!!python/name:os.system ", b"!!int ", b"? ", b"- ", b": ", b"|\n"),
-                *(b"rules:\n", b"pair: [a, b]\n", b"time_zone: ../../etc\n", b"%YAML 9.9\n", b"---\n"),
+                *(
+                    b"&a ",
+                    b"*a",
+                    b"!!python/name:os.system ",
+                    b"!!int ",
+                    b"? ",
+                    b"- ",
+                    b": ",
+                    b"|\n",
+                ),
+                *(
+                    b"rules:\n",
+                    b"pair: [a, b]\n",
+                    b"time_zone: ../../etc\n",
+                    b"%YAML 9.9\n",
+                    b"---\n",
+                ),
                 *(b"\xe2\x80\xa8", b"\\U00110000", b'"\\ud800"', b"name: one\n", b"<<: {}\n", b"~"),
             ),
         ),
@@ -174,7 +199,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         },
         **{name: Target(read, valid, USUAL) for name, (read, valid) in models.STATIC.items()},
         **{
-            name: Target(read, valid, USUAL, examples=10)
+            name: Target(read, valid, USUAL, examples=5)
             for name, (read, valid) in models.BERT.items()
         },
     }

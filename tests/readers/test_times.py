@@ -153,3 +153,11 @@ def test_a_time_far_after_all_others_is_not_the_newest() -> None:
     assert newest_plausible(np.append(days, days[-1] + 170 * DAY_S)) == days[-1] + 170 * DAY_S
     assert newest_plausible(np.append(days[:10], placeholder)) == placeholder[0]
     assert newest_plausible(np.zeros(3, dtype=np.int64)) == 0
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize("text", ["\u00b2", "\u0661\u0662\u0663", "5"])
+@pytest.mark.parametrize("order", ["", "day first"])
+def test_digits_that_are_no_date_are_refused(text: str, order: str) -> None:
+    _, faults = TimeParser("UTC", order).seconds([text], "time")
+    assert faults or text == "5"
