@@ -25,7 +25,7 @@ def main(port: int, connections: int, per_s: float) -> None:
     while not select.select([sys.stdin], [], [], max(due - time.monotonic(), 0))[0]:
         held.popleft().close()
         held.append(opened(port))
-        due += 1 / per_s
+        due = max(due + 1 / per_s, time.monotonic())
 
 
 def opened(port: int) -> socket.socket:

@@ -30,7 +30,9 @@ from recommender.publishing.embedded import server_binary
 from recommender.publishing.publisher import Publisher
 
 DESCRIPTORS, HALF_SENT, HONEST = 256, 300, 200
-REPLACED = (100, 1000)
+REPLACED = (100, 400)
+LONGEST_S = 20.0
+"""How long honest requests are timed, if there are not as many before."""
 PAUSE_S = 0.01
 """Between two honest requests, which are so spread over the attack."""
 SHARES = (0.5, 0.99, 1.0)
@@ -123,8 +125,9 @@ def half_sent(port: int, process: int) -> list[Row]:
 
 def honest(port: int) -> list[float]:
     """How long honest requests took, in ms; infinite for those that were not answered."""
-    took = []
-    for _ in range(HONEST):
+    took: list[float] = []
+    until = time.monotonic() + LONGEST_S
+    while len(took) < HONEST and time.monotonic() < until:
         began = time.perf_counter()
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         answered = False

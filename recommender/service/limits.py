@@ -62,7 +62,7 @@ class LimitedProtocol(H11Protocol):
     _waiting: "dict[LimitedProtocol, None]"
     """The server's connections that wait for their clients, not for answers, the longest first.
 
-    A flood of new ones asks for the first again and again; to search all took a sixth of the time.
+    A new connection beyond `most` ends the first of them, at a cost that does not grow with `most`.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -36,7 +36,7 @@ class Target:
     read: Callable[[Path, bytes], None]
     valid: Callable[[], Sequence[bytes]]
     allowed: tuple[type[Exception], ...]
-    examples: int = 300
+    examples: int = 200
     words: Sequence[bytes] = ()
 
 

@@ -20,7 +20,7 @@ def marked(name: str) -> object:
 
 @pytest.mark.fault("S10")
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", map(marked, TARGETS))
+@pytest.mark.parametrize("name", [marked(name) for name in TARGETS])
 def test_damaged_input_is_read_or_refused(name: str) -> None:
     fuzz(TARGETS[name], number=20, examples=TARGETS[name].examples)
 
@@ -28,7 +28,7 @@ def test_damaged_input_is_read_or_refused(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.filterwarnings("default")
 @pytest.mark.timeout(60 * (LONG_MINUTES + 10))
-@pytest.mark.parametrize("name", map(marked, TARGETS))
+@pytest.mark.parametrize("name", [marked(name) for name in TARGETS])
 def test_ten_minutes_of_damaged_input(name: str) -> None:
     assert main([name, "--minutes", str(LONG_MINUTES)]) == 0
 
