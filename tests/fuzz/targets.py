@@ -36,7 +36,7 @@ class Target:
     read: Callable[[Path, bytes], None]
     valid: Callable[[], Sequence[bytes]]
     allowed: tuple[type[Exception], ...]
-    examples: int = 200
+    examples: int = 100
     words: Sequence[bytes] = ()
 
 
@@ -154,6 +154,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             _settings,
             _valid_settings,
             (ConfigError,),
+            examples=40,
             words=(
                 *(b"recipe", b"[recipe]\n", b"[[recipe.placements]]\n", b'use = "hashing"\n'),
                 *(
@@ -194,7 +195,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ),
         ),
         **{
-            name: Target(read, valid, USUAL, words=words)
+            name: Target(read, valid, USUAL, examples=40, words=words)
             for name, (read, valid, words) in files.KINDS.items()
         },
         **{name: Target(read, valid, USUAL) for name, (read, valid) in models.STATIC.items()},
