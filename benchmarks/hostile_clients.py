@@ -3,8 +3,8 @@
     python -m benchmarks.hostile_clients [--json]
 
 The service runs in a process that may have 256 descriptors. One client sends the batch that makes
-the largest answer, and one that is refused; another opens 300 connections, sends half a request on
-each, and replaces those that are ended, while honest requests are timed.
+the largest answer, and one that is refused. Then benchmarks/half_sent.py opens 300 connections,
+sends half a request on each, and goes on to replace them, while honest requests are timed.
 """
 
 import argparse
@@ -13,12 +13,10 @@ import json
 import os
 import resource
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,9 +29,14 @@ from benchmarks.serving import SHOP, item_ids, random_lists
 from recommender.publishing.embedded import server_binary
 from recommender.publishing.publisher import Publisher
 
-DESCRIPTORS, HALF_SENT, HONEST = 256, 300, 100
+DESCRIPTORS, HALF_SENT, HONEST = 256, 300, 200
+REPLACED = (100, 400)
+LONGEST_S = 20.0
+"""How long honest requests are timed, if there are not as many before."""
+PAUSE_S = 0.01
+"""Between two honest requests, which are so spread over the attack."""
+SHARES = (0.5, 0.99, 1.0)
 BATCHES = 20
-HALF = b"POST /v1/acme/related HTTP/1.1\r\nhost: shop\r\ncontent-length: 99\r\n\r\n{"
 
 
 def main() -> None:
@@ -46,7 +49,7 @@ def main() -> None:
         Publisher(store, SHOP, grace_s=0.0).publish(ids, [lists], lists_key="0", recipe_digest="0")
         url = f"unix://{store.connection_pool.connection_kwargs['path']}"
         with TemporaryDirectory() as folder, _serving(url, Path(folder)) as (port, process, log):
-            rows = batches(port, process, ids.ids) + half_sent(port)
+            rows = batches(port, process, ids.ids) + half_sent(port, process)
             rows.append(Row("log", log.stat().st_size / 1000, "kB"))
     report(rows, as_json=options.json)
 
@@ -108,45 +111,60 @@ def ask(port: int, batch: dict[str, object]) -> tuple[int, int]:
     return answer.status, size
 
 
-def half_sent(port: int) -> list[Row]:
-    """Honest requests while half-sent ones stay open."""
-    ended = threading.Event()
-    opened = 0
+def half_sent(port: int, process: int) -> list[Row]:
+    """Honest requests without an attack, then while half-sent ones are held and replaced."""
+    rows = _waits("without an attack", honest(port))
+    for per_s in REPLACED:
+        before = cpu_s(process)
+        with attacked(port, per_s):
+            took = honest(port)
+            rows += _waits(f"{HALF_SENT} half-sent, {per_s} new a second", took)
+        rows.append(Row("processor time of the server meanwhile", cpu_s(process) - before, "s"))
+    return [*rows, Row("load of the machine, processes", os.getloadavg()[0], "")]
 
-    def attack() -> None:
-        nonlocal opened
-        held: list[socket.socket] = []
-        while not ended.is_set():
-            with suppress(OSError):
-                held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
-                held[-1].sendall(HALF)
-                opened += 1
-            if len(held) > HALF_SENT:
-                held.pop(0).close()
-                ended.wait(0.01)
 
-    thread = threading.Thread(target=attack)
-    thread.start()
-    until = time.monotonic() + 30
-    while opened < HALF_SENT and time.monotonic() < until:
-        time.sleep(0.01)
+def honest(port: int) -> list[float]:
+    """How long honest requests took, in ms; infinite for those that were not answered."""
     took: list[float] = []
-    for _ in range(HONEST):
+    until = time.monotonic() + LONGEST_S
+    while len(took) < HONEST and time.monotonic() < until:
         began = time.perf_counter()
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        answered = False
         with suppress(OSError, http.client.HTTPException):
             client.request("GET", f"/v1/{SHOP}/items/SKU00001/related")
-            if client.getresponse().status == 200:
-                took.append(1000 * (time.perf_counter() - began))
+            answered = client.getresponse().status == 200
+        took.append(1000 * (time.perf_counter() - began) if answered else float("inf"))
         client.close()
-    ended.set()
-    thread.join()
+        time.sleep(PAUSE_S)
+    return took
+
+
+@contextmanager
+def attacked(port: int, per_s: int) -> Iterator[None]:
+    """An attack, which has just opened its connections."""
+    command = [sys.executable, "-m", "benchmarks.half_sent", *map(str, (port, HALF_SENT, per_s))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdout.readline()
+        try:
+            yield
+        finally:
+            client.stdin.close()
+
+
+def _waits(when: str, took: Sequence[float]) -> list[Row]:
     return [
-        Row(f"honest requests answered, of {HONEST}", len(took), ""),
-        Row("honest requests, median", float(np.median(took or [np.inf])), "ms"),
-        Row("honest requests, 95 % within", float(np.quantile(took or [np.inf], 0.95)), "ms"),
-        Row("honest requests, slowest", max(took, default=float("inf")), "ms"),
+        Row(f"honest requests answered, {when}", float(np.isfinite(took).sum()), ""),
+        *(Row(f"  {share:.0%} within", float(np.quantile(took, share)), "ms") for share in SHARES),
     ]
+
+
+def cpu_s(process: int) -> float:
+    """The processor time that a process used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(process: int) -> float:

@@ -6,6 +6,7 @@ than `RATIO` times its size is refused: it would fill the memory from a few kilo
 
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst", ".zip": "zip
 RATIO = 200
 SMALL = 64 * 2**20
 """The number of bytes that any file may unpack to."""
-BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
+BROKEN = (
+    *(EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile),
+    *(NotImplementedError, ValueError, OverflowError),  # of names, places and sizes in a zip file
+)
 """What reading a broken gzip or zip file raises, besides OSError."""
 
 

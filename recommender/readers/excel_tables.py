@@ -3,8 +3,9 @@
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
+from typing import Any
 
 from recommender.errors import DataError, MissingExtra
 from recommender.readers.blocks import Block, Record, gather_blocks
@@ -17,6 +18,8 @@ from recommender.readers.row_accounting import RefusedRow, RowAccounting
 from recommender.readers.tables import Table
 
 Row = tuple[object, ...]
+ROWS_MAX = 2**20
+"""Rows of a sheet, as Excel has them."""
 
 
 class ExcelTable:
@@ -76,24 +79,42 @@ def open_excel_table(
     """
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise MissingExtra(
             f"{file.shown}: Excel files need openpyxl: pip install 'recommender[excel]'"
         ) from error
-    broken = (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError, OSError)
-    try:
-        with zipfile.ZipFile(file.path) as archive:
+    with ExitStack() as stack:
+        with _unbroken(file.shown):
+            archive = stack.enter_context(zipfile.ZipFile(file.path))
             unpacked = sum(each.file_size for each in archive.infolist())
         require_bounded(file.path, file.shown, unpacked)
-        with warnings.catch_warnings(), file.path.open("rb") as stream:
-            warnings.simplefilter("ignore")  # openpyxl's, about styles
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # openpyxl's, about styles
+        stream = stack.enter_context(file.path.open("rb"))
+        with _unbroken(file.shown):
             book = load_workbook(stream, read_only=True, data_only=True)
             sheet = book.worksheets[0]
             sheet.reset_dimensions()
-            yield ExcelTable(file.shown, sheet.iter_rows(values_only=True), layout, accounting)
-    except broken as error:
+        yield ExcelTable(file.shown, _rows(file.shown, sheet), layout, accounting)
+
+
+def _rows(shown: str, sheet: Any) -> Iterator[Row]:  # noqa: ANN401 - openpyxl has no types
+    with _unbroken(shown):
+        for number, row in enumerate(sheet.iter_rows(values_only=True)):
+            # openpyxl fills the gap before a row, whatever number the file gives to it.
+            if number == ROWS_MAX:
+                raise DataError(f"{shown}: more than {ROWS_MAX:,} rows, which Excel never writes")
+            yield row
+
+
+@contextmanager
+def _unbroken(shown: str) -> Iterator[None]:
+    """Raises: DataError in place of what openpyxl happens to raise for a broken file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
         raise DataError(
-            f"{file.shown} is not an .xlsx file, or a broken or protected one; save it as .xlsx "
-            "or .csv"
+            f"{shown} is not an .xlsx file, or a broken or protected one; save it as .xlsx or .csv"
         ) from error

@@ -70,12 +70,12 @@ class ParquetTable:
             )
 
     def _texts(self, name: str, column: pa.Array) -> NDArray[np.object_]:
-        if types.is_timestamp(column.type):
-            zone = "UTC" if column.type.tz else None
-            column = column.cast(pa.timestamp("s", zone), safe=False)
-        elif types.is_list(column.type):
-            column = pc.binary_join(column.cast(pa.list_(pa.string())), "\n")
         try:
+            if types.is_timestamp(column.type):
+                zone = "UTC" if column.type.tz else None
+                column = column.cast(pa.timestamp("s", zone), safe=False)
+            elif types.is_list(column.type):
+                column = pc.binary_join(column.cast(pa.list_(pa.string())), "\n")
             texts: NDArray[np.object_] = (
                 column.cast(pa.string()).fill_null("").to_numpy(zero_copy_only=False)
             )
@@ -91,14 +91,14 @@ def open_parquet(file: InputFile) -> Iterator[ParquetTable]:
     """Open a Parquet file. Raises: DataError where it is not one, or broken."""
     with ExitStack() as stack:
         with _unbroken(file):
-            parquet = stack.enter_context(pq.ParquetFile(file.path))
-        yield ParquetTable(file, parquet)
+            table = ParquetTable(file, stack.enter_context(pq.ParquetFile(file.path)))
+        yield table
 
 
 @contextmanager
 def _unbroken(file: InputFile) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         cause = str(error).partition("\n")[0]
         raise DataError(f"{file.shown} is not a Parquet file, or a broken one: {cause}") from error

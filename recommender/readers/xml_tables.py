@@ -86,7 +86,7 @@ class XmlTable:
                 self._parser.Parse(chunk, False)
                 yield from self._finished()
             self._parser.Parse(b"", True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # or of its encoding
             raise DataError(f"{self._shown} is not XML: {error}; export it again") from error
         yield from self._finished()
 

@@ -9,14 +9,15 @@ import asyncio
 import logging
 import resource
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.reduction import DupFd
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from recommender.service.answers import ErrorAnswer
 from recommender.service.models import RequestRefused
@@ -59,11 +60,15 @@ class LimitedProtocol(H11Protocol):
     most: ClassVar[int] = DEFAULTS.connections
 
     _timer: asyncio.TimerHandle | None = None
-    waiting_since: float | None = None
-    """When this connection began to wait for its client; None while a request is worked on."""
+    _waiting: "dict[LimitedProtocol, None]"
+    """The server's connections that wait for their clients, not for answers, the longest first.
+
+    A new connection beyond `most` ends the first of them, at a cost that does not grow with `most`.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, at the cost of another one where there are too many."""
+        self._waiting = _WAITING.setdefault(self.server_state, {})
         if len(self.connections) >= self.most and not self._make_room():
             transport.write(BUSY)
             transport.close()
@@ -77,7 +82,7 @@ class LimitedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take data; time runs until the request is complete, however often some of it comes."""
-        if self._timer is None and self.waiting_since is not None:
+        if self._timer is None and self in self._waiting:
             self._wait(self.request_s)
         super().data_received(data)
         if self.conn.their_state in (h11.DONE, h11.MUST_CLOSE):
@@ -95,7 +100,7 @@ class LimitedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, as long as uvicorn does; time runs from its first byte on."""
         self._end_wait()
-        self.waiting_since = time.monotonic()
+        self._waiting[self] = None
         super().on_response_complete()
         state = self.conn.their_state
         if state is h11.SEND_BODY or (state is h11.IDLE and self.conn.trailing_data[0]):
@@ -119,29 +124,29 @@ class LimitedProtocol(H11Protocol):
         self._wait(self.write_s)
 
     def _make_room(self) -> bool:
-        waiting = [
-            each
-            for each in self.connections
-            if isinstance(each, LimitedProtocol) and each.waiting_since is not None
-        ]
-        if waiting:
-            min(waiting, key=lambda each: each.waiting_since or 0.0)._hang_up()
-        return bool(waiting)
+        longest = next(iter(self._waiting), None)
+        if longest is not None:
+            longest._hang_up()
+        return longest is not None
 
     def _wait(self, seconds: float) -> None:
         self._end_wait()
-        self.waiting_since = time.monotonic()
+        self._waiting[self] = None
         self._timer = self.loop.call_later(seconds, self._hang_up)
 
     def _end_wait(self) -> None:
-        self.waiting_since = None
+        self._waiting.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _hang_up(self) -> None:
+        self._end_wait()
         self.connections.discard(self)
         self.transport.abort()
+
+
+_WAITING: WeakKeyDictionary[ServerState, dict[LimitedProtocol, None]] = WeakKeyDictionary()
 
 
 class Listener(socket.socket):

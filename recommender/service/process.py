@@ -1,6 +1,7 @@
 """The processes of the service: what each sets up for itself, and who starts them."""
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import signal
@@ -64,7 +65,11 @@ class ServedShops:
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in self.urls.items()}
         keys = read_keys(Path(self.service.api_keys))[0] if self.service.api_keys else ()
         updates = {shop: StoreUpdates(url, shop) for shop, url in self.urls.items()}
-        return create_app(shops, keys, self._searches(), self.service, updates)
+        app = create_app(shops, keys, self._searches(), self.service, updates)
+        # What stays for ever need not be looked through again each time that garbage is collected.
+        gc.collect()
+        gc.freeze()
+        return app
 
     def _searches(self) -> dict[str, "LiveSearch"]:
         if not self.searched:

@@ -90,6 +90,13 @@ def load_without_file(
 
 
 def _loaded(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
+    try:
+        return _assigned(tree, path, assignments)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables are nested too deeply") from error
+
+
+def _assigned(tree: dict[str, Any], path: Path, assignments: Iterable[str]) -> Settings:
     base = path.resolve().parent
     tree = _current(tree, base)
     for name, value in sorted(os.environ.items()):
@@ -166,11 +173,19 @@ def _absolute(path: object, base: Path) -> object:
 
 
 def _resolved(base: Path, path: str) -> Path:
-    return Path(os.path.normpath(base / Path(path).expanduser()))
+    return Path(os.path.normpath(base / _expanded(path)))
+
+
+def _expanded(path: str) -> Path:
+    """The path with a home folder in place of `~`. Raises: ConfigError."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path!r:.80}: there is no such user; write the whole path") from error
 
 
 def _existing(given: str, origin: str) -> Path:
-    path = Path(given).expanduser()
+    path = _expanded(given)
     if not path.is_file():
         raise ConfigError(f"{origin}: there is no settings file {given!r}")
     return path
@@ -181,7 +196,7 @@ def _table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"recipe file {path} does not exist") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # such as a number of 5,000 digits
         raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
 
 
@@ -189,7 +204,7 @@ def literal(text: str) -> object:
     """The value of a TOML literal, or else the text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

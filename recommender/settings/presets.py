@@ -44,7 +44,7 @@ def with_preset(table: Table, given: Mapping[str, Any]) -> dict[str, Any]:
     if "preset" not in given:
         return own
     known, name = presets(table), given["preset"]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(

@@ -77,3 +77,18 @@ def test_a_bomb_is_refused(folder: Folder, ending: str, monkeypatch: pytest.Monk
     said = rf"a\.csv\.{ending}: unpacks to more than 200 times its {len(bomb):,} bytes; if that is"
     with pytest.raises(DataError, match=said):
         folder.read(interactions=f"a.csv.{ending}")
+
+
+@pytest.mark.fault(43)
+def test_a_zip_file_with_a_broken_name_or_method_is_refused(folder: Folder) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("\u00f6rders.csv", "item_id,order_id\n1,2\n" * 50)
+    content = packed.getvalue()
+    for name, damaged in {
+        "name.csv.zip": content.replace("\u00f6".encode(), b"\xff\xfe"),
+        "lzma.csv.zip": content[:60] + bytes([content[60] ^ 255]) + content[61:],
+    }.items():
+        folder.put(name, damaged)
+        with pytest.raises(DataError, match="the compressed file is broken"):
+            folder.read(interactions=name)

@@ -3,6 +3,7 @@
 import sys
 from datetime import datetime
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from openpyxl import Workbook
@@ -88,3 +89,30 @@ def test_a_missing_extra_is_named(folder: Folder, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingExtra, match=r"pip install 'recommender\[excel\]'"):
         folder.read(interactions="a.xlsx")
+
+
+@pytest.mark.fault(80)
+def test_a_row_far_beyond_a_sheet_is_refused(folder: Folder) -> None:
+    put(folder.path, "o.xlsx", ("item_id", "order_id"), ("a", "o1"))
+    sheet = "xl/worksheets/sheet1.xml"
+    with ZipFile(folder.path / "o.xlsx") as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts[sheet] = parts[sheet].replace(b'<row r="2"', b'<row r="999999999"')
+    with ZipFile(folder.path / "o.xlsx", "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    with pytest.raises(DataError, match=r"o\.xlsx: more than 1,048,576 rows"):
+        folder.read(interactions="o.xlsx")
+
+
+@pytest.mark.parametrize("fault", [TypeError, AttributeError, IndexError, NotImplementedError])
+def test_whatever_openpyxl_raises_is_a_broken_file(
+    folder: Folder, fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **_options: object) -> None:
+        raise fault("of openpyxl")
+
+    put(folder.path, "o.xlsx", ("item_id", "order_id"), ("a", "o1"))
+    monkeypatch.setattr("openpyxl.load_workbook", broken)
+    with pytest.raises(DataError, match="broken or protected"):
+        folder.read(interactions="o.xlsx")

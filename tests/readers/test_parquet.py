@@ -165,3 +165,12 @@ def test_rows_are_called_rows(folder: Folder) -> None:
     put(folder, {"item_id": ["", "a"], "order_id": [1, 1]})
     with pytest.raises(DataError, match=r"item id: empty \(1; first: row 1, value ''\)"):
         folder.read(interactions="a.parquet", refused_share_max=0.0)
+
+
+@pytest.mark.fault(43)
+def test_a_column_name_that_is_not_utf_8_is_refused(folder: Folder) -> None:
+    name = put(folder, {"item_id": ["1"], "order_id": ["2"], "brand": ["3"]}, "o.parquet")
+    content = (folder.path / name).read_bytes()
+    folder.put(name, content.replace(b"brand", b"br\xffnd"))
+    with pytest.raises(DataError, match=r"o\.parquet is not a Parquet file, or a broken one"):
+        folder.read(interactions="o.parquet")

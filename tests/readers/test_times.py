@@ -155,8 +155,11 @@ def test_a_time_far_after_all_others_is_not_the_newest() -> None:
     assert newest_plausible(np.zeros(3, dtype=np.int64)) == 0
 
 
+@pytest.mark.fault(43)
 @pytest.mark.parametrize("time_format", ["", "day-first", "month-first"])
-@pytest.mark.parametrize("text", ["0", "\uff19", "2025112", "123456789"])
+@pytest.mark.parametrize(
+    "text", ["0", "\u00b2", "\u0661\u0662\u0663", "\uff19", "2025112", "123456789"]
+)
 def test_digits_that_are_no_date_are_a_fault(text: str, time_format: str) -> None:
     seconds, faults = TimeParser("UTC", time_format).seconds([text, "2025-12-31"], "time")
     assert seconds.tolist() == [0, 1767139200]

@@ -74,3 +74,11 @@ def test_a_broken_gzip_file_is_named(folder: Folder) -> None:
     (folder.path / "feed.xml.gz").write_bytes(whole[:-12])
     with pytest.raises(DataError, match="broken or cut short"):
         folder.read(CatalogueSource("feed.xml.gz", SOURCE.columns))
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize("encoding", ["nonsense", "utf-7", "cp932", "rot13", "idna"])
+def test_an_encoding_that_is_not_read_is_named(folder: Folder, encoding: str) -> None:
+    folder.put("f.xml", f'<?xml version="1.0" encoding="{encoding}"?><item><title>x</title></item>')
+    with pytest.raises(DataError, match=r"f\.xml is not XML: .*; export it again"):
+        folder.read("f.xml")

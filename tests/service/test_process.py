@@ -1,6 +1,7 @@
 """What a process of the service sets up; `tests/cli/test_serve.py` runs real ones."""
 
 import asyncio
+import gc
 import logging
 import pickle
 from pathlib import Path
@@ -25,7 +26,10 @@ def test_limits_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
     async def made() -> None:
         shops()
 
+    frozen = gc.get_freeze_count()
     asyncio.run(made())
+    assert gc.get_freeze_count() > frozen
+    gc.unfreeze()
     protocol = LimitedProtocol
     assert (protocol.request_s, protocol.write_s, protocol.most) == (3, 4, 5)
     assert access_log.isEnabledFor(logging.INFO)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError
-from recommender.settings.loading import find_file, load
+from recommender.settings.loading import find_file, literal, load
 from recommender.settings.model import Settings
 from recommender.settings.presets import shipped
 from tests.support.repository import CONFIG
@@ -212,3 +212,29 @@ def test_odd_assignments_are_refused_or_taken_and_never_run(
     except ConfigError as error:
         outcome = error
     assert isinstance(outcome, Settings) or "\n" not in str(outcome)
+
+
+@pytest.mark.fault("S22")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("x = " + "9" * 5000, "not a readable TOML file"),
+        ("x = " + "[" * 5000, "not a readable TOML file"),
+        ("[" + "a." * 900 + "a]", "nested too deeply"),
+        ('recipe = "\\u0000.toml"', "not a readable TOML file"),
+        ('recipe = "~nobody-at-all/x.toml"', "there is no such user"),
+        ('[catalogue]\npath = "~nobody-at-all/x.csv"', "there is no such user"),
+        ('[catalogue]\npreset = ["shopify"]', "there is none"),
+    ],
+    ids=["number", "arrays", "tables", "nul", "recipe", "path", "preset"],
+)
+def test_hostile_files_are_refused(tmp_path: Path, content: str, told: str) -> None:
+    path = tmp_path / "recommender.toml"
+    path.write_text(f'shop = "acme"\n{content}\n')
+    with pytest.raises(ConfigError, match=told):
+        load(path)
+
+
+def test_a_value_that_toml_cannot_hold_is_text() -> None:
+    for text in ("9" * 5000, "[" * 5000):
+        assert literal(text) == text

@@ -112,19 +112,28 @@ def extra_installed() -> Iterator[None]:
 def load(folder: Path, device: str | None = None) -> SentenceTransformer:
     """The model of a folder that was checked, on the best device where none is named.
 
-    Raises: MissingExtra where sentence-transformers is not installed.
+    Raises: MissingExtra where sentence-transformers is not installed; ConfigError where the folder
+    is damaged.
     """
     with extra_installed():
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
     cast("Callable[[], None]", disable_progress_bar)()
-    return SentenceTransformer(
-        str(folder),
-        device=device,
-        trust_remote_code=False,
-        local_files_only=True,
-        model_kwargs={"use_safetensors": True},
-    )
+    try:
+        return SentenceTransformer(
+            str(folder),
+            device=device,
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True},
+        )
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # whatever three libraries raise for a damaged folder
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"text model {folder} cannot be loaded: {type(error).__name__}: {reason:.300}"
+        ) from error
 
 
 def learned_until(model: str) -> int:
@@ -134,7 +143,7 @@ def learned_until(model: str) -> int:
         return 0
     try:
         return int(json.loads(record.read_text(encoding="utf-8"))["until"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{record}: is no record of fine-tuning; fine-tune again") from error
 
 
@@ -211,7 +220,7 @@ def _check_pinned(weights: Path) -> None:
 def _json(path: Path) -> object:
     try:
         content: object = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise ConfigError(f"text model file {path} is not JSON: {error}") from error
     return content
 

@@ -146,7 +146,22 @@ def _dimensions(model: BertModel | SentenceTransformer) -> int:
 def _encoded(
     model: BertModel | SentenceTransformer, texts: Sequence[str]
 ) -> Iterator[tuple[Places, FloatMatrix]]:
-    """Places (b,) among the texts and their vectors (b, d), of whatever length."""
+    """Places (b,) among the texts and their vectors (b, d), of whatever length.
+
+    Raises: DataError where the model fails.
+    """
+    try:
+        yield from _blocks(model, texts)
+    except Exception as error:  # whatever torch raises where parts of a model do not fit
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(
+            f"the text model fails on a text: {type(error).__name__}: {reason:.300}"
+        ) from error
+
+
+def _blocks(
+    model: BertModel | SentenceTransformer, texts: Sequence[str]
+) -> Iterator[tuple[Places, FloatMatrix]]:
     if isinstance(model, BertModel):
         yield from model.encode(texts)
         return

@@ -97,12 +97,23 @@ def tokens_of(tokenizer_file: Path, words: Sequence[str]) -> list[tuple[int, int
     """How many tokens a tokenizer.json makes of each word (w,), and how many are unknown."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    try:
+        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        unknown = _unknown_token(tokenizer_file, tokenizer)
+    except Exception as error:  # tokenizers raises bare exceptions
+        raise ConfigError(f"{tokenizer_file} cannot be read: {error}") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    unknown = _unknown_token(tokenizer_file, tokenizer)
-    found = tokenizer.encode_batch(list(words), add_special_tokens=False)
+    found = _encoded(tokenizer_file.parent, tokenizer, words)
     return [(len(one.ids), sum(token == unknown for token in one.ids)) for one in found]
+
+
+def _encoded(folder: Path, tokenizer: Any, texts: Sequence[str]) -> list[Any]:  # noqa: ANN401
+    try:
+        found: list[Any] = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    except Exception as error:  # tokenizers raises bare exceptions
+        raise ConfigError(f"{folder}: its tokenizer fails: {error}") from error
+    return found
 
 
 def _unknown_token(file: Path, tokenizer: Any) -> int | None:  # noqa: ANN401 - imported lazily
@@ -152,17 +163,17 @@ def _model(folder: Path) -> tuple[FloatMatrix, Tokens]:
             if config.is_file()
             else LONGEST
         )
+        if longest:
+            tokenizer.enable_truncation(int(longest))
     except Exception as error:  # tokenizers raises bare exceptions
         raise ConfigError(f"static: {folder} has no readable tokenizer: {error}") from error
     tokenizer.no_padding()
-    if longest:
-        tokenizer.enable_truncation(int(longest))
     vectors, size = _of_tokens(folder, parts), tokenizer.get_vocab_size()
-    if len(vectors) < size:
+    if len(vectors) <= max(tokenizer.get_vocab().values(), default=-1):
         raise ConfigError(f"static: {folder} has {len(vectors)} vectors for {size} tokens")
 
     def tokens(texts: Sequence[str]) -> list[list[int]]:
-        found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        found = _encoded(folder, tokenizer, texts)
         return [[token for token in one.ids if token != unknown] for one in found]
 
     return vectors, tokens
@@ -182,20 +193,28 @@ def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def _of_tokens(folder: Path, parts: dict[str, np.ndarray[Any, Any]]) -> FloatMatrix:
     """One vector per token (V, d); its length is its weight."""
-    vectors: FloatMatrix = parts["embeddings"].astype(np.float32)
+    vectors: FloatMatrix = _cast(parts["embeddings"])
     if "mapping" in parts:
-        mapping = parts["mapping"].astype(np.int64)
+        mapping = parts["mapping"]
+        if mapping.ndim != 1 or mapping.dtype.kind not in "iu":
+            raise ConfigError(f"static: {folder} has a mapping that is no list of whole numbers")
         if not len(mapping) or mapping.min() < 0 or mapping.max() >= len(vectors):
             raise ConfigError(f"static: {folder} maps a token to no vector")
         vectors = vectors[mapping]
     if "weights" in parts:
-        weights = parts["weights"].astype(np.float32)
+        weights = _cast(parts["weights"])
         if weights.shape != vectors.shape[:1]:
-            raise ConfigError(f"static: {folder} has {len(weights)} weights")
-        vectors = vectors * weights[:, None]
+            raise ConfigError(f"static: {folder} has {weights.size} weights")
+        with np.errstate(over="ignore", invalid="ignore"):
+            vectors = vectors * weights[:, None]
     if not np.isfinite(vectors).all():
         raise ConfigError(f"static: {folder} holds a number that is not finite")
     return vectors
+
+
+def _cast(numbers: np.ndarray[Any, Any]) -> FloatMatrix:
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
 
 
 def _counted(tokens: Sequence[Sequence[int]], size: int) -> Any:  # noqa: ANN401 - a CSR matrix

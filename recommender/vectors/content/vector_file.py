@@ -109,7 +109,9 @@ def _numbers(given: Sequence[str] | NDArray[np.floating], where: str) -> FloatVe
 def _read(path: Path, item: str, vector: str) -> Iterator[Row]:
     try:
         yield from _READERS[path.suffix](path, item, vector)
-    except (OSError, ValueError, csv.Error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # numpy and pyarrow raise many kinds for a damaged file
         raise DataError(f"vectors: {path} cannot be read: {error}") from error
 
 
@@ -149,6 +151,8 @@ def _csv(path: Path, item: str, _vector: str) -> Iterator[Row]:
 def _npy(path: Path, _item: str, _vector: str) -> Iterator[Row]:
     matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     ids = path.with_suffix(IDS).read_text(encoding="utf-8").splitlines()
+    if matrix.dtype.kind not in "fiub":
+        raise DataError(f"vectors: {path} has an array of {matrix.dtype}, not of numbers")
     if matrix.ndim != 2 or len(matrix) != len(ids):
         raise DataError(
             f"vectors: {path} has an array of shape {matrix.shape}; {path.stem}{IDS} has "

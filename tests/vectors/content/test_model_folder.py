@@ -210,3 +210,24 @@ def test_unknown_model_is_told(hub: tuple[str, list[str]], tmp_path: Path) -> No
     code, _, said = fetch(hub[0], tmp_path, "shop/other", download=True)
     assert code != 0
     assert "ConfigError: text model 'shop/other' cannot be fetched" in said
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.model
+def test_a_damaged_folder_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"text model .* cannot be loaded: \w+: "):
+        SentenceTransformerEncoder(model=str(folder)).encode(["a"], silent)
+
+
+@pytest.mark.fault("S10")
+def test_json_that_is_nested_too_deeply_is_refused(folder: Path) -> None:
+    (folder / "modules.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="is not JSON"):
+        model_folder.check(folder)
+
+
+@pytest.mark.parametrize("content", ['{"until": 1e999}', "[" * 100_000], ids=["inf", "nested"])
+def test_a_forged_record_of_fine_tuning_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / model_folder.RECORD).write_text(content)
+    with pytest.raises(ConfigError, match="fine-tune again"):
+        model_folder.learned_until(str(tmp_path))

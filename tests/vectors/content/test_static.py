@@ -141,3 +141,59 @@ def test_the_fingerprint_names_what_changes_the_vectors() -> None:
 def test_dimensions_have_bounds(dimensions: int) -> None:
     with pytest.raises(ConfigError, match=rf"hashing: dimensions = {dimensions} is not in 8\.\."):
         HashingEncoder(dimensions)
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"mapping": np.zeros((4, 2), dtype=np.int64)},
+        {"mapping": np.array(1)},
+        {"mapping": np.array([np.nan, 0, 1, 2])},
+        {"weights": np.array(1.0)},
+        {"embeddings": np.full((4, 3), 1e300)},
+    ],
+    ids=["mapping of two", "no mapping", "fractions", "one weight", "large"],
+)
+def test_forged_tensors_are_refused(
+    tmp_path: Path, tensors: dict[str, np.ndarray[Any, Any]]
+) -> None:
+    folder = model2vec_folder(tmp_path / "m", **{"embeddings": MATRIX} | tensors)
+    with pytest.raises(ConfigError, match="static: "):
+        StaticEncoder(str(folder)).encode(["red"], silent)
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.parametrize("longest", ["NaN", "-1", "[1]", "1e999", '"many"', "9" * 30])
+def test_a_forged_length_is_refused(tmp_path: Path, longest: str) -> None:
+    folder = model2vec_folder(tmp_path / "m", embeddings=MATRIX)
+    (folder / "config.json").write_text(f'{{"max_length": {longest}}}')
+    with pytest.raises(ConfigError, match="no readable tokenizer"):
+        StaticEncoder(str(folder)).encode(["red"], silent)
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"lamp":3', '"lamp":900000000', "4 vectors for 4 tokens"),
+        ('"[UNK]":0', '"[???]":0', "its tokenizer fails"),
+    ],
+    ids=["a token beyond all vectors", "no unknown token"],
+)
+def test_a_forged_vocabulary_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    folder = model2vec_folder(tmp_path / "m", embeddings=MATRIX)
+    path = folder / "tokenizer.json"
+    plain = json.dumps(json.loads(path.read_text()), separators=(",", ":"))
+    assert old in plain
+    path.write_text(plain.replace(old, new))
+    encoder = StaticEncoder(str(folder))
+    with pytest.raises(ConfigError, match=told):
+        encoder.encode(["red", "sofa"], silent)
+
+
+def test_words_are_not_counted_by_a_broken_tokenizer(tmp_path: Path) -> None:
+    folder = model2vec_folder(tmp_path / "m", embeddings=MATRIX)
+    (folder / "tokenizer.json").write_text("[]")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        StaticEncoder(str(folder)).tokens(["red"])

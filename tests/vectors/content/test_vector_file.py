@@ -135,3 +135,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, suffix: str) -> Non
     path.with_suffix(".ids").write_text("a\n")
     with pytest.raises(DataError, match=f"v{suffix}"):
         embedded(path)
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, " + "9" * 30 + ")}",
+        "{'descr': '<c8', 'fortran_order': False, 'shape': (1, 2)}",
+        "{'descr': '<U3', 'fortran_order': False, 'shape': (1, 2)}",
+        "(" * 500,
+    ],
+    ids=["size", "complex", "text", "syntax"],
+)
+def test_a_forged_header_of_an_array_is_refused(tmp_path: Path, header: str) -> None:
+    line = header.encode() + b"\n"
+    (tmp_path / "v.npy").write_bytes(
+        b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + bytes(64)
+    )
+    (tmp_path / "v.ids").write_text("i000\n")
+    with pytest.raises(DataError, match=r"v\.npy"):
+        embedded(tmp_path / "v.npy")
