@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.core.telemetry import silent
 from recommender.vectors.content import model_folder
@@ -32,7 +34,7 @@ def static_folder() -> Mapping[str, bytes]:
     from tokenizers.models import WordLevel
 
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "red": 1, "mug": 2}, unk_token="[UNK]"))
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "embeddings": np.eye(3, 4, dtype=np.float32),
         "weights": np.ones(3, dtype=np.float32),
         "mapping": np.arange(3),
@@ -53,7 +55,8 @@ def bert_folder() -> Mapping[str, bytes]:
 
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
+    from transformers.models.bert import BertTokenizer
 
     with TemporaryDirectory() as scratch:
         plain, made = Path(scratch, "plain"), Path(scratch, "made")
@@ -68,7 +71,7 @@ def bert_folder() -> Mapping[str, bytes]:
             max_position_embeddings=16,
         )
         BertModel(config).save_pretrained(plain)
-        BertTokenizerFast(vocab_file=str(plain / "vocab.txt")).save_pretrained(plain)
+        BertTokenizer(vocab_file=str(plain / "vocab.txt")).save_pretrained(plain)
         layers = Transformer(str(plain))
         SentenceTransformer(modules=[layers, Pooling(8)], device="cpu").save_pretrained(
             str(made), create_model_card=False
@@ -159,13 +162,17 @@ STATIC: Mapping[str, tuple[Read, Valid]] = MappingProxyType(
         "finetuning": (record, lambda: [b'{"until": 1767312000, "pairs": 3}']),
     }
 )
+
+
+def files_of(name: str) -> list[bytes]:
+    """The only valid file of that name."""
+    return [bert_folder()[name]]
+
+
 BERT: Mapping[str, tuple[Read, Valid]] = MappingProxyType(
     {
         "bert.weights": (bert(WEIGHTS), lambda: [bert_folder()[WEIGHTS]]),
         "bert.header": (bert_header, lambda: [header_of(bert_folder()[WEIGHTS])]),
-        **{
-            f"bert.{name}": (bert(name), lambda name=name: [bert_folder()[name]])
-            for name in (*NAMES, POOLING)
-        },
+        **{f"bert.{name}": (bert(name), partial(files_of, name)) for name in (*NAMES, POOLING)},
     }
 )
