@@ -74,9 +74,9 @@ RANKED = [*right("#"), "item", "title", *right("score")]
     JSON,
 )
 def _related(options: argparse.Namespace) -> int:
+    given = _given(options)
     settings = settings_of(options)
     require_positive(options.n)
-    given = _given(options)
     fields: FieldsOptions = {
         **{"where": options.where, "boost": options.boost, "store": options.store},
         "language": options.language,

@@ -17,7 +17,7 @@ from tests.support.shop_files import orders, write_shop
     [
         (["reindx"], "did you mean 'reindex'"),
         ([], "COMMAND"),
-        (["related"], "ITEM"),
+        (["explain"], "ITEM"),
         (["related", "a", "-n", "many"], "invalid int"),
         (["reindex", "--forse"], "unrecognized arguments: --forse"),
         (["store", "begin"], "there are start, stop, url"),

@@ -35,7 +35,7 @@ def reply_to(message: bytes, port: int, garbage: bytes) -> bytes:
     if b"ZRANGEBYSCORE" in message:
         return b"*0\r\n"
     if KEYS.related_list(1, "related", "").encode() + b"\r\n" in message:
-        return bulk(BEST_SELLERS)
+        return bulk(BEST_SELLERS) + b"$-1\r\n"  # and no storefront
     return garbage if b"GET" in message else b"+OK\r\n" * message.count(b"CLIENT")
 
 
