@@ -16,6 +16,8 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 _lua = lua51.LuaRuntime(encoding=None, unpack_returned_tuples=True)
 _compiled: dict[bytes, Any] = {}
 _NULL = object()
+_running: "list[SimulatedServer]" = []
+"""The servers whose scripts run; the last one answers what a script calls."""
 
 
 class SimulatedServer:
@@ -203,15 +205,16 @@ class SimulatedServer:
         if run is None:
             body = script.partition(b"\n")[2] if script.startswith(b"#!") else script
             run = _compiled[script] = _lua.eval(
-                b"function(KEYS, ARGV, call, decode) local redis = {call = call} "
-                b"local cjson = {decode = decode} " + body + b"\nend"
+                b"function(KEYS, ARGV) local redis, cjson = {call = call}, {decode = decode} "
+                + body
+                + b"\nend"
             )
         keys = int(n_keys)
-        tables = _lua.table(*given[:keys]), _lua.table(*given[keys:])
-        return _from_lua(run(*tables, self._call, _decoded))
-
-    def _call(self, *command: Any) -> Any:  # noqa: ANN401
-        return _to_lua(self.execute(*map(_argument, command)))
+        _running.append(self)
+        try:
+            return _from_lua(run(_lua.table(*given[:keys]), _lua.table(*given[keys:])))
+        finally:
+            _running.pop()
 
 
 class ZSet(dict[bytes, float]):
@@ -256,3 +259,12 @@ def _table(value: Any) -> Any:  # noqa: ANN401
     if value is None:
         return _NULL
     return value.encode() if isinstance(value, str) else value
+
+
+def _called(*command: Any) -> Any:  # noqa: ANN401
+    return _to_lua(_running[-1].execute(*map(_argument, command)))
+
+
+# Lua finds functions by their addresses. Those of a bound method, made anew for each script, were
+# now and then those of another function before.
+_lua.globals()[b"call"], _lua.globals()[b"decode"] = _called, _decoded
