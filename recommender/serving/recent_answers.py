@@ -10,29 +10,30 @@ from recommender.serving.state import ListRequest, PolledState
 
 
 class Recent(NamedTuple):
-    """An answer, with the state of the shop and when the oldest of its fields was read."""
+    """An answer, and when the oldest of its fields was read."""
 
-    state: PolledState
     read_at: float
     answer: RelatedList
 
 
 class RecentAnswers:
-    """At most `bound` answers about single items, by what was asked."""
+    """At most `bound` answers about single items, by what was asked, under one state of the shop.
+
+    Earlier states are let go, because each may hold many items that are not available.
+    """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._kept: dict[Hashable, Recent] = {}
+        self._kept: tuple[PolledState | None, dict[Hashable, Recent]] = (None, {})
 
     def find(self, answer: RelatedList, request: ListRequest) -> RelatedList | None:
         """The same answer as it was finished a moment ago, with the token of this one.
 
         None where the shop's pointer or its hidden items have changed since.
         """
-        found = self._kept.get(_key(answer, request))
-        if found is None or found.state is not request.state:
-            return None
-        if time.monotonic() - found.read_at > MAX_AGE_S:
+        state, answers = self._kept
+        found = answers.get(_key(answer, request)) if state is request.state else None
+        if found is None or time.monotonic() - found.read_at > MAX_AGE_S:
             return None
         made = found.answer
         return with_fields(
@@ -43,9 +44,11 @@ class RecentAnswers:
         self, answer: RelatedList, request: ListRequest, made: RelatedList, read_at: float
     ) -> None:
         """Keep what was made of an answer from fields that were read at `read_at` or later."""
-        if len(self._kept) >= self._bound:
-            self._kept.clear()
-        self._kept[_key(answer, request)] = Recent(request.state, read_at, made)
+        state, answers = self._kept
+        if state is not request.state or len(answers) >= self._bound:
+            answers = {}
+            self._kept = (request.state, answers)
+        answers[_key(answer, request)] = Recent(read_at, made)
 
 
 def _key(answer: RelatedList, request: ListRequest) -> Hashable:

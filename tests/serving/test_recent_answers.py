@@ -1,3 +1,5 @@
+import gc
+import sys
 import time
 from dataclasses import replace
 from unittest.mock import patch
@@ -59,3 +61,15 @@ def test_no_more_answers_are_kept_than_the_bound() -> None:
         recent.keep(replace(ANSWER, item=item), request(), MADE, time.monotonic())
     assert recent.find(ANSWER, request()) is None
     assert recent.find(replace(ANSWER, item="c"), request()) is not None
+
+
+def test_earlier_states_of_the_shop_are_let_go() -> None:
+    recent, states = RecentAnswers(10), [PolledState(version=version) for version in range(3)]
+    held = sys.getrefcount(states[0])
+    for item, state in zip("abc", states, strict=True):
+        recent.keep(replace(ANSWER, item=item), request(state=state), MADE, time.monotonic())
+    gc.collect()
+    now_held = sys.getrefcount(states[0])
+    assert now_held == held
+    assert recent.find(replace(ANSWER, item="a"), request(state=states[0])) is None
+    assert recent.find(replace(ANSWER, item="c"), request(state=states[2])) is not None
