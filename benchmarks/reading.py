@@ -2,7 +2,7 @@
 
 A synthetic shop, in whose orders a share of `--odd` lines is malformed, is read in several ways,
 each in a process of its own: as the readers do, line by line, and by pandas, which only parses the
-columns and drops what it cannot. `--against FOLDER` reads with another checkout as well. Told are
+columns and drops what it cannot. `--against FOLDER` reads with another checkout as well. It shows
 seconds, processor seconds, peak memory, and whether results, counts and refused rows are the same
 bytes. Files that would fill the memory are read last.
 """
@@ -67,24 +67,24 @@ def main(arguments: Sequence[str]) -> None:
         shop = SyntheticShop(options.items or max(options.events // 20, 100), options.events)
         shop.write(folder, RECIPE)
         n_odd = add_odd_lines(folder / "orders.csv", options.odd)
-        tell(options, f"{options.events:,} events, {n_odd:,} odd lines")
+        show(options, f"{options.events:,} events, {n_odd:,} odd lines")
         readings: list[Reading] = []
         for _ in range(options.rounds):
             for way in ("plain", "careful", "pandas"):
                 readings.append(read(way, folder, ROOT))
-                tell(options, row(readings))
+                show(options, row(readings))
             if options.against:
                 readings.append(read("plain", folder, options.against))
-                tell(options, row(readings))
+                show(options, row(readings))
         for bomb in write_bombs(folder):
             readings.append(read("plain", bomb, ROOT))
-            tell(options, row(readings))
+            show(options, row(readings))
     if options.json:
         rows = [asdict(each) for each in readings]
         sys.stdout.write(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
 
 
-def tell(options: argparse.Namespace, line: str) -> None:
+def show(options: argparse.Namespace, line: str) -> None:
     """Print a line of the table, unless all is printed as JSON."""
     if not options.json:
         sys.stdout.write(f"{line}\n")

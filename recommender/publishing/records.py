@@ -19,9 +19,9 @@ TEXTS = ("title", "brand", "category", "group", "url", "image", "currency")
 class Records:
     """The records of the items of a catalogue.
 
-    A record holds what is known of an item: its texts, the price in minor units of its `currency`
-    (ISO 4217), `in_stock`, and the attributes that the shop names. Where the
-    shop has a `storefront`, it is published with them.
+    A record holds the known fields of an item: its texts, the price in minor units of its
+    `currency` (ISO 4217), `in_stock`, and the attributes that the shop names. Where the shop has a
+    `storefront`, it is published with them.
     """
 
     catalogue: Catalogue

@@ -13,6 +13,7 @@ from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Loop
 from recommender.serving.queries import (
+    checked_bundle_query,
     checked_companions,
     checked_decay,
     checked_item,
@@ -22,7 +23,6 @@ from recommender.serving.queries import (
 )
 from recommender.serving.reader import Reader
 from recommender.serving.sessions import Given, checked_session
-from recommender.serving.state import MAX_SHOWN
 
 
 class AsyncRelatedItems:
@@ -135,8 +135,7 @@ class AsyncRelatedItems:
         language: str = "",
     ) -> Bundle:
         """`RelatedItems.bundle`."""
-        options: FieldsOptions = {"records": True, "store": store, "language": language}
-        query = checked_query(placement, MAX_SHOWN, exclude, options, min_score=0.0, key=key)
+        query = checked_bundle_query(placement, exclude, key, store, language)
         item = checked_item(item_id)
         return await self._reader().bundle(item, query, checked_companions(n))
 

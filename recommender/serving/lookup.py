@@ -15,6 +15,7 @@ from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.lookup_settings import LookupSettings
 from recommender.serving.network import Threads, completed
 from recommender.serving.queries import (
+    checked_bundle_query,
     checked_companions,
     checked_decay,
     checked_item,
@@ -24,7 +25,6 @@ from recommender.serving.queries import (
 )
 from recommender.serving.reader import Reader
 from recommender.serving.sessions import Given, checked_session
-from recommender.serving.state import MAX_SHOWN
 
 INHERITED: list["PollingReader"] = []
 """The readers of parent processes: a forked child must not close their connections."""
@@ -169,8 +169,7 @@ class RelatedItems:
         of one currency. `n` is the most companions. An answer without items says why. The default
         placement is that of the shop's bundles, `bought_together`.
         """
-        options: FieldsOptions = {"records": True, "store": store, "language": language}
-        query = checked_query(placement, MAX_SHOWN, exclude, options, min_score=0.0, key=key)
+        query = checked_bundle_query(placement, exclude, key, store, language)
         item = checked_item(item_id)
         return completed(self._reader().bundle(item, query, checked_companions(n)))
 

@@ -45,6 +45,14 @@ def checked_companions(n: int) -> int:
     return min(max(n, FEWEST), MOST)
 
 
+def checked_bundle_query(
+    placement: str, exclude: Collection[str], key: str, store: str, language: str
+) -> Query:
+    """The query for all companions of a bundle, with their records. Raises: TypeError."""
+    options: FieldsOptions = {"records": True, "store": store, "language": language}
+    return checked_query(placement, MAX_SHOWN, exclude, options, min_score=0.0, key=key)
+
+
 def checked_decay(decay: float | None) -> float | None:
     """Raises: TypeError for what is no number, ValueError for one that is not in (0, 1]."""
     if decay is None:

@@ -19,7 +19,8 @@ class Recent(NamedTuple):
 class RecentAnswers:
     """At most `bound` answers about single items, by what was asked, under one state of the shop.
 
-    Earlier states are let go, because each may hold many items that are not available.
+    Answers under earlier states are dropped, because each state may hold many items that are not
+    available.
     """
 
     def __init__(self, bound: int) -> None:
