@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from recommender.artifacts.store import ArtifactStore
-from recommender.console.loaded import LoadedGeneration, load_lists, with_meaning
+from recommender.console.answers import Answers
+from recommender.console.loaded import (
+    LoadedGeneration,
+    load_lists,
+    with_explainers,
+    with_meaning,
+)
 from recommender.errors import DataError, RecommenderError
 from recommender.live.live_state import readable_state
 from recommender.publishing.embedded import save
@@ -29,7 +35,7 @@ class Seen:
     """What the last poll saw: the pointer, hidden and unavailable items, and what is loaded.
 
     `fault` says why the store or the artifacts cannot be read, "" if they can; `search_fault` why
-    the search knows words alone.
+    the search knows words alone, `why_fault` why nothing can be explained.
     """
 
     pointer: Pointer | None = None
@@ -38,6 +44,7 @@ class Seen:
     loaded: LoadedGeneration | None = None
     fault: str = ""
     search_fault: str = ""
+    why_fault: str = ""
 
 
 @dataclass
@@ -51,6 +58,7 @@ class LiveShop:
     url: str
     poll_s: float = POLL_S
     artifacts: ArtifactStore = field(init=False)
+    answers: Answers = field(default_factory=Answers, init=False)
     _seen: Seen = field(default_factory=Seen, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -98,8 +106,9 @@ class LiveShop:
             save(store)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._end.set()
+        self.answers.close()
         if self._thread is not None:
             self._thread.join()
 
@@ -133,17 +142,21 @@ class LiveShop:
                 return
             live = readable_state(self.artifacts, shop)
         loaded = load_lists(live)
-        self._seen = replace(self._seen, pointer=pointer, loaded=loaded, fault="", search_fault="")
-        self._load_meaning(loaded)
+        self._seen = Seen(pointer, *signs, loaded)
+        self._load_more(loaded)
 
-    def _load_meaning(self, loaded: LoadedGeneration) -> None:
-        """Load the text model, so that the search knows more than words."""
+    def _load_more(self, loaded: LoadedGeneration) -> None:
+        """Load the text model for the search, then what explains the lists."""
         try:
-            better = with_meaning(loaded, self.settings.text_api.text_api())
+            loaded = with_meaning(loaded, self.settings.text_api.text_api())
+            self._seen = replace(self._seen, loaded=loaded)
         except RecommenderError as error:
             self._seen = replace(self._seen, search_fault=str(error))
-            return
-        self._seen = replace(self._seen, loaded=better)
+        try:
+            loaded = with_explainers(loaded, self.settings)
+            self._seen = replace(self._seen, loaded=loaded)
+        except RecommenderError as error:
+            self._seen = replace(self._seen, why_fault=str(error))
 
 
 Shops = Mapping[str, LiveShop]

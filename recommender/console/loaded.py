@@ -1,19 +1,25 @@
 """One live generation in memory: its items, its lists as they are served, and its search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from recommender.build.job import resumed
 from recommender.core.api_budget import TextApi
 from recommender.core.arrays import FloatVector
 from recommender.core.catalogue import Catalogue, documents
 from recommender.core.lists import RelatedLists
 from recommender.core.recipe import Placement
 from recommender.errors import ArtifactError
+from recommender.insights.explain import Explainer
 from recommender.insights.listings import Listings
 from recommender.insights.search import Searcher, WordIndex, searcher_of
 from recommender.live.live_state import EffectiveLists, LiveState
+from recommender.settings.model import Settings
+
+RANKS_MOST = 400
+"""Among how many proposals of a candidate generator the rank of an item is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class ServedLists:
 class LoadedGeneration:
     """What is live: the state, its items, the lists of each placement, and the search.
 
-    `support` (n,) is how much behaviour stands behind an item, 0 for a cold one.
+    `support` (n,) is how much behaviour stands behind an item, 0 for a cold one. `explainers` are
+    those of the placements that are ready to be explained.
     """
 
     live: LiveState
@@ -39,6 +46,7 @@ class LoadedGeneration:
     support: FloatVector
     searcher: Searcher
     by_meaning: bool = False
+    explainers: Mapping[str, Explainer] = field(default_factory=dict)
 
     def row(self, item: str) -> int | None:
         """The row of an item, None for an unknown one."""
@@ -60,6 +68,17 @@ def with_meaning(loaded: LoadedGeneration, api: TextApi) -> LoadedGeneration:
     """The same with a search by words and meaning. Raises: ArtifactError; ConfigError."""
     found = searcher_of(loaded.live.artifacts, loaded.live.number, api)
     return replace(loaded, searcher=found, by_meaning=True)
+
+
+def with_explainers(loaded: LoadedGeneration, settings: Settings) -> LoadedGeneration:
+    """The same with what explains its lists. Raises: ArtifactError; ConfigError."""
+    live = loaded.live
+    job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
+    ready = {
+        name: Explainer.prepared(job, live, name, ranks_most=RANKS_MOST)
+        for name in loaded.placements
+    }
+    return replace(loaded, explainers=ready)
 
 
 def _served(effective: EffectiveLists) -> ServedLists:

@@ -38,7 +38,7 @@ def url(settings: Settings) -> Iterator[str]:
 def shop(settings: Settings, url: str) -> Iterator[LiveShop]:
     """The shop with everything loaded."""
     made = LiveShop(settings, url)
-    assert made.wait(lambda seen: seen.loaded is not None and seen.loaded.by_meaning, 60)
+    assert made.wait(lambda seen: seen.loaded is not None and bool(seen.loaded.explainers), 60)
     yield made
     made.close()
 

@@ -14,9 +14,12 @@ SOURCES = [*ROOM.rglob("*.html"), *ROOM.rglob("*.py")]
 
 def test_every_text_is_used_and_every_key_has_a_text() -> None:
     sources = "\n".join(one.read_text(encoding="utf-8") for one in SOURCES)
-    keys = {re.sub(r"\.(one|other)$", "", key) for key in texts()}
-    named = set(re.findall(r"""["']([a-z_]+\.[a-z_]+)["']""", sources))
-    begun = set(re.findall(r"""["']([a-z_]+\.)["'] ~""", sources))
+    counted = {key.removesuffix(".one") for key in texts() if key.endswith(".one")}
+    forms = {f"{key}.{form}" for key in counted for form in ("one", "other")}
+    assert forms <= texts().keys()
+    keys = (texts().keys() - forms) | counted
+    named = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", sources))
+    begun = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)*\.)["'] ~""", sources))
     used = {key for key in keys if key in named or any(key.startswith(one) for one in begun)}
     assert keys - used == set()
     called = set(re.findall(r"""[ (]t\(\s*["']([a-z_.]+)["'] *[,)]""", sources))
