@@ -52,6 +52,12 @@ def card(loaded: LoadedGeneration, seen: Seen, row: int) -> Card:
     return _card(catalogue, row, _state(catalogue, seen, row), float(loaded.support[row]))
 
 
+def card_of(seen: Seen, item: str) -> Card | None:
+    """The card of an item by its id, None if it is not live."""
+    row = seen.loaded.row(item) if seen.loaded else None
+    return None if seen.loaded is None or row is None else card(seen.loaded, seen, row)
+
+
 def entries(loaded: LoadedGeneration, seen: Seen, placement: str, row: int, n: int) -> list[Entry]:
     """The first n entries of the list of an item, as it is served."""
     served = loaded.placements[placement]

@@ -63,7 +63,6 @@ class LiveShop:
     _thread: threading.Thread | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _end: threading.Event = field(default_factory=threading.Event, init=False)
-    _polled: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
         self.artifacts = self.settings.artifact_store()
@@ -125,8 +124,9 @@ class LiveShop:
             try:
                 self._poll()
             except RecommenderError as error:
+                if str(error) != self._seen.fault:
+                    _log.warning("event=console_poll_failed shop=%s reason=%s", self.name, error)
                 self._seen = replace(self._seen, fault=str(error))
-                _log.warning("event=console_poll_failed shop=%s reason=%s", self.name, error)
             self._end.wait(self.poll_s)
 
     def _poll(self) -> None:

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -61,6 +62,8 @@ def environment() -> Environment:
         "percent": _percent,
         "tone": _tone,
         "initial": _initial,
+        "iso": lambda epoch: _utc(epoch).isoformat(),
+        "shown_time": lambda epoch: f"{_utc(epoch):%Y-%m-%d %H:%M} UTC",
     }
     return made
 
@@ -95,6 +98,10 @@ def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _flat(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", value
+
+
+def _utc(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
 
 
 def _percent(share: float, digits: int = 0) -> str:

@@ -20,7 +20,7 @@ OPEN = f"{OWN}/"
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE, THEME_S = "recommender_theme", 365 * 24 * 3600
 SAFE = frozenset({"GET", "HEAD"})
-NAVIGATION = (("home", ""), ("search", "search"))
+NAVIGATION = (("home", ""), ("search", "search"), ("releases", "releases"))
 """The areas of the console: the key of each one's name, and its path."""
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,11 @@ class Visit:
         if name not in self.console.shops:
             raise Refused(404, "refused.no_shop", shop=name[:60])
         return self.console.shops[name]
+
+    @property
+    def who(self) -> str:
+        """Who makes a change, as the audit log names them."""
+        return f"{self.session.name} (console)"
 
     @property
     def htmx(self) -> bool:

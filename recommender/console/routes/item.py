@@ -9,15 +9,21 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from recommender.console.answers import Answer
 from recommender.console.cards import card, entries
 from recommender.console.live_shop import Seen
 from recommender.console.loaded import LoadedGeneration
 from recommender.console.rendering import PREFIX
 from recommender.console.visits import Refused, Visit
 from recommender.core.related import EVIDENCE
+from recommender.errors import ConfigError
+from recommender.insights.diff import release
 from recommender.insights.nearest import nearest_items
+from recommender.insights.release_lists import ReleaseLists, release_lists
 
 LISTED, NEAREST = 30, 12
+WAIT_S = 0.5
+"""How long a page waits for another release before it says that it is being loaded."""
 LOCAL = "http://127.0.0.1:8080"
 """Where `recommender serve` listens unless it is told otherwise."""
 
@@ -111,6 +117,30 @@ def _nearest(_visit: Visit, seen: Seen, loaded: LoadedGeneration, row: int) -> d
     return {"nearest": found, "ready": True}
 
 
+def _compare(visit: Visit, _seen: Seen, loaded: LoadedGeneration, row: int) -> dict[str, Any]:
+    """Its lists in another release next to those that are live."""
+    shop = visit.shop
+    asked = visit.asked("release", "previous")
+    item = loaded.catalogue.ids.ids[row]
+    try:
+        with shop.publisher() as publisher:
+            other = release(shop.artifacts, publisher, asked)
+    except ConfigError as error:
+        return {"release": asked, "answer": Answer(fault=str(error)), "sides": {}}
+    answer: Answer[ReleaseLists] = shop.answers.ask(
+        ("lists", other.build.key), lambda: release_lists(shop.artifacts, other), wait_s=WAIT_S
+    )
+    sides: dict[str, tuple[Any, Any]] = {}
+    for name, served in loaded.placements.items() if answer.value else ():
+        assert answer.value is not None
+        k = served.placement.shown
+        sides[name] = (
+            answer.value.of(item, name, k),
+            entries(loaded, visit.shop.seen(), name, row, k),
+        )
+    return {"release": asked, "other": other, "answer": answer, "sides": sides}
+
+
 def _query(visit: Visit, _seen: Seen, loaded: LoadedGeneration, row: int) -> dict[str, Any]:
     """What a storefront sends for it, for each placement."""
     shop, found = visit.shop.name, loaded.catalogue.ids.ids[row]
@@ -136,6 +166,7 @@ VIEWS: Mapping[str, View] = {
     "lists": _lists,
     "listed": _listed,
     "nearest": _nearest,
+    "compare": _compare,
     "query": _query,
 }
 """What makes the values of each view."""
