@@ -11,11 +11,21 @@ from recommender.console.access import Access
 from recommender.console.guards import SecurityHeaders
 from recommender.console.live_shop import Shops
 from recommender.console.rendering import OWN
-from recommender.console.routes import home, item, own, release_changes, releases, search, why
+from recommender.console.routes import (
+    home,
+    item,
+    operations,
+    own,
+    quality,
+    release_changes,
+    releases,
+    search,
+    why,
+)
 from recommender.console.visits import Console, Refused, admitted
 from recommender.errors import RecommenderError, StoreUnavailable
 
-AREAS = (own, home, search, item, why, releases, release_changes)
+AREAS = (own, home, search, item, why, releases, release_changes, quality, operations)
 """The modules that add the pages of an area, each by `add(app)`."""
 
 

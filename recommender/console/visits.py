@@ -20,7 +20,13 @@ OPEN = f"{OWN}/"
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE, THEME_S = "recommender_theme", 365 * 24 * 3600
 SAFE = frozenset({"GET", "HEAD"})
-NAVIGATION = (("home", ""), ("search", "search"), ("releases", "releases"))
+NAVIGATION = (
+    ("home", ""),
+    ("search", "search"),
+    ("releases", "releases"),
+    ("quality", "quality"),
+    ("operations", "operations"),
+)
 """The areas of the console: the key of each one's name, and its path."""
 
 log = logging.getLogger(__name__)

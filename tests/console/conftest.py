@@ -62,3 +62,11 @@ def form_token(page: str) -> str:
     found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
     assert found is not None
     return found[1]
+
+
+def settled(client: TestClient, path: str) -> str:
+    """A page once nothing on it is being worked out any more."""
+    page = client.get(path).text
+    while 'id="pending"' in page:
+        page = client.get(path).text
+    return page

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from recommender.console.live_shop import LiveShop
+from tests.console.conftest import settled
 from tests.console.routes.shops import browser, released
 
 
@@ -28,11 +30,9 @@ def test_generations_and_held_builds_are_listed(shop: LiveShop) -> None:
 
 def test_two_releases_are_compared_by_their_titles(shop: LiveShop) -> None:
     client = browser(shop, "read")
-    answer = client.get("/console/acme/releases/diff")
-    while "are being compared" in answer.text:
-        answer = client.get("/console/acme/releases/diff")
-    assert "Release 1 compared with 2" in answer.text
-    assert "item?id=%3Cb%3Ex" in answer.text
+    page = settled(client, "/console/acme/releases/diff")
+    assert "Release 1 compared with 2" in page
+    assert "item?id=%3Cb%3Ex" in page
     unknown = client.get("/console/acme/releases/diff?old=77")
     assert unknown.status_code == 400
     assert "there is no release" in unknown.text
@@ -41,9 +41,7 @@ def test_two_releases_are_compared_by_their_titles(shop: LiveShop) -> None:
 def test_an_item_is_shown_in_another_release(shop: LiveShop) -> None:
     client = browser(shop, "read")
     asked = {"id": "a", "view": "compare", "release": "previous"}
-    page = client.get("/console/acme/item", params=asked).text
-    while "is being loaded" in page or "are being loaded" in page:
-        page = client.get("/console/acme/item", params=asked).text
+    page = settled(client, f"/console/acme/item?{urlencode(asked)}")
     assert "Release 1 (previous)" in page
     assert "Live now: 2" in page
     wrong = client.get("/console/acme/item", params=asked | {"release": "77"})
