@@ -141,7 +141,7 @@ class Harness:
     def builder(self, recipe: Recipe) -> ListBuilder:
         """Builds the lists of all placements of a recipe."""
         fixed = self.fixed(recipe)
-        return lambda train: related_lists(recipe, fixed, train, self.progress)
+        return lambda train, asking: related_lists(recipe, fixed, train, self.progress, asking)
 
     def fixed(self, recipe: Recipe) -> Fixed:
         """What a recipe reads that no interactions change, as `related_lists` takes it."""
@@ -157,13 +157,13 @@ class Harness:
         """
         results = {
             name: self.evaluate_lists(name, lists)
-            for name, lists in builder(self.window.train).items()
+            for name, lists in builder(self.window.train, None).items()
         }
         if self.cold_slices is None:
             return results
         found: dict[str, list[QueryScores]] = {name: [] for name in results}
         for fold in self.folds:
-            built = (in_folds or builder)(fold.train)
+            built = (in_folds or builder)(fold.train, np.unique(fold.queries.row))
             for name, scores in found.items():
                 sold = support(fold.train.matrix())
                 scores.append(score_queries(fold.queries, built[name].rows, support=sold))
