@@ -53,6 +53,9 @@ from recommender.settings.tables import EvaluationSettings
 
 _logger = logging.getLogger(__name__)
 
+COLD_QUERIES = 3_000
+"""Queries of cold items after which no further fold is made: the models are fitted in each."""
+
 ProtocolName = Literal["basket", "next-item", "leave-one-out"]
 
 
@@ -280,8 +283,10 @@ def judge_of(evaluation: EvaluationSettings) -> Judge:
 def _folds(
     train: Interactions, queries: Queries, sold: NDArray[np.float32], plan: EvaluationPlan
 ) -> tuple[ColdFold, ...]:
-    found = []
+    found: list[ColdFold] = []
     for cold in cold_folds(sold, plan.folds, plan.seed):
+        if sum(len(fold.queries) for fold in found) >= COLD_QUERIES:
+            break
         asked = queries.select(np.isin(queries.row, cold))
         if len(asked):
             found.append(ColdFold(train.select(~np.isin(train.item, cold)), asked))

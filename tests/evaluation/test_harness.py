@@ -9,6 +9,7 @@ import pytest
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.recipe import Recipe
 from recommender.errors import ConfigError
+from recommender.evaluation import harness
 from recommender.evaluation.experiments import evaluate_baselines
 from recommender.evaluation.harness import EvaluationPlan
 from tests.evaluation.small_harness import N_ITEMS, events, prepared
@@ -112,3 +113,12 @@ def test_only_items_that_ask_in_a_cold_fold_get_lists(recipe: Recipe, hub_share:
     if not hub_share:
         assert np.array_equal(some.rows[asking], whole.rows[asking])
         assert np.array_equal(some.scores[asking], whole.scores[asking])
+
+
+def test_no_further_fold_is_made_where_cold_items_ask_often_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(prepared(events()).folds) > 1
+    monkeypatch.setattr(harness, "COLD_QUERIES", 1)
+    (only,) = prepared(events()).folds
+    assert len(only.queries) > 0
