@@ -9,7 +9,7 @@ from rich.console import Console
 
 from recommender.artifacts.runs import all_runs
 from recommender.artifacts.store import ArtifactStore
-from recommender.cli.arguments import argument, command, file, flag
+from recommender.cli.arguments import CANARY, argument, command, file, flag
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import console, print_cut, progress, right, table, write
 from recommender.insights import diff as releases
@@ -141,14 +141,17 @@ def _print_figures(artifacts: ArtifactStore) -> None:
     "approve",
     "",
     argument("run", "number of the run (default: the newest)", nargs="?", type=int, metavar="RUN"),
+    CANARY,
 )
 def _approve(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        live = release_changes(settings, shop).approve(options.run, progress)
+        changes = release_changes(settings, shop)
+        live = changes.approve(options.run, progress, options.canary)
         save_embedded(settings, shop.store)
+    state = f"canary for {options.canary:.1%} of the requests" if options.canary else "live"
     console().print(
-        f"Generation {live.id} of shop {settings.shop} is live: {live.n_lists:,} related lists."
+        f"Generation {live.id} of shop {settings.shop} is {state}: {live.n_lists:,} related lists."
     )
     return 0
 
