@@ -12,6 +12,7 @@ from recommender.console.guards import SecurityHeaders
 from recommender.console.live_shop import Shops
 from recommender.console.rendering import OWN
 from recommender.console.routes import (
+    groups,
     home,
     item,
     operations,
@@ -25,7 +26,7 @@ from recommender.console.routes import (
 from recommender.console.visits import Console, Refused, admitted
 from recommender.errors import RecommenderError, StoreUnavailable
 
-AREAS = (own, home, search, item, why, releases, release_changes, quality, operations)
+AREAS = (own, home, search, item, why, releases, release_changes, quality, groups, operations)
 """The modules that add the pages of an area, each by `add(app)`."""
 
 
