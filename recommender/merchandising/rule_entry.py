@@ -28,6 +28,7 @@ ORDER = (
 _BARE = {"position", "by", "from", "until"}
 """Keys whose values are numbers and days, which need no quotes."""
 _WORDS = re.compile(r"[^\W\d_][\w./&+-]*(?: [\w.>/&+-]+)*")
+_KEY = re.compile(r"[a-z_]+")
 _NUMBER = re.compile(r"[\d.-]+")
 _NOT_TEXT = {"yes", "no", "true", "false", "on", "off", "null", "y", "n"}
 """Words that readers of YAML take for something else than text."""
@@ -48,7 +49,7 @@ def entry_text(fields: RuleFields, *, column: int, newline: str = "\n") -> str:
 
     Its dash is in a `column` from 0.
     """
-    lines = [f"{key}: {_value(key, fields[key])}" for key in sorted(fields, key=_place)]
+    lines = [_line(key, fields[key]) for key in sorted(fields, key=_place)]
     first = " " * column + "- "
     other = " " * (column + 2)
     return newline.join(
@@ -60,12 +61,18 @@ def _place(key: str) -> int:
     return ORDER.index(key) if key in ORDER else len(ORDER)
 
 
+def _line(key: str, value: Value) -> str:
+    if not _KEY.fullmatch(key):
+        raise DataError(f"unknown key {key!r:.40}")
+    return f"{key}: {_value(key, value)}"
+
+
 def _value(key: str, value: Value) -> str:
     if isinstance(value, str):
         bare = key in _BARE and _NUMBER.fullmatch(value)
         return value if bare else _text(value)
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{name}: {_value(name, part)}' for name, part in value.items())} }}"
+        return f"{{ {', '.join(_line(name, part) for name, part in value.items())} }}"
     return f"[{', '.join(map(_text, value))}]"
 
 

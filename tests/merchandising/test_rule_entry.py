@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
-from recommender.merchandising.rule_entry import entry_text, rule_of
+from recommender.merchandising.rule_entry import RuleFields, entry_text, rule_of
 from recommender.merchandising.rule_set import Selection
 
-ALL = {
+ALL: RuleFields = {
     "until": "2026-05-31",
     "name": "launch-kettle",
     "pin": "20012",
