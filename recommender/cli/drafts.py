@@ -33,8 +33,8 @@ from recommender.cli.session import (
 from recommender.cli.terminal import console, print_json
 from recommender.errors import DataError
 from recommender.insights.draft_preview import preview_draft
-from recommender.live.audit_log import AuditLog
 from recommender.live.live_state import live_state
+from recommender.live.rule_log import RuleLog
 from recommender.live.steering import Applied, Steering
 from recommender.merchandising.draft_changes import VERBS, Wanted
 from recommender.merchandising.drafts import Draft
@@ -229,7 +229,7 @@ def _steering(options: argparse.Namespace) -> Steering:
     settings = settings_of(options)
     return Steering(
         rule_path(settings, options.rules),
-        AuditLog(settings.state.folder / "audit", settings.shop),
+        RuleLog(settings.audit_log()),
         commits=settings.merchandising.commit,
         skip_unknown=getattr(options, "skip_unknown", False),
     )

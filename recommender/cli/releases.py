@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from getpass import getuser
 
 from rich.console import Console
 
@@ -11,10 +12,13 @@ from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import console, print_cut, progress, right, table, write
 from recommender.insights import diff as releases
 from recommender.insights.diff import Difference, Release
+from recommender.insights.release_changes import ReleaseChanges
 from recommender.pages.rendering import render
 from recommender.publishing.inspection import uncovered_slots
+from recommender.publishing.publisher import Publisher
 from recommender.publishing.servers import servers
 from recommender.serving.connection import Store
+from recommender.settings.model import Settings
 
 SHOWN = 10
 RELEASE = "number of a generation, or live, previous or held (the newest)"
@@ -98,7 +102,7 @@ def _generations(options: argparse.Namespace) -> int:
 def _approve(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        live = releases.approve(settings.artifact_store(), shop, options.run, progress)
+        live = release_changes(settings, shop).approve(options.run, progress)
         save_embedded(settings, shop.store)
     console().print(
         f"Generation {live.id} of shop {settings.shop} is live: {live.n_lists:,} related lists."
@@ -110,7 +114,7 @@ def _approve(options: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        live = shop.promote()
+        live = release_changes(settings, shop).promote()
     console().print(f"Generation {live.id} of shop {settings.shop} is live for all requests.")
     return 0
 
@@ -129,7 +133,7 @@ def _promote(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        live = shop.rollback(options.generation)
+        live = release_changes(settings, shop).rollback(options.generation)
     console().print(f"Generation {live.id} of shop {settings.shop} is live.")
     return 0
 
@@ -155,6 +159,12 @@ def _diff(options: argparse.Namespace) -> int:
         write("--html", options.html, page)
     _print_diff(console(), settings.shop, (old, new), found)
     return 0
+
+
+def release_changes(settings: Settings, shop: Publisher) -> ReleaseChanges:
+    """What changes the releases of a shop, in the name of the user of this machine."""
+    who = f"{getuser()} (command line)"
+    return ReleaseChanges(settings.artifact_store(), shop, settings.audit_log(), who)
 
 
 def _print_diff(

@@ -9,11 +9,11 @@ import numpy as np
 from recommender import pipeline
 from recommender.build.contents import read_interactions
 from recommender.build.job import Job
-from recommender.core.interactions import Interactions
 from recommender.core.lists import Entries
 from recommender.core.protocols import PreparedGenerator, RankingContext
 from recommender.core.related import EVIDENCE
 from recommender.core.vectors import Embeddings
+from recommender.insights.together import Together, UnitsByItem, units_by_kind
 from recommender.live.live_state import EffectiveLists, LiveState, RuleDeed
 from recommender.ranking.chooser import Chooser, Trail
 from recommender.ranking.evidence import EvidenceScale
@@ -23,21 +23,6 @@ _KEPT_OUT = {
     "barred": "would pin it, but it is excluded or out of stock",
     "displaced": "would pin it, but another pin has its place",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """How often two items share a basket, session or user, by one kind of interaction.
-
-    `lift` is the ratio to the number expected if they were independent, 0 if they share none.
-    """
-
-    kind: str
-    units: int
-    users: int
-    units_of_item: int
-    units_of_other: int
-    lift: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,66 +98,83 @@ class Explanation:
     verdict: str
 
 
+@dataclass(frozen=True)
+class Explainer:
+    """Ready to explain all lists of one placement of the live build.
+
+    `units` are those of each kind of interaction. Ranks of candidate generators are looked for
+    among the first `ranks_most` of their proposals, None for all items.
+    """
+
+    placement: str
+    chooser: Chooser
+    context: RankingContext
+    scale: EvidenceScale
+    lists: EffectiveLists
+    units: Mapping[str, UnitsByItem]
+    ranks_most: int | None = None
+
+    @classmethod
+    def prepared(
+        cls, job: Job, live: LiveState, placement: str, *, ranks_most: int | None = None
+    ) -> "Explainer":
+        """Load what the lists of the live build were chosen from, by the job of its run.
+
+        Raises: ArtifactError if parts of the build are gone.
+        """
+        chooser, context = pipeline.plan(job).placement(live.build.key, placement).inputs.chooser()
+        return cls(
+            placement,
+            chooser,
+            context,
+            EvidenceScale.measured(context.origins),
+            live.effective(placement),
+            units_by_kind(read_interactions(job.artifacts, live.build), len(context.catalogue)),
+            ranks_most,
+        )
+
+    def explain(self, row: int, other: int) -> Explanation:
+        """Retrace how the list of `row` was chosen, and where `other` was in it."""
+        chooser, lists = self.chooser, self.lists
+        traced = _Trace(row, other, chooser, chooser.trail(row), lists, *lists.of(row))
+        ids = self.context.catalogue.ids.ids
+        return Explanation(
+            item=ids[row],
+            other=ids[other],
+            placement=self.placement,
+            nearness=[
+                Nearness(name, _cosine(origin, row, other), float(self.scale.near[name]))
+                for name, origin in self.context.origins.by_name().items()
+            ],
+            together=[one.together(kind, row, other) for kind, one in self.units.items()],
+            proposed=traced.proposed(self.ranks_most or len(ids)),
+            candidates=int(traced.trail.ranked.found.sum()),
+            ranked=traced.ranked(),
+            dropped_by=traced.trail.dropped.get(other, ""),
+            dropped=dict(Counter(traced.trail.dropped.values())),
+            merchandised=[
+                ActedRule(one.name, one.rule, one.deed, other in one.about) for one in traced.deeds
+            ],
+            standing=_position(traced.served, other),
+            entries=len(traced.served.rows),
+            reverse=_position(lists.of(other)[0], row),
+            verdict=traced.verdict(),
+        )
+
+
 def explain(job: Job, live: LiveState, rows: tuple[int, int], placement: str) -> Explanation:
     """Retrace how one served list of the live build was chosen, with the job of its run.
 
     `rows` are those of the item whose list it is and of the other item.
     Raises: ArtifactError if parts of the build are gone.
     """
-    row, other = rows
-    chooser, context = pipeline.plan(job).placement(live.build.key, placement).inputs.chooser()
-    lists = live.effective(placement)
-    traced = _Trace(row, other, chooser, chooser.trail(row), lists, *lists.of(row))
-    ids = context.catalogue.ids.ids
-    return Explanation(
-        item=ids[row],
-        other=ids[other],
-        placement=placement,
-        nearness=_nearness(context, row, other),
-        together=_together(read_interactions(job.artifacts, live.build), row, other),
-        proposed=traced.proposed(len(ids)),
-        candidates=int(traced.trail.ranked.found.sum()),
-        ranked=traced.ranked(),
-        dropped_by=traced.trail.dropped.get(other, ""),
-        dropped=dict(Counter(traced.trail.dropped.values())),
-        merchandised=[
-            ActedRule(one.name, one.rule, one.deed, other in one.about) for one in traced.deeds
-        ],
-        standing=_position(traced.served, other),
-        entries=len(traced.served.rows),
-        reverse=_position(lists.of(other)[0], row),
-        verdict=traced.verdict(),
-    )
-
-
-def _nearness(context: RankingContext, row: int, other: int) -> list[Nearness]:
-    scale = EvidenceScale.measured(context.origins)
-    return [
-        Nearness(name, _cosine(origin, row, other), float(scale.near[name]))
-        for name, origin in context.origins.by_name().items()
-    ]
+    return Explainer.prepared(job, live, placement).explain(*rows)
 
 
 def _cosine(origin: Embeddings, row: int, other: int) -> float | None:
     if not (origin.support[row] > 0 and origin.support[other] > 0):
         return None
     return float(origin.matrix[row] @ origin.matrix[other])
-
-
-def _together(events: Interactions, row: int, other: int) -> list[Together]:
-    """By kind, in the finest unit that the kind has."""
-    found = []
-    for code, kind in enumerate(events.kinds):
-        of_kind = events.select(events.kind == code)
-        units = of_kind.units_of()
-        known = units >= 0
-        own, others = (np.unique(units[known & (of_kind.item == one)]) for one in (row, other))
-        both = np.intersect1d(own, others)
-        users = np.unique(of_kind.user[np.isin(units, both) & (of_kind.user >= 0)])
-        product = len(own) * len(others)
-        lift = len(both) * len(np.unique(units[known])) / product if product else 0.0
-        found.append(Together(kind, len(both), len(users), len(own), len(others), lift))
-    return found
 
 
 def _position(served: Entries, row: int) -> Position | None:
@@ -183,19 +185,20 @@ def _position(served: Entries, row: int) -> Position | None:
     return Position(at + 1, float(served.scores[at]), EVIDENCE[served.evidence[at]])
 
 
-def _rank(generator: PreparedGenerator, row: int, other: int, n_items: int) -> int | None:
+def _rank(generator: PreparedGenerator, row: int, other: int, most: int) -> int | None:
     """The least number of candidates to ask a generator for so that it proposes the other item.
 
-    The item itself, which a generator may propose, is not counted.
+    None if it is not among the `most`. The item itself, which a generator may propose, is not
+    counted.
     """
     query = np.array([row], dtype=np.int32)
 
     def proposes(k: int) -> bool:
         return bool((generator.propose(query, k).rows == other).any())
 
-    if not proposes(n_items):
+    if not proposes(most):
         return None
-    low, high = 1, n_items
+    low, high = 1, most
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if proposes(middle) else (middle + 1, high)
@@ -214,13 +217,13 @@ class _Trace:
     served: Entries
     deeds: Sequence[RuleDeed]
 
-    def proposed(self, n_items: int) -> list[Proposed]:
+    def proposed(self, most: int) -> list[Proposed]:
         """The rank of the other item by each candidate generator."""
         asked = {name: int((found != self.row).sum()) for name, found in self.trail.proposed}
         chooser = self.chooser
         names = [choice.use for choice in chooser.placement.candidates]
         return [
-            Proposed(name, _rank(generator, self.row, self.other, n_items), asked[name])
+            Proposed(name, _rank(generator, self.row, self.other, most), asked[name])
             for name, generator in zip(names, chooser.proposals.generators, strict=True)
         ]
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, StoreUnavailable
-from recommender.live.audit_log import AuditEntry, AuditLog
 from recommender.live.live_state import LiveState
+from recommender.live.rule_log import APPLY, UNDO, RuleLine, RuleLog
 from recommender.live.rules import apply_rules, require_known
 from recommender.merchandising.application import today_of
 from recommender.merchandising.drafts import (
@@ -31,7 +31,6 @@ from recommender.merchandising.rule_text import Edit
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 
-APPLY, UNDO = "rules.apply", "rules.undo"
 BEGUN, DONE, FAILED = "begun", "done", "failed"
 State = Literal["applied", "undone", "failed", "interrupted"]
 
@@ -92,7 +91,7 @@ class Steering:
     """
 
     rules: Path
-    log: AuditLog
+    log: RuleLog
     commits: bool = False
     skip_unknown: bool = False
     today: date | None = None
@@ -215,7 +214,7 @@ class Steering:
             "hid": [],
             "unhid": [],
         }
-        entry = AuditEntry(
+        entry = RuleLine(
             author, plan.what, BEGUN, reason, plan.source.digest, plan.edited.digest, details
         )
         self.log.append(entry)
@@ -233,7 +232,7 @@ class Steering:
         except BaseException as error:
             if RuleSource.read(self.rules).raw == plan.edited.raw:
                 plan.source.write()
-            self.log.append(_stage(entry, FAILED, error=str(error)))
+            self.log.append(_stage(entry, FAILED), failed=str(error) or type(error).__name__)
             with suppress(StoreUnavailable):  # why this failed is raised anyway
                 hidden.unhide(hide)
                 hidden.hide(unhide)
@@ -255,7 +254,7 @@ class Steering:
         except DataError as error:
             return "", f"the rules are live, but {plan.edited.path.name} is not committed: {error}"
 
-    def _undoable(self, change: str) -> AuditEntry:
+    def _undoable(self, change: str) -> RuleLine:
         lines = self._lines()
         found = lines.get(change)
         if found is None:
@@ -265,15 +264,14 @@ class Steering:
             raise ConfigError(f"change {change} is {state}: there is nothing to undo")
         return found
 
-    def _lines(self) -> dict[str, AuditEntry]:
+    def _lines(self) -> dict[str, RuleLine]:
         """The last line of each change, in the order in which they began."""
-        found: dict[str, AuditEntry] = {}
-        for entry in self.log.entries():
-            if entry.what in {APPLY, UNDO}:
-                found[entry.id] = entry
+        found: dict[str, RuleLine] = {}
+        for entry in self.log.lines():
+            found[entry.id] = entry
         return found
 
-    def _undone(self, lines: dict[str, AuditEntry]) -> set[str]:
+    def _undone(self, lines: dict[str, RuleLine]) -> set[str]:
         """The ids of changes that others, which are not undone, took back."""
         undone: set[str] = set()
         for one in reversed(lines.values()):
@@ -282,12 +280,12 @@ class Steering:
         return undone
 
 
-def _stage(entry: AuditEntry, state: str, **details: object) -> AuditEntry:
+def _stage(entry: RuleLine, state: str, **details: object) -> RuleLine:
     """A further line of the same change."""
     return replace(entry, state=state, details={**entry.details, **details})
 
 
-def _state(entry: AuditEntry, *, undone: bool) -> State:
+def _state(entry: RuleLine, *, undone: bool) -> State:
     if undone:
         return "undone"
     states: dict[str, State] = {DONE: "applied", FAILED: "failed", BEGUN: "interrupted"}

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from recommender.artifacts.audit_log import AuditLog
 from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.gates import Gates
@@ -204,6 +205,13 @@ class Settings(Table):
             cache=self.state.folder / "cache",
             signing_key=self.artifacts.signing_key.get_secret_value().encode(),
         )
+
+    def audit_log(self) -> AuditLog:
+        """The log of changes, beside the artifacts; in the state folder if those are remote."""
+        url = self.artifacts.url.removeprefix("file://")
+        root = url or str(self.state.folder / "artifacts")
+        folder = self.state.folder / "audit" if "://" in root else Path(root)
+        return AuditLog(folder / self.shop / "audit.jsonl")
 
     def forgotten(self) -> Forgotten:
         """The users whose events are excluded from all builds."""

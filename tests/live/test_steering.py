@@ -6,7 +6,6 @@ import pytest
 
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.live import rules, steering
-from recommender.live.audit_log import AuditLog
 from recommender.live.steering import Steering
 from recommender.merchandising.draft_changes import Wanted
 from recommender.merchandising.rule_set import Selection
@@ -44,8 +43,8 @@ def test_a_draft_is_live_in_the_file_and_in_the_log(shop: SteeredShop) -> None:
     assert (done.id, done.who, done.state) == (change, "maria", "applied")
     assert (done.reason, done.overlay) == ("Spring", 2)
     assert done.changes == ("exclude b", "hide c", "hide e")
-    assert [entry.state for entry in shop.steering.log.entries()] == ["begun", "done"]
-    entry = list(shop.steering.log.entries())[-1]
+    assert [entry.state for entry in shop.steering.log.lines()] == ["begun", "done"]
+    entry = list(shop.steering.log.lines())[-1]
     assert len({entry.before, entry.after}) == 2
     shop.undo(change)
     assert shop.text == RULES
@@ -118,7 +117,7 @@ def test_unknown_names_are_refused_before_anything_is_written(shop: SteeredShop)
     with pytest.raises(DataError, match="there is no item 'zz'"):
         shop.apply()
     assert shop.text == RULES
-    assert list(shop.steering.log.entries()) == []
+    assert list(shop.steering.log.lines()) == []
 
 
 class Died(BaseException):
@@ -157,8 +156,8 @@ def _dying_after(times: int, function):  # type: ignore[no-untyped-def]  # noqa:
     return dying
 
 
-def test_a_commit_that_fails_is_a_warning(shop: SteeredShop, tmp_path: Path) -> None:
-    committing = Steering(shop.steering.rules, AuditLog(tmp_path / "log", "acme"), commits=True)
+def test_a_commit_that_fails_is_a_warning(shop: SteeredShop) -> None:
+    committing = Steering(shop.steering.rules, shop.steering.log, commits=True)
     shop.draft(EXCLUDE)
     done = committing.apply("maria", "", shop.live(), shop.publisher)
     assert "is not committed: git add failed" in done.warning

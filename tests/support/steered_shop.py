@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recommender import pipeline
+from recommender.artifacts.audit_log import AuditLog
 from recommender.build.gates import Gates
-from recommender.live.audit_log import AuditLog
 from recommender.live.live_state import LiveState, live_state
+from recommender.live.rule_log import RuleLog
 from recommender.live.steering import Steering
 from recommender.merchandising.draft_changes import Wanted
 from recommender.merchandising.rule_source import RuleSource
@@ -32,7 +33,7 @@ class SteeredShop:
         job = load(folder / "recommender.toml").job()
         pipeline.reindex(job, publisher, Gates(overlap_min=0))
         (folder / "rules.yaml").write_text(RULES)
-        log = AuditLog(folder / "audit", "acme")
+        log = RuleLog(AuditLog(folder / "audit.jsonl"))
         return cls(folder, publisher, Steering(folder / "rules.yaml", log))
 
     @property
