@@ -16,7 +16,7 @@ from urllib.parse import quote
 from recommender.core import item_id
 from recommender.errors import DataError
 from recommender.merchandising.rule_entry import RuleFields, rule_of
-from recommender.merchandising.rule_set import ACTIONS, RuleSet
+from recommender.merchandising.rule_set import ACTIONS, MerchandisingRule, RuleSet
 from recommender.merchandising.rule_source import RuleSource, locked, write_whole
 from recommender.merchandising.rule_text import Edit, RuleText
 
@@ -57,11 +57,16 @@ class Change:
         note = f"{why} ({self.author})" if why else f"by {self.author}"
         return {"name": self.name, "note": note, **self.fields}
 
+    @property
+    def rule(self) -> MerchandisingRule | None:
+        """The rule that is added or replaced, None for other kinds."""
+        return rule_of(self.entry()) if self.kind == "rule" else None
+
     def __str__(self) -> str:
-        if self.kind != "rule":
+        rule = self.rule
+        if rule is None:
             what = "rule " if self.kind == "withdraw" else ""
             return f"{self.kind} {what}{self.name}"
-        rule = rule_of(self.entry())
         where = "" if rule.in_every_list or rule.pairs else f" in lists of {rule.lists_of}"
         placements = f", {', '.join(rule.placements)}" if rule.placements else ""
         first = f", from {rule.first}" if rule.first else ""
