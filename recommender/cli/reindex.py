@@ -16,6 +16,7 @@ from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import read_ids
 from recommender.build.job import resumed, text_encoders
 from recommender.cli.arguments import ITEMS, argument, command, flag
+from recommender.cli.console import PORT, open_console
 from recommender.cli.hiding import item_ids
 from recommender.cli.lookup import show_related
 from recommender.cli.run_report import print_jumps, print_run
@@ -136,6 +137,8 @@ def refreshed(
     "demo",
     "Build the lists of a sample of a grocery shop with the recipe quick, and show some of them. "
     "Everything is kept in the folder .recommender.",
+    flag("--console", "then open the console of the shop"),
+    PORT,
 )
 def _demo(options: argparse.Namespace) -> int:
     """Build the grocery sample that ships with the package, with the working folder as its state.
@@ -152,13 +155,16 @@ def _demo(options: argparse.Namespace) -> int:
         path = settings.state.folder / "demo.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tomli_w.dumps(settings.plain()), encoding="utf-8")
-    with store_url(settings):
+    with store_url(settings) as url:
         reindex(settings, force=False)
         for item in DEMO_ITEMS:
             sys.stdout.write("\n")
             show_related(settings, [item], DEMO_SHOWN)
-    place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    sys.stdout.write(f"\nMore: recommender related {DEMO_ITEMS[0]} --config {place}\n")
+        place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        sys.stdout.write(f"\nMore: recommender related {DEMO_ITEMS[0]} --config {place}\n")
+        if options.console:
+            return open_console({settings.shop: (settings, url)}, options.port)
+        sys.stdout.write("In a browser: recommender demo --console\n")
     return 0
 
 

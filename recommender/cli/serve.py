@@ -1,16 +1,17 @@
 """`recommender serve`."""
 
 import argparse
+import dataclasses
 import logging
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from recommender.cli.arguments import argument, command, flag, number
 from recommender.cli.session import store_url
@@ -19,6 +20,9 @@ from recommender.service.keys import read_keys
 from recommender.settings.loading import find_file, find_files, load
 from recommender.settings.model import Settings
 from recommender.settings.service import ServiceSettings
+
+if TYPE_CHECKING:  # it imports what only a running service needs
+    from recommender.service.process import ServedShops
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ log = logging.getLogger(__name__)
     argument("--cert", "serve HTTPS with the certificates of this PEM file", metavar="FILE"),
     argument("--key", "PEM file of the certificate's private key", metavar="FILE"),
     flag("--search", "also serve text search"),
+    flag("--console", "also serve the console, for holders of API keys or users of a proxy"),
 )
 def _serve(options: argparse.Namespace) -> int:
     from recommender.service.process import ServedShops, run
@@ -45,11 +50,14 @@ def _serve(options: argparse.Namespace) -> int:
     with ExitStack() as stores, listening(options.host, options.port) as listener:
         urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
         searched = found if options.search else []
+        shops = ServedShops(urls, searched, service)
+        if options.console:
+            shops = _with_console(shops, found)
         # uvicorn raises the signal again when it ends: the stores must be closed even then.
         signal.signal(signal.SIGTERM, _end)
         scheme = "https" if service.cert else "http"
-        _print_urls(urls, {each.shop for each in searched}, scheme, listener)
-        started = run(ServedShops(urls, searched, service), listener)
+        _print_urls(shops, scheme, listener)
+        started = run(shops, listener)
     return 0 if started else 1
 
 
@@ -131,15 +139,26 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _print_urls(
-    shops: Iterable[str], searched: set[str], scheme: str, listener: socket.socket
-) -> None:
+def _with_console(shops: "ServedShops", found: Sequence[Settings]) -> "ServedShops":
+    """The same with the console of all shops. Raises: ConfigError if nobody could sign in."""
+    from recommender.console.rendering import PREFIX
+    from recommender.console.served import ServedConsole
+
+    opened = {each.shop: (each, shops.urls[each.shop]) for each in found}
+    console = ServedConsole(opened, shops.service)
+    return dataclasses.replace(shops, console=console, console_prefix=PREFIX)
+
+
+def _print_urls(shops: "ServedShops", scheme: str, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     origin = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-    for shop in shops:
+    searched = {each.shop for each in shops.searched}
+    for shop in shops.urls:
         sys.stdout.write(f"{origin}/v1/{shop}/items/ITEM/related\n")
         if shop in searched:
             sys.stdout.write(f"{origin}/v1/{shop}/search?q=WORDS\n")
+    if shops.console is not None:
+        sys.stdout.write(f"{origin}{shops.console_prefix}/\n")
     sys.stdout.flush()
 
 

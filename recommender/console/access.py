@@ -5,7 +5,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
@@ -50,12 +50,12 @@ class Proxy:
     """
 
     header: str
-    roles: tuple[Role, ...]
-    addresses: tuple[str, ...]
+    roles: Sequence[Role]
+    addresses: Sequence[str]
 
-    def user(self, headers: Mapping[str, str], address: str) -> str:
+    def user(self, headers: Mapping[str, str], peer: str) -> str:
         """The name of the user whom the proxy signed in, "" if there is none."""
-        return headers.get(self.header, "")[:100] if address in self.addresses else ""
+        return headers.get(self.header, "")[:100] if peer in self.addresses else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,13 @@ class Access:
             return None
         return Session.begun(found.name, found.roles)
 
-    def session(self, cookie: str, headers: Mapping[str, str], address: str) -> Session:
-        """The session of a request; that of nobody if it has none that is valid."""
+    def session(self, cookie: str, headers: Mapping[str, str], peer: str) -> Session:
+        """The session of a request; that of nobody if it has none that is valid.
+
+        `peer` is the address that the connection comes from, which may be a proxy's.
+        """
         found = self.seal.opened(cookie) if cookie else None
-        if self.proxy is not None and (user := self.proxy.user(headers, address)):
+        if self.proxy is not None and (user := self.proxy.user(headers, peer)):
             same = found is not None and found.name == user
             return found if found and same else Session.begun(user, self.proxy.roles)
         return found or Session.begun()

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from recommender.console.access import SESSION_S, Access, Session
 from recommender.console.live_shop import LiveShop, Shops
 from recommender.console.rendering import OWN, PREFIX, render
+from recommender.service.beside import PEER
 from recommender.service.keys import Role
 
 FORM_BYTES, FORM_FIELDS = 256 * 1024, 2000
@@ -51,7 +52,8 @@ class Console:
     def visit(self, request: Request) -> "Visit":
         """The visit of a request, with the session that its cookie or a proxy names."""
         cookie = request.cookies.get(cookie_name(request), "")
-        session = self.access.session(cookie, request.headers, address(request))
+        peer = str(request.scope.get(PEER, address(request)))
+        session = self.access.session(cookie, request.headers, peer)
         return Visit(self, request, session, renewed=self.access.seal.opened(cookie) != session)
 
 

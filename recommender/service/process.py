@@ -7,18 +7,20 @@ import multiprocessing
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from recommender.core.redaction import Guarded, conceal_url
 from recommender.service.app import create_app
+from recommender.service.beside import Beside, KeptPeer
 from recommender.service.item_updates import StoreUpdates
 from recommender.service.keys import read_keys
 from recommender.service.limits import (
@@ -45,13 +47,16 @@ class ServedShops:
     """Makes the app of the process that calls it, whose loop runs already.
 
     `urls` are those of the stores by shop; `searched` are the shops that can be searched.
+    `console` makes the console, which is below `console_prefix`.
     """
 
     urls: Mapping[str, str]
     searched: Sequence["Settings"]
     service: ServiceSettings
+    console: Callable[[], FastAPI] | None = None
+    console_prefix: str = ""
 
-    def __call__(self) -> FastAPI:
+    def __call__(self) -> ASGIApp:
         """The app. Raises: ConfigError; StoreUnavailable for a shop that is searched."""
         if multiprocessing.parent_process() is not None:
             self._begin_child()
@@ -65,7 +70,10 @@ class ServedShops:
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in self.urls.items()}
         keys = read_keys(Path(self.service.api_keys))[0] if self.service.api_keys else ()
         updates = {shop: StoreUpdates(url, shop) for shop, url in self.urls.items()}
-        app = create_app(shops, keys, self._searches(), self.service, updates)
+        api = create_app(shops, keys, self._searches(), self.service, updates)
+        app: ASGIApp = api
+        if self.console is not None:
+            app = KeptPeer(Beside(api, self.console(), self.console_prefix))
         # What stays for ever need not be looked through again each time that garbage is collected.
         gc.collect()
         gc.freeze()
@@ -123,6 +131,7 @@ def run(shops: ServedShops, listener: socket.socket) -> bool:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=shops.console is None,
         timeout_keep_alive=service.idle_s,
         timeout_graceful_shutdown=service.drain_s,
         timeout_worker_healthcheck=START_S,

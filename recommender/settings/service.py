@@ -1,8 +1,13 @@
 """The table of a settings file for `recommender serve`: keys, certificate, processes and limits."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from recommender.settings.table import Table
+
+ConsoleRole = Literal["read", "merchandise", "operate"]
+"""What users of the console may do; the same roles as those of API keys."""
 
 
 class ServiceSettings(Table):
@@ -12,6 +17,9 @@ class ServiceSettings(Table):
     private key. Times are in seconds; `connections` is at most 96 below the open files that the
     system allows. A key may send `requests_per_s`, and an address `wrong_keys_per_minute`; 0 for
     no limit.
+
+    In the console, `console_user_header` names the user whom a proxy at one of `console_proxies`
+    signed in, and such users have `console_roles`; without it, API keys alone sign in.
     """
 
     api_keys: str = ""
@@ -28,3 +36,6 @@ class ServiceSettings(Table):
     idle_s: int = Field(default=5, ge=1, le=3600)
     drain_s: int = Field(default=5, ge=1, le=3600)
     access_log: bool = False
+    console_user_header: str = ""
+    console_roles: tuple[ConsoleRole, ...] = ("read",)
+    console_proxies: tuple[str, ...] = ("127.0.0.1", "::1")

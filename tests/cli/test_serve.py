@@ -136,6 +136,19 @@ def test_api_keys_come_from_a_file(configs: tuple[Path, Path], tmp_path: Path) -
         assert "key-plain" not in warning
 
 
+def test_the_console_is_served_beside_the_api(configs: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"{new_key('anna', ['read'])[1].line()}\n")
+    with serving(str(path), str(configs[0]), "--console") as (process, _):
+        assert process.stdout is not None
+        console = process.stdout.readline().strip()
+        assert urlsplit(console).path == "/console/"
+        with urllib.request.urlopen(console, timeout=20) as answer:
+            assert b"API key" in answer.read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
 def half_sent(url: str, context: ssl.SSLContext | None = None) -> tuple[socket.socket, bytes]:
     """A connection with a request of which the last bytes are still to be sent."""
     parts = urlsplit(url)
@@ -275,6 +288,7 @@ def test_shops_agree_on_their_service(configs: tuple[Path, Path], tmp_path: Path
             ["127.0.0.1", "0", "-", "{config}", "--cert", "{config}", "--key", "nowhere.pem"],
             "--key nowhere.pem: ",
         ),
+        (["127.0.0.1", "0", "-", "{config}", "--console"], "nobody could sign in"),
         (["127.0.0.1", "0", "-"], "shop 'acme': 2 settings files name it"),
     ],
 )

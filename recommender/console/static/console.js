@@ -9,8 +9,13 @@ if (theme) {
 }
 
 // Announces what htmx put in, for those who do not see it.
-document.addEventListener("htmx:afterSwap", event => {
-  const status = event.detail.target.querySelector?.("[data-said]");
-  const said = document.getElementById("said");
-  if (said && status) said.textContent = status.textContent;
+document.addEventListener("htmx:afterSettle", () => {
+  const found = document.querySelector("[data-said]"), said = document.getElementById("said");
+  if (found && said.textContent !== found.textContent) said.textContent = found.textContent;
+});
+
+// Searches for what was typed before the scripts were there.
+addEventListener("load", () => {
+  const query = document.getElementById("q");
+  if (query && query.value !== query.defaultValue) query.dispatchEvent(new Event("input", { bubbles: true }));
 });
