@@ -71,7 +71,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a change does: the edited file, its edits, and the items to hide and to show again."""
+    """What a change does: the edited file, its edits, and the items to hide and to show again.
+
+    `resumes` is the id of the change whose rest it is, "" for a new one.
+    """
 
     what: str
     changes: Sequence[str]
@@ -81,6 +84,7 @@ class _Plan:
     hide: Sequence[str] = ()
     unhide: Sequence[str] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    resumes: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,9 +197,10 @@ class Steering:
                     source.with_document(old),
                     source,
                     edits,
-                    draft.items("hide"),
-                    draft.items("unhide"),
+                    one.details["hid"],
+                    one.details["unhid"],
                     {"draft": draft.digest},
+                    resumes=one.id,
                 )
         return None
 
@@ -207,21 +212,25 @@ class Steering:
         rules = plan.edited.document.rules
         valid = rules.on(today_of(rules, self.today))
         n_unknown = require_known(valid, live, skip_unknown=self.skip_unknown)
+        hidden = Hidden(publisher.store, publisher.shop)
+        hide, unhide = list(plan.hide), list(plan.unhide)
+        if not plan.resumes:
+            known = set(hidden.hidden())
+            hide = [item for item in hide if item not in known]
+            unhide = [item for item in unhide if item in known]
         details = {
             **plan.details,
             "changes": list(plan.changes),
             "edits": [edit.plain() for edit in plan.edits],
-            "hid": [],
-            "unhid": [],
+            "hid": hide,
+            "unhid": unhide,
         }
         entry = RuleLine(
             author, plan.what, BEGUN, reason, plan.source.digest, plan.edited.digest, details
         )
+        if plan.resumes:
+            entry = replace(entry, id=plan.resumes)
         self.log.append(entry)
-        hidden = Hidden(publisher.store, publisher.shop)
-        known = set(hidden.hidden())
-        hide = [item for item in plan.hide if item not in known]
-        unhide = [item for item in plan.unhide if item in known]
         plan.edited.write()
         try:
             hidden.hide(hide)
@@ -238,9 +247,7 @@ class Steering:
                 hidden.hide(unhide)
             raise
         made, warning = self._committed(plan, author, reason)
-        self.log.append(
-            _stage(entry, DONE, hid=hide, unhid=unhide, overlay=generation.id, commit=made)
-        )
+        self.log.append(_stage(entry, DONE, overlay=generation.id, commit=made))
         return Applied(entry.id, generation, len(valid.rules), n_unknown, made, warning)
 
     def _committed(self, plan: _Plan, author: str, reason: str) -> tuple[str, str]:

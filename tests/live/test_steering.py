@@ -127,6 +127,7 @@ class Died(BaseException):
 def test_applying_again_finishes_what_a_process_that_died_began(
     shop: SteeredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hidden = Hidden(shop.publisher.store, shop.publisher.shop)
     shop.draft(EXCLUDE)
     shop.draft(Wanted("hide", ["c"]))
     with monkeypatch.context() as patched:
@@ -139,8 +140,11 @@ def test_applying_again_finishes_what_a_process_that_died_began(
     assert [one.state for one in shop.steering.history()] == ["interrupted"]
     change = shop.apply()
     assert "b" not in shop.listed("a")
-    assert shop.steering.history()[0].id == change
+    (finished,) = shop.steering.history()
+    assert (finished.id, finished.state) == (change, "applied")
+    assert hidden.hidden() == ["c"]
     shop.undo(change)
+    assert hidden.hidden() == []
     assert shop.text == RULES
 
 
