@@ -8,7 +8,8 @@ from rich.console import Console
 from recommender.cli.rule_reports import LISTS_SHOWN, print_applied, print_findings, print_list
 from recommender.cli.terminal import counted, cut, right, table
 from recommender.insights.draft_preview import DraftPreview
-from recommender.live.steering import Applied, RuleChange
+from recommender.live.rule_log import RuleChange
+from recommender.live.steering import Applied
 from recommender.merchandising.drafts import Draft
 
 _STALE = (

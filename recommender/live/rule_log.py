@@ -1,13 +1,15 @@
 """Rule log: the lines of the audit log that say who changed the rules, why, and how to undo it."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from recommender.artifacts.audit_log import AuditLog
 
 APPLY, UNDO = "rules.apply", "rules.undo"
+BEGUN, DONE, FAILED = "begun", "done", "failed"
+State = Literal["applied", "undone", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,25 @@ class RuleLine:
     details: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """A change of the rules in the past: by whom, why, what, and what became of it.
+
+    `undoes` is the id of the change that it took back, "" for none. `commit` is the commit of the
+    rule file, `overlay` the generation that went live.
+    """
+
+    id: str
+    at: str
+    who: str
+    reason: str
+    changes: tuple[str, ...]
+    state: State
+    undoes: str = ""
+    commit: str = ""
+    overlay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +83,49 @@ class RuleLog:
                     at=entry["at"],
                     **own,
                 )
+
+    def latest(self) -> dict[str, RuleLine]:
+        """The last line of each change by its id, in the order in which they began."""
+        found: dict[str, RuleLine] = {}
+        for line in self.lines():
+            found[line.id] = line
+        return found
+
+    def history(self) -> list[RuleChange]:
+        """All changes, the newest first."""
+        latest = self.latest()
+        undone = _undone(latest.values())
+        return [
+            RuleChange(
+                one.id,
+                one.at,
+                one.who,
+                one.reason,
+                tuple(one.details["changes"]),
+                _state(one, undone),
+                one.details.get("undoes", ""),
+                one.details.get("commit", ""),
+                one.details.get("overlay", 0),
+            )
+            for one in reversed(latest.values())
+        ]
+
+    def state(self, line: RuleLine) -> State:
+        """What became of a change."""
+        return _state(line, _undone(self.latest().values()))
+
+
+def _undone(latest: Collection[RuleLine]) -> set[str]:
+    """The ids of changes that others, which are not undone, took back."""
+    undone: set[str] = set()
+    for one in reversed([*latest]):
+        if one.state == DONE and one.id not in undone and "undoes" in one.details:
+            undone.add(one.details["undoes"])
+    return undone
+
+
+def _state(line: RuleLine, undone: Collection[str]) -> State:
+    if line.id in undone:
+        return "undone"
+    states: dict[str, State] = {DONE: "applied", FAILED: "failed", BEGUN: "interrupted"}
+    return states[line.state]

@@ -10,12 +10,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from recommender.core.generation import Generation
 from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.live.live_state import LiveState
-from recommender.live.rule_log import APPLY, UNDO, RuleLine, RuleLog
+from recommender.live.rule_log import (
+    APPLY,
+    BEGUN,
+    DONE,
+    FAILED,
+    UNDO,
+    RuleChange,
+    RuleLine,
+    RuleLog,
+)
 from recommender.live.rules import apply_rules, require_known
 from recommender.merchandising.application import today_of
 from recommender.merchandising.drafts import (
@@ -30,28 +39,6 @@ from recommender.merchandising.rule_source import RuleSource, locked
 from recommender.merchandising.rule_text import Edit
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
-
-BEGUN, DONE, FAILED = "begun", "done", "failed"
-State = Literal["applied", "undone", "failed", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleChange:
-    """A change of the rules in the past: by whom, why, what, and what became of it.
-
-    `undoes` is the id of the change that it took back, "" for none. `commit` is the commit of the
-    rule file, `overlay` the generation that went live.
-    """
-
-    id: str
-    at: str
-    who: str
-    reason: str
-    changes: tuple[str, ...]
-    state: State
-    undoes: str = ""
-    commit: str = ""
-    overlay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +104,8 @@ class Steering:
                     f"{author} has no draft; begin one with recommender rules draft add"
                 )
             source = RuleSource.read(self.rules)
-            plan = self._resumed(draft, source) or self._planned(draft, source, reason)
+            resumed = self._resumed(APPLY, source, draft=draft.digest)
+            plan = resumed or self._planned(draft, source, reason)
             applied = self._carry_out(plan, author, reason, live, publisher)
             self.drafts.discard(author)
         return applied
@@ -131,42 +119,13 @@ class Steering:
         changed its rules since; ArtifactError or StoreUnavailable with the rule file as before.
         """
         with locked(self.drafts.lock):
-            found = self._undoable(change)
-            source = RuleSource.read(self.rules)
-            document, edits = source.document, list[Edit]()
-            for plain in reversed(found.details["edits"]):
-                document, edit = document.taken_back(Edit.from_plain(plain))
-                edits.append(edit)
-            plan = _Plan(
-                UNDO,
-                found.details["changes"],
-                source,
-                source.with_document(document),
-                edits,
-                found.details["unhid"],
-                found.details["hid"],
-                {"undoes": change},
-            )
+            found, source = self._undoable(change), RuleSource.read(self.rules)
+            plan = self._resumed(UNDO, source, undoes=change) or self._reversed(found, source)
             return self._carry_out(plan, author, reason, live, publisher)
 
     def history(self) -> list[RuleChange]:
         """All changes, the newest first."""
-        lines = self._lines()
-        undone = self._undone(lines)
-        return [
-            RuleChange(
-                one.id,
-                one.at,
-                one.who,
-                one.reason,
-                tuple(one.details["changes"]),
-                _state(one, undone=one.id in undone),
-                one.details.get("undoes", ""),
-                one.details.get("commit", ""),
-                one.details.get("overlay", 0),
-            )
-            for one in reversed(lines.values())
-        ]
+        return self.log.history()
 
     def _planned(self, draft: Draft, source: RuleSource, reason: str) -> _Plan:
         require_fresh(draft, source)
@@ -182,24 +141,40 @@ class Steering:
             {"draft": draft.digest},
         )
 
-    def _resumed(self, draft: Draft, source: RuleSource) -> _Plan | None:
-        """The rest of a change that wrote this draft to the file and was then cut off."""
-        for one in reversed(self._lines().values()):
-            same = one.after == source.digest and one.details.get("draft") == draft.digest
-            if same and one.state == BEGUN and one.before != one.after:
+    def _reversed(self, line: RuleLine, source: RuleSource) -> _Plan:
+        document, edits = source.document, list[Edit]()
+        for plain in reversed(line.details["edits"]):
+            document, edit = document.taken_back(Edit.from_plain(plain))
+            edits.append(edit)
+        return _Plan(
+            UNDO,
+            line.details["changes"],
+            source,
+            source.with_document(document),
+            edits,
+            line.details["unhid"],
+            line.details["hid"],
+            {"undoes": line.id},
+        )
+
+    def _resumed(self, what: str, source: RuleSource, **about: str) -> _Plan | None:
+        """The rest of a change that wrote the rule file as it is and was then cut off."""
+        for one in reversed(self.log.latest().values()):
+            same = one.what == what and one.details.items() >= about.items()
+            if same and one.state == BEGUN and one.before != one.after == source.digest:
                 edits = [Edit.from_plain(plain) for plain in one.details["edits"]]
                 old = source.document
                 for edit in reversed(edits):
                     old, _ = old.taken_back(edit)
                 return _Plan(
-                    APPLY,
+                    what,
                     one.details["changes"],
                     source.with_document(old),
                     source,
                     edits,
                     one.details["hid"],
                     one.details["unhid"],
-                    {"draft": draft.digest},
+                    dict(about),
                     resumes=one.id,
                 )
         return None
@@ -262,38 +237,15 @@ class Steering:
             return "", f"the rules are live, but {plan.edited.path.name} is not committed: {error}"
 
     def _undoable(self, change: str) -> RuleLine:
-        lines = self._lines()
-        found = lines.get(change)
+        found = self.log.latest().get(change)
         if found is None:
             raise ConfigError(f"there is no change {change!r:.40}; see recommender rules history")
-        state = _state(found, undone=change in self._undone(lines))
+        state = self.log.state(found)
         if state != "applied":
             raise ConfigError(f"change {change} is {state}: there is nothing to undo")
         return found
-
-    def _lines(self) -> dict[str, RuleLine]:
-        """The last line of each change, in the order in which they began."""
-        found: dict[str, RuleLine] = {}
-        for entry in self.log.lines():
-            found[entry.id] = entry
-        return found
-
-    def _undone(self, lines: dict[str, RuleLine]) -> set[str]:
-        """The ids of changes that others, which are not undone, took back."""
-        undone: set[str] = set()
-        for one in reversed(lines.values()):
-            if one.state == DONE and one.id not in undone and "undoes" in one.details:
-                undone.add(cast("str", one.details["undoes"]))
-        return undone
 
 
 def _stage(entry: RuleLine, state: str, **details: object) -> RuleLine:
     """A further line of the same change."""
     return replace(entry, state=state, details={**entry.details, **details})
-
-
-def _state(entry: RuleLine, *, undone: bool) -> State:
-    if undone:
-        return "undone"
-    states: dict[str, State] = {DONE: "applied", FAILED: "failed", BEGUN: "interrupted"}
-    return states[entry.state]

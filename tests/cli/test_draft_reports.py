@@ -4,7 +4,7 @@ import pytest
 
 from recommender.cli.draft_reports import print_draft, print_history
 from recommender.cli.terminal import console
-from recommender.live.steering import RuleChange
+from recommender.live.rule_log import RuleChange
 from recommender.merchandising.drafts import Change, Draft
 
 HIDE = Change("hide", "[b]x[/b]", author="maria", reason="because of " + "this " * 40)

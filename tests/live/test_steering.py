@@ -1,5 +1,7 @@
 """Drafts that go live, are recorded, and are taken back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -130,11 +132,8 @@ def test_applying_again_finishes_what_a_process_that_died_began(
     hidden = Hidden(shop.publisher.store, shop.publisher.shop)
     shop.draft(EXCLUDE)
     shop.draft(Wanted("hide", ["c"]))
-    with monkeypatch.context() as patched:
-        patched.setattr(RuleSource, "read", _dying_after(1, RuleSource.read))
-        patched.setattr(steering, "apply_rules", _dying_after(0, rules.apply_rules))
-        with pytest.raises(Died):
-            shop.apply()
+    with dying(monkeypatch):
+        shop.apply()
     assert "exclude-b" in shop.text
     assert "b" in shop.listed("a")
     assert [one.state for one in shop.steering.history()] == ["interrupted"]
@@ -143,9 +142,25 @@ def test_applying_again_finishes_what_a_process_that_died_began(
     (finished,) = shop.steering.history()
     assert (finished.id, finished.state) == (change, "applied")
     assert hidden.hidden() == ["c"]
+    with dying(monkeypatch):
+        shop.undo(change)
+    assert shop.text == RULES
+    assert "b" not in shop.listed("a")
     shop.undo(change)
     assert hidden.hidden() == []
     assert shop.text == RULES
+    assert "b" in shop.listed("a")
+    assert [one.state for one in shop.steering.history()] == ["applied", "undone"]
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process dies while it publishes, and restores nothing."""
+    with monkeypatch.context() as patched:
+        patched.setattr(RuleSource, "read", _dying_after(1, RuleSource.read))
+        patched.setattr(steering, "apply_rules", _dying_after(0, rules.apply_rules))
+        with pytest.raises(Died):
+            yield
 
 
 def _dying_after(times: int, function):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202

@@ -15,7 +15,8 @@ from recommender.errors import RecommenderError
 from recommender.insights.diff import ChangedList
 from recommender.insights.draft_preview import DraftPreview, preview_draft
 from recommender.live.live_state import live_state
-from recommender.live.steering import Applied, RuleChange, Steering
+from recommender.live.rule_log import RuleChange
+from recommender.live.steering import Applied, Steering
 from recommender.merchandising.application import today_of
 from recommender.merchandising.drafts import Change, Draft
 from recommender.merchandising.rule_source import RuleSource, locked
