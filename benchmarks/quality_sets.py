@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.machine import machine
 from benchmarks.quality import line
 from data_fixtures import complete_journey
@@ -159,12 +161,14 @@ def show_curve(job: Job, plan: EvaluationPlan) -> None:
     harness = prepare_harness(job, plan)
     made = choosers(job.recipe, harness.fixed(job.recipe), harness.window.train, silent)
     ((_, chooser),) = made
-    wide = unbounded_lists(chooser, silent)
+    n_items = len(harness.catalogue)
+    wide = unbounded_lists(chooser, silent, np.arange(n_items, dtype=np.int32))
     headings = ("bound", "NDCG@10", "debiased", "hub share", "coverage@12")
     line(headings)
     line(["---"] * len(headings))
     for share in SHARES:
-        lists = bounded_lists(wide, chooser.sold, replace(chooser.placement, hub_share=share))
+        placement = replace(chooser.placement, hub_share=share)
+        lists = bounded_lists(wide, chooser.sold, placement, n_items)
         result = harness.evaluate_lists("lists", lists)
         metrics, beyond = result.slices[ALL].metrics, result.lists
         line(

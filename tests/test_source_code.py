@@ -68,6 +68,7 @@ UNTESTED = {
 ACROSS = {
     "tests/cli/test_databases.py",
     "tests/cli/test_secrets.py",
+    "tests/console/test_browser.py",
     "tests/publishing/test_swaps_under_load.py",
     "tests/readers/test_real_data.py",
     "tests/readers/test_round_trips.py",

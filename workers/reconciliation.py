@@ -234,6 +234,6 @@ def _audit(shop: str, report: ReportEvent) -> None:
 def restore(run_id: str, send: SendTask) -> None:
     """Make the build of a run live again, under a new number."""
     with open_run(run_id) as planner:
-        again = planner.continued(planner.run.state)
+        again = planner.continued(planner.run.state, was_live=True)
     log.info("event=restoring run=%s as=%s", run_id, again.id)
     advance(again.id, send)

@@ -132,15 +132,19 @@ class RunPlanner:
         runs = (find_run(self.store, number) for number in later)
         return any(run is not None and run.state in {"running", "published"} for run in runs)
 
-    def continued(self, state: str = "running") -> Run:
+    def continued(self, state: str = "running", *, was_live: bool = False) -> Run:
         """Begin a run that continues this one under a new number, with the artifacts of this one.
 
-        With `state`, that of this run, "running" this run becomes superseded.
+        With `state`, that of this run, "running" this run becomes superseded. No gate holds what
+        `was_live`: it passed, or a person let it pass.
         """
         number = self.publisher.reserve(self.store.highest_run())
         run = dataclasses.replace(
             self.run, number=number, state="running", held=(), error="", generation={}, stages=()
         )
+        if was_live:
+            gates = dataclasses.asdict(OPEN_GATES)
+            run = dataclasses.replace(run, settings={**run.settings, "gates": gates})
         run.begin(self.store)
         ShardLeases(self.publisher, number).begin()
         if state == "running":

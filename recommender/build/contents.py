@@ -26,7 +26,7 @@ from recommender.core.lists import (
 )
 from recommender.core.recipe import Placement, Recipe
 from recommender.ranking.chooser import OF_TITLES, Chosen, depth_before_bounding, stages_of
-from recommender.ranking.hubness import arranged
+from recommender.ranking.hubness import arranged, most_lists
 
 READ = ("read", 4)
 LISTS = ("lists", 7)
@@ -266,7 +266,8 @@ def bounded_columns(wide: Sequence[Columns], placement: Placement) -> Iterator[C
     numbers = {name: np.concatenate([part[name] for part in wide]) for name in _OF_LISTS}
     sizes, own = numbers["sizes"], numbers["own"]
     entries = Entries.concatenated([Entries.from_columns(part) for part in wide])
-    places, owners, scores = arranged(**numbers, entries=entries, placement=placement)
+    most = most_lists(placement, len(sizes))
+    places, owners, scores = arranged(**numbers, entries=entries, placement=placement, most=most)
     is_own = ranks_of(sizes)[places] < own[owners]
     entries = dataclasses.replace(entries[places], scores=scores)
     start, first = 0, 0

@@ -69,6 +69,13 @@ COUNT = number("-n", 12, "number of items")
 PLACEMENT = argument(
     "--placement", "placement (default: the recipe's first)", default="", metavar="NAME"
 )
+CANARY = argument(
+    "--canary",
+    "publish for this share of the requests only, such as 0.1",
+    type=float,
+    default=0.0,
+    metavar="SHARE",
+)
 ITEMS = ids("items", "ITEM", "item ids, as in the catalogue")
 _CONFIG = "settings file of the shop (default: $RECOMMENDER_CONFIG, then recommender.toml)"
 _SET = "override a setting, such as store.url=redis://localhost (repeatable)"

@@ -59,7 +59,7 @@ OF_FIRST_TWELVE = ("hub_share", "coverage_12", "own_category", "by_chance")
     ),
     flag("--test", "use the test period"),
     argument("--back", "move the validation window back N times", type=int, default=0, metavar="N"),
-    number("--folds", 3, "folds of simulated cold items"),
+    number("--folds", 3, "folds of simulated cold items, at most"),
     repeated(
         "--lists",
         "NAME=FILE",

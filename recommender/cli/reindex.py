@@ -15,7 +15,7 @@ from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.contents import read_ids
 from recommender.build.job import resumed, text_encoders
-from recommender.cli.arguments import ITEMS, argument, command, flag
+from recommender.cli.arguments import CANARY, ITEMS, command, flag
 from recommender.cli.console import PORT, open_console
 from recommender.cli.hiding import item_ids
 from recommender.cli.lookup import show_related
@@ -44,13 +44,7 @@ DEMO_SHOWN = 6
     "Read the catalogue and the interactions, build all related lists, and publish them as a new "
     "generation. A run without changes does nothing; an interrupted run is resumed.",
     flag("--force", "publish even if nothing changed or a gate fails"),
-    argument(
-        "--canary",
-        "publish for this share of the requests only, such as 0.1",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-    ),
+    CANARY,
 )
 def _reindex(options: argparse.Namespace) -> int:
     reindex(settings_of(options), force=options.force, canary_share=options.canary)

@@ -7,11 +7,15 @@ from getpass import getuser
 
 from rich.console import Console
 
-from recommender.cli.arguments import argument, command, file
+from recommender.artifacts.runs import all_runs
+from recommender.artifacts.store import ArtifactStore
+from recommender.cli.arguments import CANARY, argument, command, file, flag
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import console, print_cut, progress, right, table, write
 from recommender.insights import diff as releases
+from recommender.insights.build_figures import build_figures
 from recommender.insights.diff import Difference, Release
+from recommender.insights.overview import Concern, overview
 from recommender.insights.release_changes import ReleaseChanges
 from recommender.pages.rendering import render
 from recommender.publishing.inspection import uncovered_slots
@@ -22,20 +26,29 @@ from recommender.settings.model import Settings
 
 SHOWN = 10
 RELEASE = "number of a generation, or live, previous or held (the newest)"
+CONCERNS = {
+    "held": "run {about} is held",
+    "failed": "run {about} failed",
+    "short": "{count}lists of {about} are short",
+    "refused": "{count}rows of {about} were refused",
+    "rule_file": "{about}",
+    "rule": "the rule {about} ends on",
+}
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @command(
     "status",
-    "Show the live generation of a shop, its age, the generation that rollback returns to, and "
-    "whether a generation is being written.",
+    "Show the live generation of a shop, its age, the generation that rollback returns to, whether "
+    "a generation is being written, and what needs a person.",
 )
 def _status(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        generations = shop.generations()
+        today = datetime.now(UTC).date()
+        found = overview(settings.artifact_store(), shop, today, settings.rule_file())
         cluster = _cluster(shop.store)
-    by_role = {generation.role: generation for generation in generations if generation.role}
+    by_role = found.by_role
     live, previous = by_role.get("live"), by_role.get("previous")
     rows = [("shop", settings.shop), *cluster]
     if live is None:
@@ -49,15 +62,23 @@ def _status(options: argparse.Namespace) -> int:
             ("lists", f"{live.n_lists:,} with {live.n_entries:,} entries"),
             ("recipe", live.recipe_digest[:12]),
         ]
-    for role in ("overlay", "canary"):
-        if role in by_role:
-            rows.append((role, f"generation {by_role[role].id}"))
+    rows += [
+        (role, f"generation {one.id}")
+        for role, one in by_role.items()
+        if role in ("overlay", "canary")
+    ]
     rows.append(("previous", f"generation {previous.id}" if previous else "none"))
-    staging = [str(generation.id) for generation in generations if generation.state == "staging"]
-    if staging:
-        rows.append(("being written", ", ".join(staging)))
-    console().print(table(["", ""], rows))
+    if found.staging:
+        rows.append(("being written", ", ".join(map(str, found.staging))))
+    rows += [("look at", _concern(one)) for one in found.concerns if one.kind != "nothing"]
+    console().print(table(["", ("", "wrap")], rows))
     return 0
+
+
+def _concern(one: Concern) -> str:
+    count = f"{one.count:,} " if one.count else ""
+    detail = f": {one.detail}" if one.detail else ""
+    return f"{CONCERNS[one.kind].format(count=count, about=one.about)}{detail}"
 
 
 def _cluster(store: Store) -> list[tuple[str, str]]:
@@ -68,9 +89,16 @@ def _cluster(store: Store) -> list[tuple[str, str]]:
     return [("store", f"Cluster of {len(servers(store))} primaries, {covered}")]
 
 
-@command("generations", "List the published generations of a shop, newest first.")
+@command(
+    "generations",
+    "List the published generations of a shop, newest first.",
+    flag("--figures", "show the coverage and the hub share of the last builds instead"),
+)
 def _generations(options: argparse.Namespace) -> int:
     settings = settings_of(options)
+    if options.figures:
+        _print_figures(settings.artifact_store())
+        return 0
     with publisher(settings) as shop:
         generations = shop.generations()
     if not generations:
@@ -94,18 +122,36 @@ def _generations(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_figures(artifacts: ArtifactStore) -> None:
+    figures = build_figures(artifacts, all_runs(artifacts))
+    rows = [
+        (
+            *(str(one.number), one.state, one.n_items, one.n_events, f"{one.coverage:.1%}"),
+            ", ".join(f"{name} {share:.1%}" for name, share in one.hub_share.items()),
+            one.short,
+        )
+        for one in reversed(figures)
+    ]
+    counts = right("items", "interactions", "coverage")
+    headings = [*right("build"), "state", *counts, "hub share", *right("short lists")]
+    console().print(table(headings, rows))
+
+
 @command(
     "approve",
     "",
     argument("run", "number of the run (default: the newest)", nargs="?", type=int, metavar="RUN"),
+    CANARY,
 )
 def _approve(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
-        live = release_changes(settings, shop).approve(options.run, progress)
+        changes = release_changes(settings, shop)
+        live = changes.approve(options.run, progress, options.canary)
         save_embedded(settings, shop.store)
+    state = f"canary for {options.canary:.1%} of the requests" if options.canary else "live"
     console().print(
-        f"Generation {live.id} of shop {settings.shop} is live: {live.n_lists:,} related lists."
+        f"Generation {live.id} of shop {settings.shop} is {state}: {live.n_lists:,} related lists."
     )
     return 0
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.job import Job
+from recommender.core.arrays import Rows
 from recommender.core.interactions import Interactions, most_popular
 from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice, Placement, Recipe
@@ -233,7 +234,9 @@ def _evaluate_built(
     return list(harness.evaluate_builder(partial(_always, built), in_folds).values())
 
 
-def _always(lists: Mapping[str, Neighbours], _train: Interactions) -> Mapping[str, Neighbours]:
+def _always(
+    lists: Mapping[str, Neighbours], _train: Interactions, _asking: Rows | None
+) -> Mapping[str, Neighbours]:
     return lists
 
 
@@ -242,7 +245,9 @@ def _best_sellers(harness: Harness) -> SystemResult:
         best = most_popular(harness.beyond.support)
         top = harness.task.shown_to_everyone(best)
         return harness.evaluate_shown(BEST_SELLERS, top)
-    built = harness.evaluate_builder(lambda train: {BEST_SELLERS: systems.best_sellers(train, K)})
+    built = harness.evaluate_builder(
+        lambda train, _asking: {BEST_SELLERS: systems.best_sellers(train, K)}
+    )
     return built[BEST_SELLERS]
 
 
@@ -265,14 +270,14 @@ def _with_text(harness: Harness, recipe: Recipe, nothing: Neighbours) -> list[Sy
     )
     train = harness.window.train
     text = joined_content(harness.content).matrix
-    built = _named(harness.builder(textbook)(train))
+    built = _named(harness.builder(textbook)(train, None))
     built[WITH_TEXT] = systems.item_knn(train, DEPTH, text)
     concatenation = replace(textbook, placements=textbook.placements[-1:])
 
-    def in_folds(train: Interactions) -> dict[str, Neighbours]:
+    def in_folds(train: Interactions, asking: Rows | None) -> dict[str, Neighbours]:
         text_alone = built["text alone"]
         kept = {"implicit ALS": nothing, "text alone": text_alone, WITH_TEXT: text_alone}
-        return kept | _named(harness.builder(concatenation)(train))
+        return kept | _named(harness.builder(concatenation)(train, asking))
 
     return _evaluate_built(harness, built, in_folds)
 

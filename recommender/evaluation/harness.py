@@ -53,6 +53,9 @@ from recommender.settings.tables import EvaluationSettings
 
 _logger = logging.getLogger(__name__)
 
+COLD_QUERIES = 3_000
+"""Queries of cold items after which no further fold is made: the models are fitted in each."""
+
 ProtocolName = Literal["basket", "next-item", "leave-one-out"]
 
 
@@ -141,7 +144,7 @@ class Harness:
     def builder(self, recipe: Recipe) -> ListBuilder:
         """Builds the lists of all placements of a recipe."""
         fixed = self.fixed(recipe)
-        return lambda train: related_lists(recipe, fixed, train, self.progress)
+        return lambda train, asking: related_lists(recipe, fixed, train, self.progress, asking)
 
     def fixed(self, recipe: Recipe) -> Fixed:
         """What a recipe reads that no interactions change, as `related_lists` takes it."""
@@ -157,13 +160,13 @@ class Harness:
         """
         results = {
             name: self.evaluate_lists(name, lists)
-            for name, lists in builder(self.window.train).items()
+            for name, lists in builder(self.window.train, None).items()
         }
         if self.cold_slices is None:
             return results
         found: dict[str, list[QueryScores]] = {name: [] for name in results}
         for fold in self.folds:
-            built = (in_folds or builder)(fold.train)
+            built = (in_folds or builder)(fold.train, np.unique(fold.queries.row))
             for name, scores in found.items():
                 sold = support(fold.train.matrix())
                 scores.append(score_queries(fold.queries, built[name].rows, support=sold))
@@ -280,8 +283,10 @@ def judge_of(evaluation: EvaluationSettings) -> Judge:
 def _folds(
     train: Interactions, queries: Queries, sold: NDArray[np.float32], plan: EvaluationPlan
 ) -> tuple[ColdFold, ...]:
-    found = []
+    found: list[ColdFold] = []
     for cold in cold_folds(sold, plan.folds, plan.seed):
+        if sum(len(fold.queries) for fold in found) >= COLD_QUERIES:
+            break
         asked = queries.select(np.isin(queries.row, cold))
         if len(asked):
             found.append(ColdFold(train.select(~np.isin(train.item, cold)), asked))

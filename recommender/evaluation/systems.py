@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import registry
-from recommender.core.arrays import FloatMatrix, FloatVector, blocks
+from recommender.core.arrays import FloatMatrix, FloatVector, Rows, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, most_popular, support
 from recommender.core.lists import Entries, ranks_of
@@ -23,7 +23,7 @@ from recommender.core.recipe import Choice, Placement, Recipe
 from recommender.core.telemetry import Progress
 from recommender.core.vectors import Embeddings
 from recommender.ranking.chooser import BLOCK, Chooser, prepare
-from recommender.ranking.hubness import arranged
+from recommender.ranking.hubness import arranged, most_lists
 from recommender.ranking.rankers.pair_features import CONTENT_WEIGHT, POWERS
 from recommender.ranking.training_set import TemporalSplit, fit_interactions, fit_ranker
 from recommender.vectors.behaviour.ease import ease_weights
@@ -35,8 +35,11 @@ EASE_BYTES_PER_PAIR = 4 * 4
 Fixed = tuple[Catalogue, Mapping[str, Embeddings], Callable[[], Neighbours]]
 """What does not depend on interactions: catalogue, content, and the nearest by content."""
 
-ListBuilder = Callable[[Interactions], Mapping[str, Neighbours]]
-"""Fits a system to interactions, and returns its lists (n, depth) of all items, by name."""
+ListBuilder = Callable[[Interactions, Rows | None], Mapping[str, Neighbours]]
+"""Fits a system to interactions, and returns its lists (n, depth) by name.
+
+Where some items ask, the lists of others may be empty.
+"""
 
 Baseline = Callable[[Interactions, int], Neighbours]
 """Fits a baseline to interactions, and returns its lists (n, depth) of all items."""
@@ -47,13 +50,14 @@ def related_lists(
     fixed: Fixed,
     interactions: Interactions,
     progress: Progress,
+    asking: Rows | None = None,
 ) -> dict[str, Neighbours]:
     """The lists (n, depth) of all items by placement, without best sellers as filler.
 
-    See `choosers`.
+    Where only some items are `asking` (r,), the lists of the others are empty. See `choosers`.
     """
     made = choosers(recipe, fixed, interactions, progress)
-    return {name: own_lists(chooser, progress) for name, chooser in made}
+    return {name: own_lists(chooser, progress, asking) for name, chooser in made}
 
 
 def choosers(
@@ -87,34 +91,51 @@ def choosers(
         yield placement.name, prepare(placement, context, index, ranker)
 
 
-def own_lists(chooser: Chooser, progress: Progress) -> Neighbours:
-    """The lists (n, depth) of all items with hubs bounded, without best sellers as filler."""
-    lists, placement = unbounded_lists(chooser, progress), chooser.placement
-    return bounded_lists(lists, chooser.sold, placement) if placement.hub_share else lists
+def own_lists(chooser: Chooser, progress: Progress, asking: Rows | None = None) -> Neighbours:
+    """The lists (n, depth) of all items with hubs bounded, without best sellers as filler.
+
+    Where only some items are `asking` (r,), the others have empty lists, and hubs are bounded among
+    the lists that there are.
+    """
+    rows = np.arange(len(chooser.catalogue), dtype=np.int32) if asking is None else asking
+    lists, placement = unbounded_lists(chooser, progress, rows), chooser.placement
+    if placement.hub_share:
+        lists = bounded_lists(lists, chooser.sold[rows], placement, len(chooser.catalogue))
+    return lists if asking is None else _spread(lists, rows, len(chooser.catalogue))
 
 
-def unbounded_lists(chooser: Chooser, progress: Progress) -> Neighbours:
-    """The lists of all items before hubs are bounded, as deep as the chooser makes them."""
-    placement, n_items = chooser.placement, len(chooser.catalogue)
+def unbounded_lists(chooser: Chooser, progress: Progress, rows: Rows) -> Neighbours:
+    """The lists of items (r,) before hubs are bounded, as deep as the chooser makes them."""
     parts = []
-    with progress(f"search and choose {placement.name}", n_items) as advance:
-        for block in blocks(n_items, BLOCK):
-            parts.append(chooser.choose(np.arange(block.start, block.stop, dtype=np.int32)))
+    with progress(f"search and choose {chooser.placement.name}", len(rows)) as advance:
+        for block in blocks(len(rows), BLOCK):
+            parts.append(chooser.choose(rows[block]))
             advance(block.stop - block.start)
     return Neighbours.joined(parts)
 
 
-def bounded_lists(lists: Neighbours, sold: FloatVector, placement: Placement) -> Neighbours:
-    """The lists (n, depth) of items `sold` (n,) so often, with the hubs of a placement bounded."""
+def bounded_lists(
+    lists: Neighbours, sold: FloatVector, placement: Placement, n_items: int
+) -> Neighbours:
+    """Lists (r, depth) with hubs bounded as among those of all items; theirs are `sold` (r,)."""
     sizes = lists.found.sum(axis=1)
     flat = Entries.padded(int(sizes.sum()))
     flat = replace(flat, rows=lists.rows[lists.found], scores=lists.scores[lists.found])
-    places, owners, scores = arranged(sizes, sizes, sold, flat, placement)
+    most = max(1, most_lists(placement, n_items) * len(sizes) // n_items)
+    places, owners, scores = arranged(sizes, sizes, sold, flat, placement, most)
     rank = ranks_of(np.bincount(owners, minlength=len(sizes)))
     rows = np.full((len(sizes), placement.depth), NONE, dtype=np.int32)
     best = np.full(rows.shape, -np.inf, dtype=np.float32)
     rows[owners, rank], best[owners, rank] = flat.rows[places], scores
     return Neighbours(rows, best)
+
+
+def _spread(lists: Neighbours, rows: Rows, n_items: int) -> Neighbours:
+    """The lists of some `rows` (r,) at their places among those of all items; others are empty."""
+    found = np.full((n_items, lists.rows.shape[1]), NONE, dtype=np.int32)
+    scores = np.full(found.shape, -np.inf, dtype=np.float32)
+    found[rows], scores[rows] = lists.rows, lists.scores
+    return Neighbours(found, scores)
 
 
 def best_sellers(interactions: Interactions, depth: int) -> Neighbours:

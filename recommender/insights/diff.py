@@ -137,21 +137,22 @@ def approve(
     publisher: Publisher,
     number: int | None = None,
     progress: Progress = silent,
+    canary_share: float = 0.0,
 ) -> Generation:
-    """Publish a build that a gate held: the newest, or that of the run `number`.
+    """Publish a build that a gate held, the newest or that of the run `number`; maybe as canary.
 
     Raises: ConfigError if none is held, or another went live since; StoreUnavailable.
     """
     waiting = _waiting(store, publisher)
     run = next((run for run in waiting if number in {None, run.number}), None)
     if run is None:
-        there = ", ".join(str(run.number) for run in waiting) or "none"
+        there = ", ".join(str(one.number) for one in waiting) or "none"
         wanted = "no run" if number is None else f"run {number} is not"
         raise ConfigError(
             f"shop {store.shop}: {wanted} held and newer than the live generation; waiting: {there}"
         )
     try:
-        generation = pipeline.publish(store, run, publisher, progress=progress)
+        generation = pipeline.publish(store, run, publisher, canary_share, progress)
     except StoreUnavailable as error:
         run.save(store, error=str(error))
         raise

@@ -25,10 +25,16 @@ class ReleaseChanges:
     log: AuditLog
     who: str
 
-    def approve(self, run: int | None = None, progress: Progress = silent) -> Generation:
-        """Publish a build that a gate held: the newest, or that of a run. Raises: ConfigError."""
-        with self._change("approve", {"run": run}):
-            return approve(self.artifacts, self.publisher, run, progress)
+    def approve(
+        self, run: int | None = None, progress: Progress = silent, canary_share: float = 0.0
+    ) -> Generation:
+        """Publish a build that a gate held: the newest, or that of a run.
+
+        With a `canary_share`, only so many requests read it. Raises: ConfigError.
+        """
+        self.publisher.check_canary(canary_share)
+        with self._change("approve", {"run": run, "canary_share": canary_share}):
+            return approve(self.artifacts, self.publisher, run, progress, canary_share)
 
     def promote(self) -> Generation:
         """Make the canary live for all requests. Raises: ConfigError where there is none."""

@@ -19,8 +19,9 @@ def arranged(
     sold: FloatVector,
     entries: Entries,
     placement: Placement,
+    most: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatVector]:
-    """Arrange n lists so that no item is among the `shown` first of too many of them.
+    """Arrange n lists so that no item is among the `shown` first of more than `most` of them.
 
     The lists are as in `bounded`; their items were `sold` (n,) so often. Entries that `bounded`
     refuses follow the shown ones, with at most the lowest score of these. Where a list has too few
@@ -28,7 +29,6 @@ def arranged(
     places (e,) of the entries that stay, at most `depth` of each list, their lists (e,) and their
     scores (e,).
     """
-    most = most_lists(placement, len(sizes))
     owners = np.repeat(np.arange(len(sizes)), sizes)
     demand: FloatVector = np.maximum(sold, 1, dtype=np.float32) ** np.float32(DEMAND)
     worth: FloatVector = entries.scores * demand[owners]

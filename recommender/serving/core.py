@@ -12,6 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import NamedTuple
 
 from recommender.core import item_id as item_ids
@@ -25,6 +26,7 @@ from recommender.serving.logs import LookupLog
 from recommender.serving.sessions import summed
 from recommender.serving.state import (
     MAX_SHOWN,
+    NEVER,
     Command,
     LayeredList,
     ListRequest,
@@ -99,6 +101,10 @@ class Core:
         if of_server(error):
             self.breaker.failed()
         self.report(event, error)
+
+    def lost(self) -> None:
+        """Read all hidden items at the next poll, which a server that lacks some may answer."""
+        self.state = replace(self.state, version=NEVER)
 
     def report(self, event: str, error: BaseException) -> None:
         """Count and log a failure; a node of a Cluster has a breaker of its own."""

@@ -263,6 +263,7 @@ class Reader:
             asked_at = time.monotonic()
             state, took_s = await self._read_state()
         except Exception as error:
+            core.lost()
             core.failed("poll_failures", error)
         else:
             core.confirm(state, asked_at)

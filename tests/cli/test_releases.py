@@ -178,3 +178,31 @@ def test_a_canary_is_withdrawn(where: list[str], capsys: pytest.CaptureFixture[s
     said(["reindex", "--canary", "0.25", "--force", *where], capsys)
     assert "Generation 1 of shop acme is live" in said(["rollback", *where], capsys)
     assert "canary" not in said(["generations", *where], capsys)
+
+
+def test_status_names_what_needs_a_person(
+    held: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = " ".join(said(["status", *held], capsys).split())
+    assert "run 2 is held: " in told
+    assert "6 lists of related are short" in told
+    assert run(["approve", *held]) == 0
+    assert "is held" not in said(["status", *held], capsys)
+
+
+def test_figures_of_builds_are_listed(held: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    newest, oldest = said(["generations", "--figures", *held], capsys).splitlines()[1:]
+    assert newest.split()[:2] == ["2", "held"]
+    assert oldest.split()[:2] == ["1", "published"]
+    assert "% " in newest.partition("related")[2]
+
+
+def test_changes_of_what_is_live_are_recorded(held: list[str]) -> None:
+    assert run(["approve", *held]) == 0
+    assert run(["rollback", *held]) == 0
+    entries = load(Path(held[1])).audit_log().newest(9)
+    assert [(one["what"], one["after"]["live"]) for one in entries] == [
+        ("rollback", 1),
+        ("approve", 2),
+    ]
+    assert all(one["who"].endswith("(command line)") for one in entries)

@@ -144,7 +144,7 @@ def test_a_held_build_is_approved_and_rolled_back(browser: Browser, tmp_path: Pa
             page.get_by_role("link", name="Approve").click()
             expect(page.locator("main")).to_contain_text("Build 3 goes live for all requests")
             page.get_by_role("button", name="Approve and publish").click()
-            expect(page.get_by_role("status").first).to_contain_text("Generation 3 is live")
+            expect(page.get_by_role("status").first).to_contain_text("generation 3 is published")
             page.get_by_role("link", name="Roll back to it 2").click()
             page.get_by_role("button", name="Roll back").click()
             expect(page.get_by_role("status").first).to_contain_text("Generation 2 is live")

@@ -9,6 +9,7 @@ import pytest
 from recommender.core.interactions import DAY_S, Interactions
 from recommender.core.recipe import Recipe
 from recommender.errors import ConfigError
+from recommender.evaluation import harness
 from recommender.evaluation.experiments import evaluate_baselines
 from recommender.evaluation.harness import EvaluationPlan
 from tests.evaluation.small_harness import N_ITEMS, events, prepared
@@ -34,7 +35,7 @@ def learned(shop: Interactions, recipe: Recipe) -> Iterator[bytes]:
     made = prepared(shop)
     for fold in (made.window.train, *(fold.train for fold in made.folds)):
         yield from (column.tobytes() for column in fold.columns().values())
-        for lists in made.builder(recipe)(fold).values():
+        for lists in made.builder(recipe)(fold, None).values():
             yield lists.rows.tobytes() + lists.scores.tobytes()
     yield from (one.top.tobytes() for one in evaluate_baselines(made, recipe)[0])
     yield made.beyond.support.tobytes()
@@ -80,7 +81,7 @@ def test_a_recipe_is_evaluated_in_any_of_its_placements(recipe: Recipe) -> None:
 
 def test_external_lists_are_evaluated_as_built_ones(recipe: Recipe) -> None:
     made = prepared(events())
-    lists = made.builder(recipe)(made.window.train)["related"]
+    lists = made.builder(recipe)(made.window.train, None)["related"]
     ours, same = made.evaluate(recipe), made.evaluate_lists("same", lists)
     assert same.slices["all"] == ours.slices["all"]
     assert same.lists == ours.lists
@@ -98,3 +99,26 @@ def test_validation_windows_move_back_and_the_test_period_does_not() -> None:
     assert EvaluationPlan(test=True, test_from=90 * DAY_S).period(newest) == (100 * DAY_S, 10)
     with pytest.raises(ConfigError, match="cannot be moved back"):
         EvaluationPlan(test=True, back=1)
+
+
+@pytest.mark.parametrize("hub_share", [0.0, 0.2])
+def test_only_items_that_ask_in_a_cold_fold_get_lists(recipe: Recipe, hub_share: float) -> None:
+    placements = tuple(replace(one, hub_share=hub_share) for one in recipe.placements)
+    build = prepared(events()).builder(replace(recipe, placements=placements))
+    train = prepared(events()).window.train
+    asking = np.arange(1, N_ITEMS, 3, dtype=np.int32)
+    whole, some = build(train, None)["related"], build(train, asking)["related"]
+    assert not np.delete(some.found, asking, axis=0).any()
+    assert some.found[asking].sum(axis=1).min() > 0
+    if not hub_share:
+        assert np.array_equal(some.rows[asking], whole.rows[asking])
+        assert np.array_equal(some.scores[asking], whole.scores[asking])
+
+
+def test_no_further_fold_is_made_where_cold_items_ask_often_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(prepared(events()).folds) > 1
+    monkeypatch.setattr(harness, "COLD_QUERIES", 1)
+    (only,) = prepared(events()).folds
+    assert len(only.queries) > 0

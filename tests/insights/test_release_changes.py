@@ -34,7 +34,8 @@ def test_approving_promoting_and_rolling_back_are_recorded(
     changes = ReleaseChanges(artifacts, publisher, log, "anna")
     with pytest.raises(GateHeld):
         reindexed(tmp_path, publisher, FEWER)
-    assert changes.approve(2).id == 2
+    assert changes.approve(2, canary_share=0.2).id == 2
+    assert changes.promote().id == 2
     assert changes.rollback(1).id == 1
     reindexed(tmp_path, publisher, [*BASKETS, ("a", "x")], 0.1)
     with publisher.errors("reading"):
@@ -44,7 +45,8 @@ def test_approving_promoting_and_rolling_back_are_recorded(
         changes.approve()
     found = [(one["what"], one["before"], one["after"]) for one in reversed(log.newest(9))]
     assert found == [
-        ("approve", {"live": 1, "canary": None}, {"live": 2, "canary": None}),
+        ("approve", {"live": 1, "canary": None}, {"live": 1, "canary": 2}),
+        ("promote", {"live": 1, "canary": 2}, {"live": 2, "canary": None}),
         ("rollback", {"live": 2, "canary": None}, {"live": 1, "canary": None}),
         ("promote", {"live": 1, "canary": canary}, {"live": canary, "canary": None}),
         ("approve", {"live": canary, "canary": None}, {}),

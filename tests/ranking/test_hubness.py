@@ -111,7 +111,8 @@ def arranged(
         ),
     )
     sold = np.ones(len(lists), dtype=np.float32) if sold is None else sold
-    places, owners, scores = hubness.arranged(sizes, sizes, sold, entries, bounds)
+    most = hubness.most_lists(bounds, len(sizes))
+    places, owners, scores = hubness.arranged(sizes, sizes, sold, entries, bounds, most)
     found: Lists = [entries.rows[places[owners == owner]].tolist() for owner in range(len(lists))]
     return found, [scores[owners == owner].tolist() for owner in range(len(lists))]
 

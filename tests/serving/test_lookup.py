@@ -413,6 +413,24 @@ def test_below_the_floor_all_hidden_items_are_read(
     soon(reader, lambda: reader.get("a").ids == ("b", "d", "e"))
 
 
+@pytest.mark.fault(28)
+def test_after_a_lost_connection_all_hidden_items_are_read(
+    reader: RelatedItems, shelf: Shelf, store: Redis
+) -> None:
+    """The replica that took over may lack a change that is older than its newest one."""
+    shelf.hide(5, "+b")
+    soon(reader, lambda: reader.get("a", n=1).ids == ("c",))
+    shelf.hide(7, "-b")
+    soon(reader, lambda: reader.get("a", n=1).ids == ("b",))
+    with store.pipeline() as together:
+        together.delete(shelf.keys.hidden)
+        together.zadd(shelf.keys.hidden, {"+b": 5, "+c": 9})
+        together.set(shelf.keys.hidden_version, 9)
+        together.client_kill_filter(_type="normal", skipme=True)
+        together.execute()
+    soon(reader, lambda: reader.get("a").ids == ("d", "e"))
+
+
 # Cost
 
 

@@ -19,6 +19,7 @@ from recommender import pipeline
 from recommender.artifacts.storage import LocalStorage
 from recommender.artifacts.store import Artifact, ArtifactStore
 from recommender.build import contents
+from recommender.build.gates import Gates
 from recommender.build.job import Job, Pins
 from recommender.build.list_steps import Plan
 from recommender.build.steps import Made, Step
@@ -186,11 +187,17 @@ def planned(shop: Shop) -> Iterator[None]:
             (ArtifactStore, "find", find_once),
             (Artifact, "columns", columns_once),
             (Settings, "job", lambda _self: dataclasses.replace(whole_job, stopwatch=Stopwatch())),
-            (Settings, "frozen_as", lambda self, _run: self),
+            (Settings, "frozen_as", _frozen_as),
             (Settings, "artifact_store", lambda _self: shop.artifacts),
         ):
             patches.enter_context(mock.patch.object(target, name, value))
         yield
+
+
+def _frozen_as(settings: Settings, run: Mapping[str, Any]) -> Settings:
+    """The settings of the shop, with the gates of a run's record."""
+    gates = Gates(**run["gates"]) if run else settings.gates
+    return settings.model_copy(update={"gates": gates})
 
 
 def pins(build: str) -> Pins:

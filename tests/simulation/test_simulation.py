@@ -13,6 +13,8 @@ from tests.simulation.shop import Shop, opened
 from tests.simulation.simulation import Simulation
 
 SEEDS, MANY = 2_000, 100_000
+FAILED_ONCE = (2554, 2938, 3627, 4217, 4502, 5601, 6780)
+"""A replica took over that lacked a published build, or that an item is shown again."""
 OWNERS = re.compile(r"[\w.-]+:\d+:[0-9a-f]+")
 DISASTERS = ("the server restarts empty", "the replica takes over", "a list is evicted")
 
@@ -26,7 +28,7 @@ def shop() -> Iterator[Shop]:
 @pytest.mark.fault(28, 55)
 @pytest.mark.timeout(1200)
 def test_no_seed_breaks_an_invariant(shop: Shop) -> None:
-    failed, seen = run(range(SEEDS), shop)
+    failed, seen = run([*range(SEEDS), *FAILED_ONCE], shop)
     shown = "\n".join(
         f"python -m tests.simulation --seed {seed}: {what}" for seed, what in failed.items()
     )

@@ -11,7 +11,7 @@ from recommender.build.steps import Task
 from recommender.errors import ArtifactError, ConfigError
 from tests.workers.in_process import perform_alone, sent, write_served_shop
 from workers.celery import configured, open_shop
-from workers.run_planner import ACTIVATE, GATE, READ, begin, open_run, publishes
+from workers.run_planner import ACTIVATE, GATE, OPEN_GATES, READ, begin, open_run, publishes
 from workers.step_executor import perform
 
 pytestmark = pytest.mark.server
@@ -129,6 +129,15 @@ def test_an_interrupted_publication_goes_on_under_another_number(store: Redis) -
     with open_run(f"acme.{follower}") as planner:
         assert planner.run.build == run_of(run.id).build
         assert planner.ready() == [GATE]
+
+
+@pytest.mark.parametrize("was_live", [True, False])
+def test_no_gate_holds_a_build_that_was_live(was_live: bool) -> None:
+    with open_run(new_run().id) as planner:
+        again = planner.continued("published", was_live=was_live)
+    with open_run(again.id) as planner:
+        gates = planner.settings.frozen_as(planner.run.settings).gates
+        assert (gates == OPEN_GATES) == was_live
 
 
 @pytest.mark.parametrize("run_id", ["acme", "ACME.1", "acme.1/x", "../acme.1", "acme.1\n", 7, None])

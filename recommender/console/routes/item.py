@@ -16,7 +16,7 @@ from recommender.console.loaded import LoadedGeneration
 from recommender.console.rendering import PREFIX
 from recommender.console.visits import Refused, Visit
 from recommender.core.related import EVIDENCE
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, StoreUnavailable
 from recommender.insights.diff import release
 from recommender.insights.nearest import nearest_items
 from recommender.insights.release_lists import ReleaseLists, release_lists
@@ -55,6 +55,8 @@ def item(request: Request) -> Response:
 def asked_item(visit: Visit, name: str = "id") -> tuple[Seen, LoadedGeneration, int]:
     """What is live, and the row of the item that the query names. Raises: Refused."""
     seen = visit.shop.seen()
+    if seen.loaded is None and seen.fault:
+        raise StoreUnavailable(seen.fault)
     if seen.loaded is None:
         raise Refused(503, "refused.loading")
     found = visit.asked(name).strip()

@@ -18,16 +18,15 @@ class Action:
     """A change: the name that its path and its texts have, and how it is done."""
 
     name: str
-    run: Callable[[ReleaseChanges, int | None], Generation]
-    numbered: bool = True
+    run: Callable[[ReleaseChanges, int | None, float], Generation]
 
 
 ACTIONS = {
     action.name: action
     for action in (
-        Action("approve", lambda changes, number: changes.approve(number)),
-        Action("promote", lambda changes, _: changes.promote(), numbered=False),
-        Action("rollback", lambda changes, number: changes.rollback(number)),
+        Action("approve", lambda changes, run, share: changes.approve(run, canary_share=share)),
+        Action("promote", lambda changes, _run, _share: changes.promote()),
+        Action("rollback", lambda changes, number, _share: changes.rollback(number)),
     )
 }
 
@@ -62,7 +61,8 @@ def change(request: Request, action: str) -> Response:
     with shop.publisher() as publisher:
         log = shop.settings.audit_log()
         changes = ReleaseChanges(shop.artifacts, publisher, log, visit.who)
-        live = asked.run(changes, _number(visit.form.get("number", "")))
+        number, share = _number(visit.form.get("number", "")), _share(visit.form.get("share", ""))
+        live = asked.run(changes, number, share)
         shop.save(publisher.store)
     return visit.redirect(path(shop.name, "releases", done=asked.name, number=live.id))
 
@@ -80,3 +80,9 @@ def _number(given: str) -> int | None:
     if not (given.isdecimal() and len(given) < 19):
         raise Refused(400, "refused.malformed")
     return int(given)
+
+
+def _share(given: str) -> float:
+    """The share of the requests for a canary, 0 for all of them, from a percentage."""
+    percent = _number(given) or 100
+    return 0.0 if percent >= 100 else percent / 100

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from recommender.ranking.rankers.fitted_order import FittedOrder, load_lightgbm
 from recommender.ranking.rankers.pair_features import SIMPLE
 from recommender.ranking.rankers.questions import Objective, Questions
 
-HELD_OUT, PATIENCE = 0.2, 20
+if TYPE_CHECKING:
+    from lightgbm import Booster, Dataset
+
+PATIENCE = 20
 LEAF = 200
 ANSWERED, LISTS_PER_SEED = 3, 15
 """Of so many next items about one is among the candidates of the items before it; and how many
@@ -41,9 +44,10 @@ class LearnedRanker:
     With `debias` b an answer counts support^-b, so that popular items, which are in many baskets
     whatever is asked, do not crowd out the others.
 
-    On held-out questions the trees must beat each of the simple orders among the features (item
-    vectors, counts, cosines, EASE, popularity), else the best of these ranks. Scores are
-    probabilities, calibrated on the same questions. If the history is too short to learn from,
+    The newest questions are held out. On them the trees must beat each of the simple orders among
+    the features (item vectors, counts, cosines, EASE, popularity), else the best of these ranks.
+    Trees that win are grown again from all questions, as many as were best. Scores are
+    probabilities, calibrated on the held-out questions. If the history is too short to learn from,
     candidates keep the order of the item vectors.
 
     Source: mixture of softmaxes fitted as in Jordan, Jacobs 1994, "Hierarchical mixtures of experts
@@ -85,21 +89,20 @@ class LearnedRanker:
         if not together:
             most *= min(ANSWERED, LISTS_PER_SEED * len(asked) / max(len(asked.seeds), 1))
         parts: list[Examples] = []
-        draws, held_out = np.random.default_rng(self.seed), np.zeros(0, dtype=bool)
+        held_out = np.zeros(0, dtype=bool)
         for queries in training_set.queries:
             drawn = asked.drawn(queries.rows, round(most), self.seed)
-            held = draws.random(len(drawn)) < HELD_OUT
-            part = Examples.of(queries, drawn, self.debias, together, held)
+            part = Examples.of(queries, drawn, self.debias, together, drawn.held_out)
             if part is not None:
                 parts.append(part.numbered_from(len(held_out)))
-            held_out = np.concatenate([held_out, held])
+            held_out = np.concatenate([held_out, drawn.held_out])
         if not parts:
             return FittedOrder()
         examples = Examples.joined(parts)
         judged = held_out[examples.question]
         if not judged.any() or judged.all():
             return FittedOrder()
-        return self.grown(examples.select(~held_out), examples.select(held_out), together)
+        return self.grown(examples, held_out, together)
 
     def load(self, columns: Columns) -> "FittedOrder":
         """Undo `columns` of a fitted order."""
@@ -127,8 +130,9 @@ class LearnedRanker:
             )
         return Questions.together(training_set.later), True
 
-    def grown(self, examples: Examples, held_out: Examples, together: bool) -> "FittedOrder":
-        """Trees until the held-out questions gain no more, or the best simple order."""
+    def grown(self, everything: Examples, held: NDArray[np.bool_], together: bool) -> "FittedOrder":
+        """Trees until the `held` out questions (q,) gain no more, or the best simple order."""
+        examples, held_out = everything.select(~held), everything.select(held)
         simple = [name for name in SIMPLE if name in held_out.names]
         gains = {name: held_out.gain(_calibrated_by(examples, name, held_out)) for name in simple}
         best = max(gains, key=lambda name: float(gains[name].mean()))
@@ -136,41 +140,39 @@ class LearnedRanker:
         found: dict[str, Any] = {"order": name, "best_simple": name, "together": together}
         found |= {"questions": examples.n_asked, "held_out": held_out.n_asked}
         if len(examples.table) >= 2 * LEAF and np.ptp(np.nan_to_num(examples.table), axis=0).any():
-            strength, trees = self._boosted(examples, held_out)
+            base = examples.base
+            trees = self._boosted(examples, self.trees, base, held_out)
+            predicted = np.asarray(trees.predict(held_out.table), dtype=np.float64)
+            strength = held_out.strength(predicted + base)
             won = held_out.gain(strength) - gains[best]
             found |= {"trees_gain": float(won.mean() / max(gains[best].mean(), 1e-12))}
             if won.mean() > SURE * won.std() / np.sqrt(len(won)):
                 fitted, found = held_out.calibrated(strength), found | {"order": "trees"}
-                return FittedOrder(trees, examples.base, "", together, fitted, found)
+                again = self._boosted(everything, trees.best_iteration, base)
+                return FittedOrder(again.model_to_string(), base, "", together, fitted, found)
         _logger.info("ranker: items are in the order of %s, which learned trees do not beat", name)
         fitted = held_out.calibrated(held_out.column(best))
         return FittedOrder("", 0.0, best, together, fitted, found)
 
-    def _boosted(self, examples: Examples, held_out: Examples) -> tuple[NDArray[np.float64], str]:
-        """Strengths of the held-out candidates (m,) by the trees, and the trees as text."""
-        lightgbm = load_lightgbm()
-        base = examples.base
-        sets = [
-            lightgbm.Dataset(
-                part.table,
-                label=part.targets,
-                init_score=np.full(len(part.table), base),
-                params={"verbose": -1},
-            )
-            for part in (examples, held_out)
-        ]
-        learned, judged = Mixture.of(examples), Mixture.of(held_out)
-        booster = lightgbm.train(
-            self._parameters() | {"objective": lambda values, _: learned.gradients(values)},
-            sets[0],
-            self.trees,
-            valid_sets=sets[1:],
-            feval=lambda predicted, _: ("loss", judged.loss(predicted), False),
-            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    def _boosted(
+        self, examples: Examples, trees: int, base: float, held_out: Examples | None = None
+    ) -> "Booster":
+        """A LightGBM booster of at most so many trees, as many as are best for `held_out`."""
+        learned = Mixture.of(examples)
+        parameters = self._parameters()
+        parameters["objective"] = lambda values, _: learned.gradients(values)
+        stopping: dict[str, Any] = {}
+        if held_out is not None:
+            judged = Mixture.of(held_out)
+            stopping = {
+                "valid_sets": [_dataset(held_out, base)],
+                "feval": lambda predicted, _: ("loss", judged.loss(predicted), False),
+                "callbacks": [load_lightgbm().early_stopping(PATIENCE, verbose=False)],
+            }
+        booster: Booster = load_lightgbm().train(
+            parameters, _dataset(examples, base), trees, **stopping
         )
-        predicted = np.asarray(booster.predict(held_out.table), dtype=np.float64)
-        trees = booster.model_to_string(num_iteration=booster.best_iteration)
-        return held_out.strength(predicted + base), trees
+        return booster
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -187,6 +189,16 @@ class LearnedRanker:
             "force_row_wise": True,
             "verbose": -1,
         }
+
+
+def _dataset(examples: Examples, base: float) -> "Dataset":
+    made: Dataset = load_lightgbm().Dataset(
+        examples.table,
+        label=examples.targets,
+        init_score=np.full(len(examples.table), base),
+        params={"verbose": -1},
+    )
+    return made
 
 
 def _calibrated_by(examples: Examples, name: str, held_out: Examples) -> NDArray[np.float64]:

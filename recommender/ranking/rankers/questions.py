@@ -1,7 +1,7 @@
 """What a learned ranker is asked in training: which seeds ask, and which items were the answer."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,9 @@ Objective = Literal["together", "next"]
 
 ASKED_PER_UNIT = 5
 SHOWN = 10
+HELD_OUT = 0.2
 DECAY, LAST_ITEMS = 0.8, 20
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Questions:
     `weight[l]` (L,); the seeds of one question are items of one user's history. Row i of `answers`
     (q, n) says how much each item is worth to question i, row i of `observed` how often it was the
     answer (a share), and row i of `seen` what may not be the answer. `importance` (q,) weighs
-    questions in training, and `frequency` (q,) says how often they are asked.
+    questions in training, and `frequency` (q,) says how often they are asked. The newest are
+    `held_out` (q,): orders learned from the others are judged on them.
     """
 
     seeds: Rows
@@ -38,6 +41,7 @@ class Questions:
     seen: sp.csr_array
     importance: NDArray[np.float64]
     frequency: NDArray[np.float64]
+    held_out: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.importance)
@@ -46,10 +50,19 @@ class Questions:
     def together(cls, later: Interactions) -> "Questions":
         """Each item asks what shares its later units (of 2 to 100 items).
 
+        The newest fifth of the units, or a seeded fifth where all are of one time, asks questions
+        of its own, which are held out.
+
         Each unit of s items queries with each of them, at most `ASKED_PER_UNIT` times in all. Each
         of its other items is worth an equal part of the ideal list's discounted gain, so a large
         unit weighs no more than a small one. Ranking by the mean worth maximises NDCG.
         """
+        newest = _newest(later.began(), later.units_of())
+        earlier, latest = later.select(~newest), later.select(newest)
+        return cls._together(earlier, held_out=False).with_(cls._together(latest, held_out=True))
+
+    @classmethod
+    def _together(cls, later: Interactions, *, held_out: bool) -> "Questions":
         units = later.matrix()
         sizes = np.diff(units.indptr)
         units = units[np.flatnonzero((sizes >= 2) & (sizes <= LARGEST_UNIT))]
@@ -72,6 +85,7 @@ class Questions:
             seen=_scaled(answers, np.zeros(len(seeds))),
             importance=np.sqrt(often),
             frequency=often,
+            held_out=np.full(len(seeds), held_out),
         )
 
     @classmethod
@@ -80,14 +94,16 @@ class Questions:
 
         A moment is one event, or all events of one basket; moments of equal times are in the order
         of the input. The answers are its items that are new to the user; together they are worth 1.
-        Each moment back weighs `DECAY` times as much. Where there are no users, sessions ask.
+        Each moment back weighs `DECAY` times as much. Where there are no users, sessions ask. The
+        newest fifth of the moments is held out, a seeded fifth where all are of one time.
         """
-        user, item, basket, is_later = _histories(known, later)
+        user, item, basket, moment, is_later = _histories(known, later)
         n_items = known.n_items
         pairs = user.astype(np.int64) * n_items + item
         first = np.zeros(len(pairs), dtype=bool)
         first[np.unique(pairs, return_index=True)[1]] = True
-        user, item, basket, is_later = user[first], item[first], basket[first], is_later[first]
+        user, item, basket = user[first], item[first], basket[first]
+        moment, is_later = moment[first], is_later[first]
         start = np.searchsorted(user, user)
         begins = np.ones(len(user), dtype=bool)
         begins[1:] = (user[1:] != user[:-1]) | (basket[1:] < 0) | (basket[1:] != basket[:-1])
@@ -122,21 +138,41 @@ class Questions:
             seen=sp.csr_array((ones, (owners, item[history])), shape=shape),
             importance=np.ones(len(asking)),
             frequency=np.ones(len(asking)),
+            held_out=_newest(moment[at[asking]], np.arange(len(asking), dtype=np.int32)),
         )
+
+    def with_(self, others: "Questions") -> "Questions":
+        """These questions, and the others after them."""
+        columns: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            both = [getattr(questions, name) for questions in (self, others)]
+            columns[name] = (
+                sp.vstack(both).tocsr() if sp.issparse(both[0]) else np.concatenate(both)
+            )
+        joined = Questions(**columns)
+        joined.question[len(self.question) :] += len(self)
+        return joined
 
     def drawn(self, rows: Rows, size: int, seed: int) -> "Questions":
         """At most `size` questions that some of the `rows` ask, important ones more likely.
 
-        Lists of other seeds are left out.
+        A fifth of the size is for those held out. Lists of other seeds are left out.
         """
         wanted = np.isin(self.seeds, rows)
         asking = np.unique(self.question[wanted])
-        frequency = self.frequency
-        if len(asking) > size:
-            chance = self.importance[asking] / self.importance[asking].sum()
-            rng = np.random.default_rng(seed)
-            asking = np.sort(rng.choice(asking, size, replace=False, p=chance))
-            frequency = frequency / self.importance
+        rng = np.random.default_rng(seed)
+        frequency, parts = self.frequency.copy(), []
+        for held_out, most in (
+            (False, size - round(HELD_OUT * size)),
+            (True, round(HELD_OUT * size)),
+        ):
+            part = asking[self.held_out[asking] == held_out]
+            if len(part) > most:
+                chance = self.importance[part] / self.importance[part].sum()
+                part = rng.choice(part, most, replace=False, p=chance)
+                frequency[part] /= self.importance[part]
+            parts.append(part)
+        asking = np.sort(np.concatenate(parts))
         kept = wanted & np.isin(self.question, asking)
         return Questions(
             seeds=self.seeds[kept],
@@ -147,6 +183,7 @@ class Questions:
             seen=self.seen[asking],
             importance=self.importance[asking],
             frequency=frequency[asking],
+            held_out=self.held_out[asking],
         )
 
 
@@ -156,10 +193,21 @@ def _scaled(matrix: sp.csr_array, factors: NDArray[np.float64]) -> sp.csr_array:
     return scaled
 
 
+def _newest(moments: NDArray[np.int64], groups: Rows) -> NDArray[np.bool_]:
+    """The newest fifth (m,) of what has these times; a seeded fifth of its groups if all is new."""
+    oldest = np.quantile(moments, 1 - HELD_OUT) if len(moments) else 0
+    newest: NDArray[np.bool_] = moments >= oldest
+    if not newest.all():
+        return newest
+    distinct, numbers = np.unique(groups, return_inverse=True)
+    drawn = np.random.default_rng(SEED).permutation(len(distinct))
+    return np.asarray(drawn[numbers] < HELD_OUT * len(drawn))
+
+
 def _histories(
     known: Interactions, later: Interactions
-) -> tuple[Rows, Rows, Rows, NDArray[np.bool_]]:
-    """User, item, basket and whether it is later of all events (m,), by user and time."""
+) -> tuple[Rows, Rows, Rows, NDArray[np.int64], NDArray[np.bool_]]:
+    """User, item, basket, time and whether it is later of all events (m,), by user and time."""
     by_session = not ((known.user >= 0).any() or (later.user >= 0).any())
     parts = []
     for events in (known, later):
@@ -170,4 +218,4 @@ def _histories(
     user, item, basket, moment = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     is_later = np.arange(len(user)) >= len(parts[0][0])
     order = np.lexsort((basket, moment, user))
-    return user[order], item[order], basket[order], is_later[order]
+    return user[order], item[order], basket[order], moment[order], is_later[order]

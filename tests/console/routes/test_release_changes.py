@@ -24,15 +24,19 @@ def test_a_held_build_is_approved_and_rolled_back(tmp_path: Path) -> None:
         assert "Generation 2, which is live now, becomes the previous one" in asked
         assert live_number(shop) == 2
         form = {"csrf": form_token(asked), "number": "3"}
-        done = client.post(f"{RELEASES}/approve", data=form)
-        assert "Generation 3 is live: the build was approved." in done.text
+        done = client.post(f"{RELEASES}/approve", data=form | {"share": "20"})
+        assert "The build was approved: generation 3 is published." in done.text
+        assert "canary</span> 20.0%" in done.text
+        assert live_number(shop) == 2
+        client.post(f"{RELEASES}/promote", data=form)
         assert live_number(shop) == 3
         client.post(f"{RELEASES}/rollback", data=form | {"number": "2"})
         assert live_number(shop) == 2
         entries = shop.settings.audit_log().newest(9)
         assert [(one["who"], one["what"], one["after"]["live"]) for one in entries] == [
             ("anna (console)", "rollback", 2),
-            ("anna (console)", "approve", 3),
+            ("anna (console)", "promote", 3),
+            ("anna (console)", "approve", 2),
         ]
         refused = client.post(f"{RELEASES}/promote", data=form)
         assert refused.status_code == 400

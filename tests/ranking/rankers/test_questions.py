@@ -10,12 +10,19 @@ from recommender.ranking.rankers.questions import DECAY, LAST_ITEMS, Questions
 from tests.support.shops import interactions
 
 
+def days(baskets: list[list[int]], n_items: int) -> Interactions:
+    """The same baskets on each of five days."""
+    made = interactions(baskets * 5, n_items)
+    day = made.basket // len(baskets)
+    return replace(made, time=day.astype(np.int64) * DAY_S)
+
+
 def test_each_unit_asks_five_times_at_most_and_gives_one_ideal_list() -> None:
-    asked = Questions.together(interactions([[0, 1], list(range(11))], 12))
+    asked = Questions.together(days([[0, 1], list(range(11))], 12))
     by_large = 5 / 11
     ideal_of_ten = (1 / np.log2(np.arange(2, 12))).sum()
     assert asked.seeds[0] == 0
-    assert asked.frequency[0] == pytest.approx(1 + by_large)
+    assert asked.frequency[0] == pytest.approx(4 * (1 + by_large))
     answers, observed = asked.answers.toarray()[0], asked.observed.toarray()[0]
     assert answers[1] == pytest.approx((1 + by_large / ideal_of_ten) / (1 + by_large))
     assert answers[2] == pytest.approx(by_large / ideal_of_ten / (1 + by_large))
@@ -28,13 +35,24 @@ def test_units_of_one_item_and_of_more_than_a_hundred_say_nothing() -> None:
     assert not len(Questions.together(interactions([[0], list(range(101))], 101)))
 
 
+@pytest.mark.parametrize("day_s", [DAY_S, 0])
+def test_the_newest_fifth_of_the_units_asks_for_itself(day_s: int) -> None:
+    shop = days([[0, 1], [2, 3]], 5)
+    asked = Questions.together(replace(shop, time=shop.time // DAY_S * day_s))
+    times = np.bincount(asked.held_out, asked.frequency)
+    assert times.tolist() == [16, 4]
+    if day_s:
+        newest = asked.seeds[asked.question[asked.held_out[asked.question]]]
+        assert sorted(newest.tolist()) == [0, 1, 2, 3]
+
+
 def test_a_draw_is_of_those_who_ask() -> None:
-    asked = Questions.together(interactions([[0, 1], [2, 3], [4, 5]], 9))
-    drawn = asked.drawn(np.arange(1, 9, dtype=np.int32), 3, seed=0)
-    assert len(drawn) == 3
+    asked = Questions.together(days([[0, 1], [2, 3], [4, 5]], 9))
+    drawn = asked.drawn(np.arange(1, 9, dtype=np.int32), 5, seed=0)
+    assert np.bincount(drawn.held_out).tolist() == [4, 1]
     assert set(drawn.seeds.tolist()) <= {1, 2, 3, 4, 5}
     everyone = asked.drawn(np.arange(9, dtype=np.int32), 100, seed=0)
-    assert everyone.seeds.tolist() == [0, 1, 2, 3, 4, 5]
+    assert everyone.seeds.tolist() == [0, 1, 2, 3, 4, 5] * 2
 
 
 def test_a_draw_asks_frequent_ones_more_often_and_keeps_how_often_all_are_asked() -> None:
@@ -75,6 +93,16 @@ def test_a_user_asks_with_what_came_before_each_later_moment() -> None:
     assert asked.answers.toarray()[0, [2, 3]].tolist() == [0.5, 0.5]
     assert asked.answers.toarray()[1].nonzero()[0].tolist() == [4]
     assert asked.seen.toarray()[0].nonzero()[0].tolist() == [0, 1]
+
+
+def test_the_newest_moments_are_held_out() -> None:
+    shop = moments(
+        *((user, 1, [0]) for user in range(1, 11)),
+        *((user, 4 + user, [user]) for user in range(1, 11)),
+    )
+    asked = Questions.next(*split(shop, 5))
+    new = asked.answers.toarray()[asked.held_out].nonzero()[1]
+    assert sorted(new.tolist()) == [9, 10]
 
 
 def test_only_the_last_items_ask_and_all_are_seen() -> None:
