@@ -87,3 +87,4 @@ def test_without_a_rule_file_the_page_says_what_to_set(tmp_path: Path) -> None:
         assert page.status_code == 200
         assert "name it in the setting merchandising.rules" in page.text
         assert client.get(f"{STEER}/history").status_code == 400
+        assert "steer/add" not in client.get("/console/acme/item?id=a").text
