@@ -45,7 +45,7 @@ class RuleSource:
     def document(self) -> RuleText:
         """The text, without a byte order mark."""
         try:
-            return RuleText(self.raw.decode("utf-8-sig"))
+            return RuleText.of(self.raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}: not UTF-8, byte {error.start}") from error
         except DataError as error:

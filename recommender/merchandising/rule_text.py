@@ -53,20 +53,18 @@ Edited = tuple["RuleText", Edit]
 
 @dataclass(frozen=True)
 class RuleText:
-    """The text of a rule file. Raises: DataError if something is wrong in it."""
+    """The text of a rule file, and the rules that it has."""
 
     text: str
+    rules: RuleSet
 
-    def __post_init__(self) -> None:
-        _ = self.rules
-
-    @cached_property
-    def rules(self) -> RuleSet:
-        """The rules of the text."""
-        rules, faults = parsed(self.text)
+    @classmethod
+    def of(cls, text: str) -> "RuleText":
+        """Read a text. Raises: DataError if something is wrong in it."""
+        rules, faults = parsed(text)
         if faults:
             raise DataError(f"{faults[0]}; see recommender rules check")
-        return rules
+        return cls(text, rules)
 
     @cached_property
     def layout(self) -> RuleLayout:
@@ -174,7 +172,7 @@ class RuleText:
                 f"rule {edit.rule!r:.60} cannot be {edit.kind} without a change of other parts of "
                 "the file; edit the file by hand"
             )
-        return RuleText(text), edit
+        return RuleText(text, found), edit
 
     def _span(self, name: str) -> Span:
         if name not in self.layout.spans:

@@ -33,7 +33,7 @@ def computed(rules: RuleSet, change: RuleFields | str) -> RuleSet:
 def test_edits_make_the_rules_that_they_should_and_are_taken_back_to_the_byte(
     written: str, changes: list[RuleFields | str]
 ) -> None:
-    before = document = RuleText(WRITTEN[written])
+    before = document = RuleText.of(WRITTEN[written])
     rules, edits = document.rules, list[Edit]()
     for change in changes:
         try:
@@ -61,23 +61,25 @@ def test_edits_make_the_rules_that_they_should_and_are_taken_back_to_the_byte(
 
 @pytest.mark.parametrize("written", WRITTEN)
 def test_all_lines_of_other_entries_stay_as_they_are(written: str) -> None:
-    document, _ = RuleText(WRITTEN[written]).put(ONE)
+    document, _ = RuleText.of(WRITTEN[written]).put(ONE)
     lines = iter(document.text.splitlines())
     kept = WRITTEN[written] if written not in {"empty", "null", "brackets"} else ""
     assert [line for line in kept.splitlines() if line not in lines] == []
 
 
 def test_an_entry_is_written_as_the_others_are() -> None:
-    document, _ = RuleText("rules:\n- name: a\n  exclude: b\n\n- name: c\n  exclude: b\n").put(ONE)
+    document, _ = RuleText.of("rules:\n- name: a\n  exclude: b\n\n- name: c\n  exclude: b\n").put(
+        ONE
+    )
     assert document.text.endswith('\n\n- name: new\n  note: Spring\n  exclude: "007"\n')
-    document, _ = RuleText("rules: []   # none yet\n").put(ONE)
+    document, _ = RuleText.of("rules: []   # none yet\n").put(ONE)
     assert document.text == (
         'rules:    # none yet\n  - name: new\n    note: Spring\n    exclude: "007"\n'
     )
 
 
 def test_an_edit_is_taken_back_although_others_came_later() -> None:
-    first, edit = RuleText(WRITTEN["empty"]).put(ONE)
+    first, edit = RuleText.of(WRITTEN["empty"]).put(ONE)
     second, later = first.put({"name": "other", "exclude": "b"})
     alone, _ = second.taken_back(edit)
     assert [rule.name for rule in alone.rules.rules] == ["other"]
@@ -87,7 +89,7 @@ def test_an_edit_is_taken_back_although_others_came_later() -> None:
 
 
 def test_an_entry_that_was_withdrawn_comes_back_to_its_place() -> None:
-    document = RuleText(WRITTEN["example"])
+    document = RuleText.of(WRITTEN["example"])
     without, edit = document.withdraw("old-hoses-last")
     other, _ = without.put(ONE)
     back, _ = other.taken_back(edit)
@@ -106,21 +108,21 @@ def test_an_entry_that_was_withdrawn_comes_back_to_its_place() -> None:
     ],
 )
 def test_an_entry_that_was_edited_by_hand_is_left_alone(old: str, new: str, message: str) -> None:
-    document, edit = RuleText(WRITTEN["example"]).put(ONE)
+    document, edit = RuleText.of(WRITTEN["example"]).put(ONE)
     with pytest.raises(DataError, match=message):
-        RuleText(document.text.replace(old, new)).taken_back(edit)
+        RuleText.of(document.text.replace(old, new)).taken_back(edit)
 
 
 def test_a_name_that_was_given_again_is_left_alone() -> None:
-    document, edit = RuleText(WRITTEN["tight"]).withdraw("one")
+    document, edit = RuleText.of(WRITTEN["tight"]).withdraw("one")
     again, _ = document.put({"name": "one", "exclude": "z"})
     with pytest.raises(DataError, match="rule 'one' is in the file again"):
         again.taken_back(edit)
 
 
 def test_an_edit_that_would_change_other_entries_is_refused() -> None:
-    _, edit = RuleText(WRITTEN["example"]).withdraw("successor")
-    indented_otherwise = RuleText("rules:\n- name: a\n  exclude: b\n")
+    _, edit = RuleText.of(WRITTEN["example"]).withdraw("successor")
+    indented_otherwise = RuleText.of("rules:\n- name: a\n  exclude: b\n")
     with pytest.raises(DataError, match="'successor' cannot be added without a change of other"):
         indented_otherwise.taken_back(edit)
 
@@ -136,4 +138,4 @@ def test_an_edit_that_would_change_other_entries_is_refused() -> None:
 )
 def test_files_that_are_not_edited(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        RuleText(text).put(ONE)
+        RuleText.of(text).put(ONE)
