@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.merchandising.drafts import Change, Draft, Kind
 from recommender.merchandising.rule_entry import Value
 from recommender.merchandising.rule_set import ACTIONS, RuleSet, Selection
@@ -41,18 +41,21 @@ class Wanted:
             raise ConfigError(f"action {self.action!r:.40}: there are {', '.join(VERBS)}")
         for kind in NAMED:
             if kind == self.action:
-                return self._named(kind, draft, author, reason)
+                return self._named(kind, draft, rules, author, reason)
         for number, moved in enumerate(self._moved()):
             fields = self._fields(moved, number)
             name = self.name if self.name and not number else draft.free_name(fields, rules)
             draft = draft.added(Change("rule", name, fields, author, reason))
         return draft
 
-    def _named(self, kind: Kind, draft: Draft, author: str, reason: str) -> Draft:
+    def _named(self, kind: Kind, draft: Draft, rules: RuleSet, author: str, reason: str) -> Draft:
         if not self.names:
             what = "a rule" if kind == "withdraw" else "an item"
             raise ConfigError(f"nothing to {kind}: name {what}")
+        there = {rule.name for rule in rules.rules}
         for name in self.names:
+            if kind == "withdraw" and name not in there:
+                raise DataError(f"there is no rule {name!r:.60} in the file to withdraw")
             draft = draft.added(Change(kind, name, {}, author, reason))
         return draft
 

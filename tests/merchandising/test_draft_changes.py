@@ -5,13 +5,14 @@ import pytest
 from recommender.errors import ConfigError, DataError
 from recommender.merchandising.draft_changes import Wanted
 from recommender.merchandising.drafts import Draft
-from recommender.merchandising.rule_set import RuleSet, Selection
+from recommender.merchandising.rule_set import MerchandisingRule, RuleSet, Selection
 
 NOBODY = Draft("maria", "")
+RULES = RuleSet((MerchandisingRule("old", "exclude"),))
 
 
 def added(wanted: Wanted) -> list[str]:
-    draft = wanted.into(NOBODY, RuleSet(), "maria", "")
+    draft = wanted.into(NOBODY, RULES, "maria", "")
     return [f"{change.name}: {change}" for change in draft.changes]
 
 
@@ -58,6 +59,7 @@ def test_actions(wanted: Wanted, changes: list[str]) -> None:
         (Wanted("pin", what=Selection(brands=("B",))), ConfigError, "pin takes items; name one"),
         (Wanted("hide"), ConfigError, "nothing to hide: name an item"),
         (Wanted("replace", ["a"]), DataError, "there is no with"),
+        (Wanted("withdraw", ["new"]), DataError, "there is no rule 'new' in the file to withdraw"),
         (Wanted("pin", ["a"], fields={"position": "x"}), DataError, "position 'x' is no whole"),
     ],
 )

@@ -18,10 +18,9 @@ from recommender.merchandising.rule_set import Selection
 from recommender.merchandising.rule_source import RuleSource, locked
 from recommender.service.keys import Role
 
-ACTIONS = ("pin", "boost", "bury", "exclude", "replace", "hide")
-OF_ONE = frozenset({"pin", "replace", "hide"})
+ACTIONS = ("pin", "boost", "bury", "exclude", "replace")
+OF_ONE = frozenset({"pin", "replace", "hide", "unhide"})
 """Actions that move the item alone, not its brand or its category."""
-WITH_SCOPE = frozenset({"boost", "bury", "exclude"})
 MERCHANDISE: Role = "merchandise"
 _VALUES = {"pin": "position", "boost": "by", "bury": "by", "replace": "with"}
 
@@ -108,6 +107,8 @@ def steering_of(shop: LiveShop) -> Steering:
 
 def _wanted(visit: Visit, subject: Subject, given: dict[str, str]) -> Wanted:
     action = given.get("action", "")
+    if action not in {*ACTIONS, *OF_ONE}:
+        raise Refused(400, "refused.malformed")
     loaded = visit.shop.seen().loaded
     placements = loaded.placements if loaded else ()
     fields: dict[str, str | list[str]] = {
@@ -118,7 +119,7 @@ def _wanted(visit: Visit, subject: Subject, given: dict[str, str]) -> Wanted:
     if action in _VALUES:
         fields[_VALUES[action]] = given.get(_VALUES[action], "").strip()
     what = subject.selection(given.get("scope", "item"), subject.card)
-    if action in OF_ONE or action not in ACTIONS:
+    if action in OF_ONE:
         what = Selection(items=(subject.card.item,))
     lists_of = subject.selection(given.get("lists", "all"), subject.seed)
     return Wanted(action, what.items, what, lists_of, fields)
@@ -144,8 +145,7 @@ def _page(visit: Visit, given: dict[str, str], fault: str = "", status: int = 20
         subject=subject,
         given=given,
         fault=fault,
-        actions=ACTIONS,
-        with_scope=WITH_SCOPE,
+        actions=(*ACTIONS, "unhide" if subject.card.state == "hidden" else "hide"),
         categories=_levels(subject.card),
         seed_categories=_levels(subject.seed) if subject.seed else [],
         placements=list(loaded.placements) if loaded else [],

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from recommender.console.routes.steer_form import steering_of
+from recommender.publishing.hidden import Hidden
 from tests.console.conftest import form_token
 from tests.console.routes.shops import browser
 from tests.console.routes.steered import steered
@@ -55,10 +56,21 @@ def test_what_is_asked_on_a_card_is_in_the_draft(tmp_path: Path) -> None:
         assert wrong.status_code == 400
         assert "there is no with" in wrong.text
         assert 'value="2020-01-01"' in wrong.text
-        for bad in ({"action": "explode"}, {"action": "bury", "scope": "explode"}):
+        for bad in (
+            {"action": "explode"},
+            {"action": "withdraw"},
+            {"action": "bury", "scope": "explode"},
+        ):
             assert client.post(f"{STEER}/add", data=form | bad).status_code == 400
         assert client.post(f"{STEER}/add", data=form | {"item": "zz"}).status_code == 404
         assert steering_of(shop).drafts.of("anna") == draft
+
+        with shop.connection() as store:
+            Hidden(store, shop.name).hide(["e"])
+        assert shop.wait(lambda seen: "e" in seen.hidden, 20)
+        assert 'value="unhide"' in client.get(f"{STEER}/add?item=e").text
+        client.post(f"{STEER}/add", data=form | {"item": "e", "action": "unhide"})
+        assert str(steering_of(shop).drafts.of("anna").changes[-1]) == "unhide e"
 
 
 def test_only_merchandisers_steer(tmp_path: Path) -> None:
