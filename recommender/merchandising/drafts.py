@@ -7,7 +7,7 @@ which it was begun, so that nobody applies it over changes that its author has n
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -207,11 +207,6 @@ class Drafts:
         there = path.exists()
         path.unlink(missing_ok=True)
         return there
-
-    def authors(self) -> Sequence[str]:
-        """Who has a draft."""
-        found = sorted(self.folder.glob("*.json"))
-        return [str(json.loads(path.read_bytes())["author"]) for path in found]
 
     def _path(self, author: str) -> Path:
         check_author(author)
