@@ -12,6 +12,7 @@ from recommender.console.guards import SecurityHeaders
 from recommender.console.live_shop import Shops
 from recommender.console.rendering import OWN
 from recommender.console.routes import (
+    groups,
     home,
     item,
     operations,
@@ -29,7 +30,7 @@ from recommender.errors import RecommenderError, StoreUnavailable
 
 AREAS = (
     *(own, home, search, item, why, steer, steer_form),
-    *(releases, release_changes, quality, operations),
+    *(releases, release_changes, quality, groups, operations),
 )
 """The modules that add the pages of an area, each by `add(app)`."""
 

@@ -31,6 +31,8 @@ PAGES = (
     "/console/acme/releases/diff?old=live&new=live",
     "/console/acme/releases/rollback?number=1",
     "/console/acme/quality",
+    "/console/acme/quality/groups",
+    "/console/acme/quality/groups?group=0",
     "/console/acme/operations",
     "/console/acme/operations/run?number=1",
     "/console/acme/operations/doctor",
