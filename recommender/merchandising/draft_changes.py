@@ -42,10 +42,11 @@ class Wanted:
         for kind in NAMED:
             if kind == self.action:
                 return self._named(kind, draft, rules, author, reason)
+        there = {rule.name for rule in rules.rules}
         for number, moved in enumerate(self._moved()):
             fields = self._fields(moved, number)
             name = self.name if self.name and not number else draft.free_name(fields, rules)
-            draft = draft.added(Change("rule", name, fields, author, reason))
+            draft = draft.added(Change("rule", name, fields, author, reason, name in there))
         return draft
 
     def _named(self, kind: Kind, draft: Draft, rules: RuleSet, author: str, reason: str) -> Draft:

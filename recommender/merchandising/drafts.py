@@ -31,8 +31,9 @@ _SLUG_LENGTH = 40
 class Change:
     """One change: a rule that is added or replaced, one that is withdrawn, or an item to hide.
 
-    `name` is that of the rule, or the id of the item; `fields` are those of a rule to be. Raises:
-    DataError for a malformed rule, id, reason or author.
+    `name` is that of the rule, or the id of the item; `fields` are those of a rule to be, which
+    `replaces` one of the file or may not. Raises: DataError for a malformed rule, id, reason or
+    author.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Change:
     fields: RuleFields = field(default_factory=dict)
     author: str = ""
     reason: str = ""
+    replaces: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -107,6 +109,12 @@ class Draft:
         edits = []
         for change in self.changes:
             if change.kind == "rule":
+                taken = any(rule.name == change.name for rule in document.rules.rules)
+                if taken and not change.replaces:
+                    raise DataError(
+                        f"somebody else added a rule {change.name!r:.60}; remove your change from "
+                        "the draft and add it again"
+                    )
                 document, edit = document.put(change.entry(reason))
             elif change.kind == "withdraw":
                 document, edit = document.withdraw(change.name)

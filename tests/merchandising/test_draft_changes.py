@@ -51,6 +51,11 @@ def test_actions(wanted: Wanted, changes: list[str]) -> None:
     assert added(wanted) == changes
 
 
+def test_a_rule_of_the_file_is_replaced_by_its_name() -> None:
+    (change,) = Wanted("exclude", ["a"], name="old").into(NOBODY, RULES, "maria", "").changes
+    assert (change.name, change.replaces) == ("old", True)
+
+
 @pytest.mark.parametrize(
     ("wanted", "error", "message"),
     [

@@ -1,6 +1,7 @@
 """Drafts: bounded, kept in a file of their author, and bound to the rule file they began with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_a_draft_over_a_file_that_changed_is_not_applied_until_it_is_rebased(
     drafts.rebase("maria")
     require_fresh(drafts.of("maria"), RuleSource.read(drafts.rules))
     assert drafts.of("maria").changes == (PIN,)
+
+
+def test_a_rule_of_somebody_else_is_replaced_only_on_purpose(drafts: Drafts) -> None:
+    drafts.save(drafts.of("maria").added(PIN))
+    drafts.rules.write_text("rules:\n- {name: pin-b, exclude: z}\n")
+    with pytest.raises(DataError, match="somebody else added a rule 'pin-b'"):
+        drafts.rebase("maria")
+    on_purpose = drafts.of("jo").added(replace(PIN, replaces=True))
+    document, _ = on_purpose.edited(RuleSource.read(drafts.rules).document)
+    assert [rule.action for rule in document.rules.rules] == ["pin"]
 
 
 def test_names_are_free_in_the_file_and_in_the_draft(drafts: Drafts) -> None:
