@@ -18,11 +18,10 @@ from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
 from recommender.insights.checks import KINDS, Finding
 from recommender.insights.explain import Explanation, Position, explain
-from recommender.insights.lint import Report, lint
+from recommender.insights.lint import COLUMNS, Report, finding_rows, lint
 from recommender.live.live_state import LiveState
 from recommender.merchandising.application import rules_of
 
-COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")
 EXAMPLES = 3
 _EFFECTS = {
     ("moved", True): "moved it",
@@ -159,26 +158,12 @@ def _lint(options: argparse.Namespace) -> int:
     live, description = live_lists(settings)
     report = lint(settings.job(progress), live.build if live else None)
     if options.csv is not None:
-        write_csv("--csv", options.csv, [COLUMNS, *_rows(report)])
+        write_csv("--csv", options.csv, [COLUMNS, *finding_rows(report)])
     if options.json:
         print_json(_plain(settings.shop, report, live.number if live else None))
     else:
         _print_report(console(), settings.shop, report, description, options.csv)
     return 0
-
-
-def _rows(report: Report) -> Iterator[tuple[str, ...]]:
-    ids, titles = report.catalogue.ids.ids, report.catalogue.title
-    for finding in report.findings:
-        other = finding.other != NONE
-        yield (
-            ids[finding.row],
-            finding.kind,
-            finding.detail,
-            ids[finding.other] if other else "",
-            titles[finding.row],
-            titles[finding.other] if other else "",
-        )
 
 
 def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
@@ -188,7 +173,7 @@ def _plain(shop: str, report: Report, number: int | None) -> dict[str, object]:
         "generation": number,
         "counts": {kind: len({f.row for f in report.of_kind(kind)}) for kind in KINDS},
         "notes": list(report.notes),
-        "findings": [dict(zip(COLUMNS, row, strict=True)) for row in _rows(report)],
+        "findings": [dict(zip(COLUMNS, row, strict=True)) for row in finding_rows(report)],
     }
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from rich.text import Text
 
 from recommender.artifacts.runs import find_run
 from recommender.artifacts.store import ArtifactStore
+from recommender.core.spreadsheet import harmless
 from recommender.core.telemetry import Advance
 from recommender.errors import ArtifactError, ConfigError
 
@@ -32,9 +32,6 @@ WIDTH = 100
 EVERY_S = 30
 LONG_STAGE_S = 10
 REFRESHES_PER_S = 2
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""With what a cell begins that a spreadsheet may take for a formula (OWASP, CSV injection)."""
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def console() -> Console:
@@ -122,12 +119,7 @@ def write_csv(option: str, path: Path, rows: Iterable[Sequence[object]]) -> None
     A spreadsheet would run text that begins like a formula, so an apostrophe is put before it.
     """
     with written(option, path), path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([_harmless(cell) for cell in row] for row in rows)
-
-
-def _harmless(cell: object) -> object:
-    is_formula = isinstance(cell, str) and cell.startswith(FORMULA) and not NUMBER.fullmatch(cell)
-    return f"'{cell}" if is_formula else cell
+        csv.writer(file).writerows([harmless(cell) for cell in row] for row in rows)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from recommender.build.steps import Step, embeddings_of
 from recommender.core.arrays import FloatMatrix, blocks
 from recommender.core.catalogue import Catalogue
 from recommender.core.interactions import Interactions, support
-from recommender.core.neighbours import Neighbours
+from recommender.core.neighbours import NONE, Neighbours
 from recommender.core.recipe import Choice
 from recommender.core.vectors import Embeddings, joined_content
 from recommender.insights.checks import (
@@ -33,6 +33,8 @@ EXACT_UP_TO = 20_000
 CELLS, PROBES, RECALL = 2.0, 8, 0.01
 """For more items, 2 √n cells and few probes: duplicates are in the same cell or a nearby one."""
 BLOCK = 8192
+COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")
+"""What a table of findings has, in the order of `finding_rows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,21 @@ def lint(job: Job, build: Artifact | None) -> Report:
     ids = catalogue.ids.ids
     found.sort(key=lambda one: (order[one.kind], -sold[one.row], ids[one.row]))
     return Report(catalogue, tuple(found), tuple(names), tuple(_notes(read, steps)))
+
+
+def finding_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """All findings with the ids and titles of their items, in the order of `COLUMNS`."""
+    ids, titles = report.catalogue.ids.ids, report.catalogue.title
+    for finding in report.findings:
+        other = finding.other != NONE
+        yield (
+            ids[finding.row],
+            finding.kind,
+            finding.detail,
+            ids[finding.other] if other else "",
+            titles[finding.row],
+            titles[finding.other] if other else "",
+        )
 
 
 def _notes(read: Artifact, content: Mapping[str, Step]) -> Iterator[str]:

@@ -16,13 +16,11 @@ from recommender.console.rendering import PREFIX, path
 from recommender.console.routes.home import figures_of, trends
 from recommender.console.visits import Refused, Visit
 from recommender.core.neighbours import NONE
+from recommender.core.spreadsheet import harmless
 from recommender.insights.checks import KINDS, Finding
-from recommender.insights.lint import Report, lint
+from recommender.insights.lint import COLUMNS, Report, finding_rows, lint
 
 PER_PAGE = 50
-COLUMNS = ("item", "finding", "detail", "other_item", "title", "other_title")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell may not begin with: spreadsheets would compute it."""
 
 
 def add(app: FastAPI) -> None:
@@ -72,16 +70,8 @@ def export(request: Request) -> Response:
     if report is None:
         raise Refused(503, "refused.loading")
     written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow(COLUMNS)
-    ids, titles = report.catalogue.ids.ids, report.catalogue.title
-    for one in report.findings:
-        other = one.other != NONE
-        cells = (
-            *(ids[one.row], one.kind, one.detail, ids[one.other] if other else ""),
-            *(titles[one.row], titles[one.other] if other else ""),
-        )
-        rows.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells])
+    rows = [COLUMNS, *finding_rows(report)]
+    csv.writer(written).writerows([harmless(cell) for cell in row] for row in rows)
     name = f"{visit.shop.name}-findings.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(written.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
