@@ -24,6 +24,15 @@ CAUSES = [
     (["p1"], ["P1"], "differ in case: 'p1' against 'P1'", "ids = { fold_case = true }"),
     (["P1|P2"], ["P1", "P2", "P3"], "'P1|P2' against 'P1'", "ids = { split = '|' }"),
     (["4.00638E+12"], ["4006381333931"], "a spreadsheet wrote ids as rounded", ""),
+    (["00000401"], ["401.0"], "end in .0, and differ", "{ strip_suffix = '.0', pad = 8 }"),
+    (["S1|P4|EU"], ["P4"], "one of several fields: 'S1|P4|EU'", "ids = { extract = '"),
+    (["SKU401"], ["401"], "'SKU401' against '401'", "ids = { extract = '\\D+(\\d.*)' }"),
+    (["https://a.example/p/P4?ref=1"], ["P4"], "against 'P4'", "{ extract = '.*/([^/?#]+)' }"),
+    (["P4"], ["'P4'"], "the catalogue have something around them", "catalogue.ids = { extract"),
+    (["P4"], ["\u200bP4"], "the catalogue have something around them", "catalogue.ids = { extract"),
+    (["KN0401"], ["KN-0401"], "differ in marks, zeros or case: export them alike", ""),
+    (["4006381333931"], ["4.00638E+12"], "wrote ids of the catalogue as rounded", ""),
+    (['[{"sku": "P1", "n": 1}, {"sku": "P2"}]'], ["P1", "P2"], "as JSON", "{ split = '{', extract"),
     (["gid://shop/42"], ["42"], "'gid://shop/42' against '42'", "ids = { extract = '"),
 ]
 
