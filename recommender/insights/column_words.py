@@ -82,7 +82,6 @@ CATALOGUE = {
         "modelid",
         "group",
         "parent",
-        "itemgroupid",
     ),
     "in_stock": (
         "instock",
