@@ -92,7 +92,10 @@ class AnswerFields:
         if query.where is not None and any(len(one.items) < query.n for one in made):
             best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
             if await self.read(reading, request, best):
+                reading.filtered.clear()
                 made = _finished(answered, reading, seed, distinct=distinct)
+        for filtered in reading.filtered:
+            self._core.count(filtered.counts())
         return made
 
     async def _explored(

@@ -220,6 +220,12 @@ class Core:
         breaker = {"breaker_open": int(self.breaker.open), "breaker_opened": self.breaker.opened}
         return counts | breaker | {"cached_items": len(self._cache)}
 
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add to counters."""
+        with self._counting:
+            for name, by in counts.items():
+                self._counts[name] += by
+
     def close(self) -> None:
         """Close the snapshot, and trust no pointer from now on."""
         self._confirmed_at = -math.inf

@@ -11,6 +11,7 @@ from recommender.core.related import RelatedItem, RelatedList, with_fields, with
 from recommender.serving.codec import View
 from recommender.serving.expressions import Condition, Fields, Value
 from recommender.serving.fields_query import FieldsQuery
+from recommender.serving.filter_counts import Filtered
 from recommender.serving.keys import RECORDS, Keys, list_name
 from recommender.serving.records import NO_RECORD, at_store, decoded, in_language
 from recommender.serving.state import UNREAD, Command, ListRequest, Reply
@@ -21,6 +22,8 @@ MAX_READ = 5_000
 """Of so many items at most the fields are read for one call."""
 BOOST_LEAST, BOOST_MOST = 0.5, 2.0
 LOWEST = 1 / 4096
+COUNTED = frozenset({"ok", "topped_up", "stale"})
+"""The statuses of an item's own list."""
 
 
 class Kept:
@@ -41,7 +44,7 @@ class FieldsReading:
     """The fields of the items of some answers, as far as they were read.
 
     `kept` holds what this process has read, by item; at most `bound` items. Titles are in
-    `language`, where the shop has them.
+    `language`, where the shop has them. `filtered` says what conditions dropped.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class FieldsReading:
         language: str = "",
     ) -> None:
         self.query, self.language = query, language
+        self.filtered: list[Filtered] = []
         self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
         self._layers: tuple[int, ...] = ()
         self._own: dict[str, Kept] = {}  # others may clear what the process keeps
@@ -230,8 +234,14 @@ def finished(
         if not reading.complete:
             return with_fields(answer, (), "degraded", (), {}, "")
         most = query.n if query.boost is None else len(entries)
+        looked_at = len(entries)
         entries, dropped = reading.meeting(entries, query.where, seed, most)
-        if len(entries) < query.n:
+        short = len(entries) < query.n
+        if answer.item and answer.status in COUNTED:
+            n_dropped = sum(dropped.values())
+            looked_at = looked_at if short else len(entries) + n_dropped
+            reading.filtered.append(Filtered(answer.placement, looked_at, n_dropped, short))
+        if short:
             known = {seed, *answer.ids, *request.query.excluded, *request.state.withheld}
             more = [one for one in best_sellers(request) if one.id not in known | excluded]
             others, _ = reading.meeting(more, query.where, seed, query.n - len(entries))

@@ -31,13 +31,15 @@ Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 class PlacementPage(Table):
     """A placement on pages: its heading, in several languages or one, and what is explored.
 
-    A share `explore` of the positions of its lists goes to new items; 0 for none.
+    A share `explore` of the positions of its lists goes to new items; 0 for none. A `depth`
+    replaces that of the recipe.
     """
 
     heading: Annotated[dict[Language, Heading], BeforeValidator(_by_language)] = Field(
         default_factory=dict
     )
     explore: float = Field(default=0.0, ge=0, le=0.5)
+    depth: int | None = Field(default=None, ge=1, le=1000)
 
 
 class StorefrontSettings(Table):

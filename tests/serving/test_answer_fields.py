@@ -125,3 +125,25 @@ def test_a_storefront_goes_with_its_generation(
     until(lambda: reader.page("a", ["similar"])[0].heading == "")
     store.set(keys.live, codec.encode_pointer(Pointer(3, View((1,), tuple(PLACEMENTS)))))
     until(lambda: reader.page("a", ["similar"])[0].heading == "Similar items")
+
+
+class TestFilterCounts:
+    def test_what_conditions_drop_is_counted_by_placement(self, reader: RelatedItems) -> None:
+        reader.get("a", "similar", n=2, where="not id in ['b']")
+        reader.page("a", ["next"], n=3, where="id != 'b' and id != 'd'", boost="price")
+        reader.get("nothing", "similar", where="id == 'x'")
+        reader.get("a", "nowhere", where="id == 'x'")
+        reader.for_items(["a"], "similar", where="id == 'x'")
+        found = {name: n for name, n in reader.stats().items() if name.startswith("filtered")}
+        assert found == {
+            "filtered_answers.similar": 1,
+            "filtered_looked_at.similar": 3,
+            "filtered_dropped.similar": 1,
+            "filtered_short.similar": 0,
+            "filtered_tenths_4.similar": 1,
+            "filtered_answers.next": 1,
+            "filtered_looked_at.next": 4,
+            "filtered_dropped.next": 2,
+            "filtered_short.next": 1,
+            "filtered_tenths_5.next": 1,
+        }
