@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from recommender.artifacts.store import Artifact, ArtifactStore
-from recommender.build.contents import catalogue_of, interactions_of, read_catalogue
+from recommender.build.contents import READ, catalogue_of, interactions_of
+from recommender.build.folded_changes import changed_fields, folded_of
 from recommender.build.job import Job, pins_of
 from recommender.core.arrays import Rows
 from recommender.core.catalogue import PATH_SEPARATOR, Catalogue
@@ -83,5 +84,8 @@ def new_items(
 
 
 def records_of(store: ArtifactStore, build: Artifact) -> Records | None:
-    """The records of a build with its storefront. Raises: ArtifactError."""
-    return Records.of(read_catalogue(store, build), build.summary.get("storefront"))
+    """The records of a build with its storefront and live changes. Raises: ArtifactError."""
+    read = store.require(READ[0], build.summary["read"])
+    effective, _ = folded_of(read)
+    front = build.summary.get("storefront")
+    return Records.of(catalogue_of(read), front, changed_fields(effective))

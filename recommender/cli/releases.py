@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from recommender.build.folded_changes import bring_back
 from recommender.cli.arguments import argument, command, file
 from recommender.cli.session import publisher, save_embedded, settings_of
 from recommender.cli.terminal import console, print_cut, progress, right, table, write
@@ -129,6 +130,7 @@ def _promote(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with publisher(settings) as shop:
+        bring_back(settings.artifact_store(), shop)
         live = shop.rollback(options.generation)
     console().print(f"Generation {live.id} of shop {settings.shop} is live.")
     return 0
