@@ -48,7 +48,8 @@ class StorefrontSettings(Table):
     `language` is that of titles and headings which name none. In a session, each moment weighs
     `decay` times as much as the one after it, and events weigh by `kinds` (1 if not named); items
     of a session are not shown, also those that were bought, unless `leave_out_bought` is false.
-    Items with at most `new_events_max` events are new.
+    Items with at most `new_events_max` events are new, until they were shown more than
+    `new_impressions_max` times, where impressions are read.
     """
 
     language: Language = NO_LANGUAGE
@@ -56,6 +57,7 @@ class StorefrontSettings(Table):
     kinds: dict[str, Weight] = Field(default_factory=dict)
     leave_out_bought: bool = True
     new_events_max: int = Field(default=5, ge=0)
+    new_impressions_max: int = Field(default=1000, ge=0)
 
     def plain(self, pages: dict[str, PlacementPage], titles: dict[str, str]) -> dict[str, Any]:
         """The parts of the storefront that are set, `titles` are the columns by language."""
@@ -71,5 +73,6 @@ class StorefrontSettings(Table):
             "sessions": given if given != default else {},
             "explore": explore,
             "new_events_max": self.new_events_max if explore else None,
+            "new_impressions_max": self.new_impressions_max if explore else None,
         }
         return {name: part for name, part in parts.items() if part or part == 0}
