@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from recommender.serving.expressions import Fields
+from recommender.serving.field_columns import Fields
 from recommender.serving.state import OVERSIZED, Reply
 
 DIGITS: Mapping[str, int] = MappingProxyType(

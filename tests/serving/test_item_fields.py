@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,14 +12,15 @@ from redis import Redis
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.related import RelatedItem, RelatedList
+from recommender.core.related import RelatedItem, RelatedList, unmade
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.records import Records
 from recommender.serving import codec
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.serving.codec import Pointer, StoredList, View
 from recommender.serving.fields_query import checked_fields
-from recommender.serving.item_fields import FieldsReading, finished, wanted_items
+from recommender.serving.filtering import finished, wanted_items
+from recommender.serving.item_fields import FieldsReading
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from recommender.serving.queries import checked_query
@@ -219,8 +221,8 @@ def test_laws_of_filtered_answers(
     stored = StoredList("\t".join(best), b"p" * len(best), b"AA" * len(best))
     state = PolledState(best_sellers={"related": LayeredList(1, 1, stored)})
     request = ListRequest(query, state, View((1,), ("related",)))
-    items = tuple(RelatedItem(item, 0.5, "behaviour") for item in listed)
-    answer = RelatedList("seed", "related", 1, "ok", items)
+    own_list = StoredList("\t".join(listed), b"b" * len(listed), b"_f" * len(listed))
+    answer = unmade("seed", "related", 1, "ok", own_list, "")
     assert query.fields is not None
     reading = FieldsReading(query.fields, Keys("s"), {}, 100, lambda _: None)
     wanted = reading.want(request.view, [*wanted_items([(answer, request)], ""), *best])
@@ -232,10 +234,16 @@ def test_laws_of_filtered_answers(
     ]
     reading.take(wanted, reply)
     found = finished(answer, request, reading, "seed", set())
+    again = FieldsReading(query.fields, Keys("s"), {}, 100, lambda _: None)
+    again.recall(reading.remembered(listed))
     sold = {item for item, count in stock.items() if count > 0}
     own = [item for item in listed if item in sold]
     others = [item for item in best if item in sold and item not in listed]
     assert list(found.ids) == [*own, *others][:n]
+    remembered = finished(
+        answer, dataclasses.replace(request, state=PolledState()), again, "seed", set()
+    )
+    assert remembered.items == found.items[: len(own)]
     if len(own) < n:
         assert sum(found.dropped.values()) == len(listed) - len(own)
 
