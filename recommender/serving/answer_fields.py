@@ -103,7 +103,8 @@ class AnswerFields:
                 reading.filtered.clear()
                 made = _finished(answered, reading, seed, distinct=distinct)
         for filtered in reading.filtered:
-            self._core.count(filtered.counts())
+            for name, by in filtered.counts().items():
+                self._core.count(name, by)
         return made
 
     async def _read_lists(self, answered: Answered, reading: FieldsReading, seed: str) -> None:
