@@ -1,16 +1,16 @@
-"""Answers that take long: each is worked out once, in a background thread, and kept for a while."""
+"""Answers that take long: each is worked out once, in the background, and kept for a while."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Semaphore, Thread
 from typing import Generic, TypeVar
 
 from recommender.errors import RecommenderError
 
 Value = TypeVar("Value")
-MOST_KEPT = 8
+MOST_KEPT, AT_ONCE, END_S = 8, 2, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,11 @@ class Answer(Generic[Value]):
 
 
 class Answers:
-    """Works answers out one after another; keeps the last few by their questions."""
+    """Works answers out, two at a time; keeps the last few by their questions."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console-answers")
         self._found: OrderedDict[Hashable, Future[object]] = OrderedDict()
-        self._lock, self._most = Lock(), most
+        self._lock, self._turns, self._most = Lock(), Semaphore(AT_ONCE), most
 
     def ask(
         self, question: Hashable, work: Callable[[], Value], *, wait_s: float = 0.05
@@ -41,14 +40,14 @@ class Answers:
         with self._lock:
             future = self._found.get(question)
             if future is None:
-                future = self._found[question] = self._thread.submit(work)
+                future = self._found[question] = self._begun(work)
                 while len(self._found) > self._most:
                     _, oldest = self._found.popitem(last=False)
                     oldest.cancel()
             self._found.move_to_end(question)
         try:
             value: Value = future.result(wait_s)  # type: ignore[assignment]
-        except TimeoutError:
+        except (TimeoutError, CancelledError):
             return Answer()
         except RecommenderError as error:
             return Answer(fault=str(error))
@@ -60,5 +59,23 @@ class Answers:
             self._found.pop(question, None)
 
     def close(self) -> None:
-        """End the thread after what it works on."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Begin nothing more, and wait a little for what is being worked out."""
+        with self._lock:
+            for future in self._found.values():
+                future.cancel()
+            wait(self._found.values(), END_S)
+
+    def _begun(self, work: Callable[[], Value]) -> Future[object]:
+        """Work in a thread that does not keep the process from ending."""
+        future: Future[object] = Future()
+        Thread(target=self._work, args=(future, work), name="console-answer", daemon=True).start()
+        return future
+
+    def _work(self, future: Future[object], work: Callable[[], object]) -> None:
+        with self._turns:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(work())
+            except Exception as error:  # whoever asks sees it
+                future.set_exception(error)

@@ -3,12 +3,24 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from recommender.console.access import Access
+from recommender.console.app import create_console
+from recommender.console.live_shop import LiveShop
+from recommender.publishing.embedded import Embedded
+from recommender.settings.loading import load
+from tests.console.conftest import ORIGIN
 from tests.console.hostile import TITLES
+from tests.support.shop_files import orders, write_shop
 
+AREAS = (
+    *("", "search?q=a", "item?id=a", "why?id=a", "releases", "releases/diff", "quality"),
+    *("quality/groups", "operations", "operations/doctor", "operations/log"),
+)
 PAGES = ("/console/acme/", "/console/acme/search?q=garden", "/console/acme/item?id=plain-1")
 KNOWN = frozenset(
     (
@@ -96,3 +108,19 @@ def test_what_is_not_there_is_answered_by_a_page(client: TestClient) -> None:
         answer = client.get(path)
         assert answer.status_code == 404
         assert "This did not work" in answer.text
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_shop_without_lists_or_store_is_answered_by_pages(tmp_path: Path, away: bool) -> None:
+    settings = load(write_shop(tmp_path, orders(("a", "b"))), [])
+    with Embedded(settings.state.folder).attach() as url:
+        shop = LiveShop(settings, f"unix://{tmp_path}/none.sock" if away else url)
+        assert shop.wait(lambda seen: bool(seen.fault), 10)
+        app = create_console({shop.name: shop}, Access(link_token="once"))
+        client = TestClient(app, base_url=ORIGIN)
+        client.get("/console/~/enter?token=once")
+        for area in AREAS:
+            answer = client.get(f"/console/acme/{area}")
+            assert answer.status_code in {200, 400, 503}
+            assert "</main>" in answer.text
+        shop.close()
