@@ -1,6 +1,6 @@
 """Layouts and encodings of a published list, side by side: how schema 1 was chosen.
 
-    python -m benchmarks.schema [--items 20000] [--json]
+    python -m benchmarks.schema [--items 20000] [--records] [--json]
 
 Lists have 36 entries with ids of 8 characters, scores and evidence. A layout is a key per item, or
 hashes of about a hundred items; an encoding is text in lines, JSON, msgpack or packed binary. Each
@@ -30,6 +30,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from benchmarks.machine import Row, report
+from benchmarks.record_memory import record_rows
 from recommender.core.related import EVIDENCE, RelatedItem
 from recommender.publishing.embedded import server_binary
 
@@ -126,17 +127,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Layouts and encodings of a published list.")
     parser.add_argument("--items", type=int, default=20_000)
+    parser.add_argument("--records", action="store_true", help="only the memory of records")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[Row] = []
     for server, binary in servers().items():
-        for encoding in ENCODINGS:
+        with running(binary) as store:
+            rows += record_rows(store, server, options.items)
+        for encoding in () if options.records else ENCODINGS:
             values = dict(lists(options.items, encoding))
             for layout in LAYOUTS:
                 with running(binary) as store:
                     rows += measured(store, f"{server} {layout} {encoding.name}", values, encoding)
     items = [item for item, _ in lists(options.items, ENCODINGS[0])]
-    for layout in LAYOUTS:
+    for layout in () if options.records else LAYOUTS:
         rows += spread(layout, items)
     report(rows, as_json=options.json)
 

@@ -1,7 +1,7 @@
 """Timing of calls that take turns."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ def paired(
     return np.array(times[0]) * 1e6, np.array(times[1]) * 1e6
 
 
-def timed(calls: list[Callable[[], object]]) -> np.ndarray:
+def timed(calls: Sequence[Callable[[], object]]) -> np.ndarray:
     """Microseconds of each call."""
     times = []
     for call in calls:

@@ -4,9 +4,9 @@
          -> merchandisers' rules, where there are some -> gates -> publish
 
 Each stage but the last two is a step that writes artifacts, whose keys cover everything that
-decides their bytes. `plan` reads the facts and returns all steps of a run; it makes nothing.
-`reindex` performs the steps that have no artifact yet, and workers perform them shard by shard. So
-an unchanged run does nothing, a killed run resumes, and a fleet makes the same as one process.
+decides their bytes. `plan` returns all steps of a run; it makes nothing. `reindex` performs those
+that have no artifact yet, and workers perform them shard by shard. So an unchanged run does
+nothing, a killed run resumes, and a fleet makes the same as one process.
 """
 
 import dataclasses
@@ -25,6 +25,7 @@ from recommender.build.contents import (
     read_ids,
     related_lists,
 )
+from recommender.build.folded_changes import leave_live, with_changes
 from recommender.build.gates import Gates, gated, golden_pairs
 from recommender.build.job import Job, pinned, pins_of, with_content_pinned
 from recommender.build.list_steps import (
@@ -128,7 +129,7 @@ class Outcome:
 
 
 Judge = Callable[[Job], float | None]
-"""Measures the offline metric (NDCG@10) of a job's recipe on its data; None where that fails."""
+"""Measures the offline metric (NDCG@10) of a job's recipe; None where that fails."""
 
 
 def reindex(
@@ -142,16 +143,15 @@ def reindex(
 ) -> Outcome:
     """Bring a shop's lists up to date.
 
-    Where neither inputs nor recipe changed since the live generation, nothing is published unless
-    `force`, and no heavy library is imported. With a `canary_share` only so many requests read
-    what is published.
+    Where neither inputs nor recipe changed, nothing is published unless `force`, and no heavy
+    library is imported. With a `canary_share` only so many requests read what is published.
 
     Raises: DataError, ConfigError, ArtifactError, GateHeld or StoreUnavailable; what was live
     stays live.
     """
     publisher.check_canary(canary_share)
     golden_pairs(gates.golden)
-    job = pinned(job)
+    job = with_changes(pinned(job), publisher)
     if not force and (unchanged := _unchanged(job, publisher)):
         return unchanged
     run = begin(job, publisher)
@@ -170,12 +170,8 @@ def reindex(
         with suppress(ArtifactError):  # a full disk refuses the record too
             run.save(job.artifacts, state="failed", error=why, stages=_costs(job))
         raise
-    run.save(
-        job.artifacts,
-        state="published",
-        generation=dataclasses.asdict(generation),
-        stages=_costs(job),
-    )
+    made, stages = dataclasses.asdict(generation), _costs(job)
+    run.save(job.artifacts, state="published", generation=made, stages=stages)
     return Outcome(generation, published=True, report=run.report, jumps=run.jumps)
 
 
@@ -233,7 +229,7 @@ def publish(
 ) -> Generation:
     """Make the build of a run live under the run's number."""
     build = find_build(store, run.build)
-    return publisher.publish(
+    generation = publisher.publish(
         read_ids(store, build),
         related_lists(store, build),
         records=records_of(store, build),
@@ -243,6 +239,9 @@ def publish(
         canary_share=canary_share,
         progress=progress,
     )
+    if not canary_share:
+        leave_live(store, build, publisher)
+    return generation
 
 
 # For those who judge recipes

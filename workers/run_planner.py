@@ -17,6 +17,7 @@ from recommender.artifacts.runs import Run, find_run, require_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build import steps
 from recommender.build.contents import BUILD, find_build, placements
+from recommender.build.folded_changes import with_changes
 from recommender.build.gates import Gates, golden_pairs
 from recommender.build.job import Job, pinned, resumed
 from recommender.build.repair import ready_again
@@ -242,7 +243,7 @@ def begin(settings: Settings, publisher: Publisher, *, force: bool = False) -> R
     if force:
         settings = settings.model_copy(update={"gates": OPEN_GATES})
     golden_pairs(settings.gates.golden)
-    job = pinned(settings.job())
+    job = with_changes(pinned(settings.job()), publisher)
     planned, live = pipeline.plan(job), publisher.live()
     if not force and pipeline.is_live(planned, live):
         return None

@@ -20,6 +20,7 @@ from recommender.build.contents import (
     read_ids,
     related_lists,
 )
+from recommender.build.folded_changes import leave_live
 from recommender.build.gates import gated
 from recommender.build.repair import absent
 from recommender.build.steps import Task
@@ -270,6 +271,7 @@ def _activate(planner: RunPlanner) -> None:
         ids = read_ids(planner.store, build)
         lists = related_lists(planner.store, build)
         live = planner.publication.activate(ids, lists, records_of(planner.store, build))
+        leave_live(planner.store, build, planner.publisher)
     costs = planner.leases.records("costs")
     run.save(
         planner.store,

@@ -7,7 +7,7 @@ before the change, so that nothing changes that cannot be recorded, and each lin
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,39 @@ class AuditLog:
         finally:
             os.close(descriptor)
 
+    def append(
+        self,
+        who: str,
+        what: str,
+        *,
+        about: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        failed: str = "",
+    ) -> None:
+        """Record one stage of a change; it is on disk when this returns. Raises: ArtifactError."""
+        descriptor = self._opened()
+        try:
+            made = Change(what, about or {}, before or {}, after or {})
+            self._append(descriptor, who, made, failed)
+        finally:
+            os.close(descriptor)
+
+    def entries(self) -> Iterator[Mapping[str, Any]]:
+        """All entries, oldest first, but a line that was cut off: it was never confirmed.
+
+        Raises: ArtifactError.
+        """
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    with suppress(ArtifactError):
+                        yield _read(self.path, line)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ArtifactError(f"cannot read {self.path}: {error.strerror}") from error
+
     def newest(self, n: int) -> list[Mapping[str, Any]]:
         """The last n entries, newest first. Raises: ArtifactError."""
         try:
@@ -76,7 +109,7 @@ class AuditLog:
     def _opened(self) -> int:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            return os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         except OSError as error:
             raise ArtifactError(f"cannot write {self.path}: {error.strerror}") from error
 
@@ -91,11 +124,17 @@ class AuditLog:
             "failed": failed,
         }
         try:
-            # One write of one line: appends of several processes do not mix.
-            os.write(descriptor, json.dumps(entry).encode() + b"\n")
+            # One write of one line: appends of several processes do not mix. A line that a crash
+            # or a full disk cut off is ended first, so that it spoils no other.
+            size = os.fstat(descriptor).st_size
+            cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            line = b"\n" * cut + json.dumps(entry).encode() + b"\n"
+            written = os.write(descriptor, line)
             os.fsync(descriptor)
         except OSError as error:
             raise ArtifactError(f"cannot write {self.path}: {error.strerror}") from error
+        if written < len(line):
+            raise ArtifactError(f"cannot write {self.path}: the disk took only a part of a line")
 
 
 def _read(path: Path, line: bytes) -> Mapping[str, Any]:

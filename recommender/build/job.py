@@ -36,7 +36,7 @@ class Pins:
     `ledger_ends` the number of entries of a text or image encoder's ledger that count;
     `forgotten_end` is the same for the ledger of forgotten users. `rules` is the digest of the
     merchandising rules that are valid on the day `rules_on`, "" without rules; `bundles` are
-    their terms of bundles.
+    their terms of bundles. `changes` is the artifact of the live changes of items, "" without any.
     """
 
     inputs: Mapping[str, str]
@@ -46,6 +46,7 @@ class Pins:
     rules: str = ""
     rules_on: str = ""
     bundles: Mapping[str, Any] = field(default_factory=dict)
+    changes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from recommender import registry
 from recommender.artifacts.store import Artifact, artifact_key
 from recommender.build.contents import READ, catalogue_of, read_columns
+from recommender.build.folded_changes import changes_steps, laid_over
 from recommender.build.image_steps import image_step
 from recommender.build.job import (
     Job,
@@ -50,6 +51,7 @@ def read_step(job: Job) -> Step:
     """The shop's files, read and checked: catalogue, interactions and the report of rows."""
     inputs = dict(pins_of(job).inputs)
     forgotten = forgotten_of(job).hashes(pins_of(job).forgotten_end)
+    changes = changes_steps(job)
     key = artifact_key(
         *READ,
         {
@@ -58,7 +60,7 @@ def read_step(job: Job) -> Step:
             "forgotten": sorted(forgotten),
             "documents": DOCUMENT_FORMAT,
         },
-        inputs,
+        inputs | {step.name: step.key for step in changes},
     )
 
     def make() -> Made:
@@ -71,14 +73,15 @@ def read_step(job: Job) -> Step:
         ).in_tie_order()
         if {file.key: file.sha256 for file in shop.report.files} != inputs:
             raise DataError("an input file was replaced while it was read; run again")
-        return read_columns(shop.catalogue, shop.interactions), {
+        catalogue, folded = laid_over(job, shop.catalogue)
+        return read_columns(catalogue, shop.interactions) | folded, {
             "report": shop.report.plain(),
-            "documents": digest_of(documents(shop.catalogue)),
+            "documents": digest_of(documents(catalogue)),
             "newest": shop.interactions.newest,
             "n_events": shop.report.n_catalogue_events,
         }
 
-    return Step.single((job.artifacts, READ[0], key), ("read", "read"), (), make)
+    return Step.single((job.artifacts, READ[0], key), ("read", "read"), changes, make)
 
 
 def already_read(job: Job, read: Artifact) -> Step:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recommender.errors import RecommenderError
+
 USAGE = 2
+
+
+class UsageError(RecommenderError):
+    """Arguments that a command cannot be called with, or not together."""
+
+    exit_code = USAGE
+
 
 Argument = tuple[str, Mapping[str, Any]]
 """The name of an argument, and how `argparse` declares it."""

@@ -19,12 +19,14 @@ from rich.console import Console
 from recommender.cli.arguments import argument, command, flag
 from recommender.cli.terminal import console, cut, table, write
 from recommender.core.recipe import Choice
-from recommender.errors import ConfigError, RecommenderError
+from recommender.errors import ConfigError, DataError, RecommenderError
 from recommender.insights.input_checks import examine_scripts, mapping_of, read_sample
 from recommender.insights.looks import database_looks, looks
 from recommender.insights.proposals import Proposal, propose, repair
 from recommender.readers.assembly import ShopData
 from recommender.readers.fetching import Copies
+from recommender.readers.joining import require_joined
+from recommender.readers.shop import better_columns_of
 from recommender.readers.shop_source import ShopSource
 from recommender.settings.loading import CONFIG_FILE, assign, literal, load_without_file
 from recommender.settings.model import Settings
@@ -124,9 +126,31 @@ class Draft:
             _show_joins(shown, self.data)
         for name, reason in self.proposal.unused.items():
             shown.print(f"\nNot read: {name}: {reason}", soft_wrap=True)
+        fault = fault or self._lacking()
         if fault is not None:
             shown.print(f"\nThese settings do not read the files: {fault}", soft_wrap=True)
         return fault
+
+    def _lacking(self) -> RecommenderError | None:
+        """Why the settings lead to no right lists, though they can be read."""
+        tables = self.proposal.tables()
+        lacks = [name for name in ("catalogue", "interactions") if name not in tables]
+        if lacks == ["catalogue"] and self.data is not None and any(self.data.catalogue.title):
+            lacks = []
+        if lacks and self.proposal.unused:
+            names = ", ".join(self.proposal.unused)
+            return DataError(
+                f"no file was recognised as {lacks[0]}, and {names} is not read: correct the file, "
+                f"or name it and its columns in [{lacks[0]}]"
+            )
+        try:
+            if self.data is not None:
+                source = self.source()
+                share, others = source.joined_share_min, better_columns_of(source)
+                require_joined(self.data.report.joins, share, others)
+        except RecommenderError as error:
+            return error
+        return None
 
     def _read(self) -> None:
         """Read the catalogue and a sample, with ids repaired where that makes them meet."""

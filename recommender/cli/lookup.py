@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from recommender.build.contents import find_build, read_catalogue
-from recommender.cli.arguments import COUNT, JSON, PLACEMENT, argument, command, flag
+from recommender.cli.arguments import COUNT, JSON, PLACEMENT, UsageError, argument, command, flag
 from recommender.cli.page import show_bundle, show_page
 from recommender.cli.session import UNREAD, asked, settings_of
 from recommender.cli.terminal import console, print_json, right, table
@@ -101,18 +101,18 @@ def _related(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace) -> list[str] | list[Event]:
-    """The items or events that are asked for. Raises: ConfigError."""
+    """The items or events that are asked for. Raises: UsageError."""
     if bool(options.items) == bool(options.event):
-        raise ConfigError("related: name items, or else events with --event")
+        raise UsageError("related: name items, or else events with --event")
     if (options.page or options.bundle) and len(options.items) != 1:
-        raise ConfigError("--page, --bundle: name one item")
+        raise UsageError("--page, --bundle: name one item")
     if options.page and options.bundle:
-        raise ConfigError("--page, --bundle: ask for one of them")
+        raise UsageError("--page, --bundle: ask for one of them")
     decay = options.decay
     if decay is not None and not 0 < decay <= 1:
-        raise ConfigError(f"--decay {decay}: use a number above 0 and at most 1")
+        raise UsageError(f"--decay {decay}: use a number above 0 and at most 1")
     if decay not in {None, 1} and len(options.items) == 1:
-        raise ConfigError("--decay: weighs several items; name more than one")
+        raise UsageError("--decay: weighs several items; name more than one")
     return [_event(*event) for event in options.event] or list(options.items)
 
 
@@ -122,9 +122,7 @@ def _event(item: str, kind: str, age: str) -> Event:
     except ValueError:
         event = Event(item, kind, math.nan)
     if not 0 <= (event.age or 0) < math.inf:
-        raise ConfigError(
-            f"--event {item!r:.60} {kind!r:.40} {age!r:.40}: give a number of seconds"
-        )
+        raise UsageError(f"--event {item!r:.60} {kind!r:.40} {age!r:.40}: give a number of seconds")
     return event
 
 

@@ -53,6 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Evaluate and train": {
         "evaluate": ("evaluate", "Evaluate the recipe against baselines on held-out baskets"),
+        "depth": ("depth", "Propose how deep lists are published, by what filters drop"),
         "export": ("evaluate", "Write the published lists to a CSV or Parquet file"),
         "tune": ("modelling", "Search for a better recipe on the validation windows"),
         "finetune": ("modelling", "Fine-tune the text model on items bought together"),

@@ -7,7 +7,7 @@ from recommender.cli.terminal import console, print_json, right, table
 from recommender.core.related import RelatedList
 from recommender.errors import DataError, StoreUnavailable
 from recommender.serving.bundles import MOST, Bundle
-from recommender.serving.expressions import Fields
+from recommender.serving.field_columns import Fields
 from recommender.serving.fields_query import FieldsOptions
 from recommender.serving.records import DIGITS
 from recommender.settings.model import Settings

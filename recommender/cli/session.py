@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from recommender.core.generation import Generation
-from recommender.errors import DataError, StoreUnavailable
+from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.live.live_state import LiveState, last_published, readable_state
 from recommender.publishing.embedded import Embedded, save
 from recommender.publishing.publisher import Publisher
@@ -19,12 +20,21 @@ from recommender.settings.tables import EMBEDDED
 DEADLINE_S = 10.0
 UNREAD = frozenset({"stale", "fallback", "degraded"})
 """Answers of a lookup that could not read the store."""
+RULE_FILE_TEXT = "rule file (default: the setting merchandising.rules)"
 Answer = TypeVar("Answer")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that `--config` and `--set` name. Raises: ConfigError."""
     return load(find_file(options.config), options.assignments)
+
+
+def rule_path(settings: Settings, given: Path | None) -> Path:
+    """The rule file that a command line names, else that of the settings. Raises: ConfigError."""
+    path = given or settings.rule_file()
+    if path is None:
+        raise ConfigError("no rule file: name one, or set merchandising.rules")
+    return path
 
 
 def embedded(settings: Settings) -> Embedded:

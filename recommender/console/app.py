@@ -21,12 +21,17 @@ from recommender.console.routes import (
     release_changes,
     releases,
     search,
+    steer,
+    steer_form,
     why,
 )
 from recommender.console.visits import Console, Refused, admitted
 from recommender.errors import RecommenderError, StoreUnavailable
 
-AREAS = (own, home, search, item, why, releases, release_changes, quality, groups, operations)
+AREAS = (
+    *(own, home, search, item, why, steer, steer_form),
+    *(releases, release_changes, quality, groups, operations),
+)
 """The modules that add the pages of an area, each by `add(app)`."""
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 STATIC = {
-    "recommender.console": ("console.css", "console.js", "charts.js", "htmx.min.js"),
+    "recommender.console": ("console.css", "steer.css", "console.js", "charts.js", "htmx.min.js"),
     "recommender.pages": ("uplot.min.css", "uplot.min.js"),
 }
 """The static files of the console, by the package that has them."""

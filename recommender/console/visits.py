@@ -24,6 +24,7 @@ SAFE = frozenset({"GET", "HEAD"})
 NAVIGATION = (
     ("home", ""),
     ("search", "search"),
+    ("steer", "steer"),
     ("releases", "releases"),
     ("quality", "quality"),
     ("operations", "operations"),

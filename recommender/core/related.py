@@ -41,6 +41,9 @@ class UnreadEntries(Protocol):
     def items(self) -> tuple[RelatedItem, ...]:
         """The entries, the same at every call."""
 
+    def at(self, places: Sequence[int]) -> list[RelatedItem]:
+        """The entries at some places."""
+
 
 _UNSET: Mapping[str, Callable[[], object]] = MappingProxyType(
     {
@@ -131,6 +134,17 @@ def unmade(
     return made
 
 
+def entries_at(answer: RelatedList, places: Sequence[int]) -> list[RelatedItem]:
+    """Some entries of an answer; those that nobody read are not made where others are wanted."""
+    columns = unread_of(answer)
+    return [answer.items[place] for place in places] if columns is None else columns.at(places)
+
+
+def unread_of(answer: RelatedList) -> UnreadEntries | None:
+    """What an answer has in place of entries, None where it has entries."""
+    return answer._columns
+
+
 def with_fields(
     answer: RelatedList,
     items: tuple[RelatedItem, ...],
@@ -139,12 +153,21 @@ def with_fields(
     dropped: Mapping[str, int],
     language: str,
 ) -> RelatedList:
-    """The answer with other items, and with what was asked of their fields."""
-    return RelatedList(
-        *(answer.item, answer.placement, answer.generation, status),
-        *(items, answer.token, records, dropped),
-        language=language,
-    )
+    """The answer with other items, and with what was asked of their fields.
+
+    The slots are filled as in `unmade`.
+    """
+    made = object.__new__(RelatedList)
+    _set_item(made, answer.item)
+    _set_placement(made, answer.placement)
+    _set_generation(made, answer.generation)
+    _set_status(made, status)
+    _set_items(made, items)
+    _set_token(made, answer.token)
+    _set_records(made, records)
+    _set_dropped(made, dropped)
+    _set_language(made, language)
+    return made
 
 
 def with_records(
@@ -187,8 +210,10 @@ _set_item = _setter("item")
 _set_placement = _setter("placement")
 _set_generation = _setter("generation")
 _set_status = _setter("status")
+_set_items = _setter("items")
 _set_columns = _setter("_columns")
 _set_token = _setter("token")
 _set_records = _setter("records")
+_set_dropped = _setter("dropped")
 _set_heading = _setter("heading")
 _set_language = _setter("language")

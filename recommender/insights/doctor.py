@@ -63,7 +63,7 @@ def diagnose(
         yield from _content(name, choice, settings, measure=measure)
     yield examine_kernels(os.environ.get("OPENBLAS_CORETYPE"), openblas_core())
     try:
-        recipe = settings.recipe.recipe()
+        recipe = settings.built_recipe()
         registry.check(recipe)
         yield Diagnosis("recipe", "ok", recipe.digest[:12])
     except RecommenderError as error:

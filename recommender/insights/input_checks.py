@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ from recommender.readers.shop import better_columns_of, read_shop
 from recommender.readers.shop_source import ShopSource
 from recommender.readers.sources import CatalogueSource, InteractionSource
 from recommender.readers.tables import open_sample
+from recommender.readers.usual_words import NULLS
+from recommender.readers.values import truth_values
 
 SHOWN = 4
 SAMPLED_TITLES = 5_000
@@ -39,6 +41,10 @@ ENGLISH = frozenset({"all-MiniLM-L6-v2", "all-MiniLM-L12-v2", "all-mpnet-base-v2
 MULTILINGUAL = "paraphrase-multilingual-MiniLM-L12-v2"
 ORDER_STATUS = re.compile(r"status|state\b|cancel", re.IGNORECASE)
 CANCELLED = re.compile(r"(?i)(wc-)?(cancel|refund|void|fail|closed|returned|storn)")
+CANCELLED_AT = re.compile(
+    r"(?i)cancel|void(ed)?[ _]?(at|on)|storn|annul|is[ _]?(returned|refunded|void)"
+)
+COUNTED = re.compile(r"(?i)qty|quantity|amount|total|price|reason|items|count|by$|menge")
 _KIND = re.compile(r"kind (.*) has no weight")
 
 
@@ -131,10 +137,11 @@ def examine_cancellations(part: InteractionSource, file: InputFile) -> list[Diag
         return []
     column, words = found
     shown = ", ".join(f"{word!r} ({count:,})" for word, count in words.most_common(SHOWN))
-    pattern = "|".join(map(re.escape, words))
+    pattern = cancelled_pattern(words)
+    setting = f'cancelled = {{ column = "{column}", pattern = "{pattern}" }}'
     text = (
         f"{file.path.name}: column {column!r} has {shown}, and these orders count as purchases; "
-        f'set cancelled = {{ column = "{column}", pattern = "{pattern}" }} in [interactions]'
+        f"set {setting} in [interactions]"
     )
     return [Diagnosis("cancelled", "warning", text)]
 
@@ -148,7 +155,28 @@ def cancelled_orders(
             words = Counter(text.strip() for text in texts if CANCELLED.match(text.strip()))
             if words:
                 return name, words
+    for name, texts in cells.items():
+        if CANCELLED_AT.search(name) and not COUNTED.search(name):
+            words = Counter(text.strip() for text in texts)
+            marks = Counter({text: n for text, n in words.items() if _is_mark(text)})
+            if marks and len(marks) < len(words):
+                return name, marks
     return None
+
+
+def cancelled_pattern(words: Collection[str]) -> str:
+    """A pattern of the words for cancelled; of dates, of which there are many, any date."""
+    if all(word[:1].isdigit() and len(word) > 1 for word in words):
+        return r"\d*[1-9]"
+    return "|".join(map(re.escape, sorted(words)))
+
+
+def _is_mark(text: str) -> bool:
+    """Whether a text is a date, or a word for yes."""
+    if not text or text in NULLS:
+        return False
+    values, faults = truth_values([text], "")
+    return bool(values[0]) or (bool(faults[0]) and any(digit in text for digit in "123456789"))
 
 
 def _faults(source: ShopSource, quarantine: Path, first: str) -> Iterator[Diagnosis]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import ConfigError, RecommenderError
+from recommender.insights.column_words import IDS
 from recommender.readers.fetching import Copies, Origin
 from recommender.readers.files import InputFile, input_files, require_files
 from recommender.readers.json_tables import LIST
@@ -15,13 +16,7 @@ from recommender.readers.shop_source import SAMPLED_EVENTS
 from recommender.readers.tables import open_sample
 
 REFUSED_MAX = 0.02
-DELIMITERS = (";", "\t", "|", ",")
-IDS = (
-    *("itemid", "productid", "sku", "itemsku", "productsku", "variantid", "stockcode", "articleid"),
-    *("productcode", "itemcode", "itemno", "articlenumber", "articleno", "artikelnummer", "asin"),
-    *("item", "product", "article", "id"),
-)
-"""The names of columns of item ids, those that say most first, as `plain` writes them."""
+DELIMITERS = (";", "\t", "|", ",", "^", "~", "\x01")
 OWN_FILES = ("recommender.toml", "package.json", "package-lock.json")
 
 
@@ -49,12 +44,13 @@ def looks(names: Sequence[str], base: Path) -> list[Look]:
     """
     files = [file for name in names or _present(base) for file in input_files(name, base, "")]
     require_files(tuple(files))
-    if not files:
+    archives = [] if names else _several(base)
+    if not (files or archives):
         raise ConfigError(
             f"{base}: no file of a known format (.csv, .tsv, .txt, .json, .jsonl, .xml, .xlsx, "
             ".parquet); name the files of your catalogue and your orders"
         )
-    return [look(file) for file in files]
+    return [*map(look, files), *archives]
 
 
 def database_looks(url: str, queries: Sequence[str], copies: Copies) -> list[Look]:
@@ -69,10 +65,12 @@ def database_looks(url: str, queries: Sequence[str], copies: Copies) -> list[Loo
     return found
 
 
-def look(file: InputFile) -> Look:
+def look(file: InputFile, skip_lines: int = 0) -> Look:
     """A file as the layout that fits it best shows it; with a `fault` where none does."""
     best, least, first = None, REFUSED_MAX, ""
-    for layout in _layouts(file):
+    skipped = {"skip_lines": skip_lines} if skip_lines else {}
+    for each in _layouts(file):
+        layout = each | skipped
         try:
             cells, refused = _cells(file, TextLayout(**layout))
         except RecommenderError as error:
@@ -155,9 +153,22 @@ def _present(base: Path) -> list[str]:
         if path.is_file() and path.name not in OWN_FILES and not path.name.startswith("."):
             try:
                 input_files(path.name, base, "")
-            except ConfigError:
+            except RecommenderError:
                 continue
             found.append(path.name)
+    return found
+
+
+def _several(base: Path) -> list[Look]:
+    """The zip files of a folder that have no or several files, with what is to be done."""
+    found = []
+    for path in sorted(base.glob("*.zip")):
+        try:
+            input_files(path.name, base, "")
+        except RecommenderError as error:
+            if path.suffixes != [".zip"] or "has " in str(error):
+                file = InputFile("", 0, path.name, path, "csv", "zip")
+                found.append(Look(file, fault=str(error)))
     return found
 
 

@@ -8,9 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recommender.errors import ConfigError
-from recommender.insights.input_checks import CANCELLED, cancelled_orders
-from recommender.insights.looks import IDS, Look, plain, same_layout
+from recommender.insights.column_words import CATALOGUE, INTERACTIONS
+from recommender.insights.input_checks import (
+    CANCELLED,
+    cancelled_orders,
+    cancelled_pattern,
+)
+from recommender.insights.looks import Look, look, plain, same_layout
 from recommender.readers.joining import Join
+from recommender.readers.json_tables import LIST
 from recommender.readers.times import TimeParser
 from recommender.readers.values import numbers
 from recommender.settings.presets import Table, presets, recognised, with_preset
@@ -22,42 +28,11 @@ JOINED = 0.5
 DISTINCT = 0.9
 TABLES: tuple[Table, ...] = ("catalogue", "interactions")
 MAX_KINDS = 30
+SKIPPED = 10
+"""The most lines before the header that are skipped."""
+OF_PRODUCTS = ("variants", "options", "skus", "offers", "children", "variations")
+"""Lists of a product; the records around other lists of ids are orders or events."""
 SAMPLE = 1_000
-CATALOGUE = {
-    "item": IDS,
-    "title": ("title", "name", "producttitle", "productname", "itemname", "bezeichnung"),
-    "description": ("description", "longdescription", "shortdescription", "body", "text"),
-    "brand": ("brand", "vendor", "manufacturer", "maker", "brandname"),
-    "category": (
-        *("categorypath", "category", "categories", "producttype", "department"),
-        *("maincategory", "categoryname"),
-    ),
-    "price": ("price", "unitprice", "regularprice", "saleprice", "listprice", "preis"),
-    "group": ("groupid", "itemgroupid", "parentid", "parentsku", "modelid", "group", "parent"),
-    "in_stock": ("instock", "stockstatus", "availability", "isinstock", "stock", "available"),
-    "url": ("url", "link", "producturl", "pageurl", "productlink"),
-    "image": ("image", "imageurl", "imagelink", "picture", "pictureurl", "photo", "images", "img"),
-    "currency": ("currency", "currencycode"),
-}
-INTERACTIONS = {
-    "item": IDS,
-    "basket": (
-        *("orderid", "basketid", "transactionid", "invoiceno", "invoice", "ordernumber"),
-        *("orderno", "purchaseid", "receiptid", "order", "basket"),
-    ),
-    "session": ("sessionid", "session", "visitid", "usersession"),
-    "user": (
-        *("userid", "customerid", "visitorid", "clientid", "memberid", "householdid"),
-        *("customer", "user", "email", "customeremail"),
-    ),
-    "kind": ("kind", "eventtype", "eventname", "event", "action", "interaction"),
-    "time": (
-        *("time", "timestamp", "datetime", "eventtime", "createdat", "orderdate", "orderedat"),
-        *("invoicedate", "purchasedate", "date", "ts"),
-    ),
-    "quantity": ("quantity", "qty", "units", "amount", "qtyordered"),
-    "title": ("title", "itemname", "productname", "producttitle"),
-}
 NUMERIC = {"price", "quantity"}
 WEIGHTS = (
     (re.compile(r"(?i)purchas|order|transact|buy|bought|sale|checkout_complete"), 1.0),
@@ -96,11 +71,11 @@ def propose(found: Sequence[Look]) -> Proposal:
     proposal = Proposal()
     kinds: dict[Table, list[Readable]] = {"catalogue": [], "interactions": []}
     for group in _groups(found):
-        table, settings = _settings(group[0])
+        first, table, settings = _recognised(group[0])
         names = [each.file.shown for each in group]
         if table:
             path = {"path": names[0] if len(names) == 1 else names}
-            kinds[table].append((group[0], {**(group[0].origin or path), **settings}))
+            kinds[table].append((first, {**(first.origin or path), **settings}))
         else:
             reason = group[0].fault or "neither like a catalogue nor like interactions"
             proposal.unused |= dict.fromkeys(names, reason)
@@ -109,9 +84,9 @@ def propose(found: Sequence[Look]) -> Proposal:
         told = "; ".join(f"{name}: {reason}" for name, reason in proposal.unused.items())
         raise ConfigError(f"no file that can be read as catalogue or interactions: {told}")
     chosen = max(catalogues, key=lambda each: _met(each[0], events), default=None)
-    for look, _ in catalogues:
-        if chosen is None or look is not chosen[0]:
-            proposal.unused[look.file.shown] = "another catalogue; its ids meet fewer events"
+    for other, _ in catalogues:
+        if chosen is None or other is not chosen[0]:
+            proposal.unused[other.file.shown] = "another catalogue; its ids meet fewer events"
     if chosen is not None:
         proposal.catalogue = chosen[1]
         for each in events:
@@ -147,6 +122,19 @@ def _groups(found: Sequence[Look]) -> list[list[Look]]:
     return groups
 
 
+def _recognised(found: Look) -> tuple[Look, Table | Literal[""], dict[str, Any]]:
+    """A file, without lines before its header if it has some, with its table and its settings."""
+    table, settings = _settings(found)
+    text = found.file.format in {"csv", "tsv", "txt"} and not found.fault
+    for lines in range(1, SKIPPED + 1) if text and not table else ():
+        shorter = look(found.file, skip_lines=lines)
+        if not shorter.fault:
+            table, settings = _settings(shorter)
+        if table:
+            return shorter, table, settings
+    return found, table, settings
+
+
 def _settings(look: Look) -> tuple[Table | Literal[""], dict[str, Any]]:
     """The table that a file belongs to, "" for none, and its settings without the path."""
     fitting = [
@@ -162,6 +150,7 @@ def _settings(look: Look) -> tuple[Table | Literal[""], dict[str, Any]]:
             own["delimiter"] = "\t" if look.file.format == "tsv" else ","
         return table, {"preset": name} | own
     events, items = _columns(look, INTERACTIONS), _columns(look, CATALOGUE)
+    events |= _basket(look, events)
     if "item" in events and events.keys() & {"basket", "session", "user"}:
         return "interactions", _with_values(look, dict(look.layout) | {"columns": events})
     if "item" in items and "title" in items:
@@ -171,17 +160,43 @@ def _settings(look: Look) -> tuple[Table | Literal[""], dict[str, Any]]:
 
 def _columns(look: Look, fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The column of each field, by names and by values that are of the type of the field."""
+    named = _named(look)
+    found: dict[str, str] = {}
+    for name, words in fields.items():
+        usable = [named[word] for word in words if word in named and any(look.cells[named[word]])]
+        listed = [column for column in usable if LIST in column]
+        free = [
+            column
+            for column in (listed or usable if name == "item" else usable)
+            if column not in found.values()
+        ]
+        fitting = [column for column in free if _fits(name, look.cells[column])]
+        if column := next(iter(fitting or (free if name == "time" else [])), ""):
+            found[name] = column
+    return found
+
+
+def _named(look: Look) -> dict[str, str]:
+    """The columns by their plain names, and those within objects by the ends of their names."""
     named: dict[str, str] = {}
     for name in look.cells:
         named.setdefault(plain(name), name)
-    found: dict[str, str] = {}
-    for name, words in fields.items():
-        for word in words:
-            column = named.get(word, "")
-            if column and column not in found.values() and _fits(name, look.cells[column]):
-                found[name] = column
-                break
-    return found
+    for name in look.cells:
+        parts = name.replace("[]", "").split(".")
+        for size in range(len(parts) - 1, 0, -1):
+            named.setdefault(plain("".join(parts[-size:])), name)
+    return named
+
+
+def _basket(look: Look, events: Mapping[str, str]) -> dict[str, str]:
+    """The id of a record whose list has the items, where no column is named as a basket."""
+    inside = plain(events.get("item", "").partition(LIST)[0].rpartition(".")[2])
+    if "basket" in events or LIST not in events.get("item", "") or inside in OF_PRODUCTS:
+        return {}
+    names = {plain(name): name for name in look.cells if LIST not in name}
+    names = {word: name for word, name in names.items() if name not in events.values()}
+    word = next((word for word in ("number", "name", "id", "idoid") if word in names), "")
+    return {"basket": names[word]} if word else {}
 
 
 def _fits(name: str, cells: Sequence[str]) -> bool:
@@ -215,8 +230,7 @@ def _with_values(look: Look, settings: dict[str, Any]) -> dict[str, Any]:
     others = {name: cells for name, cells in look.cells.items() if name not in columns.values()}
     if found := cancelled_orders(others):
         column, words = found
-        pattern = "|".join(map(re.escape, sorted(words)))
-        settings["cancelled"] = {"column": column, "pattern": pattern}
+        settings["cancelled"] = {"column": column, "pattern": cancelled_pattern(words)}
     return settings
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from recommender.artifacts.audit_log import AuditLog, Change
 from recommender.artifacts.store import ArtifactStore
+from recommender.build.folded_changes import bring_back
 from recommender.core.generation import Generation
 from recommender.core.telemetry import Progress, silent
 from recommender.insights.diff import approve
@@ -44,6 +45,7 @@ class ReleaseChanges:
     def rollback(self, to: int | None = None) -> Generation:
         """Withdraw the canary, or make another generation live again. Raises: ConfigError."""
         with self._change("rollback", {"to": to}):
+            bring_back(self.artifacts, self.publisher)
             return self.publisher.rollback(to)
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Rules over the live lists: checking a rule set, and applying it without a reindex."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
@@ -37,13 +37,14 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """A finding for the reviewer of a rule set, with its line and rule."""
+    """A finding for the reviewer: its line, its rule, and the `other` rule of a conflict."""
 
     level: Level
     kind: Kind
     line: int
     rule: str
     message: str
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +241,7 @@ def _conflicts(
     for conflict in conflicts(sound):
         rule, other = valid.rules[conflict.number], valid.rules[conflict.other]
         message = f"{conflict.message} {other.name!r:.60} (line {other.line})"
-        yield _warning(rule, "conflict", message)
+        yield replace(_warning(rule, "conflict", message), other=other.name)
 
 
 def _idle(

@@ -41,7 +41,7 @@ from recommender.merchandising.yaml_nodes import (
 )
 
 MAX_BYTES = 32 * 1024 * 1024
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FILE_KEYS = ("rules", "time_zone", "bundles")
 _PARTS = {"item": "items", "brand": "brands", "category": "categories"}
 _NEEDS = {"pin": "position", "boost": "by", "bury": "by", "replace": "with"}
@@ -79,11 +79,11 @@ def required_rules(path: Path) -> RuleSet:
 def parsed(text: str) -> tuple[RuleSet, tuple[Fault, ...]]:
     """The well-formed rules of a text, and the faults of the others."""
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(text, Loader=LOADER):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 mark = cast("Any", event).start_mark
                 return RuleSet(), (Fault(mark.line + 1, "", "aliases (& and *) are not read"),)
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=LOADER)
     except yaml.YAMLError as error:
         return RuleSet(), (_syntax_fault(error),)
     if root is None:

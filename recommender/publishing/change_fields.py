@@ -30,6 +30,7 @@ RESERVED = frozenset({"versions", "score", "top_category"})
 """Names that mean something else in a stored change or in an answer."""
 ALTERNATIVES = ("price", "price_minor")
 """Two names of one thing: whichever is set last removes the other."""
+AVAILABILITY = frozenset({"stock", "in_stock", "deleted", "available_from", "available_until"})
 _NUMBER = re.compile(r"-?\d{1,16}(\.\d{1,16})?", re.ASCII)
 _TRUTH: Mapping[str, bool] = MappingProxyType(
     {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -83,7 +84,7 @@ def laid_over(stored: Mapping[str, Any], change: Change) -> Mapping[str, Any]:
 
     Raises: DataError where that is too much.
     """
-    newest, versions = _versions(stored)
+    newest, versions = versions_of(stored)
     taken = {
         name: value for name, value in change.fields.items() if change.replaces(versions.get(name))
     }
@@ -147,7 +148,7 @@ def next_bound(fields: Mapping[str, Any], now_s: float) -> int | None:
     return min((bound for bound in bounds if bound > now_s), default=None)
 
 
-def _versions(stored: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
+def versions_of(stored: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
     """The highest version, and that of each field, also of those that were removed."""
     newest = stored.get("version", 0)
     fields = [name for name in stored if name not in ABOUT_CHANGES]

@@ -21,11 +21,12 @@ from recommender.publishing.change_fields import (
     next_bound,
     readable_change,
 )
+from recommender.publishing.folded_changes import FoldedItem, still_live
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.scripts import REPLACE, Scripts
 from recommender.publishing.servers import StoredLists, server_of
 from recommender.serving.connection import Store, store_errors
-from recommender.serving.keys import Keys
+from recommender.serving.keys import Keys, unescaped
 from recommender.serving.records import decode_change
 
 BATCH = 500
@@ -96,6 +97,35 @@ class ItemChanges:
         """The changes of items, empty for one that has none or something malformed."""
         with self._errors("reading"):
             return {item: _decoded(raw) for item, raw in self._read(ids).items()}
+
+    def all(self) -> dict[str, Stored]:
+        """The changes of all items that have some. Goes through all keys."""
+        found: dict[str, Stored] = {}
+        prefix = len(self._keys.change(""))
+        with self._errors("reading"):
+            for keys in self._stored.matching(self._keys.change("*"), BATCH):
+                ids = [unescaped(key.decode()[prefix:]) for key in keys]
+                found |= {item: _decoded(raw) for item, raw in self._read(ids).items()}
+        return {item: stored for item, stored in found.items() if stored}
+
+    def leave(self, folded: Mapping[str, FoldedItem]) -> int:
+        """Remove the fields that a build has; of how many items. What changed since stays."""
+        left, given = 0, iter(folded)
+        while batch := list(islice(given, BATCH)):
+            now_s, after = self._now_ms() / 1000, dict[str, Stored]()
+            values: dict[str, tuple[bytes, bytes]] = {}
+            with self._errors("changing"):
+                for item, raw in self._read(batch).items():
+                    before = _decoded(raw)
+                    after[item] = still_live(before, folded[item], now_s)
+                    if raw and after[item] != before:
+                        encoded = encode_change(after[item]) if after[item] else b""
+                        values[self._keys.change(item)] = raw, encoded
+                script = Scripts.on(self._store).prefix + REPLACE
+                replaced = self._stored.replace(script, values) if values else set()
+            left += len(replaced)
+            self._mark({i: one for i, one in after.items() if self._keys.change(i) in replaced})
+        return left
 
     def clear(self, ids: Iterable[str]) -> int:
         """Remove all changes of items, which are available again; how many had some."""

@@ -12,6 +12,7 @@ from recommender.serving.codec import JSON
 from recommender.serving.keys import RECORDS, STOREFRONT, list_name
 from recommender.serving.records import DIGITS
 
+PRICES = ("price", "price_minor", "currency")
 TEXTS = ("title", "brand", "category", "group", "url", "image", "currency")
 
 
@@ -21,20 +22,27 @@ class Records:
 
     A record holds the known fields of an item: its texts, the price in minor units of its
     `currency` (ISO 4217), `in_stock`, and the attributes that the shop names. Where the shop has a
-    `storefront`, it is published with them.
+    `storefront`, it is published with them. The catalogue has the values of the `changes` of items
+    that a build has; a record also has the fields that a catalogue does not know, such as `stock`.
     """
 
     catalogue: Catalogue
     storefront: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, catalogue: Catalogue, storefront: Mapping[str, Any] | None = None
+        cls,
+        catalogue: Catalogue,
+        storefront: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "Records | None":
         """The records of a catalogue; None where it knows nothing but ids, without a storefront."""
         texts = (*(getattr(catalogue, name) for name in TEXTS), *catalogue.attributes.values())
         known = np.isfinite(catalogue.price).any() or any(map(any, texts))
-        return cls(catalogue, storefront or {}) if known or storefront else None
+        if not (known or storefront or changes):
+            return None
+        return cls(catalogue, storefront or {}, changes or {})
 
     def encoded_storefront(self) -> dict[str, bytes]:
         """Name and value of the storefront; nothing where the shop has none."""
@@ -51,13 +59,14 @@ class Records:
     def encoded(self, rows: Rows) -> Iterator[tuple[str, bytes]]:
         """Name and value of the records of some rows."""
         catalogue = self.catalogue
+        attributes = catalogue.attributes
         columns = {name: getattr(catalogue, name) for name in TEXTS}
-        translated = {}
-        for name, column in catalogue.attributes.items():
-            if name.startswith(TITLE_IN):
-                translated[name.removeprefix(TITLE_IN)] = column
-            else:
-                columns[name] = column
+        columns |= {n: column for n, column in attributes.items() if not n.startswith(TITLE_IN)}
+        translated = {
+            name.removeprefix(TITLE_IN): column
+            for name, column in attributes.items()
+            if name.startswith(TITLE_IN)
+        }
         for name, row in zip(self.names(rows), rows.tolist(), strict=True):
             fields: dict[str, object] = {"id": catalogue.ids.ids[row]}
             fields |= {field: column[row] for field, column in columns.items() if column[row]}
@@ -71,4 +80,6 @@ class Records:
                 digits = DIGITS.get(str(fields.get("currency", "")), 2)
                 fields["price_minor"] = round(price * 10**digits)
             fields["in_stock"] = bool(catalogue.in_stock[row])
+            changed = self.changes.get(catalogue.ids.ids[row], {})
+            fields |= {field: changed[field] for field in changed if field not in PRICES}
             yield name, JSON.encode(fields).encode(errors="replace")

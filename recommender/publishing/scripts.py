@@ -133,7 +133,11 @@ end
 if now ~= ARGV[1] then
   return 0
 end
-redis.call('SET', KEYS[1], ARGV[2])
+if ARGV[2] == '' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], ARGV[2])
+end
 return 1
 """
 """Replace a value that is still the first argument, '' for none; a key of another type has none."""

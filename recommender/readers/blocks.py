@@ -171,4 +171,5 @@ class _Gathered:
 
 
 def _parts(cell: str, separator: str) -> list[str]:
-    return [part for part in map(str.strip, cell.split(separator)) if part] or [""]
+    parts = [part for part in map(str.strip, cell.split(separator)) if part]
+    return [part for part in parts if any(map(str.isalnum, part))] or parts[:1] or [""]

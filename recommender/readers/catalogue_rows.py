@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from recommender.core.catalogue import MAX_CHARACTERS, PATH_SEPARATOR
 from recommender.readers.blocks import Block
 from recommender.readers.catalogue import UNKNOWN, Items, unknown_numbers
-from recommender.readers.columns import DELETED, LINKS, CatalogueMapping, spaced
+from recommender.readers.columns import LINKS, CatalogueMapping, spaced
 from recommender.readers.links import currencies, links
 from recommender.readers.row_accounting import RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.sources import CatalogueSource, Match
 from recommender.readers.times import TimeParser
+from recommender.readers.usual_words import DELETED, FOR_SALE, PUBLISHED_AT
 from recommender.readers.values import (
     Categorical,
     Faults,
@@ -51,6 +52,7 @@ class CatalogueRowFilter:
     def items(self, block: Block, accounting: RowAccounting) -> Items:
         """Account for the rows of a block, and return the items of those that are kept."""
         selection = RowSelection(block.lines, accounting)
+        selection.drop_headers(block, self.mapping.columns())
         for match, column in self._matches(self.source.only):
             cells = Categorical.of(block.cells[column])
             pattern = re.compile(match.pattern)
@@ -59,7 +61,7 @@ class CatalogueRowFilter:
         group = self._groups(block, selection)
         ids = self._ids(block, selection, group)
         columns = unknown_numbers(len(block.lines)) | self._parse_numbers(block, selection)
-        columns["hidden"] = self._hidden(block)
+        columns["hidden"] = self._hidden(block, selection)
         linked = {
             name: self._links(block, name, parts, selection)
             for name, parts in self.mapping.texts.items()
@@ -147,7 +149,7 @@ class CatalogueRowFilter:
                 columns[what] = values[cells.codes]
         return columns
 
-    def _hidden(self, block: Block) -> NDArray[np.int8]:
+    def _hidden(self, block: Block, selection: RowSelection) -> NDArray[np.int8]:
         """Whether each row (b,) hides its item (1) or not (0); -1 where it says nothing of it."""
         hidden = np.full(len(block.lines), UNKNOWN, dtype=np.int8)
         for column in self.mapping.status:
@@ -155,10 +157,17 @@ class CatalogueRowFilter:
                 word.casefold() for word in (*self.source.not_for_sale, *ONLINE.get(column, ()))
             }
             cells = Categorical.of(block.cells[column]).unless(self.source.nulls)
-            verdicts = [
-                _deleted(text) if spaced(column) in DELETED else _verdict(text.casefold(), words)
-                for text in cells.texts
-            ]
+            if spaced(column) in DELETED:
+                verdicts = [_deleted(text) for text in cells.texts]
+            elif spaced(column) in PUBLISHED_AT:
+                verdicts = [int(not text) for text in cells.texts]
+            else:
+                verdicts = [_verdict(text.casefold(), words) for text in cells.texts]
+                notes = [
+                    "" if v else _unknown_word(column, t)
+                    for v, t in zip(verdicts, cells.texts, strict=True)
+                ]
+                selection.note(column, cells, notes, show=True)
             hidden = np.maximum(hidden, np.array(verdicts, dtype=np.int8)[cells.codes])
         for match, column in self._matches(self.source.hidden):
             cells = Categorical.of(block.cells[column])
@@ -190,6 +199,15 @@ def _verdict(text: str, words: set[str]) -> int:
         return UNKNOWN
     values, faults = truth_values([text], "")
     return int(text in words or not (faults[0] or values[0]))
+
+
+def _unknown_word(column: str, text: str) -> str:
+    """What to note of a status that is no usual word for what is for sale."""
+    word = text.casefold()
+    plain = word in FOR_SALE or word in {"1", "1.0"} or word.endswith("search")
+    if plain or (not word.isdigit() and not truth_values([word], "")[1][0]):
+        return ""
+    return f"{column} is not a known word: for sale, unless catalogue.not_for_sale has it"
 
 
 def _deleted(text: str) -> int:

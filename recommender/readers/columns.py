@@ -7,21 +7,11 @@ from difflib import get_close_matches
 from recommender.core.catalogue import TITLE_IN
 from recommender.errors import ConfigError, DataError
 from recommender.readers.sources import CatalogueColumns, InteractionSource, Match, Names
+from recommender.readers.usual_words import DELETED, PUBLISHED_AT, QUANTITY, RETURNED, STATUS
 
 MAX_LISTED = 40
 MAX_NAME = 60
 ATTRIBUTE = "attributes."
-STATUS = (
-    *("status", "published", "visibility", "visibility in catalog", "product online", "active"),
-    *("is active", "enabled", "is enabled", "is published", "visible", "is visible"),
-    *("post status", "product status", "item status"),
-)
-DELETED = (
-    *("deleted", "deleted at", "is deleted", "archived", "archived at", "is archived"),
-    *("discontinued", "is discontinued"),
-)
-"""Columns in which a date, or a word for yes, means not for sale; in any case, _ for a space."""
-QUANTITY = ("quantity", "Quantity", "qty", "Qty", "qty_ordered", "item_quantity")
 VARIANTS = "configurable_variations"
 LINKS = ("url", "image", "currency")
 """Texts of which the first of several columns with a value counts, and which are not cleaned."""
@@ -132,6 +122,7 @@ class InteractionMapping:
     kind: str
     time: str
     quantity: str
+    returned: str
     price: str
     title: str
     cancelled: tuple[str, ...]
@@ -178,7 +169,7 @@ def map_catalogue(
     status = all_of("status")
     if columns.status is None:
         once = {spaced(name): name for name in header.columns if header.columns.count(name) == 1}
-        status = tuple(once[name] for name in (*STATUS, *DELETED) if name in once)
+        status = tuple(once[name] for name in (*STATUS, *DELETED, *PUBLISHED_AT) if name in once)
     variants = header.find("catalogue.columns.variants", columns.variants, (VARIANTS,))
     return CatalogueMapping(
         group=all_of("group"),
@@ -216,6 +207,7 @@ def map_interactions(
         kind=one("kind"),
         time=one("time"),
         quantity=measure("quantity", *QUANTITY),
+        returned=one("returned", *RETURNED),
         price=measure("price"),
         title=one("title") if with_titles else "",
         cancelled=tuple(

@@ -19,6 +19,11 @@ from recommender.errors import ConfigError, DataError
 
 Compression = Literal["", "gz", "zst", "zip"]
 COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst", ".zip": "zip"}
+_MAGIC: dict[bytes, Compression] = {
+    b"\x1f\x8b": "gz",
+    b"\x28\xb5\x2f\xfd": "zst",
+    b"PK\x03\x04": "zip",
+}
 RATIO = 200
 SMALL = 64 * 2**20
 """The number of bytes that any file may unpack to."""
@@ -40,6 +45,7 @@ def unpacked(
     """
     with ExitStack() as stack:
         raw = stack.enter_context(path.open("rb"))
+        compression = compression or _told(raw)
         if not compression:
             yield raw, raw
             return
@@ -61,6 +67,12 @@ def member(path: Path, shown: str) -> str:
 def require_bounded(path: Path, shown: str, unpacked: int) -> None:
     """Raises: DataError where a file of some size says that it unpacks to far more."""
     _require_bounded(shown, path.stat().st_size, unpacked)
+
+
+def _told(raw: BufferedReader) -> Compression:
+    """The compression that a file without its ending shows by its first bytes."""
+    head = raw.peek(4)[:4]
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
 
 
 class _Unpacked(RawIOBase):
@@ -106,7 +118,8 @@ def _member(archive: zipfile.ZipFile, shown: str) -> zipfile.ZipInfo:
     ]
     if len(found) != 1:
         raise ConfigError(
-            f"{shown}: has {len(found)} files, and one is read; unpack it and name the folder"
+            f"{shown}: has {len(found)} files, and one is read; unpack it and name the "
+            "folder, or if it is an Excel file, end its name in .xlsx"
         )
     if found[0].flag_bits & 1:
         raise ConfigError(f"{shown}: is encrypted; unpack it and name the file")

@@ -122,7 +122,8 @@ class JsonTable:
 
     def _read_objects(self, lines: Iterable[str]) -> Objects:
         for line in lines:
-            if line.isspace():
+            line = line.strip().removesuffix(",")
+            if line in {"", "[", "]"}:
                 continue
             reason, values = self._decoded(self._decoder, line)
             if reason:

@@ -25,10 +25,12 @@ REMEDIES = {
     "fields,": "set delimiter, or quote the fields that have one in them",
     "a quote that": 'double quotes within a field, or set escape = "\\\\" if they have a backslash',
     "is not an ISO 8601": 'set time_format, such as "day-first", "%d.%m.%Y %H:%M" or "epoch"',
+    "not JSON": "write one object a line, or name the file .json if it is one document",
     "is not epoch": 'set time_format to the format of these times, or "" for ISO 8601',
     "is not a time like": "set time_format, to a list if the column has several formats",
     "quantity is": "correct columns.quantity, or unset quantity_above",
     "price is": "correct columns.price, or unset price_above",
+    "item id: a control": 'set ids.split if a cell has several ids, such as "\\n"',
     "item id: longer": "set ids.split if a cell has several ids",
     "item id: empty": "export the ids, or map columns.item to the column that has them",
 }

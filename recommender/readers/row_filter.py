@@ -22,6 +22,8 @@ MAX_KIND = 40
 GUEST = "user is a guest"
 RETURNED = "quantity below 0: returned"
 REFUNDED = "kind of a refund"
+PLACEHOLDER = "time is a placeholder: unknown"
+GIVEN_BACK = "all of it was returned"
 WITHOUT_WEIGHT = " has no weight"
 
 Measured = tuple[Categorical, NDArray[np.float64], Faults]
@@ -53,6 +55,7 @@ class InteractionRowFilter:
             if several:
                 accounting.note(RefusedRow(int(block.lines[0]), SPLIT, self.mapping.item), several)
         selection = RowSelection(block.lines, accounting)
+        selection.drop_headers(block, self.mapping.columns())
         self._drop_forgotten_users(block, selection)
         self._drop_cancelled(block, selection)
         cells = block.categorical(self.mapping.item)
@@ -61,6 +64,11 @@ class InteractionRowFilter:
         times, faults = self._parsed_times(block)
         quantities = self._measured(block, "quantity")
         quantity = self._quantities(quantities, selection, len(block.lines))
+        given_back = self._measured(block, "returned")
+        if given_back is not None:
+            back = np.nan_to_num(np.abs(given_back[1]))[given_back[0].codes]
+            selection.drop((quantity > 0) & (back >= quantity), GIVEN_BACK)
+            quantity = np.where(quantity > 0, quantity - back, quantity).astype(np.float32)
         self._drop_refunds(block, item, quantity, times, selection)
         self._drop_items(cells, item, changes, selection)
         kind = self._parse_kinds(block, selection)
@@ -69,6 +77,9 @@ class InteractionRowFilter:
         self._drop_below("price", self._measured(block, "price"), selection)
         if faults is not None:
             selection.refuse(self.mapping.time, *faults)
+            selection.note(
+                self.mapping.time, faults[0], self._placeholders(faults, times), show=True
+            )
         rows = selection.keep()
         unknown = self.source.nulls
         return KeptRows(
@@ -220,6 +231,16 @@ class InteractionRowFilter:
         cells = block.categorical(self.mapping.time)
         seconds, faults = self.times.seconds(cells.texts, "time")
         return seconds[cells.codes], (cells, faults)
+
+    @staticmethod
+    def _placeholders(faults: tuple[Categorical, list[str]], times: NDArray[np.int64]) -> list[str]:
+        """What to note of times such as 0000-00-00 and 1970-01-01, which are unknown."""
+        cells, wrong = faults
+        codes = frozenset(np.unique(cells.codes[times == 0]).tolist())
+        return [
+            PLACEHOLDER if code in codes and text and not wrong[code] else ""
+            for code, text in enumerate(cells.texts if codes else ())
+        ]
 
     def _baskets(self, block: Block, rows: NDArray[np.intp]) -> list[str]:
         return self._texts(block, self.mapping.basket, rows, self.source.nulls)

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.readers.blocks import Block
 from recommender.readers.row_accounting import MAX_VALUE, RefusedRow, RowAccounting
 from recommender.readers.values import Categorical
+
+HEADER_AGAIN = "the header again"
 
 
 class RowSelection:
@@ -16,6 +19,16 @@ class RowSelection:
         self._remaining = np.ones(len(lines), dtype=bool)
         self._lines = lines
         self._accounting = accounting
+
+    def drop_headers(self, block: Block, columns: Sequence[str]) -> None:
+        """Leave out rows that repeat the names of `columns`, as files that were joined have."""
+        named = np.ones(len(block.lines), dtype=bool)
+        for name in columns:
+            cells = block.categorical(name)
+            if name not in cells.texts:
+                return
+            named &= cells.where([text == name for text in cells.texts])
+        self.drop(named, HEADER_AGAIN)
 
     def leave_out(self, cells: Categorical, reasons: Sequence[str]) -> None:
         """Leave out the rows whose distinct text in `cells` has a reason; "" is none."""

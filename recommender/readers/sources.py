@@ -15,20 +15,10 @@ from recommender.readers.checks import (
 )
 from recommender.readers.id_repairs import IdRepairs
 from recommender.readers.layouts import FileFormat, TextLayout
+from recommender.readers.usual_words import GUESTS, NOT_FOR_SALE, NULLS, REFUND_KINDS
 
 Names = str | tuple[str, ...]
 Scope = Literal["all", "with_interactions"]
-
-NOT_FOR_SALE = (
-    *("draft", "archived", "private", "pending", "trash", "hidden", "inactive", "disabled"),
-    *("deleted", "discontinued", "unpublished", "not visible individually"),
-)
-NULLS = (
-    *("NULL", "null", "Null", "\\N", "(null)", "NaN", "nan"),
-    *("None", "N/A", "n/a", "#N/A", "<NA>"),
-)
-GUESTS = ("0", "-1", "guest", "Guest", "GUEST", "anonymous", "Anonymous")
-REFUND_KINDS = ("refund", "refunded", "return", "returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +165,9 @@ class InteractionColumns:
     """The column that each field of an interaction is read from, as in `CatalogueColumns`.
 
     For `basket`, None reads the column `basket_id` or `order_id`; for `session` and `user`,
-    `session_id` and `user_id`. `title` is read only to derive the catalogue, and `price` only where
-    a column is named here or a threshold needs it.
+    `session_id` and `user_id`. `returned` is how many of a row's quantity were given back. `title`
+    is read only to derive the catalogue, and `price` only where a column is named here or a
+    threshold needs it.
 
     Raises: ValueError where `item` is empty.
     """
@@ -190,6 +181,7 @@ class InteractionColumns:
     kind: str | None = None
     time: str | None = None
     quantity: str | None = None
+    returned: str | None = None
     price: str | None = None
     title: str | None = None
 

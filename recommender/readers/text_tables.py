@@ -18,6 +18,7 @@ from recommender.readers.tables import Table
 
 MISPLACED = "a quote that is neither doubled nor at the end of its field"
 _DELIMITERS = (",", ";", "\t", "|")
+_UNUSUAL = ("^", "~", "\x01", "\xa6")
 _USUAL = {"csv": ",", "tsv": "\t"}
 _UNCLOSED = "unexpected end of data"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*")
@@ -177,7 +178,8 @@ def _read_header(reader: Iterator[list[str]], lines: TextLines, delimiter: str) 
         raise DataError(
             f'{lines.shown}: the header is not {lines.encoding}; set encoding, for example "cp1252"'
         )
-    others = [other for other in _DELIMITERS if other != delimiter and other in columns[0]]
+    marks = (*_DELIMITERS, *_UNUSUAL)
+    others = [other for other in marks if other != delimiter and other in columns[0]]
     if len(columns) == 1 and others:
         raise ConfigError(
             f"{lines.shown}: the header is one column, {columns[0][:100]!r}; "

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,15 +20,57 @@ FAR_ALONE_S = 5 * 365 * DAY_S
 _EPOCH = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _UNITS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
 """Bounds of epoch numbers, and how many of their unit are in a second: s, ms, us and ns."""
+_SERIAL_DIGITS = 5
+_EXCEL_DAY_0 = datetime(1899, 12, 30)
+"""Spreadsheets count days from here; those of this century have five digits."""
 _EPOCH_DIGITS = frozenset({10, 13, 16, 19})
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$")
+_NOISE = re.compile(
+    r"^'|\s*\((?:[A-Z]{2,5}|[^()]*[Tt]ime)\)$|\s*Uhr$|(?<=\d)(?:st|nd|rd|th)(?=[ ,])"
+)
+"""What some exports write around a time: a mark of text, the name of its zone, the word Uhr."""
+_WEEKDAY = re.compile(r"^[^\W\d]{2,10}[.,]?,?\s+(?=\d|[^\W\d]{3,}\.?\s+\d)")
+_MERIDIEM = re.compile(r"\s*([ap])\.?\s?m\.?(?=$|\s)", re.IGNORECASE)
+_NAMED_ZONE = re.compile(r"(.*\d)\s+([A-Z][A-Za-z]+/[A-Za-z_/]+)$")
+_LOG = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):")
+_JAPANESE = re.compile(r"(\d{4})\s*\u5e74\s*(\d{1,2})\s*\u6708\s*(\d{1,2})\s*\u65e5")
+_MONTHS = {
+    word: number
+    for number, words in enumerate(
+        (
+            *(
+                "jan januar january janvier enero gennaio januari",
+                "feb februar february f\u00e9vrier febrero febbraio februari",
+            ),
+            *("mar m\u00e4rz march mars marzo maart mrz", "apr april avril abril aprile"),
+            *(
+                "may mai mayo maggio mei",
+                "jun juni june juin junio giugno",
+                "jul juli july juillet julio luglio",
+            ),
+            *(
+                "aug august ao\u00fbt agosto augustus",
+                "sep sept september septembre septiembre settembre",
+            ),
+            *("oct okt oktober october octobre octubre ottobre", "nov november novembre noviembre"),
+            "dec dez dezember december d\u00e9cembre diciembre dicembre",
+        ),
+        start=1,
+    )
+    for word in words.split()
+}
+_MONTH_WORD = re.compile(r"[^\W\d_]{3,}")
+NO_TIMES = frozenset({"0000-00-00", "00.00.0000", "00/00/0000", "0001-01-01"})
+"""Placeholders, with or without a clock, of a time that is not known."""
+_LAST_PLAUSIBLE = 4_102_444_800
+"""The year 2100: later times are placeholders such as 9999-12-31."""
 _OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
 _DAYS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?\s+|T|$)(.*)", re.ASCII)
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H:%M:%S%z", "%H:%M%z")
 _NAMED = (
     *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%a, %d %b %Y"),
-    *("%Y/%m/%d", "%Y.%m.%d"),
+    *("%Y/%m/%d", "%Y.%m.%d", "%d. %b %Y", "%b %d %Y"),
 )
 
 
@@ -94,7 +136,10 @@ class TimeParser:
             return _epoch(text)
         whole = text.partition(".")[0]
         if time_format == "" and _EPOCH.fullmatch(text) and len(whole) not in _COMPACT:
-            return _told_epoch(text)
+            if len(whole) != _SERIAL_DIGITS:
+                return _told_epoch(text)
+            time = _EXCEL_DAY_0 + timedelta(seconds=round(float(text) * DAY_S))
+            return int(time.replace(tzinfo=self._zone).timestamp())
         if time_format in {"", DAY_FIRST, MONTH_FIRST}:
             time = self._guessed(text, time_format)
         else:
@@ -104,17 +149,24 @@ class TimeParser:
         return int(time.timestamp() // 1)
 
     def _guessed(self, text: str, order: str) -> datetime:
+        if text.partition(" ")[0].partition("T")[0] in NO_TIMES:
+            return datetime.fromtimestamp(0, self._zone.__class__("UTC"))
         text = _OFFSET.sub("", _ZONE.sub("+00:00", text) if not text.isdigit() else text)
         if text.isdigit():
             if len(text) not in _COMPACT:
                 raise ValueError("not as many digits as a date has")
             return datetime.strptime(text, _COMPACT[len(text)])
-        if found := _DAYS.fullmatch(text):
+        if found := _DAYS.fullmatch(text) or _DAYS.fullmatch(_plain(text)):
             return _dated(found, order or self._order(found[2]))
         try:
             return datetime.fromisoformat(text)
         except ValueError:
-            return _first_of(text, _NAMED)
+            pass
+        if found := _NAMED_ZONE.fullmatch(text):
+            return self._guessed(found[1], order).replace(tzinfo=ZoneInfo(found[2]))
+        if (plain := _plain(text)) != text:
+            return self._guessed(plain, order)
+        return _first_of(text, _NAMED)
 
     def _order(self, mark: str) -> str:
         if mark == ".":
@@ -135,7 +187,7 @@ def newest_plausible(times: NDArray[np.int64]) -> int:
     Far is half a year for up to 1 % of the times, and five years for a single one of at least 20;
     such times are mistakes or placeholders. 0 without a time.
     """
-    known = np.sort(times[times != 0])
+    known = np.sort(times[(times != 0) & (times < _LAST_PLAUSIBLE)])
     if len(known) == 0:
         return 0
     few = max(len(known) // 100, 1)
@@ -144,6 +196,24 @@ def newest_plausible(times: NDArray[np.int64]) -> int:
         if len(known) >= FEWEST and known[last] - known[last - 1] > years:
             return int(known[last - 1])
     return int(known[-1])
+
+
+def _plain(text: str) -> str:
+    """A time in words as numbers and English months, without weekday and what is around it."""
+    text = _MERIDIEM.sub(lambda found: f" {found[1].upper()}M", _NOISE.sub("", text))
+    text = _LOG.sub(r"\1 \2 \3 ", _JAPANESE.sub(r"\1-\2-\3", text).replace(" um ", " "))
+    if found := re.fullmatch(r"\w+ (\w+) (\d+) (\d+:\d+:\d+) (\d{4})", text):
+        text = f"{found[1]} {found[2]} {found[4]} {found[3]}"
+    elif _WEEKDAY.match(text) and text.split()[0].strip(".,").casefold() not in _MONTHS:
+        text = _WEEKDAY.sub("", text)
+    text = re.sub(r"\s+GMT(?=[+-]\d{4})", "", text)
+    text = re.sub(r"(?<=\d)\.?\s+de\s+|(?<=[a-z])\s+de\s+(?=\d)", " ", text)
+    return _MONTH_WORD.sub(_english, text)
+
+
+def _english(found: re.Match[str]) -> str:
+    month = _MONTHS.get(found[0].casefold())
+    return found[0] if month is None else datetime(2000, month, 1).strftime("%b")
 
 
 def _shown_order(text: str) -> str:
@@ -160,7 +230,7 @@ def _dated(found: re.Match[str], order: str) -> datetime:
     day, month = (found[1], found[3]) if order == DAY_FIRST else (found[3], found[1])
     year = found[4] if len(found[4]) == 4 else f"20{found[4]}"
     date = datetime(int(year), int(month), int(day))
-    clock = found[5].strip()
+    clock = _plain(found[5].strip())
     if not clock:
         return date
     for each in _CLOCKS:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recommender.core import item_id
 from recommender.core.arrays import Rows, text_codes
 from recommender.core.catalogue import MAX_CHARACTERS, MOST_MARK_UP, clean, clean_paragraphs
+from recommender.readers.usual_words import IN_STOCK, OUT_OF_STOCK
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,7 @@ Faults = list[str]
 """What is wrong with each text; "" where nothing is."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_CURRENCY = r"(?:[A-Za-z]{2,3}\.?|[$\u00a2-\u00a5\u20a0-\u20cf])"
+_CURRENCY = r"(?:[A-Za-z]{1,3}[$\u010d\u0142]|[A-Za-z]{2,3}\.?|[$\u00a2-\u00a5\u20a0-\u20cf])"
 _SPACE = r"[ \u00a0\u202f\u2009]"
 _AMOUNT = re.compile(
     rf"(?P<sign>[+-])?{_SPACE}*(?:{_CURRENCY}{_SPACE}*)?(?P<inner>[+-])?"
@@ -31,28 +32,23 @@ _AMOUNT = re.compile(
     re.ASCII,
 )
 _SPACES = re.compile(_SPACE)
+_NO_CENTS = re.compile(r"(\d)(?:[.,:]\s?[-\u2013\u2014]{1,2})(?!\d)")
+"""No cents, as in `12,-` and `1'299.\u2013`."""
+_PARENTHESES = re.compile(r"\(([^()]*\d[^()]*)\)")
+"""A negative amount, as accountants write it."""
 _GROUPED = re.compile(r"\d{1,3}(?:[.,'\u2019]\d{2,3})*[.,'\u2019]\d{3}|\d+")
 _DECIMAL_ALONE = re.compile(r"\d*([.,])(?:\d{1,2}|\d{4,})?")
+_POINT_OF_THREE = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
 _SWISS = re.compile(r"\d{1,3}(?:['\u2019]\d{3})+([.,])\d+")
 _THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+", re.ASCII)
 _SHOWS_DECIMAL = re.compile(r"(?:\d[.,]\d{3}|^\D*[\d\s]*)([.,])(?:\d{1,2}|\d{4,})(?:\D*)$")
 _WORD_MARKS = re.compile(r"[ _-]")
 _LARGEST = float(np.finfo(np.float32).max)
-_TRUE = (
-    *("", "true", "t", "yes", "y", "on", "instock", "available", "limitedavailability"),
-    *("ja", "oui", "si", "s\u00ed", "sim", "auflager", "lieferbar", "verf\u00fcgbar", "enstock"),
-    *("disponible", "disponibile", "disponivel", "dispon\u00edvel", "opvoorraad"),
+_TRUTH_WORDS = dict.fromkeys(IN_STOCK, True) | dict.fromkeys(OUT_OF_STOCK, False)
+_COUNTED = re.compile(
+    r"(?:[<>~]|only|just|noch|nur)?\s*(-?\d+)\s*\+?\s*(?:[^\W\d]+\.?\s*)*", re.IGNORECASE
 )
-_TO_ORDER = ("backorder", "onbackorder", "availableforbackorder", "preorder", "availablefororder")
-_FALSE = (
-    *("false", "f", "no", "n", "off", "outofstock", "soldout", "unavailable", "notavailable"),
-    *("nein", "non", "n\u00e3o", "nee", "nichtauflager", "nichtlieferbar", "nichtverf\u00fcgbar"),
-    *("ausverkauft", "horsstock", "rupturedestock", "\u00e9puis\u00e9", "indisponible", "agotado"),
-    *("sinstock", "esaurito", "nondisponibile", "esgotado", "uitverkocht", "nietopvoorraad"),
-)
-_TRUTH_WORDS = dict.fromkeys((*_TRUE, *_TO_ORDER), True) | dict.fromkeys(
-    (*_FALSE, "discontinued", "oos"), False
-)
+"""A number in stock, such as `>10`, `5 pcs` and `only 3 left in stock`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +200,16 @@ def parsed(
 def _decimal_of(texts: Sequence[str]) -> str:
     """The decimal separator that numbers show; a point where they show none."""
     shown = Counter(match[1] for text in texts if (match := _SHOWS_DECIMAL.search(text)))
+    if not shown and _are_thousands(texts):
+        return ","
     return "," if shown[","] >= max(shown["."], 1) else "."
+
+
+def _are_thousands(texts: Sequence[str]) -> bool:
+    """Whether points stand between thousands: `1.299` next to `899`, and no number is `0.899`."""
+    pointed = [text for text in texts if _POINT_OF_THREE.fullmatch(text)]
+    whole = any(text.isdigit() and text != "0" for text in texts)
+    return bool(pointed) and whole and not any(text.startswith("0.") for text in texts)
 
 
 def _number(text: str, decimal: str = ".") -> float:
@@ -220,7 +225,10 @@ def _number(text: str, decimal: str = ".") -> float:
 
 def _plain_number(text: str, decimal: str) -> str:
     """A number without currency, spaces and separators of thousands. Raises: ValueError."""
-    found = _AMOUNT.fullmatch(text.replace("\u2212", "-"))
+    text = _NO_CENTS.sub(r"\1", text.replace("\u2212", "-"))
+    if inside := _PARENTHESES.fullmatch(text):
+        text = f"-{inside[1]}"
+    found = _AMOUNT.fullmatch(text)
     if found is None:
         raise ValueError("not a number")
     signs = (found["sign"] or "") + (found["inner"] or "") + (found["behind"] or "")
@@ -242,4 +250,11 @@ def _plain_number(text: str, decimal: str) -> str:
 def _truth_value(text: str) -> bool:
     word = _WORD_MARKS.sub("", text.rpartition("/")[2].casefold())
     known = _TRUTH_WORDS.get(word)
-    return _number(text) > 0 if known is None else known
+    if known is not None:
+        return known
+    try:
+        return _number(text) > 0
+    except ValueError:
+        if found := _COUNTED.fullmatch(text):
+            return int(found[1]) > 0
+        raise

@@ -1,4 +1,6 @@
-"""XML tables: product feeds in RSS or Atom, such as those of Google Merchant Center.
+"""XML tables: product feeds in RSS, Atom and other dialects, of elements such as <product>.
+
+Attributes of an item, as in <offer id="7">, are columns too.
 
 A feed is parsed as it is read. Document types are refused, and entities with them, because they
 can make a small file large.
@@ -18,7 +20,10 @@ from recommender.readers.files import InputFile
 from recommender.readers.lines import MAX_LINE
 from recommender.readers.tables import Table
 
-ITEMS = frozenset({"item", "entry"})
+ITEMS = frozenset(
+    {"item", "entry", "product", "offer", "shopitem", "article", "produkt", "artikel"}
+)
+"""The elements of items, in lower case: of RSS, Atom, and other dialects of product feeds."""
 SEVERAL = frozenset({"product_type", "category"})
 """The elements of which an item may have several."""
 NAMING_ROWS = 1_000
@@ -50,7 +55,7 @@ class XmlTable:
         self._items = chain(first, items)
         names = tuple(dict.fromkeys(name for _, texts in first for name in texts))
         if not names:
-            raise DataError(f"{shown}: neither an RSS nor an Atom feed: no <item> and no <entry>")
+            raise DataError(f"{shown}: no feed of items: no <item>, <entry>, <product> or <offer>")
         self.header = Header(shown, names)
 
     def position(self) -> int:
@@ -94,13 +99,13 @@ class XmlTable:
         done, self._done = self._done, []
         return done
 
-    def _start(self, name: str, _attributes: object) -> None:
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth == self._inside + 1 and self._inside:
             self._text, self._length = [], 0
-        elif not self._inside and name.rpartition(" ")[2] in ITEMS:
+        elif not self._inside and name.rpartition(" ")[2].casefold() in ITEMS:
             self._inside = self._depth
-            self._item = (self._parser.CurrentLineNumber, {})
+            self._item = (self._parser.CurrentLineNumber, dict(attributes))
 
     def _take(self, text: str) -> None:
         if self._inside and self._depth == self._inside + 1:

@@ -63,7 +63,7 @@ class AsyncRelatedItems:
         answer = reader.core.answer(request, item)
         if query.fields is None and not request.state.explores:
             return answer
-        return (await reader.finished([(answer, request)]))[0]
+        return reader.recent(answer, request) or await reader.single(answer, request)
 
     async def get_many(  # noqa: PLR0913
         self,

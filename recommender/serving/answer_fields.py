@@ -7,13 +7,14 @@ from recommender.core.related import RelatedList
 from recommender.serving.core import Core
 from recommender.serving.exploration import Draw, explored
 from recommender.serving.fields_query import no_fields
-from recommender.serving.item_fields import (
-    FieldsReading,
-    Kept,
+from recommender.serving.filtering import (
+    RecentLists,
     best_sellers,
     finished,
+    list_key,
     wanted_items,
 )
+from recommender.serving.item_fields import FieldsReading, Kept
 from recommender.serving.recent_answers import RecentAnswers
 from recommender.serving.state import Command, ListRequest, Reply
 
@@ -30,12 +31,19 @@ class AnswerFields:
         self._core, self._bound, self._read = core, bound, read
         self._kept: dict[str, Kept] = {}
         self._recent = RecentAnswers(bound)
+        self._lists = RecentLists()
 
-    async def finished(self, answered: Answered, seed: str, *, distinct: bool) -> list[RelatedList]:
+    def recent(self, answer: RelatedList, request: ListRequest) -> RelatedList | None:
+        """The answer about one item as it was finished a moment ago, if nothing is explored."""
+        return None if request.state.explores else self._recent.find(answer, request)
+
+    async def finished(
+        self, answered: Answered, seed: str, *, distinct: bool, anew: bool = False
+    ) -> list[RelatedList]:
         """The answers with what their query asks of the fields of items, in one round trip.
 
         Where new items take positions, they are read in another. A list for several items has the
-        fields of `seed` as those of its item.
+        fields of `seed` as those of its item. With `anew`, there is no `recent` answer.
         """
         if not answered:
             return []
@@ -45,7 +53,7 @@ class AnswerFields:
         if query is None and not explores:
             return [answer for answer, _ in answered]
         single = len(answered) == 1 and first.item != "" and query is not None
-        recent = self._recent.find(first, request) if single else None
+        recent = self._recent.find(first, request) if single and not anew else None
         if recent is not None and not explores:
             return [recent]
         reading = self.reading(request)
@@ -87,13 +95,30 @@ class AnswerFields:
         request, query = answered[0][1], reading.query
         if request.query.fields is None:
             return [answer for answer, _ in answered]
-        await self.read(reading, request, wanted_items(answered, seed))
+        await self._read_lists(answered, reading, seed)
         made = _finished(answered, reading, seed, distinct=distinct)
         if query.where is not None and any(len(one.items) < query.n for one in made):
             best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
             if await self.read(reading, request, best):
+                reading.filtered.clear()
                 made = _finished(answered, reading, seed, distinct=distinct)
+        for filtered in reading.filtered:
+            for name, by in filtered.counts().items():
+                self._core.count(name, by)
         return made
+
+    async def _read_lists(self, answered: Answered, reading: FieldsReading, seed: str) -> None:
+        """Read the fields of some answers, of a single list those of a moment ago if possible."""
+        answer, request = answered[0]
+        filters = len(answered) == 1 and reading.query.where is not None
+        key = list_key(answer, request, reading) if filters else None
+        found = self._lists.find(key) if key is not None else None
+        if found is not None:
+            reading.recall(found)
+            return
+        await self.read(reading, request, wanted_items(answered, seed))
+        if key is not None and reading.complete:
+            self._lists.keep(key, reading.remembered(answer.ids))
 
     async def _explored(
         self,

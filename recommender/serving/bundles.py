@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from recommender.core.related import RelatedItem, RelatedList
-from recommender.serving.expressions import Fields
+from recommender.serving.field_columns import Fields
 from recommender.serving.item_fields import FieldsReading
 from recommender.serving.storefront import BundleTerms
 

@@ -98,6 +98,14 @@ class StoredList(NamedTuple):
         evidence = map(_EVIDENCES.__getitem__, self.letters)
         return tuple(map(tuple.__new__, repeat(RelatedItem), zip(self.ids, scores, evidence)))  # noqa: B905
 
+    def at(self, places: Sequence[int]) -> list[RelatedItem]:
+        """Make the entries at some places."""
+        ids, letters, scores = self.ids, self.letters, memoryview(self.codes).cast("H")
+        return [
+            RelatedItem(ids[place], _SCORES[scores[place]], _EVIDENCES[letters[place]])
+            for place in places
+        ]
+
     def leading(self, n: int) -> "StoredList":
         """The first n entries."""
         return StoredList(self.joined, self.letters[:n], self.codes[: 2 * n])
@@ -107,7 +115,7 @@ class StoredList(NamedTuple):
     ) -> "StoredList":
         """The first n entries that are not hidden or excluded and score at least `lowest`."""
         leading = self.leading(n)
-        if lowest <= 0:
+        if lowest <= 1 / LEVELS:
             if not (hidden or excluded):
                 return leading
             ids = leading.ids

@@ -91,10 +91,10 @@ class Core:
         self._cache.follow(self.state, state)
         self.state = state
         self._confirmed_at = asked_at
-        self._count("polls")
+        self.count("polls")
         if state.pointer is None and state.raw is not None:
             other = codec.is_of_other_schema(state.raw)
-            self._count("schema_unsupported" if other else "pointer_unreadable")
+            self.count("schema_unsupported" if other else "pointer_unreadable")
 
     def failed(self, event: str, error: BaseException) -> None:
         """Count and log a poll or a read that failed; the server's own may open the breaker."""
@@ -108,7 +108,7 @@ class Core:
 
     def report(self, event: str, error: BaseException) -> None:
         """Count and log a failure; a node of a Cluster has a breaker of its own."""
-        self._count(event)
+        self.count(event)
         self._log.failure(event, error)
 
     def request(self, items: Sequence[str], query: Query) -> ListRequest:
@@ -134,7 +134,7 @@ class Core:
     def take(self, request: ListRequest, view: View, reply: Reply) -> None:
         """Take the reply to `command`; the item of a malformed list counts as not read."""
         self.breaker.succeeded()
-        self._count("reads")
+        self.count("reads")
         fence = request.state.pointer.fence if request.state.pointer else 0
         depth = len(view.layers)
         placement, canary = request.query.placement, request.canary
@@ -158,7 +158,7 @@ class Core:
     def answer(self, request: ListRequest, item: str) -> RelatedList:
         """Answer for one item from the best source that is available."""
         answer = self._answer(request, item, request.query.excluded, os.urandom(TOKEN_BYTES).hex())
-        self._count(answer.status)
+        self.count(answer.status)
         return answer
 
     def answers(
@@ -179,7 +179,7 @@ class Core:
             if distinct:
                 shown.update(answers[-1].ids)
         for status, count in Counter([answer.status for answer in answers]).items():
-            self._count(status, count)
+            self.count(status, count)
         return answers
 
     def merged(self, request: ListRequest, weights: Mapping[str, float]) -> RelatedList:
@@ -209,7 +209,7 @@ class Core:
         shown = tuple([entry for entry in entries if not entry.score < query.lowest][: query.n])
         if status == "ok" and any(entry.evidence == "popular" for entry in shown):
             status = "topped_up"
-        self._count(status)
+        self.count(status)
         token = os.urandom(TOKEN_BYTES).hex()
         return RelatedList("", query.placement, source.generation, status, shown, token)
 
@@ -236,7 +236,7 @@ class Core:
             elif not (item_ids.fault(item) or self._cache.too_large.get(key) == fence):
                 request.wanted[item] = None
         if request.found:
-            self._count("cache_hits", len(request.found))
+            self.count("cache_hits", len(request.found))
 
     def _answer(
         self, request: ListRequest, item: str, excluded: AbstractSet[str], token: str
@@ -287,7 +287,8 @@ class Core:
             self._log.failure("snapshot_unreadable", error)
             return None
 
-    def _count(self, name: str, by: int = 1) -> None:
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter."""
         with self._counting:
             self._counts[name] += by
 

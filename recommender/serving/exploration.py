@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from recommender.core.related import RelatedItem, RelatedList, with_explored
-from recommender.serving.expressions import Fields
-from recommender.serving.item_fields import LOWEST, FieldsReading, ShownRecords
+from recommender.serving.field_columns import Fields
+from recommender.serving.filtering import ShownRecords
+from recommender.serving.item_fields import LOWEST, FieldsReading
 from recommender.serving.state import ListRequest
 
 EXPLORED = frozenset({"ok", "topped_up"})
@@ -62,7 +63,7 @@ def explored(
     entries = [RelatedItem(item, LOWEST, "rule") for item in candidates if item not in taken]
     if where is not None:  # where fields were not read, nobody knows whether it holds
         read = [entry for entry in entries if reading.has_read(entry.id)]
-        entries, _ = reading.meeting(read, where, draw.seed, len(draw.places))
+        entries = reading.meeting(read, where, draw.seed, len(draw.places))
     items = list(answer.items)
     for place, entry in zip(draw.places, entries, strict=False):
         items[place] = entry

@@ -10,19 +10,19 @@ equals nothing but `null`, no order holds for it, and a sum or product with it i
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
+
+from recommender.serving.field_columns import FieldColumns, Fields
 
 MAX_CHARACTERS, MAX_NODES, MAX_DEPTH = 500, 300, 40
 SINGLE_EQUALS = re.compile("(?<![=!<>:])=(?!=)")
 KEPT = 256
 """How many compiled expressions a process keeps."""
 
-Fields = Mapping[str, Any]
-"""Values by name: text, number, truth value, list of texts, or None."""
-OfItems = Callable[[Sequence[Fields]], Sequence[Any]]
+OfItems = Callable[[FieldColumns], Sequence[Any]]
 """The values of an expression, given the fields of each item."""
 
 
@@ -67,14 +67,14 @@ class Condition:
     parts: tuple[Bind, ...]
     names: frozenset[str]
 
-    def of(self, seed: Fields) -> Callable[[Sequence[Fields]], list[str]]:
+    def of(self, seed: Fields) -> Callable[[FieldColumns], list[str]]:
         """Given the seed: the first clause that does not hold of each item, empty where all do."""
         bound = [
             (clause, _function(part(seed)))
             for clause, part in zip(self.clauses, self.parts, strict=True)
         ]
 
-        def failed(items: Sequence[Fields]) -> list[str]:
+        def failed(items: FieldColumns) -> list[str]:
             found = [""] * len(items)
             for clause, holds in reversed(bound):
                 held = holds(items)
@@ -197,7 +197,7 @@ def _field(node: ast.expr) -> Bind:
             ast.Name(id=name)
             | ast.Subscript(value=ast.Name(id="item"), slice=ast.Constant(value=str(name)))
         ):
-            return lambda _: lambda items: [item.get(name) for item in items]
+            return lambda _: lambda items: items.column(name)
         case (
             ast.Attribute(value=ast.Name(id="seed"), attr=name)
             | ast.Subscript(value=ast.Name(id="seed"), slice=ast.Constant(value=str(name)))

@@ -1,8 +1,9 @@
 """What a call asks of the fields of items: records, a condition, a boost, a store."""
 
+from functools import lru_cache
 from typing import NamedTuple, TypedDict
 
-from recommender.serving.expressions import Condition, Value, condition, value
+from recommender.serving.expressions import KEPT, Condition, Value, condition, value
 
 _TEXTS = "where", "boost", "store", "language"
 
@@ -45,6 +46,8 @@ def checked_fields(n: int, options: FieldsOptions) -> FieldsQuery | None:
 
     Raises: TypeError for an option of a wrong type or name; ExpressionError.
     """
+    if len(options) == 1 and options.get("records") is True:
+        return _records_alone(n)
     unknown = options.keys() - FieldsOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(FieldsOptions.__annotations__)
@@ -64,6 +67,11 @@ def checked_fields(n: int, options: FieldsOptions) -> FieldsQuery | None:
         value(boost) if boost else None,
         store,
     )
+
+
+@lru_cache(KEPT)
+def _records_alone(n: int) -> FieldsQuery:
+    return FieldsQuery(n, (True, "", "", ""), records=True, where=None, boost=None, store="")
 
 
 def no_fields(n: int) -> FieldsQuery:

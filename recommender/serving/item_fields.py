@@ -2,18 +2,19 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from typing import overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from recommender.core import item_id as item_ids
-from recommender.core.related import RelatedItem, RelatedList, with_fields, with_records
+from recommender.core.related import RelatedItem
 from recommender.serving.codec import View
-from recommender.serving.expressions import Condition, Fields, Value
+from recommender.serving.expressions import Condition, Value
+from recommender.serving.field_columns import FieldColumns, Fields
 from recommender.serving.fields_query import FieldsQuery
+from recommender.serving.filter_counts import Filtered
 from recommender.serving.keys import RECORDS, Keys, list_name
 from recommender.serving.records import NO_RECORD, at_store, decoded, in_language
-from recommender.serving.state import UNREAD, Command, ListRequest, Reply
+from recommender.serving.state import UNREAD, Command, Reply
 
 MAX_AGE_S = 1.0
 """How long fields are used without being read again."""
@@ -41,7 +42,7 @@ class FieldsReading:
     """The fields of the items of some answers, as far as they were read.
 
     `kept` holds what this process has read, by item; at most `bound` items. Titles are in
-    `language`, where the shop has them.
+    `language`, where the shop has them. `filtered` says what conditions dropped.
     """
 
     def __init__(
@@ -54,10 +55,12 @@ class FieldsReading:
         language: str = "",
     ) -> None:
         self.query, self.language = query, language
+        self.filtered: list[Filtered] = []
         self._keys, self._kept, self._bound, self._report = keys, kept, bound, report
         self._layers: tuple[int, ...] = ()
         self._own: dict[str, Kept] = {}  # others may clear what the process keeps
         self._unread: set[str] = set()
+        self._columns: FieldColumns | None = None
 
     def want(self, view: View | None, items: Iterable[str]) -> list[str]:
         """Those of some items that have to be read."""
@@ -96,6 +99,15 @@ class FieldsReading:
             if not any(one is UNREAD for one in values):
                 self._own[item] = self._kept[item] = Kept(self._layers, now, values)
                 self._unread.discard(item)
+
+    def recall(self, found: "ListFields") -> None:
+        """Use what was read for a list a moment ago, in place of reading it."""
+        self._own, self._columns = dict(found.own), found.columns
+
+    def remembered(self, items: Sequence[str]) -> "ListFields":
+        """What was read for a list, to be recalled."""
+        self._columns = FieldColumns(self.of_all(items))
+        return ListFields(self.read_at, dict(self._own), self._columns)
 
     @property
     def complete(self) -> bool:
@@ -138,29 +150,23 @@ class FieldsReading:
             for one, item in zip(found, items, strict=True)
         ]
 
+    def columns(self, items: Sequence[str]) -> FieldColumns:
+        """The fields of several items, as columns; those of a list that is remembered."""
+        return self._columns or FieldColumns(self.of_all(items))
+
     def meeting(
-        self, entries: Iterable[RelatedItem], where: Condition, seed: str, most: int
-    ) -> tuple[list[RelatedItem], dict[str, int]]:
-        """At most so many entries that meet a condition, and how many each clause dropped."""
-        kept, dropped = list[RelatedItem](), dict[str, int]()
-        entries = tuple(entries)
+        self, entries: Sequence[RelatedItem], where: Condition, seed: str, most: int
+    ) -> list[RelatedItem]:
+        """At most so many entries that meet a condition."""
         fields = self.of_all([entry.id for entry in entries])
         if "score" in where.names:
-            fields = [
-                {**one, "score": entry.score} for one, entry in zip(fields, entries, strict=True)
-            ]
-        for entry, clause in zip(entries, where.of(self.of(seed))(fields), strict=True):
-            if len(kept) >= most:
-                break
-            if clause:
-                dropped[clause] = dropped.get(clause, 0) + 1
-            else:
-                kept.append(entry)
-        return kept, dropped
+            fields = with_scores(fields, entries)
+        failed = where.of(self.of(seed))(FieldColumns(fields))
+        return [entry for entry, clause in zip(entries, failed, strict=True) if not clause][:most]
 
     def boosted(self, entries: Sequence[RelatedItem], boost: Value, seed: str) -> list[RelatedItem]:
         """The entries by score times their value relative to the list's mean, half to twice."""
-        given = boost.of(self.of(seed))(self.of_all([entry.id for entry in entries]))
+        given = boost.of(self.of(seed))(FieldColumns(self.of_all([entry.id for entry in entries])))
         numbers = [float(one) if isinstance(one, int | float) else math.nan for one in given]
         known = [one for one in numbers if one > 0 and math.isfinite(one)]
         mean = sum(known) / len(known) if known else 1.0
@@ -172,79 +178,17 @@ class FieldsReading:
         return [entry._replace(score=min(score, 1.0)) for score, entry in weighed]
 
 
-class ShownRecords(Sequence[Fields]):
-    """The records of the items that are shown, decoded when the first of them is read."""
+class ListFields(NamedTuple):
+    """What was read for a list and the item that has it, the oldest at `at`, and its columns."""
 
-    def __init__(self, ids: Sequence[str], reading: FieldsReading) -> None:
-        self._ids, self._reading = ids, reading
-        self._made: tuple[Fields, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @overload
-    def __getitem__(self, place: int) -> Fields: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Fields, ...]: ...
-    def __getitem__(self, place: int | slice) -> Fields | tuple[Fields, ...]:
-        """The record at a place, or those at several."""
-        if self._made is None:
-            self._made = tuple(self._reading.of_all(self._ids))
-        return self._made[place]
+    at: float
+    own: dict[str, Kept]
+    columns: FieldColumns
 
 
-def wanted_items(answered: Iterable[tuple[RelatedList, ListRequest]], seed: str) -> Iterator[str]:
-    """The items whose fields the answers need."""
-    for answer, request in answered:
-        yield from answer.ids
-        fields = request.query.fields
-        if request.state.explores or (fields is not None and fields.whole_lists):
-            yield answer.item or seed
-
-
-def best_sellers(request: ListRequest) -> tuple[RelatedItem, ...]:
-    """The shop's best sellers of the placement, which stand in for what a condition drops."""
-    best = request.best_sellers
-    found = best.get(request.query.placement) or next(iter(best.values()), None)
-    return found.stored.items() if found is not None and found.stored is not None else ()
-
-
-def finished(
-    answer: RelatedList,
-    request: ListRequest,
-    reading: FieldsReading,
-    seed: str,
-    excluded: AbstractSet[str],
-) -> RelatedList:
-    """The answer with the entries that meet the condition, boosted, at most n, with records.
-
-    Entries that are `excluded` are left out. Where fields could not be read, an answer under a
-    condition is degraded and has no entries.
-    """
-    query = reading.query
-    if not (query.whole_lists or excluded):
-        return with_records(answer, ShownRecords(answer.ids, reading), reading.language)
-    entries = [entry for entry in answer.items if entry.id not in excluded]
-    status, dropped = answer.status, dict[str, int]()
-    if query.where is not None:
-        if not reading.complete:
-            return with_fields(answer, (), "degraded", (), {}, "")
-        most = query.n if query.boost is None else len(entries)
-        entries, dropped = reading.meeting(entries, query.where, seed, most)
-        if len(entries) < query.n:
-            known = {seed, *answer.ids, *request.query.excluded, *request.state.withheld}
-            more = [one for one in best_sellers(request) if one.id not in known | excluded]
-            others, _ = reading.meeting(more, query.where, seed, query.n - len(entries))
-            entries += [one._replace(score=LOWEST) for one in others]
-    if query.boost is not None:
-        entries = reading.boosted(entries, query.boost, seed)
-    shown = tuple(entries[: query.n])
-    if status in {"ok", "topped_up"}:
-        status = "topped_up" if any(one.evidence == "popular" for one in shown) else "ok"
-    ids = [entry.id for entry in shown]
-    records = ShownRecords(ids, reading) if query.records else ()
-    language = reading.language if query.records else ""
-    return with_fields(answer, shown, status, records, dropped, language)
+def with_scores(fields: Iterable[Fields], entries: Iterable[RelatedItem]) -> list[Fields]:
+    """The fields of entries with their scores."""
+    return [{**one, "score": entry.score} for one, entry in zip(fields, entries, strict=True)]
 
 
 def _at_stores(fields: Fields) -> bool:

@@ -34,6 +34,11 @@ def list_name(placement: str, item_id: str) -> str:
     return f"{placement}:{escaped}"
 
 
+def unescaped(name: str) -> str:
+    """The id of an item, as it is written in the name of its list."""
+    return name.replace("%7B", "{").replace("%7D", "}").replace("%25", "%")
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one shop.
@@ -121,7 +126,7 @@ class Keys:
         return self.related_list(generation, RECORDS, item_id)
 
     def change(self, item_id: str) -> str:
-        """What changed of one item since the build: its live fields."""
+        """What changed of one item since the build began: its live fields."""
         return self.changes + list_name(RECORDS, item_id)
 
     @property

@@ -78,7 +78,7 @@ class RelatedItems:
         answer = reader.core.answer(request, item)
         if query.fields is None and not request.state.explores:
             return answer
-        return (completed(reader.finished([(answer, request)])))[0]
+        return reader.recent(answer, request) or completed(reader.single(answer, request))
 
     def get_many(  # noqa: PLR0913
         self,

@@ -51,6 +51,7 @@ class Reader:
         cluster, sentinel = cluster_url(settings.url), sentinel_url(settings.url)
         self.core = core
         self._fields = AnswerFields(core, settings.cache_items, self._read)
+        self.recent = self._fields.recent
         self._deadline_s = settings.deadline_s
         self._network = network
         self._connections: Connections | Cluster | Primary
@@ -143,6 +144,11 @@ class Reader:
         A list for several items has the fields of `seed` as those of its item.
         """
         return await self._fields.finished(answered, seed, distinct=distinct)
+
+    async def single(self, answer: RelatedList, request: ListRequest) -> RelatedList:
+        """As `finished`, for the answer about one item, which had no `recent` one."""
+        fields = self._fields
+        return (await fields.finished([(answer, request)], "", distinct=False, anew=True))[0]
 
     async def page(self, item: str, queries: Sequence[Query]) -> list[RelatedList]:
         """A list for each query, read together, with its heading; no item is in two of them."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from recommender.serving.expressions import Fields
+from recommender.serving.field_columns import Fields
 from recommender.serving.state import OVERSIZED, Reply
 
 DIGITS: Mapping[str, int] = MappingProxyType(
@@ -63,9 +63,11 @@ def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:
     """A record as readers get it: with what changed, and with what follows from other fields.
 
     `price` is in whole units, `top_category` the first part of the category. A stock says whether
-    an item is in stock; without one it is 1 or 0.
+    an item is in stock; without one it is 1 or 0. A record has the stock that a change gave before
+    the build.
     """
     fields = {**record, **change}
+    counted = isinstance(record.get("stock"), int | float | dict)
     for name in ABOUT_CHANGES:
         fields.pop(name, None)
     unit = 10 ** DIGITS.get(str(fields.get("currency", "")), 2)
@@ -78,7 +80,7 @@ def shown_record(record: Fields, change: Mapping[str, Any]) -> dict[str, Any]:
         fields["top_category"] = category.split(TOP, 1)[0]
     if "stock" in change and "in_stock" not in change:
         fields["in_stock"] = total_stock(fields["stock"]) > 0
-    elif "stock" not in change and "in_stock" in fields:
+    elif "stock" not in change and "in_stock" in (change if counted else fields):
         fields["stock"] = int(bool(fields["in_stock"]))
     return fields
 

@@ -153,7 +153,7 @@ def _validated(tree: dict[str, Any], path: Path, base: Path) -> Settings:
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_fault(error)}") from error
     check_shop(settings.shop)
-    settings.recipe.recipe()
+    settings.built_recipe()
     return settings
 
 

@@ -4,6 +4,7 @@
 """
 
 import copy
+import dataclasses
 import functools
 import logging
 import os
@@ -19,6 +20,7 @@ from recommender.artifacts.erasure import Forgotten
 from recommender.artifacts.store import ArtifactStore
 from recommender.build.gates import Gates
 from recommender.build.job import Job
+from recommender.core.recipe import Recipe
 from recommender.core.telemetry import Progress, silent
 from recommender.errors import ConfigError
 from recommender.readers.fetching import Copies
@@ -217,12 +219,22 @@ class Settings(Table):
         """The users whose events are excluded from all builds."""
         return Forgotten(self.artifact_store(), self._user_key())
 
+    def built_recipe(self) -> Recipe:
+        """The recipe with the depths that `placements` sets. Raises: ConfigError."""
+        recipe = self.recipe.recipe()
+        depths = {name: page.depth for name, page in self.placements.items() if page.depth}
+        placements = [
+            dataclasses.replace(one, depth=depths.get(one.name, one.depth))
+            for one in recipe.placements
+        ]
+        return dataclasses.replace(recipe, placements=tuple(placements))
+
     def job(self, progress: Progress = silent) -> Job:
         """The job that builds the lists of this shop."""
         return Job(
             shop=self.shop,
             source=self.source(),
-            recipe=self.recipe.recipe(),
+            recipe=self.built_recipe(),
             artifacts=self.artifact_store(),
             user_key=self._user_key(),
             quarantine=self.state.folder / "quarantine" / f"{self.shop}.jsonl",
@@ -260,7 +272,7 @@ class Settings(Table):
         for table in (plain["catalogue"], *plain["interactions"]):
             for name in ("url", "path"):
                 table[name] = _masked(table[name])
-        plain["recipe"] = self.recipe.recipe().plain()
+        plain["recipe"] = self.built_recipe().plain()
         return plain
 
     def _input_urls(self) -> dict[str, str]:

@@ -31,13 +31,15 @@ Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 class PlacementPage(Table):
     """A placement on pages: its heading, in several languages or one, and what is explored.
 
-    A share `explore` of the positions of its lists goes to new items; 0 for none.
+    A share `explore` of the positions of its lists goes to new items; 0 for none. A `depth`
+    replaces that of the recipe.
     """
 
     heading: Annotated[dict[Language, Heading], BeforeValidator(_by_language)] = Field(
         default_factory=dict
     )
     explore: float = Field(default=0.0, ge=0, le=0.5)
+    depth: int | None = Field(default=None, ge=1, le=1000)
 
 
 class StorefrontSettings(Table):
@@ -46,7 +48,8 @@ class StorefrontSettings(Table):
     `language` is that of titles and headings which name none. In a session, each moment weighs
     `decay` times as much as the one after it, and events weigh by `kinds` (1 if not named); items
     of a session are not shown, also those that were bought, unless `leave_out_bought` is false.
-    Items with at most `new_events_max` events are new.
+    Items with at most `new_events_max` events are new, until they were shown more than
+    `new_impressions_max` times, where impressions are read.
     """
 
     language: Language = NO_LANGUAGE
@@ -54,6 +57,7 @@ class StorefrontSettings(Table):
     kinds: dict[str, Weight] = Field(default_factory=dict)
     leave_out_bought: bool = True
     new_events_max: int = Field(default=5, ge=0)
+    new_impressions_max: int = Field(default=1000, ge=0)
 
     def plain(self, pages: dict[str, PlacementPage], titles: dict[str, str]) -> dict[str, Any]:
         """The parts of the storefront that are set, `titles` are the columns by language."""
@@ -69,5 +73,6 @@ class StorefrontSettings(Table):
             "sessions": given if given != default else {},
             "explore": explore,
             "new_events_max": self.new_events_max if explore else None,
+            "new_impressions_max": self.new_impressions_max if explore else None,
         }
         return {name: part for name, part in parts.items() if part or part == 0}

@@ -243,9 +243,13 @@ class ScheduleSettings(Table):
 
 
 class MerchandisingSettings(Table):
-    """The YAML file of merchandising rules that every reindex applies; empty for none."""
+    """The YAML file of merchandising rules that every reindex applies; empty for none.
+
+    With `commit`, a draft that is applied is a commit of that file in its git repository.
+    """
 
     rules: str = ""
+    commit: bool = False
 
 
 class EvaluationSettings(Table):

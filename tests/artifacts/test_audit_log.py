@@ -51,3 +51,12 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path.write_bytes(b'{"at": "2026"}\n{"at": "20' + os.linesep.encode())
     with pytest.raises(ArtifactError, match="cut off or damaged"):
         AuditLog(path).newest(5)
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append("anna", "one")
+    with log.path.open("a") as file:
+        file.write('{"at": "20')
+    log.append("anna", "two")
+    assert [entry["what"] for entry in log.entries()] == ["one", "two"]

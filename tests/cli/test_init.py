@@ -1,12 +1,15 @@
 """From the files of a platform to lists on the screen, without an editor."""
 
 import json
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from recommender.cli import init
 from recommender.cli.main import run
+from recommender.insights.input_checks import read_sample
 from recommender.settings.loading import load
 from tests.cli.shop import failed, said
 
@@ -258,3 +261,133 @@ def test_titles_that_the_default_model_does_not_know_are_hashed(
     said(["init", "--yes"], capsys)
     assert load(tmp_path / "recommender.toml").recipe.content["text"].use == "hashing"
     assert init.FOREIGN in (tmp_path / "recommender.toml").read_text()
+
+
+PRODUCTS = table("sku,name,price", [f"{name},The {name},6.37" for name in (*KITCHEN, *GARDEN)])
+HEADER = "order_id,created_at,customer_id,sku,quantity"
+LINES = [
+    f"{number},{moment(number)},c{number % 9},{name},1"
+    for number, items in BASKETS
+    for name in items
+]
+ORDERS = table(HEADER, LINES)
+
+
+def nested(number: int, items: list[str]) -> dict[str, object]:
+    """An order as a document store has it."""
+    return {
+        "_id": {"$oid": f"{number:024x}"},
+        "createdAt": {"$date": f"{moment(number)}T18:00:00Z"},
+        "customer": {"id": f"c{number % 9}"},
+        "lineItems": [{"variant": {"sku": name}, "quantity": 1} for name in items],
+    }
+
+
+GERMAN = ORDERS.replace(",", ";").replace(
+    HEADER.replace(",", ";"), "Bestellnummer;Bestelldatum;Kundennummer;Artikelnummer;Menge"
+)
+CANCELLED = table(
+    f"{HEADER},cancelled_at",
+    [f"{line},{'2026-02-01' if '0,2026' in line else ''}" for line in LINES],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "baskets"),
+    [
+        ("orders.csv", "Sales report\nby admin\n\n" + ORDERS, 60),
+        ("orders.csv", "Order,,Customer,Line,\n" + ORDERS, 60),
+        ("orders.csv", ORDERS.replace(",", "~"), 60),
+        ("orders.csv", GERMAN, 60),
+        ("orders.csv", ORDERS.replace("order_id", "increment_id"), 60),
+        ("orders.csv", CANCELLED, 54),
+        ("orders.json", "\n".join(json.dumps(nested(*each)) for each in BASKETS), 60),
+    ],
+    ids=["preamble", "two-headers", "tilde", "german", "increment", "cancelled-at", "documents"],
+)
+def test_orders_of_other_layouts(
+    name: str,
+    content: str,
+    baskets: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    assert "The join" in said(["init", "--yes"], capsys)
+    source = load(tmp_path / "recommender.toml").source()
+    data = read_sample(source, tmp_path / "quarantine.jsonl")
+    assert len(set(data.interactions.basket.tolist()) - {-1}) == baskets
+    assert data.report.joins[0].joined_ids == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("orders.csv", "<html><body>Please log in</body></html>\n", "no file was recognised as"),
+        ("orders.csv", ORDERS.replace("2026-", "soon "), "time is not an ISO 8601 time"),
+        ("orders.csv", ORDERS.replace(",wok", ",9").replace(",pan", ",8"), ""),
+    ],
+    ids=["html", "times", "two-ids"],
+)
+def test_what_leads_to_no_right_lists_is_told(
+    name: str,
+    content: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--yes"]) == (4 if told else 0)
+    shown = capsys.readouterr().out
+    assert re.search(told, shown)
+    assert ("These settings do not read the files" in shown) == bool(told)
+
+
+def test_a_zip_file_with_several_files_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    with zipfile.ZipFile(tmp_path / "orders.zip", "w") as archive:
+        for part in ("january.csv", "february.csv"):
+            archive.writestr(part, ORDERS)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--yes"]) == 4
+    assert "Not read: orders.zip: orders.zip: has 2 files" in capsys.readouterr().out
+
+
+def test_ids_that_meet_nowhere_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "products.csv").write_text(re.sub(r"(?m)^(\w+),The", r"X-\1-7,The", PRODUCTS))
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--yes"]) == 4
+    assert "interactions does not fit the catalogue: 0 of 180 events" in capsys.readouterr().out
+
+
+def test_a_list_of_variants_is_a_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    products = [
+        {
+            "id": number,
+            "title": f"The {name}",
+            "status": "draft" if name == "pan" else "active",
+            "variants": [{"id": number + 90, "sku": name, "price": "6.37"}],
+        }
+        for number, name in enumerate((*KITCHEN, *GARDEN), start=1)
+    ]
+    (tmp_path / "products.json").write_text(json.dumps({"products": products}))
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    monkeypatch.chdir(tmp_path)
+    said(["init", "--yes"], capsys)
+    source = load(tmp_path / "recommender.toml").source()
+    data = read_sample(source, tmp_path / "quarantine.jsonl")
+    assert not data.catalogue.for_sale[data.catalogue.ids.ids.index("pan")]
+    assert data.catalogue.price.tolist() == pytest.approx([6.37] * 8)

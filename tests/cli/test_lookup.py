@@ -71,7 +71,7 @@ def test_a_decay_that_means_nothing_is_refused(
     live: Path, items: list[str], decay: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["related", *items, "--decay", decay, "--config", str(live)]
-    assert reason in failed(capsys, asked, 3)
+    assert reason in failed(capsys, asked, 2)
 
 
 def test_unknown_item_is_told_with_a_guess(live: Path, capsys: pytest.CaptureFixture[str]) -> None:

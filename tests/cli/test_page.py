@@ -113,11 +113,11 @@ class TestPage:
         [
             (["a", "--page", "nothing"], 3, "the recipe has related, bought_together"),
             (["nobody", "--page", "related"], 4, "is in no list of the live generation"),
-            (["a", "b", "--page", "related"], 3, "name one item"),
-            (["a", "--bundle", "--page", "related"], 3, "ask for one of them"),
-            ([], 3, "name items, or else events"),
-            (["a", "--event", "a", "view", "1"], 3, "name items, or else events"),
-            (["--event", "a", "view", "new"], 3, "give a number of seconds"),
+            (["a", "b", "--page", "related"], 2, "name one item"),
+            (["a", "--bundle", "--page", "related"], 2, "ask for one of them"),
+            ([], 2, "name items, or else events"),
+            (["a", "--event", "a", "view", "1"], 2, "name items, or else events"),
+            (["--event", "a", "view", "new"], 2, "give a number of seconds"),
             (["a", "--page", "related", "--where", "price ="], 3, "--where or --boost"),
         ],
     )

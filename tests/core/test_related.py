@@ -4,11 +4,11 @@ import copy
 import dataclasses
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from recommender.core.related import RelatedItem, RelatedList, unmade
+from recommender.core.related import RelatedItem, RelatedList, entries_at, unmade
 
 ENTRIES = (RelatedItem("b", 0.75, "both"), RelatedItem("c", 0.5, "text"))
 
@@ -23,6 +23,9 @@ class Counted:
     def items(self) -> tuple[RelatedItem, ...]:
         self.made += 1
         return tuple(RelatedItem(*entry) for entry in ENTRIES)
+
+    def at(self, places: Sequence[int]) -> list[RelatedItem]:
+        return [ENTRIES[place] for place in places]
 
 
 @pytest.fixture
@@ -49,6 +52,13 @@ def test_entries_are_made_at_the_first_look_and_once(columns: Counted, lazy: Rel
     assert lazy.items == ENTRIES
     assert lazy.items is lazy.items
     assert columns.made == 1
+
+
+def test_some_entries_are_made_without_the_others(columns: Counted, lazy: RelatedList) -> None:
+    assert entries_at(lazy, [1]) == [ENTRIES[1]]
+    assert columns.made == 0
+    assert lazy.items == ENTRIES
+    assert entries_at(lazy, [1, 0]) == [ENTRIES[1], ENTRIES[0]]
 
 
 def test_a_list_is_the_same_however_it_came_about(answer: RelatedList) -> None:

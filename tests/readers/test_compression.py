@@ -92,3 +92,8 @@ def test_a_zip_file_with_a_broken_name_or_method_is_refused(folder: Folder) -> N
         folder.put(name, damaged)
         with pytest.raises(DataError, match="the compressed file is broken"):
             folder.read(interactions=name)
+
+
+def test_a_compressed_file_without_its_ending_is_read(folder: Folder) -> None:
+    folder.put("o.csv", gzip.compress(b"item_id,order_id\na,1\nb,1\n"))
+    assert sold(folder.read(interactions="o.csv")) == ["a", "b"]

@@ -16,32 +16,6 @@ def test_the_shares_that_meet() -> None:
     assert join.warning() == ""
 
 
-CAUSES = [
-    (["4001.0"], ["4001"], "'4001.0' against '4001'", "ids = { strip_suffix = '.0' }"),
-    (["1", "20"], ["000001", "000020"], "lost the zeros", "ids = { pad = 6 }"),
-    (["1.0"], ["000001"], "'1.0' against '000001'", "{ strip_suffix = '.0', pad = 6 }"),
-    (["0042"], ["42"], "the catalogue lost the zeros", "catalogue.ids = { pad = 4 }"),
-    (["p1"], ["P1"], "differ in case: 'p1' against 'P1'", "ids = { fold_case = true }"),
-    (["P1|P2"], ["P1", "P2", "P3"], "'P1|P2' against 'P1'", "ids = { split = '|' }"),
-    (["4.00638E+12"], ["4006381333931"], "a spreadsheet wrote ids as rounded", ""),
-    (["gid://shop/42"], ["42"], "'gid://shop/42' against '42'", "ids = { extract = '"),
-]
-
-
-@pytest.mark.fault(76)
-@pytest.mark.parametrize(("sold", "listed", "what", "setting"), CAUSES)
-def test_the_likely_cause_is_shown_with_examples_and_the_setting(
-    sold: list[str], listed: list[str], what: str, setting: str
-) -> None:
-    join = join_of(sold, listed)
-    (cause,) = join.causes
-    assert what in str(cause)
-    assert setting in str(cause)
-    assert cause.events == len(sold)
-    with pytest.raises(DataError, match="interactions does not fit the catalogue: 0 of"):
-        require_joined([join], 0.1, lambda _: "")
-
-
 def test_a_cause_is_a_warning_where_enough_events_meet() -> None:
     join = join_of(["A", "b", "C"], ["A", "B", "C"])
     require_joined([join], 0.1, lambda _: "")

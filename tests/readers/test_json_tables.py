@@ -182,3 +182,11 @@ def test_another_document_is_refused(folder: Folder, text: str) -> None:
     folder.put("c.json", text)
     with pytest.raises(DataError, match=r"c\.json( is not JSON|: neither JSON lines)"):
         folder.read("c.json")
+
+
+@pytest.mark.parametrize("text", ["{},\n{},\n", "[\n{},\n{}\n]\n", "{}\n\n{}\n"])
+def test_json_lines_with_the_marks_of_an_array(folder: Folder, text: str) -> None:
+    rows = [f'{{"item_id": "{each}", "order_id": "1"}}' for each in "ab"]
+    folder.put("o.jsonl", text.replace("{}", "%s") % tuple(rows))
+    data = folder.read(interactions="o.jsonl", refused_share_max=0.0)
+    assert sold(data) == ["a", "b"]

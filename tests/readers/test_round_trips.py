@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from recommender.core import item_id
 from recommender.core.catalogue import Catalogue, clean
 from recommender.errors import RecommenderError
-from recommender.readers.sources import NULLS, CatalogueColumns, CatalogueSource
+from recommender.readers.sources import CatalogueColumns, CatalogueSource
+from recommender.readers.usual_words import NULLS
 from tests.readers.shop_folder import Folder, sold
 
 LINE_END = re.compile(r"\r\n|\r|\n")

@@ -9,6 +9,7 @@ from recommender.readers.files import InputFile
 from recommender.readers.row_accounting import Quarantine, RowAccounting
 from recommender.readers.row_selection import RowSelection
 from recommender.readers.values import Categorical
+from tests.readers.shop_folder import Folder
 
 
 @pytest.fixture
@@ -38,3 +39,13 @@ def test_only_rows_that_remain_are_noted(accounting: RowAccounting) -> None:
     assert selection.keep().tolist() == [1, 2]
     assert accounting.rows == 3
     assert accounting.kept == 2
+
+
+def test_a_header_that_joined_files_repeat_is_left_out(folder: Folder) -> None:
+    folder.put("c.csv", "item_id,title,price\na,A,1\nitem_id,title,price\nb,B,2\n")
+    folder.put("o.csv", "item_id,order_id\na,1\nitem_id,order_id\nb,1\n")
+    data = folder.read("c.csv", "o.csv")
+    assert data.catalogue.ids.ids == ("a", "b")
+    assert [file.left_out for file in data.report.files] == [{"the header again": 1}] * 2
+    folder.put("c.csv", "item_id,title\nitem_id,A title of its own\n")
+    assert folder.read("c.csv").catalogue.ids.ids == ("item_id",)

@@ -5,6 +5,7 @@ import pytest
 
 from recommender.core.interactions import DAY_S
 from recommender.readers.times import TimeParser, newest_plausible
+from tests.readers.shop_folder import Folder
 
 
 def seconds(text: str, time_zone: str = "UTC", time_format: str = "") -> int:
@@ -164,3 +165,41 @@ def test_digits_that_are_no_date_are_a_fault(text: str, time_format: str) -> Non
     seconds, faults = TimeParser("UTC", time_format).seconds([text, "2025-12-31"], "time")
     assert seconds.tolist() == [0, 1767139200]
     assert faults[0].startswith("time is not")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Friday, 02. January 2026 18:05",
+        "Fri Jan 02 2026 19:05:00 GMT+0100 (CET)",
+        "Fri Jan 02 18:05:00 2026",
+        "01/02/26, 06:05PM",
+        "1/2/2026 6:05 p.m.",
+        "02.01.2026 um 18:05 Uhr",
+        "2. Januar 2026 18:05",
+        "2 de enero de 2026 18:05",
+        "02/Jan/2026:18:05:00 +0000",
+        "2026年01月02日 18:05",
+        "2026-01-02 19:05:00.123 Europe/Berlin",
+        "'2026-01-02 18:05",
+        "46024.75347222222",
+    ],
+)
+def test_times_as_shops_write_them(text: str) -> None:
+    order = "month-first" if "/2026 " in text or "/26" in text else ""
+    seconds, faults = TimeParser("UTC", order).seconds([text], "time")
+    assert faults == [""]
+    assert datetime.fromtimestamp(int(seconds[0]), UTC).isoformat()[:16] == "2026-01-02T18:05"
+
+
+@pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0000-00-00", "1970-01-01"])
+def test_placeholders_are_unknown_and_noted(folder: Folder, text: str) -> None:
+    folder.put("o.csv", f"item_id,order_id,time\na,1,{text}\nb,1,2026-01-02\n")
+    data = folder.read(interactions="o.csv")
+    assert sorted(data.interactions.time.tolist())[0] == 0
+    assert data.report.files[0].noted == {"time is a placeholder: unknown": 1}
+
+
+def test_many_placeholders_after_2100_are_not_the_newest_time() -> None:
+    times = np.array([10**9 + n for n in range(50)] + [253_370_764_800] * 10)
+    assert newest_plausible(times) == 10**9 + 49

@@ -110,3 +110,35 @@ def test_stock_words() -> None:
 def test_words_of_a_shop_come_first() -> None:
     words = {"Ja": True, "yes": False}
     assert truth_values(["ja", "YES", "1"], "in_stock", words)[0].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.299,00 €", 1299.0),
+        ("EUR 12,50", 12.5),
+        ("$1,299", 1299.0),
+        ("12.50-", -12.5),
+        ("(12.50)", -12.5),
+        ("12,- €", 12.0),
+        ("CHF 1'299.\u2013", 1299.0),
+        ("1 299:- kr", 1299.0),
+        ("R$ 1.299,00", 1299.0),
+        ("12,50 zł", 12.5),
+        ("₹1,29,900.00", 129900.0),
+    ],
+)
+def test_prices_as_shops_write_them(text: str, number: float) -> None:
+    assert numbers([text], "price")[0].tolist() == [number]
+
+
+def test_points_between_thousands_are_known_by_whole_numbers_beside_them() -> None:
+    assert numbers(["1.299", "899"], "price")[0].tolist() == [1299.0, 899.0]
+    assert numbers(["1.299", "0.899"], "price")[0].tolist() == [1.299, 0.899]
+    assert numbers(["1.299", "899.000"], "price")[0].tolist() == [1.299, 899.0]
+    assert numbers(["1.299", "899"], "price", ".")[0].tolist() == [1.299, 899.0]
+
+
+@pytest.mark.parametrize("text", ["12.50 - 15.00", "12.50 USD/EUR", "on request"])
+def test_what_is_not_one_price_is_unknown(text: str) -> None:
+    assert numbers([text], "price")[1] == ["price is not a number"]

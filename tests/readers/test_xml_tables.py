@@ -57,7 +57,7 @@ def test_a_feed_of_many_items_is_read_in_parts(
         (BOMB, "document type, which is refused"),
         ("<rss><item><id>1</id>", "is not XML"),
         ("id,title", "is not XML"),
-        ("<rss><channel/></rss>", "no <item> and no <entry>"),
+        ("<rss><channel/></rss>", "no <item>, <entry>"),
         (feed(f"<id>1</id><title>{'x' * 200}</title>"), "longer than 100 characters"),
     ],
 )
@@ -82,3 +82,18 @@ def test_an_encoding_that_is_not_read_is_named(folder: Folder, encoding: str) ->
     folder.put("f.xml", f'<?xml version="1.0" encoding="{encoding}"?><item><title>x</title></item>')
     with pytest.raises(DataError, match=r"f\.xml is not XML: .*; export it again"):
         folder.read("f.xml")
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        "<products><product><item_id>a</item_id><title>A</title></product></products>",
+        "<SHOP><SHOPITEM><item_id>a</item_id><title>A</title></SHOPITEM></SHOP>",
+        "<yml_catalog><shop><offers><offer item_id='a'><title>A</title></offer></offers></shop>"
+        "</yml_catalog>",
+    ],
+)
+def test_other_dialects_of_feeds(folder: Folder, feed: str) -> None:
+    folder.put("c.xml", feed)
+    data = folder.read("c.xml")
+    assert (data.catalogue.ids.ids, data.catalogue.title) == (("a",), ("A",))

@@ -1,4 +1,5 @@
 import asyncio
+import random
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -53,6 +54,25 @@ class TestPage:
         assert [one.heading for one in page] == ["Ähnliche Artikel", "", "Für dich"]
         assert [one.records[0]["title"] for one in page] == ["Titel b", "Titel c", "Titel d"]
         assert {one.language for one in page} == {"de"}
+
+    def test_six_placements_show_no_item_twice_whatever_their_lists_share(
+        self, store: Redis, shop: str, server_url: str
+    ) -> None:
+        rng, names = random.Random(5), [f"p{number}" for number in range(6)]
+        items = [f"i{number}" for number in range(20)]
+        lists = {name: {"a": ranked(rng.sample(items, 12)), "": ranked(items)} for name in names}
+        publish(store, shop, lists, catalogue([*items, "a"]), {})
+        with closing(RelatedItems(server_url, shop, deadline_s=5.0)) as fresh:
+            assert fresh.wait_ready()
+            for where in ("", "price > 1"):
+                page = fresh.page("a", names, n=3, records=True, where=where)
+                assert [one.placement for one in page] == names
+                shown = [item for one in page for item in one.ids]
+                assert len(shown) == len(set(shown)) == 18
+                assert [r["id"] for one in page for r in one.records] == shown
+                for one in page:
+                    own = [item for item in lists[one.placement]["a"] if item in one.ids]
+                    assert list(one.ids)[: len(own)] == own
 
     def test_it_costs_one_round_trip_more_than_a_list_at_most(
         self, store: Redis, shop: str, server_url: str, reader: RelatedItems
@@ -125,3 +145,25 @@ def test_a_storefront_goes_with_its_generation(
     until(lambda: reader.page("a", ["similar"])[0].heading == "")
     store.set(keys.live, codec.encode_pointer(Pointer(3, View((1,), tuple(PLACEMENTS)))))
     until(lambda: reader.page("a", ["similar"])[0].heading == "Similar items")
+
+
+class TestFilterCounts:
+    def test_what_conditions_drop_is_counted_by_placement(self, reader: RelatedItems) -> None:
+        reader.get("a", "similar", n=2, where="not id in ['b']")
+        reader.page("a", ["next"], n=3, where="id != 'b' and id != 'd'", boost="price")
+        reader.get("nothing", "similar", where="id == 'x'")
+        reader.get("a", "nowhere", where="id == 'x'")
+        reader.for_items(["a"], "similar", where="id == 'x'")
+        found = {name: n for name, n in reader.stats().items() if name.startswith("filtered")}
+        assert found == {
+            "filtered_answers.similar": 1,
+            "filtered_looked_at.similar": 3,
+            "filtered_dropped.similar": 1,
+            "filtered_short.similar": 0,
+            "filtered_tenths_4.similar": 1,
+            "filtered_answers.next": 1,
+            "filtered_looked_at.next": 4,
+            "filtered_dropped.next": 2,
+            "filtered_short.next": 1,
+            "filtered_tenths_5.next": 1,
+        }

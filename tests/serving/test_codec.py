@@ -329,3 +329,12 @@ def test_shown_entries_are_the_first_that_may_be_shown(
     shown = [entry for entry in stored(ids).items() if entry.id not in hidden | excluded]
     assert entries == tuple([entry for entry in shown if entry.score >= lowest][:n])
     assert all(type(entry) is RelatedItem for entry in entries)
+
+
+def test_some_entries_and_those_above_the_lowest_score() -> None:
+    stored = StoredList("a\tb\tc", b"tbB", b"__AAAB")
+    assert stored.at([2, 0]) == [stored.items()[2], stored.items()[0]]
+    assert stored.items()[1].score == 1 / LEVELS
+    for lowest, kept in ((1 / LEVELS, "abc"), (1.5 / LEVELS, "a"), (1e-9, "abc")):
+        shown = stored.shown(3, frozenset(), frozenset(), lowest)
+        assert "".join(shown.ids) == kept

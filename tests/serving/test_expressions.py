@@ -12,6 +12,7 @@ from recommender.serving.expressions import (
     condition,
     value,
 )
+from recommender.serving.field_columns import FieldColumns
 
 ITEM = {
     "id": "2",
@@ -54,14 +55,14 @@ SEED = {"id": "1", "price": 10.0, "brand": "Other", "category": "Garden > Tools"
     ],
 )
 def test_conditions_hold_as_they_read(text: str, expected: bool) -> None:
-    assert (condition(text).of(SEED)([ITEM]) == [""]) is expected
+    assert (condition(text).of(SEED)(FieldColumns([ITEM])) == [""]) is expected
 
 
 def test_the_first_clause_that_fails_is_named_as_it_was_written() -> None:
     made = condition(" stock > 0 and (price < 5 or brand=='X') and missing == 1 ")
     assert made.clauses == ("stock > 0", "price < 5 or brand=='X'", "missing == 1")
     cheap = {**ITEM, "price": 4.0, "missing": 1}
-    failed = made.of(SEED)([ITEM, cheap, {**cheap, "stock": None}, {}])
+    failed = made.of(SEED)(FieldColumns([ITEM, cheap, {**cheap, "stock": None}, {}]))
     assert failed == ["price < 5 or brand=='X'", "", "stock > 0", "stock > 0"]
 
 
@@ -71,8 +72,8 @@ def test_the_fields_that_are_read_are_known() -> None:
 
 
 def test_a_value_may_be_a_field_or_computed() -> None:
-    assert value("stock * 2 + 1").of(SEED)([ITEM, {}]) == [7, None]
-    assert value("margin").of(SEED)([ITEM]) == [None]
+    assert value("stock * 2 + 1").of(SEED)(FieldColumns([ITEM, {}])) == [7, None]
+    assert value("margin").of(SEED)(FieldColumns([ITEM])) == [None]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +130,8 @@ def tried(text: str) -> bool:
             made = condition(text)
         except ExpressionError:
             return False
-    made.of(SEED)([ITEM, {}])
-    made.of({})([{}])
+    made.of(SEED)(FieldColumns([ITEM, {}]))
+    made.of({})(FieldColumns([{}]))
     return True
 
 

@@ -5,24 +5,20 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from redis import Redis
 
 from recommender.core.catalogue import Catalogue
 from recommender.core.ids import ItemIds
-from recommender.core.related import RelatedItem, RelatedList
+from recommender.core.related import RelatedList
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.records import Records
 from recommender.serving import codec
 from recommender.serving.aio import AsyncRelatedItems
-from recommender.serving.codec import Pointer, StoredList, View
+from recommender.serving.codec import Pointer, View
 from recommender.serving.fields_query import checked_fields
-from recommender.serving.item_fields import FieldsReading, finished, wanted_items
+from recommender.serving.item_fields import FieldsReading
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
-from recommender.serving.queries import checked_query
-from recommender.serving.state import LayeredList, ListRequest, PolledState
 from tests.serving.servers import until
 
 PRICES = {"a": 10.0, "b": 8.0, "c": 14.99, "d": 40.0, "e": 12.0, "p": 9.0, "q": 90.0}
@@ -203,43 +199,6 @@ def test_without_redis_a_condition_is_not_guessed(published: Keys) -> None:
     assert (answer.ids, answer.status) == ((), "degraded")
 
 
-ITEMS = [f"i{row}" for row in range(20)]
-stocks = st.dictionaries(st.sampled_from(ITEMS), st.integers(0, 3))
-
-
-@given(
-    listed=st.permutations(ITEMS), best=st.permutations(ITEMS), stock=stocks, n=st.integers(0, 8)
-)
-def test_laws_of_filtered_answers(
-    listed: list[str], best: list[str], stock: dict[str, int], n: int
-) -> None:
-    """A subset in the old order, every entry meets the condition, n where there are enough."""
-    listed, best = listed[:12], best[:5]
-    query = checked_query("related", n, (), {"where": "stock > 0"}, min_score=0.0, key="")
-    stored = StoredList("\t".join(best), b"p" * len(best), b"AA" * len(best))
-    state = PolledState(best_sellers={"related": LayeredList(1, 1, stored)})
-    request = ListRequest(query, state, View((1,), ("related",)))
-    items = tuple(RelatedItem(item, 0.5, "behaviour") for item in listed)
-    answer = RelatedList("seed", "related", 1, "ok", items)
-    assert query.fields is not None
-    reading = FieldsReading(query.fields, Keys("s"), {}, 100, lambda _: None)
-    wanted = reading.want(request.view, [*wanted_items([(answer, request)], ""), *best])
-    assert len(reading.command(wanted)) == 1 + 2 * len(wanted)
-    reply = [
-        value
-        for item in wanted
-        for value in (None, json.dumps({"stock": stock[item]}).encode() if item in stock else None)
-    ]
-    reading.take(wanted, reply)
-    found = finished(answer, request, reading, "seed", set())
-    sold = {item for item, count in stock.items() if count > 0}
-    own = [item for item in listed if item in sold]
-    others = [item for item in best if item in sold and item not in listed]
-    assert list(found.ids) == [*own, *others][:n]
-    if len(own) < n:
-        assert sum(found.dropped.values()) == len(listed) - len(own)
-
-
 def test_a_page_has_lists_of_several_placements(
     reader: RelatedItems, store: Redis, published: Keys
 ) -> None:
@@ -272,19 +231,6 @@ def test_the_lists_of_a_page_are_read_by_one_command(
         fresh.page("a", placements)
         calls = store.info("commandstats")["cmdstat_mget"]["calls"] - before
         assert calls < len(placements)
-
-
-def test_a_condition_on_fields_that_were_not_read_is_not_guessed() -> None:
-    query = checked_query("related", 3, (), {"where": "price == null"}, min_score=0.0, key="")
-    request = ListRequest(query, PolledState(), View((1,), ("related",)))
-    answer = RelatedList("a", "related", 1, "ok", (RelatedItem("b", 0.5, "both"),))
-    assert query.fields is not None
-    reading = FieldsReading(query.fields, Keys("s"), {}, 100, lambda _: None)
-    wanted = reading.want(request.view, ["a", "b"])
-    unread = finished(answer, request, reading, "a", set())
-    assert (unread.ids, unread.status) == ((), "degraded")
-    reading.take(wanted, [None] * 4)
-    assert finished(answer, request, reading, "a", set()).ids == ("b",)
 
 
 def test_a_full_cache_takes_no_fields_from_the_answer_that_fills_it() -> None:

@@ -48,3 +48,20 @@ def test_a_record_of_nothing_or_of_another_item_is_malformed(raw: bytes | None) 
 def test_a_change_is_an_object(raw: bytes | None) -> None:
     with pytest.raises(ValueError, match=r"change|Expecting"):
         decode_change(raw)
+
+
+@pytest.mark.parametrize(
+    ("record", "change", "stock", "in_stock"),
+    [
+        ({"stock": 4, "in_stock": True}, {"price": 1}, 4, True),
+        ({"stock": {"berlin": 4}, "in_stock": True}, {"in_stock": False}, 0, False),
+        ({"stock": 4, "in_stock": True}, {"stock": 0}, 0, False),
+        ({"stock": "many", "in_stock": True}, {}, 1, True),  # an attribute of the shop
+        ({"in_stock": False}, {"stock": 3, "in_stock": True}, 3, True),
+    ],
+)
+def test_the_stock_of_a_record_counts_until_something_newer_comes(
+    record: dict[str, object], change: dict[str, object], stock: int, in_stock: bool
+) -> None:
+    shown = shown_record(record, change)
+    assert (shown["stock"], shown["in_stock"]) == (stock, in_stock)

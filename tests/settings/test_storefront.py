@@ -23,6 +23,7 @@ def test_what_is_set_reaches_the_job_and_the_rest_does_not(tmp_path: Path) -> No
     assert job_says(tmp_path, "[placements.next]\nexplore = 0.1\n") == {
         "explore": {"next": 0.1},
         "new_events_max": 5,
+        "new_impressions_max": 1000,
     }
     assert job_says(tmp_path, "[storefront]\nleave_out_bought = false\n") == {
         "sessions": {"decay": 0.8, "kinds": {}, "leave_out_bought": False}
