@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from starlette.types import ASGIApp
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -50,7 +50,7 @@ class Visitor:
     def open(self, path: str) -> Page:
         """Open a page, and wait until nothing on it is being worked out any more."""
         self.page.goto(path)
-        self.page.wait_for_function("!document.getElementById('pending')")
+        expect(self.page.locator("#pending")).to_have_count(0)
         return self.page
 
     def overflow(self) -> int:

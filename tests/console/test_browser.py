@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from recommender.console.access import Access
 from recommender.console.app import create_console
 from recommender.console.live_shop import LiveShop
-from tests.console.browser import ARGUMENTS, CHROMIUM, Visitor, serving
+from tests.console.browser import ARGUMENTS, CHROMIUM, PICTURES, Visitor, serving
 from tests.console.routes.shops import released
 
 pytestmark = pytest.mark.skipif(
@@ -105,6 +105,17 @@ def test_the_console_works_without_javascript(browser: Browser, origin: str, sta
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Garden table, green").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Garden table, green")
+
+
+def test_a_picture_that_is_not_there_leaves_the_letter_of_its_item(
+    browser: Browser, origin: str, state: object
+) -> None:
+    visitor = Visitor(browser, origin, storage_state=state)
+    visitor.context.unroute(PICTURES)
+    visitor.context.route(PICTURES, lambda route: route.fulfill(status=404))
+    page = visitor.open("/console/acme/item?id=plain-1")
+    expect(page.locator(".subject .tile img")).to_have_count(0)
+    expect(page.locator(".subject .tile b")).to_have_text("G")
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (768, "light"), (1400, "light")])

@@ -19,3 +19,10 @@ addEventListener("load", () => {
   const query = document.getElementById("q");
   if (query && query.value !== query.defaultValue) query.dispatchEvent(new Event("input", { bubbles: true }));
 });
+
+// Takes away pictures that cannot be had: the tile below them has a letter.
+const broken = picture => picture.matches?.(".tile img") && picture.remove();
+document.addEventListener("error", event => broken(event.target), true);
+for (const picture of document.querySelectorAll(".tile img")) {
+  if (picture.complete && !picture.naturalWidth) broken(picture);
+}
