@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from recommender import pipeline
-from recommender.artifacts.runs import Run, find_run, require_run
+from recommender.artifacts.runs import Run, State, find_run, require_run
 from recommender.artifacts.store import ArtifactStore
 from recommender.build import steps
 from recommender.build.contents import BUILD, find_build, placements
@@ -149,16 +149,24 @@ class RunPlanner:
         run.begin(self.store)
         ShardLeases(self.publisher, number).begin()
         if state == "running":
-            why = f"its publication was interrupted; {run.id} goes on"
-            self.run.save(self.store, state="superseded", error=why)
+            self.supersede(f"its publication was interrupted; {run.id} goes on")
         return run
+
+    def supersede(self, why: str) -> None:
+        """End the run as superseded, where it still runs."""
+        self._end("superseded", why)
+        log.info("event=superseded run=%s because=%s", self.run.id, why)
 
     def fail(self, why: str) -> None:
         """End the run as failed, where it still runs."""
+        self._end("failed", why)
+        log.error("event=failed run=%s error=%s", self.run.id, why)
+
+    def _end(self, state: State, why: str) -> None:
+        """Write the record anew, unless another process ended the run since it was read."""
         run = require_run(self.store, self.run.number)
         if run.state == "running":
-            run.save(self.store, state="failed", error=why)
-        log.error("event=failed run=%s error=%s", self.run.id, why)
+            run.save(self.store, state=state, error=why)
 
     def unsent(self, tasks: list[Task], *, again: bool) -> list[Task]:
         """The tasks of steps that were not sent yet; with `again`, those that nobody works on."""
@@ -215,9 +223,7 @@ def advance(run_id: str, send: SendTask, *, again: bool = False) -> None:
         if planner.run.state != "running":
             return
         if planner.superseded():
-            why = "a later run took its place"
-            planner.run.save(planner.store, state="superseded", error=why)
-            log.info("event=superseded run=%s", run_id)
+            planner.supersede("a later run took its place")
             return
         try:
             tasks = planner.ready()

@@ -79,9 +79,11 @@ class AnswerFields:
     async def read(
         self, reading: FieldsReading, request: ListRequest, items: Iterable[str]
     ) -> bool:
-        """Read the fields of the items that were not read a moment ago; whether any were."""
+        """Read the fields of the items that were not read a moment ago; whether that worked."""
         wanted = reading.want(request.view, items)
-        if not wanted or request.view is None:
+        if not wanted:
+            return True
+        if request.view is None:
             return False
         reply = await self._read(reading.command(wanted), request.until)
         if reply is None:
@@ -99,7 +101,7 @@ class AnswerFields:
         made = _finished(answered, reading, seed, distinct=distinct)
         if query.where is not None and any(len(one.items) < query.n for one in made):
             best = [entry.id for _, asked in answered for entry in best_sellers(asked)]
-            if await self.read(reading, request, best):
+            if best and await self.read(reading, request, best):
                 reading.filtered.clear()
                 made = _finished(answered, reading, seed, distinct=distinct)
         for filtered in reading.filtered:

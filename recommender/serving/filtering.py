@@ -119,7 +119,9 @@ def finished(
         entries, dropped = _filtered(answer, query.where, reading, seed, excluded)
         if len(entries) < query.n:
             known = {seed, *answer.ids, *request.query.excluded, *request.state.withheld}
-            more = [one for one in best_sellers(request) if one.id not in known | excluded]
+            known |= excluded
+            best = [one for one in best_sellers(request) if one.id not in known]
+            more = [one for one in best if reading.has_read(one.id)]  # of others nobody can say
             if more:
                 others = reading.meeting(more, query.where, seed, query.n - len(entries))
                 entries += [one._replace(score=LOWEST) for one in others]

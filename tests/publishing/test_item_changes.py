@@ -3,7 +3,7 @@
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
@@ -12,6 +12,7 @@ from redis import Redis
 from recommender.errors import StoreUnavailable
 from recommender.publishing import item_changes
 from recommender.publishing.change_fields import laid_over
+from recommender.publishing.folded_changes import FoldedField, FoldedItem
 from recommender.publishing.hidden import TRACE_MS, Hidden
 from recommender.publishing.item_changes import BATCH, ItemChanges
 from recommender.publishing.publisher import Publisher
@@ -258,3 +259,20 @@ def test_a_server_that_is_gone_is_one_line(refused_port: int) -> None:
     pool = connection_pool(url, connect_timeout_s=1, timeout_s=1, client_name="test")
     with pytest.raises(StoreUnavailable, match=r"shop acme: reading .*refused"):
         ItemChanges(Redis.from_pool(pool), "acme").update([{"id": "a", "stock": 1}])
+
+
+def test_a_change_that_arrives_while_folded_ones_leave_stays(
+    changes: ItemChanges, store: Redis, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes.update([{"id": "a", "version": 1, "price": 1}, {"id": "{b}", "version": 1, "price": 1}])
+    read, other = changes._read, ItemChanges(store, shop)
+
+    def slowly(ids: Sequence[str]) -> dict[str, bytes | None]:
+        found = read(ids)
+        other.update([{"id": "a", "version": 2, "price": 2}])
+        return found
+
+    monkeypatch.setattr(changes, "_read", slowly)
+    folded = FoldedItem({"price": FoldedField(1, 1, "")}, {})
+    assert changes.leave({"a": folded, "{b}": folded}) == 1
+    assert {item: stored["price"] for item, stored in other.all().items()} == {"a": 2}

@@ -151,16 +151,18 @@ class TestFilterCounts:
     def test_what_conditions_drop_is_counted_by_placement(self, reader: RelatedItems) -> None:
         reader.get("a", "similar", n=2, where="not id in ['b']")
         reader.page("a", ["next"], n=3, where="id != 'b' and id != 'd'", boost="price")
+        shown = reader.get("a", "similar", n=5, where="id != 'x' and id != 'b'")
+        assert shown.ids == ("c", "d", "y", "z"), "best sellers meet the condition too"
         reader.get("nothing", "similar", where="id == 'x'")
         reader.get("a", "nowhere", where="id == 'x'")
         reader.for_items(["a"], "similar", where="id == 'x'")
         found = {name: n for name, n in reader.stats().items() if name.startswith("filtered")}
         assert found == {
-            "filtered_answers.similar": 1,
-            "filtered_looked_at.similar": 3,
-            "filtered_dropped.similar": 1,
-            "filtered_short.similar": 0,
-            "filtered_tenths_4.similar": 1,
+            "filtered_answers.similar": 2,
+            "filtered_looked_at.similar": 6,
+            "filtered_dropped.similar": 2,
+            "filtered_short.similar": 1,
+            "filtered_tenths_4.similar": 2,
             "filtered_answers.next": 1,
             "filtered_looked_at.next": 4,
             "filtered_dropped.next": 2,

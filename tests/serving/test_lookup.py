@@ -413,7 +413,7 @@ def test_below_the_floor_all_hidden_items_are_read(
     soon(reader, lambda: reader.get("a").ids == ("b", "d", "e"))
 
 
-@pytest.mark.fault(28)
+@pytest.mark.fault(51)
 def test_after_a_lost_connection_all_hidden_items_are_read(
     reader: RelatedItems, shelf: Shelf, store: Redis
 ) -> None:

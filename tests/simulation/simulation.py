@@ -200,8 +200,6 @@ class Simulation:
             for target, name, value in (
                 (pipeline, "pinned", self.pinned),
                 (run_planner, "pinned", self.pinned),
-                (pipeline, "with_changes", lambda job, _: job),
-                (run_planner, "with_changes", lambda job, _: job),
                 (run_planner, "open_shop", self.open_shop),
                 (reconciliation, "open_shop", self.open_shop),
                 (run_planner, "ForkedProcess", forked),

@@ -114,6 +114,15 @@ def test_a_later_run_supersedes_one_that_goes_on() -> None:
     assert sent(new.id) == [READ]
 
 
+@pytest.mark.parametrize("end", ["supersede", "fail"])
+def test_what_another_process_published_meanwhile_stays_published(end: str) -> None:
+    run = new_run()
+    with open_run(run.id) as planner:
+        run.save(planner.store, state="published")
+        getattr(planner, end)("a later run took its place")
+    assert run_of(run.id).state == "published"
+
+
 def test_an_interrupted_publication_goes_on_under_another_number(store: Redis) -> None:
     run = new_run()
     while GATE not in (tasks := sent(run.id, again=True)):
@@ -131,6 +140,7 @@ def test_an_interrupted_publication_goes_on_under_another_number(store: Redis) -
         assert planner.ready() == [GATE]
 
 
+@pytest.mark.fault(51)
 @pytest.mark.parametrize("was_live", [True, False])
 def test_no_gate_holds_a_build_that_was_live(was_live: bool) -> None:
     with open_run(new_run().id) as planner:
