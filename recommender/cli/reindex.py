@@ -137,15 +137,23 @@ def refreshed(
 def _demo(options: argparse.Namespace) -> int:
     """Build the grocery sample that ships with the package, with the working folder as its state.
 
-    Its settings are kept in the state folder, for the commands that the user tries next.
+    Its settings and a rule file without rules are kept in the state folder, for the commands that
+    the user tries next.
     """
     if options.config:
         path = Path(options.config)
         settings = load(path, options.assignments)
     else:
         state = Path.cwd() / ".recommender"
-        own = f"state.folder={json.dumps(str(state))}"
-        settings = load(shipped("config/examples/demo.toml"), [own, *options.assignments])
+        rules = state / "rules.yaml"
+        own = [
+            f"state.folder={json.dumps(str(state))}",
+            f"merchandising.rules={json.dumps(str(rules))}",
+        ]
+        state.mkdir(parents=True, exist_ok=True)
+        if not rules.exists():
+            rules.write_text("rules: []\n", encoding="utf-8")
+        settings = load(shipped("config/examples/demo.toml"), [*own, *options.assignments])
         path = settings.state.folder / "demo.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tomli_w.dumps(settings.plain()), encoding="utf-8")
