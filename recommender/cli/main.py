@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run and maintain": {
         "serve": ("serve", "Serve related items over HTTP"),
         "console": ("console", "See the lists, and why they are so, in a browser"),
+        "mcp": ("agents", "Answer agents over the Model Context Protocol"),
         "keys": ("keys", "Make and list API keys of recommender serve"),
         "store": ("maintenance", "Start or stop the embedded store"),
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
