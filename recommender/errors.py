@@ -28,6 +28,7 @@ EXTRAS = {
             "rich",
             "tomli_w",
             "selectolax",
+            "shtab",
         ),
     ),
     "text": ("torch", "sentence_transformers", "safetensors", "huggingface_hub"),

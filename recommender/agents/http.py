@@ -8,15 +8,11 @@ from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recommender.errors import ConfigError
 from recommender.service.keys import KeyRing, read_keys
 from recommender.service.middleware import KEY_SCOPE, AccessLog, ApiKeys
 from recommender.service.rates import RateLimit
 from recommender.service.responses import error_response
 from recommender.settings.service import ServiceSettings
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-ANYWHERE = ("0.0.0.0", "::")
 
 
 class ReadersOnly:
@@ -59,23 +55,3 @@ def http_app(server: Server[Any], service: ServiceSettings, hosts: Sequence[str]
         wrong = RateLimit(service.wrong_keys_per_minute / 60, service.wrong_keys_per_minute)
         app = ApiKeys(ReadersOnly(app), keys=keys, rate=rate, wrong=wrong)
     return AccessLog(app) if service.access_log else app
-
-
-def address(given: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[::1]:PORT` or `PORT` alone. Raises: ConfigError."""
-    host, _, port = given.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise ConfigError(f"--http {given!r:.60}: give HOST:PORT, such as 127.0.0.1:8765")
-    return host.strip("[]") or LOOPBACK[0], int(port)
-
-
-def allowed_hosts(host: str, given: Sequence[str]) -> list[str]:
-    """The names by which clients may call a server that listens on `host`. Raises: ConfigError."""
-    if host in LOOPBACK:
-        return [*LOOPBACK, *given]
-    if host in ANYWHERE and not given:
-        raise ConfigError(
-            f"--http {host}: name the host that clients use with --allowed-host, such as "
-            "recommender.example.com"
-        )
-    return list(given) if host in ANYWHERE else [host, *given]

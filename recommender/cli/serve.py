@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from recommender.cli.arguments import argument, command, flag, number
+from recommender.cli.arguments import UsageError, argument, command, flag, number
 from recommender.cli.session import store_url
 from recommender.errors import ConfigError
 from recommender.service.keys import read_keys
@@ -89,7 +89,7 @@ def _service(found: Sequence[Settings], options: argparse.Namespace) -> ServiceS
         if getattr(options, name) is not None
     }
     if not 1 <= given.get("processes", 1) <= 256:
-        raise ConfigError(f"--processes {given['processes']}: use 1 to 256")
+        raise UsageError(f"--processes {given['processes']}: use 1 to 256")
     return first.service.model_copy(update=given)
 
 

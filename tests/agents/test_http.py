@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from recommender.agents.http import address, allowed_hosts, http_app
+from recommender.agents.http import http_app
 from recommender.agents.server import AgentServer
-from recommender.errors import ConfigError
 from recommender.service.keys import new_key
 from recommender.settings.service import ServiceSettings
 
@@ -61,20 +60,3 @@ def test_host_origin_and_size_are_checked(client: TestClient, keys: tuple[Path, 
 def test_a_key_has_a_rate(client: TestClient, keys: tuple[Path, str, str]) -> None:
     _, reads, _ = keys
     assert [status(client, reads) for _ in range(7)].count(429) >= 1
-
-
-def test_addresses() -> None:
-    assert address("8765") == ("127.0.0.1", 8765)
-    assert address("[::1]:1") == ("::1", 1)
-    assert address("10.0.0.1:80") == ("10.0.0.1", 80)
-    for wrong in ("x", "h:", "h:99999", "h:-1"):
-        with pytest.raises(ConfigError, match="give HOST:PORT"):
-            address(wrong)
-
-
-def test_hosts_that_requests_may_name() -> None:
-    assert "localhost" in allowed_hosts("127.0.0.1", [])
-    assert allowed_hosts("10.0.0.1", ["shop.example"]) == ["10.0.0.1", "shop.example"]
-    assert allowed_hosts("0.0.0.0", ["shop.example"]) == ["shop.example"]
-    with pytest.raises(ConfigError, match="--allowed-host"):
-        allowed_hosts("0.0.0.0", [])
