@@ -1,54 +1,18 @@
 """The MCP server in memory, asked by the SDK's own client."""
 
-import asyncio
 import json
 import re
 import tomllib
-from collections.abc import Awaitable, Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from mcp import Client, MCPError
 
 from recommender.agents import server as agents_server
 from recommender.agents.server import GUIDE, RECIPE, AgentServer, guide
-from recommender.agents.shop import AgentShop
-from recommender.publishing.hidden import Hidden
-from recommender.publishing.item_changes import ItemChanges
-from recommender.serving.connection import open_store
 from recommender.serving.expressions import condition
-from recommender.settings.loading import load
-from recommender.settings.model import Settings
+from tests.agents.asking import SEED, call, refused, with_client
 from tests.support.repository import REPOSITORY
-
-T = TypeVar("T")
-SEED = "20000"
-
-
-def with_client(agents: AgentServer, ask: Callable[[Client], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        async with Client(agents.server()) as client:
-            return await ask(client)
-
-    return asyncio.run(connected())
-
-
-def call(agents: AgentServer, tool: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
-    result = with_client(agents, lambda client: client.call_tool(tool, arguments))
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return dict(result.structured_content)
-
-
-def refused(agents: AgentServer, tool: str, **arguments: Any) -> str:  # noqa: ANN401
-    result = with_client(agents, lambda client: client.call_tool(tool, arguments))
-    assert result.is_error
-    (content,) = result.content
-    assert content.type == "text"
-    assert "\n" not in content.text
-    return content.text
 
 
 def test_all_tools_are_declared_as_reading(agents: AgentServer) -> None:
@@ -59,58 +23,6 @@ def test_all_tools_are_declared_as_reading(agents: AgentServer) -> None:
         assert tool.annotations.read_only_hint
         assert tool.input_schema["additionalProperties"] is False
     assert found[0].input_schema["properties"]["n"]["maximum"] == 50
-
-
-def test_related_has_what_a_page_shows(agents: AgentServer) -> None:
-    answer = call(agents, "related", items=SEED, n=3)
-    assert (answer["status"], answer["degraded"], answer["generation"]) == ("ok", False, 1)
-    assert len(answer["related"]) == 3
-    for one in answer["related"]:
-        assert {"id", "score", "reason", "title", "price", "in_stock"} <= one.keys()
-        assert 0 < one["score"] <= 1
-    several = call(agents, "related", items=[SEED, answer["related"][0]["id"]])
-    assert answer["related"][0]["id"] not in [one["id"] for one in several["related"]]
-    cheap = call(agents, "related", items=[SEED], where="price < 200")
-    assert all(one["price"] < 200 for one in cheap["related"])
-    assert sum(cheap["dropped"].values()) > 0
-
-
-def test_hidden_and_sold_out_items_are_shown_nowhere(
-    agents: AgentServer, settings: Settings, store: str
-) -> None:
-    first, second = [one["id"] for one in call(agents, "related", items=SEED)["related"][:2]]
-    (record,) = call(agents, "items", items=first)["items"]
-    with open_store(store) as connection:
-        Hidden(connection, "acme").hide([first])
-        ItemChanges(connection, "acme").update([{"id": second, "stock": 0}])
-        try:
-            hidden, sold = call(agents, "items", items=[first, second])["items"]
-            assert (hidden["withheld"], sold["withheld"], sold["stock"]) == (True, True, 0)
-            found = call(agents, "search", words=record["title"], n=50)["items"]
-            assert first not in [one["id"] for one in found]
-            # A lookup follows what is hidden within two seconds; a new one reads it first.
-            with closing(AgentShop(settings, store)) as fresh:
-                listed = call(AgentServer(fresh, settings), "related", items=SEED)["related"]
-            assert not {first, second} & {one["id"] for one in listed}
-        finally:
-            Hidden(connection, "acme").unhide([first])
-            ItemChanges(connection, "acme").clear([second])
-
-
-def test_search_explain_items_and_health(agents: AgentServer) -> None:
-    hits = call(agents, "search", words="smartphone", n=4)["items"]
-    assert len(hits) == 4
-    assert all("price" in hit for hit in hits)
-    other = call(agents, "related", items=SEED)["related"][0]["id"]
-    explained = call(agents, "explain", item=SEED, other=other)
-    assert explained["in_list"]
-    assert explained["verdict"].startswith("it is in the list, at rank 1")
-    records = call(agents, "items", items=[SEED, "nothing"])
-    assert records["unknown"] == ["nothing"]
-    assert records["items"][0]["id"] == SEED
-    health = call(agents, "health")
-    assert (health["status"], health["generation"], health["degraded"]) == ("ok", 1, False)
-    assert health["age_s"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -144,17 +56,6 @@ def test_too_many_questions_at_once_are_refused(
 ) -> None:
     monkeypatch.setattr(agents_server, "MAX_WAITING", 0)
     assert "try again" in refused(agents, "health")
-
-
-def test_a_store_that_is_off(small_shop: Path) -> None:
-    settings = load(small_shop)
-    with closing(AgentShop(settings, "redis://:S3CR3T@127.0.0.1:1/0")) as shop:
-        off = AgentServer(shop, settings)
-        assert call(off, "health")["degraded"]
-        for tool, asked in (("related", {"items": SEED}), ("search", {"words": "x"})):
-            said = refused(off, tool, **asked)
-            assert "S3CR3T" not in said
-            assert "store" in said or "127.0.0.1:1" in said
 
 
 def test_resources(agents: AgentServer) -> None:
