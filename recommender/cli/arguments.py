@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -62,6 +62,30 @@ def repeated(name: str, metavar: str, text: str) -> Argument:
     return argument(name, text, action="append", default=[], metavar=metavar)
 
 
+class Renamed(argparse.Action):
+    """An option under its old name, which is accepted with a warning for one release."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Warn, and take the value for the new option."""
+        sys.stderr.write(
+            f"recommender: {option_string} is now --{self.dest}; the old name is accepted for one "
+            "release\n"
+        )
+        setattr(namespace, self.dest, values)
+
+
+def renamed(old: str, new: str) -> Argument:
+    """The old name of an option, which help does not show."""
+    name = new.removeprefix("--")
+    return old, {"action": Renamed, "dest": name, "help": argparse.SUPPRESS}
+
+
 def file(name: str, text: str, *, metavar: str = "FILE", required: bool = False) -> Argument:
     """An option that names a file or folder."""
     return argument(name, text, type=Path, required=required, metavar=metavar)
@@ -93,7 +117,29 @@ COMMON = (
     argument("--set", _SET, action="append", default=[], dest="assignments", metavar="NAME=VALUE"),
     flag("--debug", "show the traceback when the command fails"),
 )
-"""The options that every command has."""
+"""The options that every command has, which may also stand before it."""
+BEFORE = "before_"
+"""What the names of common options begin with that stand before the command."""
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The command that a command line names, behind common options; "" where it names none."""
+    rest = iter(arguments)
+    for each in rest:
+        if each in {"--config", "--set"}:
+            next(rest, None)
+        elif not each.startswith("-"):
+            return each
+    return ""
+
+
+def merge_common(options: argparse.Namespace) -> argparse.Namespace:
+    """Merge the common options before the command into those behind it, which count first."""
+    given = {name: getattr(options, BEFORE + name) for name in ("config", "assignments", "debug")}
+    options.config = options.config or given["config"]
+    options.assignments = [*given["assignments"], *options.assignments]
+    options.debug = options.debug or given["debug"]
+    return options
 
 
 class Parser(argparse.ArgumentParser):
@@ -111,14 +157,19 @@ class Parser(argparse.ArgumentParser):
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             self.error(f"there is no {value!r}{hint}; there are {', '.join(names)}")
 
+    def declare_common(self, *, before: bool = False) -> None:
+        """Add the options of all commands, those `before` the command under names of their own."""
+        common = self.add_argument_group("common options")
+        for name, options in COMMON:
+            own = options.get("dest", name.removeprefix("--"))
+            common.add_argument(name, **{**options, "dest": BEFORE + own if before else own})
+
     def declare(self, command: Command) -> None:
         """Add the arguments of a command and the options of all, or else the command's actions."""
         for name, options in command.arguments:
             self.add_argument(name, **options)
         if command.run is not None:
-            common = self.add_argument_group("common options")
-            for name, options in COMMON:
-                common.add_argument(name, **options)
+            self.declare_common()
             self.set_defaults(command=command.run)
             return
         actions = self.add_subparsers(

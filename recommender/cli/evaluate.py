@@ -14,10 +14,19 @@ from recommender.artifacts.runs import require_run
 from recommender.artifacts.store import Artifact
 from recommender.build.contents import find_build
 from recommender.build.job import Job
-from recommender.cli.arguments import JSON, argument, command, file, flag, number, repeated
+from recommender.cli.arguments import (
+    JSON,
+    UsageError,
+    argument,
+    command,
+    file,
+    flag,
+    number,
+    repeated,
+)
 from recommender.cli.session import publisher, settings_of
 from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv, written
-from recommender.errors import ConfigError, DataError
+from recommender.errors import DataError
 from recommender.evaluation.experiments import (
     Evaluation,
     evaluate,
@@ -80,7 +89,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     for name in ("folds", "back"):
         if getattr(options, name) < 0:
-            raise ConfigError(f"--{name} {getattr(options, name)}: must not be negative")
+            raise UsageError(f"--{name} {getattr(options, name)}: must not be negative")
     plan = EvaluationPlan(
         days=settings.evaluation.days,
         test_from=settings.evaluation.test_from_s(),
@@ -109,7 +118,7 @@ def _lists(given: list[str]) -> Iterator[ExternalLists]:
     for assignment in given:
         name, sign, path = assignment.partition("=")
         if not (sign and name.strip() and path):
-            raise ConfigError(f"--lists {assignment!r}: write NAME=FILE")
+            raise UsageError(f"--lists {assignment!r}: write NAME=FILE")
         yield ExternalLists(name.strip(), *read_entries(Path(path)))
 
 
@@ -130,7 +139,7 @@ def _published(settings: Settings, job: Job, wanted: str) -> tuple[int, Artifact
             raise DataError(f"nothing is published for shop {settings.shop}: run reindex first")
         return live.id, find_build(job.artifacts, live.lists_key)
     if not wanted.isdecimal():
-        raise ConfigError(f"--generation {wanted!r}: give the number of a generation")
+        raise UsageError(f"--generation {wanted!r}: give the number of a generation")
     run = require_run(job.artifacts, int(wanted))
     return run.number, find_build(job.artifacts, run.build)
 

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from recommender.cli.arguments import ITEMS, command
+from recommender.cli.arguments import ITEMS, UsageError, command
 from recommender.cli.session import connection, save_embedded, settings_of
 from recommender.core import item_id
-from recommender.errors import ConfigError, DataError
+from recommender.errors import DataError
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 
@@ -36,7 +36,7 @@ def _change_hidden(
     settings = settings_of(options)
     ids = [*options.items, *item_ids(options.file)]
     if not ids:
-        raise ConfigError("no item: name some, or a --file with one id per line")
+        raise UsageError("no item: name some, or a --file with one id per line")
     with connection(settings) as store:
         hidden = Hidden(store, settings.shop)
         changed = change(hidden, ids)

@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 from rich.console import Console
 
-from recommender.cli.arguments import argument, command, flag
+from recommender.cli.arguments import UsageError, argument, command, flag
 from recommender.cli.terminal import console, cut, table, write
 from recommender.core.recipe import Choice
 from recommender.errors import ConfigError, DataError, RecommenderError
@@ -57,14 +57,14 @@ def _init(options: argparse.Namespace) -> int:
     if path.exists() and not options.force:
         raise ConfigError(f"{path} exists: replace it with --force, or check it with doctor")
     if not options.yes and not sys.stdin.isatty():
-        raise ConfigError("init asks in a terminal; take its proposal with --yes")
+        raise UsageError("init asks in a terminal; take its proposal with --yes")
     base = path.resolve().parent
     names = options.files
     if base != Path.cwd():
         names = [str(Path(name).resolve()) for name in names]
     shop = _shop_name(base)
     if bool(options.url) != bool(options.query):
-        raise ConfigError("--url needs --query, such as --query 'select * from products'")
+        raise UsageError("--url needs --query, such as --query 'select * from products'")
     found = (
         database_looks(options.url, options.query, Copies(base / ".recommender" / "inputs" / shop))
         if options.url

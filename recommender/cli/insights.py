@@ -12,7 +12,7 @@ from recommender.build.job import resumed
 from recommender.cli.arguments import JSON, PLACEMENT, argument, command, file
 from recommender.cli.lookup import unknown_item
 from recommender.cli.session import live_lists, settings_of
-from recommender.cli.terminal import console, print_json, progress, right, table, write_csv
+from recommender.cli.terminal import console, print_json, progress, right, table, waiting, write_csv
 from recommender.core.catalogue import Catalogue
 from recommender.core.neighbours import NONE
 from recommender.errors import ConfigError, DataError
@@ -60,7 +60,8 @@ def _explain(options: argparse.Namespace) -> int:
         )
     job = resumed(settings.frozen_as(live.run.settings).job(), live.run)
     rows = catalogue.ids.row(options.item), catalogue.ids.row(options.other)
-    found = explain(job, live, rows, options.placement or names[0])
+    with waiting("retracing how the list was made"):
+        found = explain(job, live, rows, options.placement or names[0])
     if options.json:
         print_json({"shop": settings.shop, "generation": live.number} | dataclasses.asdict(found))
     else:
@@ -75,7 +76,7 @@ def _print_explanation(
     shown.print(f"Is {found.other} in the {found.placement} list of {found.item}?")
     shown.print(
         table(
-            ["", "", ("", "fold")],
+            ["", "", ("", "cut")],
             [("  list of", found.item, titles[0]), ("  looked for", found.other, titles[1])],
         )
     )
@@ -112,7 +113,7 @@ def _print_pair(shown: Console, found: Explanation) -> None:
         if one.units:
             counts += f", by {one.users:,} known users; {one.lift:,.1f} times chance"
         rows.append((f"  {one.kind} together", f"{one.units:,} times", counts))
-    shown.print(table(["", *right(""), ""], rows))
+    shown.print(table(["", *right(""), ("", "wrap")], rows))
 
 
 def _print_stages(shown: Console, found: Explanation) -> None:
@@ -137,7 +138,7 @@ def _print_stages(shown: Console, found: Explanation) -> None:
         rows.append(("  merchandisers' rule", effect, f"{acted.name}: {acted.rule}"))
     rows.append(("  list", *_position(found.standing, f"of {found.entries:,}")))
     rows.append(("  the other way round", *_position(found.reverse, "in the other's list")))
-    shown.print(table(["", "", ("", "fold")], rows))
+    shown.print(table(["", "", ("", "wrap")], rows))
 
 
 def _position(position: Position | None, of: str) -> tuple[str, str]:
@@ -194,7 +195,7 @@ def _print_report(
     if not rows:
         shown.print("Nothing found.")
         return
-    shown.print(table(["finding", *right("items", "share"), "meaning"], rows))
+    shown.print(table(["finding", *right("items", "share"), ("meaning", "wrap")], rows))
     for kind, findings in found.items():
         _print_examples(shown, report, kind, findings)
     where = f"All findings are in {path}." if path else "Use --csv FILE to list all findings."
@@ -225,4 +226,4 @@ def _print_examples(shown: Console, report: Report, kind: str, findings: list[Fi
         rows.append((f"  {ids[finding.row]}", titles[finding.row], finding.detail))
         if finding.other != NONE:
             rows.append((f"  ~ {ids[finding.other]}", titles[finding.other], ""))
-    shown.print(table(["", ("", "fold"), ""], rows))
+    shown.print(table(["", ("", "cut"), ("", "cut")], rows))

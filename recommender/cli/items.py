@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from recommender.cli.arguments import JSON, Command, argument, command, flag, ids
+from recommender.cli.arguments import JSON, Command, UsageError, argument, command, flag, ids
 from recommender.cli.hiding import item_ids
 from recommender.cli.session import connection, save_embedded, settings_of
 from recommender.cli.terminal import console, print_json, table
-from recommender.errors import ConfigError
 from recommender.publishing.change_fields import KNOWN, TEXTS
 from recommender.publishing.hidden import Hidden
 from recommender.publishing.inbox import Inbox
@@ -95,7 +94,7 @@ def _clear(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     named = [*options.items, *item_ids(options.file)]
     if bool(named) == options.all:
-        raise ConfigError("name items, or a --file with one id per line, or else --all")
+        raise UsageError("name items, or a --file with one id per line, or else --all")
     with connection(settings) as store:
         changes = ItemChanges(store, settings.shop)
         cleared = changes.clear_all() if options.all else changes.clear(named)

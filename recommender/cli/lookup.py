@@ -22,7 +22,7 @@ from recommender.serving.lookup import RelatedItems
 from recommender.serving.sessions import Event
 from recommender.settings.model import Settings
 
-RANKED = [*right("#"), "item", "title", *right("score")]
+RANKED = [*right("#"), "item", ("title", "cut"), *right("score")]
 
 
 @command(
@@ -96,7 +96,7 @@ def _related(options: argparse.Namespace) -> int:
                 as_json=options.json,
             )
     except ExpressionError as error:
-        raise ConfigError(f"--where or --boost: {error}") from error
+        raise UsageError(f"--where or --boost: {error}") from error
     return 0
 
 
@@ -190,7 +190,7 @@ def _placement(settings: Settings, given: str) -> str:
 def require_positive(n: int) -> None:
     """Refuse to show nothing. Raises: ConfigError."""
     if n < 1:
-        raise ConfigError(f"-n {n}: ask for at least 1")
+        raise UsageError(f"-n {n}: ask for at least 1")
 
 
 def _refreshed_catalogue(

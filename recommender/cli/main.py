@@ -18,7 +18,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
-from recommender.cli.arguments import Command, Parser
+from recommender.cli.arguments import Command, Parser, command_of, merge_common
 from recommender.core.redaction import guarded, occupy_closed_descriptors
 from recommender.errors import EXTRAS, RecommenderError
 
@@ -62,10 +62,12 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run and maintain": {
         "serve": ("serve", "Serve related items over HTTP"),
         "console": ("console", "See the lists, and why they are so, in a browser"),
+        "mcp": ("agents", "Answer agents over the Model Context Protocol"),
         "keys": ("keys", "Make and list API keys of recommender serve"),
         "store": ("maintenance", "Start or stop the embedded store"),
         "doctor": ("maintenance", "Check this machine, the settings and the store"),
         "config": ("maintenance", "Print the settings in force as TOML"),
+        "completion": ("completion", "Print a script that completes commands in a shell"),
         "gc": ("maintenance", "Delete artifacts that are no longer needed"),
         "verify": ("verification", "Find damaged artifacts, and remove them with --repair"),
         "forget-user": ("maintenance", "Exclude all events of some users from now on"),
@@ -102,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     try:
-        options = build_parser(arguments).parse_args(arguments)
+        options = merge_common(build_parser(command_of(arguments)).parse_args(arguments))
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
@@ -122,28 +124,34 @@ def _run(arguments: Sequence[str]) -> int:
         return _report(error, text, INTERNAL, debug=debug)
 
 
-def build_parser(arguments: Sequence[str]) -> Parser:
-    """The parser of the command line, with the arguments of the command that it names.
+def build_parser(*named: str) -> Parser:
+    """The parser of the command line, with the arguments of the commands that are named.
 
+    Help lists the commands by section; where several are named, for completion, argparse lists
+    them, too.
     A module under `recommender.cli` declares its commands as objects of the type `Command`.
     """
     parser = Parser(
         prog="recommender",
-        usage="recommender COMMAND [OPTION]...\n       recommender COMMAND --help",
+        usage="recommender [COMMON OPTION]... COMMAND [OPTION]...\n"
+        "       recommender COMMAND --help",
         description=_overview(),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--version", action="version", version=version("recommender"), help="print the version"
     )
+    parser.declare_common(before=True)
+    listed = "command" if len(named) > 1 else argparse.SUPPRESS
     commands = parser.add_subparsers(
-        prog="recommender", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+        prog="recommender", metavar="COMMAND", required=True, help=listed
     )
     for section in SECTIONS.values():
         for name, (module, summary) in section.items():
-            made = commands.add_parser(name, description=f"{summary}.")
-            if arguments[:1] == [name]:
+            made = commands.add_parser(name, help=summary, description=f"{summary}.")
+            if name in named:
                 command = _declared(module, name)
                 made.description = command.description or made.description
                 made.declare(command)

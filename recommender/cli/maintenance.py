@@ -1,11 +1,12 @@
 """`recommender store`, `doctor`, `config`, `gc` and `forget-user`."""
 
 import argparse
+import json
 import sys
 
 import tomli_w
 
-from recommender.cli.arguments import Command, command, flag, ids
+from recommender.cli.arguments import Command, UsageError, command, flag, ids
 from recommender.cli.hiding import ids_in
 from recommender.cli.session import (
     connection,
@@ -20,6 +21,7 @@ from recommender.insights.doctor import diagnose
 from recommender.insights.gc import Removal, collect_garbage
 from recommender.publishing.embedded import Embedded
 from recommender.settings.presets import shipped
+from recommender.settings.schema import settings_schema, template
 from recommender.settings.tables import EMBEDDED
 
 MEBIBYTE = 1024 * 1024
@@ -89,12 +91,21 @@ def _doctor(options: argparse.Namespace) -> int:
     "config",
     "Print the settings in force as TOML, with secrets masked.",
     flag("--defaults", "print all settings with their defaults and an explanation instead"),
+    flag("--template", "print a recommender.toml to fill in, whose settings are comments"),
+    flag("--schema", "print the JSON Schema of a settings file, for editors"),
 )
 def _config(options: argparse.Namespace) -> int:
+    if options.defaults + options.template + options.schema > 1:
+        raise UsageError("--defaults, --template, --schema: ask for one of them")
     if options.defaults:
-        sys.stdout.write(shipped("config/default.toml").read_text(encoding="utf-8"))
+        text = shipped("config/default.toml").read_text(encoding="utf-8")
+    elif options.template:
+        text = template()
+    elif options.schema:
+        text = json.dumps(settings_schema(), indent=2) + "\n"
     else:
-        sys.stdout.write(tomli_w.dumps(settings_of(options).plain()))
+        text = tomli_w.dumps(settings_of(options).plain())
+    sys.stdout.write(text)
     return 0
 
 
@@ -145,7 +156,7 @@ def _forget_user(options: argparse.Namespace) -> int:
     users = {*options.users, *(value for _, value in ids_in(options.file))}
     forgotten = {value.strip() for value in users} - {""}
     if not forgotten:
-        raise ConfigError("no user: name some, or a --file with one id per line")
+        raise UsageError("no user: name some, or a --file with one id per line")
     added = settings.forgotten().add(sorted(forgotten))
     sys.stdout.write(
         f"{added:,} users of shop {settings.shop} forgotten, {len(forgotten) - added:,} were "

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 import tomli_w
 
 from recommender.build.job import Job
-from recommender.cli.arguments import argument, command, file, number, repeated
+from recommender.cli.arguments import (
+    UsageError,
+    argument,
+    command,
+    file,
+    number,
+    renamed,
+    repeated,
+)
 from recommender.cli.session import settings_of
 from recommender.cli.terminal import console, cut, progress, right, table, write, write_csv
 from recommender.core.catalogue import Catalogue, clean
@@ -42,7 +50,7 @@ FIGURES = ("queries", "before", "after", "gain, 95 % interval")
 def _tune(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     if options.minutes <= 0 or options.windows < 1:
-        raise ConfigError("tune: --minutes must be above 0 and --windows at least 1")
+        raise UsageError("tune: --minutes must be above 0 and --windows at least 1")
     if options.out.exists():
         raise ConfigError(f"--out {options.out} exists already; name another file")
     job = settings.job(progress)
@@ -155,13 +163,16 @@ def _train_words(options: argparse.Namespace) -> int:
     file("--table", "CSV, JSON lines or Parquet file to group"),
     argument("--id", "column of ids in the table", default="", metavar="COLUMN"),
     repeated("--text", "COLUMN", "column of texts in the table (repeatable)"),
-    argument("--k", "number of groups (default: chosen by the data)", default="auto", metavar="N"),
+    argument(
+        "--groups", "number of groups (default: chosen by the data)", default="auto", metavar="N"
+    ),
+    renamed("--k", "--groups"),
     file("--csv", "write item, cluster, name and title to a CSV file"),
     file("--html", "write a map of the groups"),
 )
 def _cluster(options: argparse.Namespace) -> int:
     settings = _of_table(options) if options.table else settings_of(options)
-    clustering = Clustering(k=_number(options.k))
+    clustering = Clustering(k=_number(options.groups))
     catalogue, text = _embedded(settings.job(progress))
     titles = [clean(title) for title in catalogue.title]
     clusters = clustering.fit(titles, text.matrix)
@@ -183,9 +194,9 @@ def _cluster(options: argparse.Namespace) -> int:
 def _of_table(options: argparse.Namespace) -> Settings:
     """Settings that read a table as a catalogue, and nothing else."""
     if not (options.id and options.text):
-        raise ConfigError("--table needs --id COLUMN and --text COLUMN (repeatable)")
+        raise UsageError("--table needs --id COLUMN and --text COLUMN (repeatable)")
     if options.config:
-        raise ConfigError("--table and --config: give one of them")
+        raise UsageError("--table and --config: give one of them")
     if not options.table.is_file():
         raise ConfigError(f"--table {options.table}: no such file")
     return load_without_file(
@@ -206,7 +217,7 @@ def _number(given: str) -> int:
     if given == "auto":
         return 0
     if not (given.isascii() and given.isdigit() and int(given) >= 2):
-        raise ConfigError(f"--k {given}: give a number of at least 2, or auto")
+        raise UsageError(f"--groups {given}: give a number of at least 2, or auto")
     return int(given)
 
 
@@ -221,7 +232,7 @@ def _print_groups(clusters: Clusters, titles: Sequence[str]) -> None:
         (group.name or UNNAMED, len(group.rows), _examples(group.rows.tolist(), titles))
         for group in clusters.groups[:SHOWN]
     ]
-    shown.print(table(["group", *right("items"), ("most typical", "fold")], rows))
+    shown.print(table(["group", *right("items"), ("most typical", "cut")], rows))
     more = len(clusters.groups) - SHOWN
     if more > 0:
         shown.print(f"and {more:,} more; --csv FILE and --html FILE have all")

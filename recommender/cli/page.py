@@ -53,7 +53,9 @@ def show_page(
             )
             for rank, (entry, record) in enumerate(zip(one.items, one.records, strict=True), 1)
         ]
-        shown.print(table([*right("#"), "item", "title", *right("score"), "evidence"], rows))
+        shown.print(
+            table([*right("#"), "item", ("title", "cut"), *right("score"), "evidence"], rows)
+        )
 
 
 def show_bundle(
@@ -83,7 +85,7 @@ def show_bundle(
         rows = [
             (*_titled(record), f"{record['price_minor'] / unit:.2f}") for record in bundle.records
         ]
-        shown.print(table(["item", "title", *right("price")], rows))
+        shown.print(table(["item", ("title", "cut"), *right("price")], rows))
         price = f"{bundle.full_price_minor / unit:.2f}"
         if bundle.discount:
             price += f" - {bundle.discount:.0%} = {bundle.price_minor / unit:.2f}"

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from recommender.cli.arguments import COUNT, JSON, argument, command, flag
+from recommender.cli.arguments import COUNT, JSON, UsageError, argument, command, flag
 from recommender.cli.lookup import RANKED, require_positive
 from recommender.cli.session import connection, require_live, settings_of
-from recommender.cli.terminal import console, print_json, table
+from recommender.cli.terminal import console, print_json, table, waiting
 from recommender.errors import ConfigError
 from recommender.insights.search import Filters, Hit, checked, searcher_of
 from recommender.publishing.hidden import Hidden
@@ -31,16 +31,21 @@ from recommender.publishing.publisher import Publisher
 )
 def _search(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    query = checked(" ".join(options.query))
+    try:
+        query = checked(" ".join(options.query))
+    except ConfigError as error:
+        raise UsageError(f"search: {error}") from error
     if not query.strip():
-        raise ConfigError("search: the query is blank; give a few words")
+        raise UsageError("search: the query is blank; give a few words")
     require_positive(options.n)
     with connection(settings) as store:
         live = require_live(Publisher(store, settings.shop))
         withheld = Hidden(store, settings.shop).withheld()
     filters = Filters(options.category, options.in_stock, options.price_max, withheld)
     api = settings.text_api.text_api()
-    hits = searcher_of(settings.artifact_store(), live.id, api).find(query, options.n, filters)
+    with waiting("loading the text model"):
+        searcher = searcher_of(settings.artifact_store(), live.id, api)
+    hits = searcher.find(query, options.n, filters)
     if options.json:
         items = [
             {"id": hit.item, "score": hit.score, "fit": hit.fit, "title": hit.title} for hit in hits

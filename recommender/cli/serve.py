@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from recommender.cli.arguments import argument, command, flag, number
+from recommender.cli.arguments import UsageError, argument, command, flag, number
 from recommender.cli.session import store_url
 from recommender.errors import ConfigError
 from recommender.service.keys import read_keys
@@ -45,7 +45,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     found = _settings(options)
     service = _service(found, options)
-    _check_keys(service.api_keys)
+    check_keys(service.api_keys)
     _check_certificate(service)
     with ExitStack() as stores, listening(options.host, options.port) as listener:
         urls = {each.shop: stores.enter_context(store_url(each)) for each in found}
@@ -54,7 +54,7 @@ def _serve(options: argparse.Namespace) -> int:
         if options.console:
             shops = _with_console(shops, found)
         # uvicorn raises the signal again when it ends: the stores must be closed even then.
-        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGTERM, end)
         scheme = "https" if service.cert else "http"
         _print_urls(shops, scheme, listener)
         started = run(shops, listener)
@@ -89,11 +89,11 @@ def _service(found: Sequence[Settings], options: argparse.Namespace) -> ServiceS
         if getattr(options, name) is not None
     }
     if not 1 <= given.get("processes", 1) <= 256:
-        raise ConfigError(f"--processes {given['processes']}: use 1 to 256")
+        raise UsageError(f"--processes {given['processes']}: use 1 to 256")
     return first.service.model_copy(update=given)
 
 
-def _check_keys(path: str) -> None:
+def check_keys(path: str) -> None:
     """Refuse a file of API keys that is malformed, and warn of plain ones. Raises: ConfigError."""
     if not path:
         return
@@ -162,5 +162,6 @@ def _print_urls(shops: "ServedShops", scheme: str, listener: socket.socket) -> N
     sys.stdout.flush()
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+def end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End the process after its stores are closed."""
     raise SystemExit(0)

@@ -42,7 +42,7 @@ def console() -> Console:
 
 
 Column = str | tuple[str, str]
-"""A heading, or a heading with `right`, `fold` or `wrap`."""
+"""A heading, or a heading with `right`, `cut` or `wrap`."""
 
 
 def right(*headings: str) -> list[Column]:
@@ -53,6 +53,8 @@ def right(*headings: str) -> list[Column]:
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str | int]]) -> Table:
     """A table without frames, and without a line of headings when all are empty.
 
+    Where the terminal is too narrow, texts in columns with `cut`, such as titles, end with an
+    ellipsis, and those with `wrap` take several lines. Other cells, such as ids, are never cut.
     Cells are shown literally: text of a shop is never read as markup.
     """
     named = [(column, "left") if isinstance(column, str) else column for column in columns]
@@ -64,12 +66,18 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | int]]) -> Tab
         made.add_column(
             heading,
             justify="right" if layout == "right" else "left",
-            overflow="fold" if layout == "wrap" else "ellipsis",
-            no_wrap=layout != "wrap",
-            ratio=1 if layout == "fold" else None,
+            no_wrap=layout not in {"cut", "wrap"},
         )
     for row in rows:
-        made.add_row(*(Text(c if isinstance(c, str) else f"{c:,}") for c in row))
+        cells = [cell if isinstance(cell, str) else f"{cell:,}" for cell in row]
+        made.add_row(
+            *(
+                Text(cell, no_wrap=True, overflow="ellipsis")
+                if layout == "cut"
+                else Text(cell, no_wrap=False, overflow="fold")
+                for cell, (_, layout) in zip(cells, named, strict=True)
+            )
+        )
     return made
 
 
@@ -120,6 +128,16 @@ def write_csv(option: str, path: Path, rows: Iterable[Sequence[object]]) -> None
     """
     with written(option, path), path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([harmless(cell) for cell in row] for row in rows)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on a terminal what takes long while the block runs; elsewhere say nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
 
 
 @contextmanager

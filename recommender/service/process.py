@@ -60,13 +60,7 @@ class ServedShops:
         """The app. Raises: ConfigError; StoreUnavailable for a shop that is searched."""
         if multiprocessing.parent_process() is not None:
             self._begin_child()
-        LimitedProtocol.request_s = self.service.request_s
-        LimitedProtocol.write_s = self.service.write_s
-        LimitedProtocol.most = most_connections(self.service.connections)
-        for name in ("uvicorn.error", "asyncio"):
-            logging.getLogger(name).addFilter(FewLines())
-        if self.service.access_log:
-            access_log.setLevel(logging.INFO)
+        _apply_limits(self.service)
         shops = {shop: AsyncRelatedItems(url, shop) for shop, url in self.urls.items()}
         keys = read_keys(Path(self.service.api_keys))[0] if self.service.api_keys else ()
         updates = {shop: StoreUpdates(url, shop) for shop, url in self.urls.items()}
@@ -119,10 +113,38 @@ def run(shops: ServedShops, listener: socket.socket) -> bool:
     With several processes this one starts them, restarts those that die, replaces them one by one
     on SIGHUP, and ends them on SIGTERM.
     """
-    service = shops.service
-    config = uvicorn.Config(
-        shops,
-        factory=True,
+    config = _config(shops, shops.service, factory=True)
+    if shops.service.processes == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+        return True
+    supervisor = Supervisor(config, sockets=[listener])
+    supervisor.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+
+
+def serve_app(app: ASGIApp, service: ServiceSettings, listener: socket.socket) -> None:
+    """Serve an app in this process, within the limits of the service, until a signal ends it."""
+    _apply_limits(service)
+    uvicorn.Server(_config(app, service, factory=False)).run(sockets=[listener])
+
+
+def _apply_limits(service: ServiceSettings) -> None:
+    """Set the limits of this process."""
+    LimitedProtocol.request_s = service.request_s
+    LimitedProtocol.write_s = service.write_s
+    LimitedProtocol.most = most_connections(service.connections)
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(FewLines())
+    if service.access_log:
+        access_log.setLevel(logging.INFO)
+
+
+def _config(
+    app: ASGIApp | ServedShops, service: ServiceSettings, *, factory: bool
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
         loop="recommender.service.limits:ServiceLoop",
         http=LimitedProtocol,
         ws="none",
@@ -138,9 +160,3 @@ def run(shops: ServedShops, listener: socket.socket) -> bool:
         ssl_certfile=service.cert or None,
         ssl_keyfile=service.key or None,
     )
-    if service.processes == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-        return True
-    supervisor = Supervisor(config, sockets=[listener])
-    supervisor.run()
-    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)

@@ -35,9 +35,10 @@ class PlacementPage(Table):
     replaces that of the recipe.
     """
 
-    heading: Annotated[dict[Language, Heading], BeforeValidator(_by_language)] = Field(
-        default_factory=dict
-    )
+    heading: Annotated[
+        dict[Language, Heading],
+        BeforeValidator(_by_language, json_schema_input_type=str | dict[str, Heading]),
+    ] = Field(default_factory=dict)
     explore: float = Field(default=0.0, ge=0, le=0.5)
     depth: int | None = Field(default=None, ge=1, le=1000)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,8 @@ from recommender.settings.table import Table
 
 EMBEDDED = "embedded"
 CANDIDATES = ("nearest", "nearest-content", "co-occurrence", "text-back-off", "best-sellers")
+WrittenChoice = str | dict[str, Any]
+"""A name, or a table with `use` and parameters."""
 
 
 def _choice(value: object) -> Choice:
@@ -48,7 +50,7 @@ def _choice_of(default: str) -> PlainValidator:
             return _choice({"use": default} | dict(value))
         return _choice(value)
 
-    return PlainValidator(parse)
+    return PlainValidator(parse, json_schema_input_type=WrittenChoice)
 
 
 def _key_length(key: SecretStr) -> SecretStr:
@@ -57,7 +59,7 @@ def _key_length(key: SecretStr) -> SecretStr:
     return key
 
 
-ChoiceSetting = Annotated[Choice, PlainValidator(_choice)]
+ChoiceSetting = Annotated[Choice, PlainValidator(_choice, json_schema_input_type=WrittenChoice)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda key: "***" if key.get_secret_value() else "")]
 Key = Annotated[Secret, AfterValidator(_key_length)]
 

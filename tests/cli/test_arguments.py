@@ -14,8 +14,11 @@ from recommender.cli.arguments import (
     Parser,
     argument,
     command,
+    command_of,
     file,
+    merge_common,
     number,
+    renamed,
     repeated,
 )
 
@@ -30,6 +33,7 @@ from recommender.cli.arguments import (
     number("--share", 0.5, "share of the items"),
     repeated("--name", "NAME", "a name"),
     file("--csv", "a table"),
+    renamed("--ratio", "--share"),
 )
 def seven(_options: argparse.Namespace) -> int:
     return 7
@@ -93,3 +97,37 @@ def test_a_usage_error_takes_one_line(
     assert error.startswith(f"recommender x: {said}")
     assert error.endswith("; see recommender x --help\n")
     assert error.count("\n") == 1
+
+
+def test_an_old_name_is_accepted_with_a_warning(
+    parser: Parser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parser.parse_args(["--ratio", "0.25"]).share == "0.25"
+    assert "--ratio is now --share" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    assert "--ratio" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["x", "--config", "y"], "x"),
+        (["--config", "y", "--set", "a=b", "--debug", "x"], "x"),
+        (["--config=y", "x"], "x"),
+        (["--debug"], ""),
+        ([], ""),
+    ],
+)
+def test_the_command_stands_behind_common_options(arguments: list[str], named: str) -> None:
+    assert command_of(arguments) == named
+
+
+def test_common_options_behind_the_command_count_first() -> None:
+    parser = Parser()
+    parser.declare_common(before=True)
+    parser.add_subparsers(dest="x").add_parser("x").declare(seven)
+    before = ["--config", "a", "--set", "p=1", "--debug"]
+    options = merge_common(parser.parse_args([*before, "x", "--set", "q=2"]))
+    assert (options.config, options.assignments, options.debug) == ("a", ["p=1", "q=2"], True)
+    assert merge_common(parser.parse_args([*before, "x", "--config", "b"])).config == "b"

@@ -160,4 +160,4 @@ def test_init_names_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "--url needs --query" in failed(capsys, ["init", "--yes", "--url", "sqlite://"], 3)
+    assert "--url needs --query" in failed(capsys, ["init", "--yes", "--url", "sqlite://"], 2)

@@ -145,11 +145,11 @@ def test_a_published_generation_is_evaluated_with_a_warning(
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--lists", "theirs"], 3, "write NAME=FILE"),
+        (["--lists", "theirs"], 2, "write NAME=FILE"),
         (["--lists", "theirs=none.csv"], 3, "no such file"),
-        (["--generation", "first"], 3, "give the number of a generation"),
+        (["--generation", "first"], 2, "give the number of a generation"),
         (["--generation", "99"], 5, "no record of run"),
-        (["--folds", "-1"], 3, "must not be negative"),
+        (["--folds", "-1"], 2, "must not be negative"),
         (["--test", "--back", "1"], 3, "cannot be moved back"),
     ],
 )

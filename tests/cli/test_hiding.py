@@ -57,7 +57,7 @@ def test_what_cannot_be_hidden_is_told(
     where: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for action in ("hide", "unhide"):
-        assert "no item: name some" in failed(capsys, [action, *where], 3)
+        assert "no item: name some" in failed(capsys, [action, *where], 2)
         assert "item id 'a\\t': a control" in failed(capsys, [action, "a\t", *where], 4)
     nowhere = str(tmp_path / "nowhere.txt")
     assert "nowhere.txt: No such file" in failed(capsys, ["hide", "--file", nowhere, *where], 4)

@@ -190,7 +190,7 @@ def test_without_a_terminal_nothing_is_asked(
 ) -> None:
     write_ga4(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert "--yes" in failed(capsys, ["init"], 3)
+    assert "--yes" in failed(capsys, ["init"], 2)
     assert not (tmp_path / "recommender.toml").exists()
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from recommender.cli.main import SECTIONS, run
-from tests.cli.shop import BASKETS, failed
+from tests.cli.shop import BASKETS, failed, said
 from tests.support.shop_files import orders, write_shop
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "told"),
     [
+        (["--debug", "reindx"], "did you mean 'reindex'"),
         (["reindx"], "did you mean 'reindex'"),
         ([], "COMMAND"),
         (["explain"], "ITEM"),
@@ -24,13 +25,13 @@ from tests.support.shop_files import orders, write_shop
     ],
 )
 def test_usage_errors_take_one_line(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
         run(arguments)
     assert left.value.code == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert told in error
     assert error.count("\n") == 1
 
 
@@ -44,9 +45,19 @@ def test_misspelt_environment_is_told(
 def test_store_that_is_off(live: Path, capsys: pytest.CaptureFixture[str]) -> None:
     off = ["--config", str(live), "--set", "store.url=redis://:S3CR3T@127.0.0.1:1/0"]
     for command in (["reindex"], ["related", "a"], ["generations"], ["rollback"], ["status"]):
-        said = failed(capsys, [*command, *off], 7)
-        assert "127.0.0.1:1" in said
-        assert "S3CR3T" not in said
+        told = failed(capsys, [*command, *off], 7)
+        assert "127.0.0.1:1" in told
+        assert "S3CR3T" not in told
+
+
+def test_common_options_may_stand_before_the_command(
+    live: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = ["--config", str(live), "--set", "gates.items_share_min=0.125", "--debug"]
+    assert "items_share_min = 0.125" in said([*before, "config"], capsys)
+    assert run([*before, "rollback", "99"]) == 3
+    assert "Traceback" in capsys.readouterr().err
+    assert said(["--config", str(live), "items", "show", "a"], capsys).startswith("  ")
 
 
 def test_debug_shows_the_traceback(live: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a long run says meanwhile: a line on a terminal, now and then a line in a log."""
+"""Tables in narrow terminals, and what a long run says meanwhile on a terminal and in a log."""
 
 import csv
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 
 from recommender.artifacts.runs import Run, State
 from recommender.artifacts.store import ArtifactStore
+from recommender.cli import terminal
+from recommender.cli.main import run
 from recommender.cli.terminal import (
     EVERY_S,
     EarlierRun,
@@ -15,6 +17,8 @@ from recommender.cli.terminal import (
     duration,
     write_csv,
 )
+from tests.cli.shop import said
+from tests.support.shop_files import orders, write_shop
 
 EARLIER = EarlierRun("shop.3", [("read", 60.0), ("encode texts", 300.0), ("publish", 20.0)])
 
@@ -114,3 +118,47 @@ def test_a_short_stage_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str])
 
 def test_durations_are_minutes_and_seconds() -> None:
     assert [duration(s) for s in (0.4, 59.6, 760, 3723)] == ["0:00", "1:00", "12:40", "1:02:03"]
+
+
+A, B, C = (f"{letter}-{'0123456789' * 4}"[:40] for letter in "ABC")
+LONG_BASKETS = [(A, B, C), (A, B), (B, C), (C, A)] * 3
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The arguments that name a shop of long ids, with two generations."""
+    folder = tmp_path_factory.mktemp("long")
+    config = ["--config", str(write_shop(folder, orders(*LONG_BASKETS)))]
+    assert run(["reindex", *config]) == 0
+    write_shop(folder, orders(*LONG_BASKETS, (A, C), (A, C)))
+    assert run(["reindex", *config]) == 0
+    return config
+
+
+@pytest.mark.parametrize(
+    ("command", "ids"),
+    [
+        (["related", A], (A, B, C)),
+        (["related", A, "--page", "related"], (B, C)),
+        (["search", "title"], (A, B, C)),
+        (["explain", A, B], (A, B)),
+        (["items", "show", A], (A,)),
+        (["lint"], ()),
+        (["generations"], ("generation", "live", "previous")),
+        (["diff", "previous", "live"], ()),
+        (["status"], ("generation 2",)),
+    ],
+    ids=lambda given: " ".join(each[:8] for each in given),
+)
+def test_ids_are_never_cut(
+    command: list[str],
+    ids: tuple[str, ...],
+    where: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(terminal, "WIDTH", 80)
+    shown = said([*command, *where], capsys)
+    assert max(map(len, shown.splitlines())) <= 80
+    for each in ids:
+        assert each in shown
