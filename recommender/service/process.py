@@ -113,7 +113,7 @@ def run(shops: ServedShops, listener: socket.socket) -> bool:
     With several processes this one starts them, restarts those that die, replaces them one by one
     on SIGHUP, and ends them on SIGTERM.
     """
-    config = _config(shops, shops.service, factory=True)
+    config = _config(shops, shops.service, factory=True, proxied=shops.console is None)
     if shops.service.processes == 1:
         uvicorn.Server(config).run(sockets=[listener])
         return True
@@ -125,7 +125,7 @@ def run(shops: ServedShops, listener: socket.socket) -> bool:
 def serve_app(app: ASGIApp, service: ServiceSettings, listener: socket.socket) -> None:
     """Serve an app in this process, within the limits of the service, until a signal ends it."""
     _apply_limits(service)
-    uvicorn.Server(_config(app, service, factory=False)).run(sockets=[listener])
+    uvicorn.Server(_config(app, service, factory=False, proxied=True)).run(sockets=[listener])
 
 
 def _apply_limits(service: ServiceSettings) -> None:
@@ -140,8 +140,9 @@ def _apply_limits(service: ServiceSettings) -> None:
 
 
 def _config(
-    app: ASGIApp | ServedShops, service: ServiceSettings, *, factory: bool
+    app: ASGIApp | ServedShops, service: ServiceSettings, *, factory: bool, proxied: bool
 ) -> uvicorn.Config:
+    """How uvicorn serves an app; `proxied` if a proxy on this machine names the client's address."""
     return uvicorn.Config(
         app,
         factory=factory,
@@ -153,7 +154,7 @@ def _config(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=shops.console is None,
+        proxy_headers=proxied,
         timeout_keep_alive=service.idle_s,
         timeout_graceful_shutdown=service.drain_s,
         timeout_worker_healthcheck=START_S,
