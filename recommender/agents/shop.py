@@ -27,7 +27,8 @@ from recommender.publishing.hidden import Hidden
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.servers import StoredLists
 from recommender.serving.connection import Store, open_store
-from recommender.serving.expressions import ExpressionError, Fields
+from recommender.serving.expressions import ExpressionError
+from recommender.serving.field_columns import Fields
 from recommender.serving.keys import Keys
 from recommender.serving.lookup import RelatedItems
 from recommender.serving.records import at_store, decoded
