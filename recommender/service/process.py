@@ -142,7 +142,7 @@ def _apply_limits(service: ServiceSettings) -> None:
 def _config(
     app: ASGIApp | ServedShops, service: ServiceSettings, *, factory: bool, proxied: bool
 ) -> uvicorn.Config:
-    """How uvicorn serves an app; `proxied` where a local proxy names the client's address."""
+    """How uvicorn serves an app; `proxied` if a proxy on this machine names the client."""
     return uvicorn.Config(
         app,
         factory=factory,

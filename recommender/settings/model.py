@@ -149,12 +149,7 @@ class Settings(Table):
     artifacts: ArtifactSettings = ArtifactSettings()
     text_api: TextApiSettings = TextApiSettings()
     catalogue: CatalogueSource = Field(default_factory=CatalogueSource)
-    interactions: Annotated[
-        tuple[InteractionSource, ...],
-        BeforeValidator(
-            _one_or_many, json_schema_input_type=InteractionSource | tuple[InteractionSource, ...]
-        ),
-    ] = ()
+    interactions: Annotated[tuple[InteractionSource, ...], BeforeValidator(_one_or_many)] = ()
     recipe: RecipeSettings = RecipeSettings()
     placements: dict[str, PlacementPage] = Field(default_factory=dict)
     storefront: StorefrontSettings = StorefrontSettings()

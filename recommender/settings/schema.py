@@ -40,6 +40,8 @@ def settings_schema() -> dict[str, Any]:
             "enum": names,
             "description": "the mapping of a platform's export",
         }
+    several = tables["interactions"]
+    tables["interactions"] = {"anyOf": [several["items"], several]}
     tables["recipe"] = {
         "anyOf": [tables["recipe"], {"type": "string"}],
         "description": "the recipe, or its name, or the path of a recipe file",

@@ -44,6 +44,8 @@ def test_recipes_are_valid(path: Path, validator: Draft202012Validator) -> None:
         ("", "'shop' is a required property"),
         ('shop = "x"\n[stoer]\nurl = ""', "'stoer' was unexpected"),
         ('shop = "x"\n[store]\nlease_s = 1', "less than the minimum of 3"),
+        ('shop = "x"\n[[interactions]]\nptah = "o.csv"', "not valid under any of the given"),
+        ('shop = "x"\n[interactions]\nptah = "o.csv"', "not valid under any of the given"),
         ('shop = "x"\n[catalogue]\npreset = "shopifi"', "'shopifi' is not one of"),
     ],
 )
