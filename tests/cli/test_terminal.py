@@ -162,3 +162,11 @@ def test_ids_are_never_cut(
     assert max(map(len, shown.splitlines())) <= 80
     for each in ids:
         assert each in shown
+
+
+def test_two_long_ids_take_several_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    ids = "a" * 100, "b" * 100
+    terminal.console().print(terminal.table(["item", "other"], [ids]))
+    shown = capsys.readouterr().out
+    assert (shown.count("a"), shown.count("b")) == (100, 100)
+    assert "…" not in shown
