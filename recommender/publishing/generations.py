@@ -13,7 +13,7 @@ from typing import cast
 from recommender.core.generation import Generation, Role
 from recommender.errors import DataError, StoreUnavailable
 from recommender.publishing.control_keys import ControlKeys, is_number
-from recommender.publishing.scripts import NEXT_FENCE, RETIRE, SWAP, Scripts
+from recommender.publishing.scripts import BEGIN, NEXT_FENCE, RETIRE, SWAP, Scripts
 from recommender.publishing.servers import StoredLists
 from recommender.serving import codec
 from recommender.serving.codec import Pointer
@@ -150,16 +150,22 @@ class Generations:
                 f"shop {self.keys.shop}: generation {needed} was collected meanwhile; publish again"
             )
 
-    def begin(self, generation: Generation, owner: str, names: Iterable[list[str]] = ()) -> None:
+    def begin(
+        self,
+        scripts: Scripts,
+        generation: Generation,
+        owner: str,
+        names: Iterable[list[str]] = (),
+    ) -> None:
         """Describe the generation that is about to be staged, before any list, for collectors.
 
-        `names`, in batches, are those of an overlay's lists.
+        `names`, in batches, are those of an overlay's lists. Raises: StoreUnavailable where `owner`
+        has the lease no more.
         """
         fields = codec.encode_generation(generation) | {"owner": owner}
-        with self.store.pipeline(transaction=True) as steps:
-            steps.hset(self.keys.generation(generation.id), items=[*chain(*fields.items())])
-            steps.zadd(self.keys.generations, {str(generation.id): generation.id})
-            steps.execute()
+        named = [self.keys.lease, self.keys.generation(generation.id), self.keys.generations]
+        if not scripts.run(BEGIN, named, [owner, generation.id, *chain(*fields.items())]):
+            raise StoreUnavailable(f"lease {self.keys.lease}: lost before writing; publish again")
         for batch in names:
             self.store.sadd(self.keys.overlay(generation.id), *batch)
 

@@ -42,6 +42,16 @@ end
 return redis.call('INCR', KEYS[1])
 """
 
+BEGIN = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+redis.call('HSET', KEYS[2], (unpack or table.unpack)(ARGV, 3))
+redis.call('ZADD', KEYS[3], ARGV[2], ARGV[2])
+return 1
+"""
+"""Only the holder of the lease may describe a generation: another may have made it live."""
+
 COMPLETE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('EXISTS', KEYS[2]) == 0 then
   return 0

@@ -156,7 +156,7 @@ class GenerationWriter:
     def put_down(self, generation: Generation, staging: Staging) -> None:
         """Describe the generation that is about to be staged, before any list."""
         names = staging.list_names(self.generations.batch)
-        self.generations.begin(generation, self.lease.owner, names)
+        self.generations.begin(self.lease.scripts, generation, self.lease.owner, names)
 
     def write(self, values: dict[str, bytes]) -> int:
         """Write one batch of lists; returns how many."""

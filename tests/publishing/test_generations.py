@@ -12,6 +12,7 @@ from recommender.publishing import scripts
 from recommender.publishing.generations import Generations
 from recommender.publishing.publisher import Publisher
 from recommender.publishing.scripts import Scripts
+from recommender.publishing.writer import held_lease
 from recommender.serving.keys import Keys
 from tests.publishing.interruptions import KEYS, Live, after, list_keys
 from tests.serving.builds import N, publish
@@ -122,7 +123,8 @@ def test_a_collector_takes_what_nobody_stages_any_more(
 ) -> None:
     publish(publisher, build=1)
     abandoned = Generation(2, "staging", 0, "digest", "key", N, N, 3 * N)
-    Generations(store, Keys(shop), 10).begin(abandoned, "a publisher that died")
+    with held_lease(Scripts.on(store), Keys(shop).lease, 30) as lease:
+        Generations(store, Keys(shop), 10).begin(lease.scripts, abandoned, lease.owner)
     for row in range(25):
         store.set(Keys(shop).related_list(2, "related", f"item-{row}"), "x")
     store.config_resetstat()

@@ -11,7 +11,9 @@ from recommender.errors import ConfigError, DataError, StoreUnavailable
 from recommender.publishing import inspection
 from recommender.publishing.generations import Generations
 from recommender.publishing.publisher import Publisher
+from recommender.publishing.scripts import Scripts
 from recommender.publishing.staging import Staging
+from recommender.publishing.writer import held_lease
 from recommender.serving.connection import connection_pool, open_store
 from recommender.serving.keys import Keys
 from tests.publishing.interruptions import KEYS, Live, after, all_keys, list_keys
@@ -218,7 +220,8 @@ def test_room_taken_by_a_publisher_that_died_is_freed_first(
     publisher: Publisher, store: Redis, shop: str
 ) -> None:
     abandoned = Generation(1, "staging", 0, "digest", "key", 1, 1, 1)
-    Generations(store, Keys(shop), 10).begin(abandoned, "a publisher that died")
+    with held_lease(Scripts.on(store), Keys(shop).lease, 30) as lease:
+        Generations(store, Keys(shop), 10).begin(lease.scripts, abandoned, lease.owner)
     store.set(Keys(shop).seq, 1)
     store.set(Keys(shop).related_list(1, "related", "item-0"), "x" * 5_000_000)
     store.config_set("maxmemory", store.info("memory")["used_memory"] + 100_000)

@@ -95,6 +95,25 @@ def test_numbers_rise_above_the_floor_and_never_fall(scripts_on: Scripts, keys: 
 
 
 @pytest.mark.fault(28)
+def test_only_who_holds_the_lease_describes_a_generation(
+    scripts_on: Scripts, store: Redis, keys: Keys
+) -> None:
+    """A publisher that was paused would make a live generation one that is being staged."""
+    named = [keys.lease, keys.generation(3), keys.generations]
+    store.hset(keys.generation(3), "state", "complete")
+    described: list[str | int | bytes] = [3, "state", "staging", "owner", "one"]
+    for owner in (None, "other"):
+        if owner:
+            store.set(keys.lease, owner)
+        assert scripts_on.run(scripts.BEGIN, named, ["one", *described]) == 0
+        assert store.hget(keys.generation(3), "state") == b"complete"
+    store.set(keys.lease, "one")
+    assert scripts_on.run(scripts.BEGIN, named, ["one", *described]) == 1
+    assert store.hgetall(keys.generation(3)) == {b"state": b"staging", b"owner": b"one"}
+    assert store.zscore(keys.generations, "3") == 3
+
+
+@pytest.mark.fault(28)
 def test_a_generation_is_complete_where_its_lease_is_held_and_it_is_described(
     scripts_on: Scripts, store: Redis, keys: Keys
 ) -> None:

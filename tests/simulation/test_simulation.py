@@ -13,7 +13,7 @@ from tests.simulation.shop import Shop, opened
 from tests.simulation.simulation import Simulation
 
 SEEDS, MANY = 2_000, 100_000
-FAILED_ONCE = (2554, 2938, 3627, 4217, 4502, 5601, 6780, 11901)
+FAILED_ONCE = (2554, 2938, 3627, 4217, 4502, 5601, 6780, 11901, 23183)
 """Replicas that lacked a published build or a change, and a record that was written over."""
 OWNERS = re.compile(r"[\w.-]+:\d+:[0-9a-f]+")
 DISASTERS = ("the server restarts empty", "the replica takes over", "a list is evicted")
