@@ -142,18 +142,22 @@ def bring_back(store: ArtifactStore, publisher: Publisher) -> None:
 
 
 def _before(job: Job, publisher: Publisher) -> Folded:
-    """The changes that the live build has; those a newer catalogue replaced are left out."""
+    """The changes that the live build has; those a newer catalogue replaced are left out.
+
+    Nothing, with a warning, where the artifacts of that build are damaged or gone.
+    """
     live = publisher.live()
-    run = None if live is None else find_run(job.artifacts, live.id)
-    if run is None or not run.pins.get("changes"):
-        return {}
     try:
+        run = None if live is None else find_run(job.artifacts, live.id)
+        if run is None or not run.pins.get("changes"):
+            return {}
         if catalogue_digest(run.pins["inputs"]) == catalogue_digest(pins_of(job).inputs):
             artifact = job.artifacts.require(CHANGES[0], run.pins["changes"])
             return decoded(unpack_texts("lines", artifact.columns()))
         build = find_build(job.artifacts, run.build)
         return folded_of(job.artifacts.require(READ[0], build.summary["read"]))[0]
-    except ArtifactError:
+    except ArtifactError as error:
+        log.warning("event=changes_unknown shop=%s reason=%s", publisher.shop, error)
         return {}
 
 

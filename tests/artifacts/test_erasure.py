@@ -147,7 +147,7 @@ def test_another_key_is_refused_as_it_would_find_nobody(tmp_path: Path) -> None:
 
 
 def test_nobody_to_forget_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert forget(folder) == 3
+    assert forget(folder) == 2
     assert "no user: name some" in capsys.readouterr().err
 
 

@@ -40,7 +40,8 @@ def findings(folder: Path, capsys: pytest.CaptureFixture[str], code: int, *optio
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)  # doctor warns where it is a wrong one
     (tmp_path / "products.csv").write_text(PRODUCTS)
     (tmp_path / "orders.csv").write_text(ORDERS)
     (tmp_path / "recommender.toml").write_text(SETTINGS)

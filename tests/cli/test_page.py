@@ -118,7 +118,7 @@ class TestPage:
             ([], 2, "name items, or else events"),
             (["a", "--event", "a", "view", "1"], 2, "name items, or else events"),
             (["--event", "a", "view", "new"], 2, "give a number of seconds"),
-            (["a", "--page", "related", "--where", "price ="], 3, "--where or --boost"),
+            (["a", "--page", "related", "--where", "price ="], 2, "--where or --boost"),
         ],
     )
     def test_what_cannot_be_shown_is_said_in_one_line(
