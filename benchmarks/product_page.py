@@ -44,6 +44,8 @@ def page_rows(url: str, shop: str, items: list[str], placements: list[str]) -> l
         lookup.wait_ready(5.0)
         asks = [partial(lookup.page, item, placements, SHOWN, records=True) for item in items]
         page = asks[0]()
+        if not any(one.ids for one in page):
+            raise SystemExit(f"shop {shop}: nothing is live; run recommender reindex first")
         with open_store(url) as store:
             before = counted(store, lookup)
             times = timed(asks * (CALLS // len(asks)))
