@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from recommender.console.access import SESSION_S, Access, Session
 from recommender.console.live_shop import LiveShop, Shops
 from recommender.console.rendering import OWN, PREFIX, render
-from recommender.service.beside import PEER
 from recommender.service.keys import Role
+from recommender.service.mounted import PEER
 
 FORM_BYTES, FORM_FIELDS = 256 * 1024, 2000
 OPEN = f"{OWN}/"

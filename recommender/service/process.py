@@ -20,7 +20,6 @@ from uvicorn.supervisors import Multiprocess
 
 from recommender.core.redaction import Guarded, conceal_url
 from recommender.service.app import create_app
-from recommender.service.beside import Beside, KeptPeer
 from recommender.service.item_updates import StoreUpdates
 from recommender.service.keys import read_keys
 from recommender.service.limits import (
@@ -30,6 +29,7 @@ from recommender.service.limits import (
     most_connections,
 )
 from recommender.service.middleware import access_log
+from recommender.service.mounted import KeptPeer, Mounted
 from recommender.serving.aio import AsyncRelatedItems
 from recommender.settings.service import ServiceSettings
 
@@ -67,7 +67,7 @@ class ServedShops:
         api = create_app(shops, keys, self._searches(), self.service, updates)
         app: ASGIApp = api
         if self.console is not None:
-            app = KeptPeer(Beside(api, self.console(), self.console_prefix))
+            app = KeptPeer(Mounted(api, self.console(), self.console_prefix))
         # What stays for ever need not be looked through again each time that garbage is collected.
         gc.collect()
         gc.freeze()

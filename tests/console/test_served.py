@@ -8,8 +8,8 @@ from starlette.testclient import TestClient
 
 from recommender.console.served import ServedConsole
 from recommender.errors import ConfigError
-from recommender.service.beside import KeptPeer
 from recommender.service.keys import new_key
+from recommender.service.mounted import KeptPeer
 from recommender.settings.model import Settings
 from recommender.settings.service import ServiceSettings
 from tests.console.conftest import ORIGIN, form_token

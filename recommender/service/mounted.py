@@ -1,4 +1,4 @@
-"""Another app beside the API, such as the console: below its own prefix, started and ended with it.
+"""Another app, such as the console, mounted next to the API: it starts and ends with it.
 
 The address of the peer is kept before headers of a proxy replace it, for those who must know
 whether a request came from the proxy itself.
@@ -15,7 +15,7 @@ PEER = "recommender.peer"
 TRUSTED = "127.0.0.1"
 
 
-class Beside:
+class Mounted:
     """ASGI app that answers paths below `prefix` by `other`, and all else by `app`."""
 
     def __init__(self, app: FastAPI, other: FastAPI, prefix: str) -> None:

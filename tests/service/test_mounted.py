@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from recommender.service.beside import PEER, Beside, KeptPeer
+from recommender.service.mounted import PEER, KeptPeer, Mounted
 
 
 def app(name: str, told: list[str]) -> FastAPI:
@@ -29,7 +29,7 @@ def app(name: str, told: list[str]) -> FastAPI:
 
 def test_paths_below_the_prefix_are_the_others_and_both_begin_and_end() -> None:
     told: list[str] = []
-    both = Beside(app("api", told), app("console", told), "/console")
+    both = Mounted(app("api", told), app("console", told), "/console")
     with TestClient(both) as client:
         for path, name in (
             ("/console", "console"),
